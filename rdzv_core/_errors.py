@@ -1,0 +1,42 @@
+"""Every error that rdzv raises on purpose, but for `ValueError` on bad input."""
+
+from __future__ import annotations
+
+
+class RendezvousError(Exception):
+    """The base of all rendezvous errors."""
+
+
+class RendezvousConnectionError(RendezvousError):
+    """The store could not be reached, was lost during a call, or the backend was closed.
+
+    A write that raised this may or may not have taken effect. The library's error is chained as `__cause__`.
+    """
+
+
+class RendezvousStateError(RendezvousError):
+    """What the store holds can not be read as what was written: corrupt, torn, foreign, or of a newer version."""
+
+
+class RendezvousTimeoutError(RendezvousError):
+    """What was awaited did not happen in time."""
+
+
+class RendezvousClosedError(RendezvousError):
+    """The run is closed: nobody meets in it again until `rdzv reset` starts a new epoch."""
+
+
+class RendezvousGracefulExitError(RendezvousError):
+    """This node left or finished while a rendezvous was going on; there is nothing to mend."""
+
+
+class BackendNotFoundError(RendezvousError, ValueError):
+    """No installed distribution provides a backend of that name."""
+
+
+class BackendLoadError(RendezvousError):
+    """A backend was found but can not be used: its import failed, or what it names is no backend."""
+
+
+class BackendConflictError(RendezvousError):
+    """Several distributions provide a backend of that name, and none was picked by `distribution:name`."""

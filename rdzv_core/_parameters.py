@@ -1,0 +1,97 @@
+"""What a job author says: which store, where, which run, how many nodes."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from rdzv_core._keys import check_run_id, register_key
+from rdzv_core.options import parse_bool, parse_int
+
+_SECRETS = ("password", "token", "secret")
+
+
+class RendezvousParameters:
+    """The parameters of a rendezvous; `config` holds every further option and may be changed before use.
+
+    Raises `ValueError` for an empty backend name, a bad run id (empty, over 1 KiB, lone surrogate), `min_nodes` below
+    1 or `max_nodes` below `min_nodes`. Options are checked when the backend is created, not here. Options given as
+    None count as not given.
+    """
+
+    def __init__(
+        self,
+        backend: str,
+        endpoint: str,
+        run_id: str,
+        min_nodes: int,
+        max_nodes: int,
+        local_addr: str | None = None,
+        **config: Any,
+    ) -> None:
+        if not isinstance(backend, str) or not backend.strip():
+            raise ValueError(f"the backend name must be a non-empty string, not {backend!r}: see `rdzv backends`")
+        if not isinstance(endpoint, str):
+            raise ValueError(f"the endpoint must be a string, not {endpoint!r}")  # noqa: TRY004 - a bad value to a user
+        if min_nodes < 1:
+            raise ValueError(f"min_nodes={min_nodes} must be at least 1")
+        if max_nodes < min_nodes:
+            raise ValueError(f"max_nodes={max_nodes} must not be below min_nodes={min_nodes}")
+        self.backend = backend.strip()
+        self.endpoint = endpoint
+        self.run_id = check_run_id(run_id)
+        self.min_nodes = min_nodes
+        self.max_nodes = max_nodes
+        self.local_addr = local_addr
+        self.config: dict[str, Any] = {name: value for name, value in config.items() if value is not None}
+        self.purpose = ""
+        self.observing = False
+
+    @property
+    def key(self) -> str:
+        """The key under which a backend keeps its register: unlike that of any other run or purpose."""
+        return register_key(self.run_id, self.purpose)
+
+    def for_purpose(self, purpose: str) -> RendezvousParameters:
+        """Give a copy whose `key` is that of another register of the same run."""
+        return self._changed(purpose=purpose)
+
+    def for_observer(self) -> RendezvousParameters:
+        """Give a copy for one who only looks: a backend that sees `observing` hosts and creates nothing."""
+        return self._changed(observing=True)
+
+    def with_backend(self, backend: str, **config: Any) -> RendezvousParameters:
+        """Give a copy that names another backend, with `config` in place of the options."""
+        return self._changed(backend=backend, config=dict(config))
+
+    def with_endpoint(self, endpoint: str) -> RendezvousParameters:
+        """Give a copy that names another endpoint: a backend's resolved one, say."""
+        return self._changed(endpoint=endpoint)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Give the option as it was given, or `default`."""
+        value = self.config.get(name)
+        return default if value is None else value
+
+    def get_as_bool(self, name: str, default: bool | None = None) -> bool | None:
+        """Give the option as a truth value: 1/true/t/yes/y, 0/false/f/no/n in any case; else `ValueError`."""
+        value = self.get(name)
+        return default if value is None else parse_bool(name, value)
+
+    def get_as_int(self, name: str, default: int | None = None) -> int | None:
+        """Give the option as an integer; else `ValueError`."""
+        value = self.get(name)
+        return default if value is None else parse_int(name, value)
+
+    def _changed(self, **attributes: Any) -> RendezvousParameters:
+        other = copy.copy(self)
+        other.config = dict(self.config)
+        vars(other).update(attributes)
+        return other
+
+    def __repr__(self) -> str:
+        shown = {n: "…" if any(s in n for s in _SECRETS) else v for n, v in self.config.items()}
+        return (
+            f"<RendezvousParameters {self.backend!r} at {self.endpoint!r} run_id={self.run_id!r} "
+            f"nodes={self.min_nodes}:{self.max_nodes}{f' {shown}' if shown else ''}>"
+        )

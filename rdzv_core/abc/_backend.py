@@ -1,0 +1,95 @@
+"""The one required contract: a fenced register per run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from rdzv_core._errors import RendezvousError
+
+if TYPE_CHECKING:
+    from rdzv_core._parameters import RendezvousParameters
+
+CONTRACT_VERSION = 1
+"""The version of `spec/contract.md` that this core speaks; a backend class states its own as `contract_version`."""
+
+Token: TypeAlias = bytes | int | str
+"""Opaque: compare two of them for equality, hand one back to the backend it came from, do nothing else with it."""
+
+
+class StateSnapshot(NamedTuple):
+    """What the register holds, and the fencing token of the write that put it there."""
+
+    state: bytes
+    token: Token
+
+
+class SetStateResult(NamedTuple):
+    """What the register holds after a `set_state`, and whether it was this call that wrote it."""
+
+    state: bytes
+    token: Token
+    has_set: bool
+
+
+class RendezvousBackend(ABC):
+    """A compare-and-set register for one run.
+
+    Instances are thread-safe, and a call that waits does not hold up other calls on the same instance. Every method
+    raises `RendezvousConnectionError` when the store is out of reach or after `close`.
+
+    A two-method backend derives from this, implements `name`, `get_state` and `set_state`, and keeps its value under
+    `params.key` (never under `run_id` alone: `sibling` needs a key of its own for each purpose).
+    """
+
+    contract_version: int = CONTRACT_VERSION
+    max_state_bytes: int = 256 * 1024
+    """The largest state that `set_state` takes; a larger one is a `ValueError`. At least 256 KiB."""
+
+    _origin: tuple[Callable[[RendezvousParameters], RendezvousBackend], RendezvousParameters] | None = None
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name under which the backend is selected."""
+
+    @abstractmethod
+    def get_state(self) -> StateSnapshot | tuple[bytes, Token] | None:
+        """Give the state and its token, or None where there is no state. Never waits for one to appear.
+
+        Raises `RendezvousStateError` when what is stored can not be read.
+        """
+
+    @abstractmethod
+    def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | tuple[bytes, Token, bool] | None:
+        """Write `state` if the register is still what `token` says: None for "nothing there", else the current token.
+
+        Gives what the register holds afterwards. `has_set` is True only for the one caller whose write it is. Gives
+        None, and writes nothing, when a token was given and there is no state. A token that is stale, foreign or
+        malformed changes nothing and raises nothing.
+
+        Raises `ValueError` when `state` is longer than `max_state_bytes` (nothing is written), `RendezvousStateError`
+        when what is stored can not be read (it is left as it is), and `RendezvousConnectionError` when the outcome is
+        not known.
+        """
+
+    def close(self) -> None:  # noqa: B027 - a backend that holds nothing need not say so
+        """Release everything the instance holds. Idempotent; ends other threads' blocked waits within a second."""
+
+    def sibling(self, purpose: str) -> RendezvousBackend:
+        """Give a register of the same run for another purpose; the caller closes it.
+
+        The default calls the factory that made this instance again. A backend that can share its connection
+        overrides it and uses `params.for_purpose(purpose).key`.
+        """
+        if self._origin is None:
+            raise RendezvousError(
+                f"{type(self).__name__} does not know how it was made, so it can not make the sibling {purpose!r}: "
+                "create it with rdzv_core.create_backend(params), or override sibling()"
+            )
+        factory, params = self._origin
+        theirs = params.for_purpose(purpose)
+        made = factory(theirs)
+        made._origin = (factory, theirs)
+        return made

@@ -1,0 +1,99 @@
+"""The capability to know who is there, with leases kept by the store."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from rdzv_core.abc._backend import Token
+
+MAX_PAYLOAD_BYTES = 4096
+
+
+class Member(NamedTuple):
+    """One member as the others see it."""
+
+    id: str
+    payload: bytes
+
+
+class MembersView(NamedTuple):
+    """Who is there, in entry order.
+
+    `version` changes when the set or a payload changes and never on refresh: compare it for equality only.
+    `incarnation` changes when the store lost the memberships; a member of another incarnation is not there any more.
+    """
+
+    incarnation: str
+    version: Token
+    members: tuple[Member, ...]
+
+
+class MemberLease:
+    """One's own membership, as `enter` gives it. Thread-safe.
+
+    The id is 128 random bits in hex, new for every entry. The lease runs `ttl` seconds from when the last successful
+    refresh was *sent*.
+    """
+
+    def __init__(self, ttl: float, incarnation: str, member_id: str | None = None) -> None:
+        self.id = member_id or secrets.token_hex(16)
+        self.ttl = ttl
+        self.incarnation = incarnation
+        self._sequence = itertools.count(1)
+
+    def next_sequence(self) -> int:
+        """Give the next write's sequence number; a store ignores a write with an older one."""
+        return next(self._sequence)
+
+    def __repr__(self) -> str:
+        return f"<MemberLease {self.id[:8]} ttl={self.ttl:g} s incarnation={self.incarnation[:8]}>"
+
+
+class SupportsMembership(ABC):
+    """A backend that keeps the memberships of its run.
+
+    Expiry is by the store's clock or by an observer's monotonic one, never by comparing two machines' wall clocks. An
+    observer or server that was itself stalled first takes in pending refreshes and then grants everybody a fresh ttl.
+    Every method is thread-safe and raises `RendezvousConnectionError` when the store is out of reach or closed.
+    """
+
+    @abstractmethod
+    def enter(self, payload: bytes, ttl: float) -> MemberLease:
+        """Become a member with a new id, behind all who are there. `payload` has at most 4096 bytes (`ValueError`).
+
+        If the answer is lost the entry may exist; nobody refreshes it, so it ends after `ttl` seconds.
+        """
+
+    @abstractmethod
+    def update(self, member: MemberLease, payload: bytes) -> bool:
+        """Replace the payload and refresh the lease. False: the membership has ended, for good."""
+
+    @abstractmethod
+    def refresh(self, member: MemberLease) -> bool:
+        """Renew the lease. False: the membership has ended, for good; only a new `enter` makes a new one."""
+
+    @abstractmethod
+    def leave(self, member: MemberLease) -> None:
+        """End the membership now. Idempotent; a membership that has ended already is no error."""
+
+    @abstractmethod
+    def members(self) -> MembersView:
+        """Give everybody who is there, read after this call began."""
+
+    @abstractmethod
+    def first(self, k: int) -> MembersView:
+        """Give the first `k` in entry order, read after this call began."""
+
+    @abstractmethod
+    def count(self) -> int:
+        """Give how many are there."""
+
+    @abstractmethod
+    def wait_members(self, version: Token | None, timeout: float) -> bool:
+        """Wait until the version differs from `version`, at most `timeout` seconds; True if it does.
+
+        None: True at once. No change that happened after `version` was read is ever missed.
+        """

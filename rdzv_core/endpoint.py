@@ -1,0 +1,57 @@
+"""Reading `host:port` endpoints, IPv6 included, without guessing."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
+_V6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?")
+
+
+class HostPort(NamedTuple):
+    """A host (IPv6 without brackets) and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_endpoint(endpoint: str, default_port: int, default_host: str = "localhost") -> HostPort:
+    """Read `host`, `host:port`, `[v6]`, `[v6]:port`, `:port`, or a bare IPv6 address (which then has no port).
+
+    An empty host is `default_host`. Anything else, or a port outside 0 to 65535, is a `ValueError` naming `endpoint`.
+    """
+    text = endpoint.strip()
+    host, port = _split(text, endpoint)
+    if host and not (_V6 if ":" in host else _HOST).fullmatch(host):
+        raise ValueError(f"endpoint {endpoint!r}: {host!r} is no host name or address")
+    return HostPort(host or default_host, default_port if port is None else _port(port, endpoint))
+
+
+def parse_endpoints(endpoints: str, default_port: int) -> list[HostPort]:
+    """Read a comma-separated list of endpoints; an empty one is a `ValueError`."""
+    parts = endpoints.split(",")
+    if not all(part.strip() for part in parts):
+        raise ValueError(f"endpoint {endpoints!r}: expected host[:port][,host[:port]…]")
+    return [parse_endpoint(part, default_port) for part in parts]
+
+
+def _split(text: str, endpoint: str) -> tuple[str, str | None]:
+    if text.startswith("["):
+        host, closed, rest = text[1:].partition("]")
+        if not closed or ":" not in host or (rest and not rest.startswith(":")):
+            raise ValueError(f"endpoint {endpoint!r}: write an IPv6 address as [address]:port")
+        return host, rest[1:] if rest else None
+    if text.count(":") > 1:
+        return text, None
+    host, colon, port = text.partition(":")
+    return host, port if colon else None
+
+
+def _port(text: str, endpoint: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
+        raise ValueError(f"endpoint {endpoint!r}: the port must be a number from 0 to 65535, not {text!r}")
+    return int(text)

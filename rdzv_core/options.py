@@ -1,0 +1,139 @@
+"""Options of a backend: named, typed, documented, and read in one place.
+
+A backend declares its table once; validation, `rdzv backends NAME` and the docs all come from it::
+
+    READ_TIMEOUT = Option("read_timeout", int, 60, "seconds to wait for an answer", positive=True)
+
+    @accepts_options(READ_TIMEOUT)
+    def create_backend(params: RendezvousParameters) -> RendezvousBackend:
+        return MyBackend(params.endpoint, timeout=READ_TIMEOUT.of(params))
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from rdzv_core._parameters import RendezvousParameters
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_TRUE = frozenset({"1", "true", "t", "yes", "y"})
+_FALSE = frozenset({"0", "false", "f", "no", "n"})
+
+
+def parse_bool(name: str, value: object) -> bool:
+    """Read a truth value: 1/true/t/yes/y or 0/false/f/no/n in any case, a bool, 0 or 1; else `ValueError`."""
+    text = str(value).strip().lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ValueError(f"option {name}={value!r} is no truth value: use true or false (also 1/t/yes/y, 0/f/no/n)")
+
+
+def parse_int(name: str, value: object) -> int:
+    """Read an integer, from an int or its decimal text; else `ValueError`."""
+    try:
+        return int(str(value))
+    except ValueError:
+        raise ValueError(f"option {name}={value!r} is no integer") from None
+
+
+def parse_float(name: str, value: object) -> float:
+    """Read a finite number; else `ValueError`."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        raise ValueError(f"option {name}={value!r} is no number") from None
+    if not math.isfinite(number):
+        raise ValueError(f"option {name}={value!r} is not finite")
+    return number
+
+
+@dataclass(frozen=True)
+class Option(Generic[T]):
+    """One option: its name, type (`str`, `bool`, `int` or `float`), default (None: unset) and one line of help.
+
+    `positive` and `not_negative` bound a number; `choices` are matched in any case. A `secret` is never shown.
+    """
+
+    name: str
+    type: type[T]
+    default: T | None
+    help: str
+    positive: bool = False
+    not_negative: bool = False
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+
+    def of(self, params: RendezvousParameters) -> T:
+        """Read the option from `params.config`, or give its default; raises `ValueError` naming option and value."""
+        value = self.optional(params)
+        if value is None:
+            raise ValueError(f"option {self.name} must be given: {self.help}")
+        return value
+
+    def optional(self, params: RendezvousParameters) -> T | None:
+        """Like `of`, for an option whose being unset means something: gives None then."""
+        value = params.config.get(self.name)
+        return self.default if value is None else self.parse(value)
+
+    def parse(self, value: object) -> T:
+        """Turn a given value, text or not, into the option's type; raises `ValueError`."""
+        if self.choices:
+            return self._choose(value)
+        readers: dict[type, Callable[[str, object], Any]] = {bool: parse_bool, int: parse_int, float: parse_float}
+        parsed: T = readers.get(self.type, lambda _, given: str(given))(self.name, value)
+        if isinstance(parsed, (int, float)) and self._out_of_bounds(parsed):
+            bound = "must be a positive" if self.positive else "must be a non-negative"
+            raise ValueError(f"option {self.name}={value!r} {bound} {'integer' if self.type is int else 'number'}")
+        return parsed
+
+    def _out_of_bounds(self, number: float) -> bool:
+        return (self.positive and number <= 0) or (self.not_negative and number < 0)
+
+    def _choose(self, value: object) -> T:
+        text = str(value).strip().lower()
+        if text not in self.choices:
+            raise ValueError(f"option {self.name}={value!r} is not supported: choose one of {', '.join(self.choices)}")
+        return text  # type: ignore[return-value]
+
+
+OptionTable = tuple[Option[Any], ...]
+
+
+def accepts_options(*table: Option[Any]) -> Callable[[F], F]:
+    """Attach an options table to a backend's factory; a factory without one accepts no option of its own."""
+
+    def attach(factory: F) -> F:
+        factory.options = table  # type: ignore[attr-defined]
+        return factory
+
+    return attach
+
+
+def options_of(factory: object) -> OptionTable:
+    """Give the options table of a factory (its attribute `options`), empty if it has none."""
+    return tuple(getattr(factory, "options", ()))
+
+
+def check_options(owner: str, table: Iterable[Option[Any]], config: Mapping[str, object]) -> None:
+    """Raise `ValueError` for an option of `config` that `table` does not know, or whose value it refuses."""
+    known = {option.name: option for option in table}
+    for name, value in config.items():
+        if name not in known:
+            raise ValueError(_unknown(owner, name, value, sorted(known)))
+        if value is not None:
+            known[name].parse(value)
+
+
+def _unknown(owner: str, name: str, value: object, accepted: list[str]) -> str:
+    near = difflib.get_close_matches(name, accepted, n=1)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown option {name}={value!r} for {owner}: {guess}accepted are {', '.join(accepted) or 'none'}"
