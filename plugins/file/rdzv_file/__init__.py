@@ -1,0 +1,39 @@
+"""The file store of rdzv: a path on one machine or on a shared file system.
+
+`create_backend` is what the entry point `file` names; `FileStore` is the raw store beneath it.
+"""
+
+from __future__ import annotations
+
+from rdzv_core import Option, RendezvousParameters, accepts_options
+from rdzv_file._backend import FileBackend
+from rdzv_file._mapping import lost
+from rdzv_file._store import FileStore
+from rdzv_file._temporary import TemporaryFile
+
+__all__ = ["LOCK_TIMEOUT", "READ_TIMEOUT", "FileBackend", "FileStore", "create_backend"]
+
+READ_TIMEOUT = Option(
+    "read_timeout", int, 300, "seconds within which a call must have its answer from the file system", positive=True
+)
+LOCK_TIMEOUT = Option(
+    "lock_timeout", float, 30.0, "seconds a write waits for another one's lock, read_timeout at most", positive=True
+)
+
+
+@accepts_options(READ_TIMEOUT, LOCK_TIMEOUT)
+def create_backend(params: RendezvousParameters) -> FileBackend:
+    """Create a register in the file or directory `params.endpoint`; an empty one stands for a fresh temp file.
+
+    A missing path becomes an empty file, with a trailing slash a directory; its parent must exist. An observer creates
+    nothing. Raises `ValueError` for a bad option, `RendezvousConnectionError` for a path that can not be used, and
+    `RendezvousError` if the temp file can not be made.
+    """
+    read_timeout, lock_timeout = READ_TIMEOUT.of(params), LOCK_TIMEOUT.of(params)
+    if params.endpoint:
+        store = FileStore(params.endpoint, read_timeout, lock_timeout, create=not params.observing)
+        return FileBackend(store, params)
+    if params.observing:
+        raise lost("", "there is nothing to look at without a path: give the endpoint that the job uses")
+    temporary = TemporaryFile()
+    return FileBackend(FileStore(temporary.path, read_timeout, lock_timeout), params, temporary)

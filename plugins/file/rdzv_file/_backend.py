@@ -1,0 +1,143 @@
+"""The register of a run in a file store."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from rdzv_core import (
+    RendezvousBackend,
+    RendezvousParameters,
+    RendezvousStateError,
+    SetStateResult,
+    StateSnapshot,
+    SupportsDelete,
+    SupportsWatch,
+    Token,
+)
+from rdzv_core.envelope import seal, unseal
+from rdzv_file._mapping import lost
+from rdzv_file._store import FileStore
+from rdzv_file._temporary import TemporaryFile
+
+_SHORTEST_NAP, _LONGEST_NAP = 0.001, 0.25
+
+
+class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
+    """A register in a `FileStore`; the token is the nonce of the write.
+
+    Reads take no lock. Writes wait for their lock, at most the store's `lock_timeout`. Nothing is held between calls:
+    no descriptor, no thread, no lock.
+    """
+
+    max_state_bytes = 16 * 1024 * 1024
+
+    def __init__(self, store: FileStore, params: RendezvousParameters, temporary: TemporaryFile | None = None) -> None:
+        self._store = store
+        self._params = params
+        self._key = params.key
+        self._temporary = temporary
+        # A plain flag, looked at between naps: a lock or an event could be held by a thread that a fork left behind.
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        return "file"
+
+    @property
+    def store(self) -> FileStore:
+        """The raw store, shared with the siblings."""
+        return self._store
+
+    def get_state(self) -> StateSnapshot | None:
+        self._check_open()
+        return self._snapshot(self._store.get(self._key))
+
+    def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
+        self._check_open()
+        if len(state) > self.max_state_bytes:
+            raise ValueError(f"a state of {len(state)} bytes is too long: at most {self.max_state_bytes} are allowed")
+        seen = self.get_state()  # whoever comes too late learns it without waiting for the lock
+        if not _is_current(seen, token):
+            return _refusal(seen)
+        with self._store.locked(self._key, self._is_closed) as slot:
+            seen = self._snapshot(slot.read())
+            if not _is_current(seen, token):
+                return _refusal(seen)
+            sealed = seal(state)
+            slot.write(sealed)
+        return SetStateResult(*unseal(sealed), True)
+
+    def delete_state(self, token: Token | None = None) -> bool:
+        self._check_open()
+        if self._store.version(self._key) is None:
+            return False
+        with self._store.locked(self._key, self._is_closed) as slot:
+            if token is None:
+                return slot.clear()
+            seen = self._snapshot(slot.read())
+            if seen is None or not _is_current(seen, token):
+                return False
+            slot.write(None)
+            return True
+
+    def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
+        deadline = time.monotonic() + timeout
+        nap = _SHORTEST_NAP
+        while True:
+            self._check_open()
+            # The version first: a write in between makes the state newer than the version, and the next look finds it.
+            version = self._store.version(self._key)
+            snapshot = self.get_state()
+            if not _is_current(snapshot, token):
+                return True, snapshot
+            changed = False
+            while not changed:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False, snapshot
+                time.sleep(min(nap * random.uniform(0.75, 1.0), left))
+                nap = min(nap * 1.5, _LONGEST_NAP)
+                self._check_open()
+                changed = self._store.version(self._key) != version
+
+    def sibling(self, purpose: str) -> FileBackend:
+        self._check_open()
+        return FileBackend(self._store, self._params.for_purpose(purpose), self._temporary)
+
+    def close(self) -> None:
+        self._closed = True
+        self._temporary = None  # the last one who lets go of it deletes the file
+
+    def _is_closed(self) -> bool:
+        return self._closed
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise lost(self._store.path, "this backend was closed; create a new one")
+
+    def _snapshot(self, raw: bytes | None) -> StateSnapshot | None:
+        if raw is None:
+            return None
+        try:
+            return StateSnapshot(*unseal(raw))
+        except RendezvousStateError as error:
+            raise RendezvousStateError(
+                f"file backend at {self._store.path!r}: the register {self._key!r} of run {self._params.run_id!r} "
+                f"can not be read: {error}; `rdzv reset` clears it"
+            ) from error
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<FileBackend {self._store.path!r} run_id={self._params.run_id!r} {state}>"
+
+
+def _is_current(seen: StateSnapshot | None, token: object) -> bool:
+    """Say whether `token` stands for what is there; None stands for nothing."""
+    if seen is None:
+        return token is None
+    return isinstance(token, bytes) and token == seen.token
+
+
+def _refusal(seen: StateSnapshot | None) -> SetStateResult | None:
+    return None if seen is None else SetStateResult(*seen, False)

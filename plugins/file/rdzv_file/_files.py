@@ -1,0 +1,87 @@
+"""Files that are replaced whole: a reader sees the old content or the new, never a part."""
+
+# ruff: noqa: PTH102, PTH105, PTH108, PTH120, PTH123 - plain system calls, on plain strings
+
+from __future__ import annotations
+
+import errno
+import os
+
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+def read_file(path: str, size: int = -1) -> bytes | None:
+    """Give the file's content, at most its first `size` bytes; None if there is no such file. Takes no lock."""
+    try:
+        fd = os.open(path, _READ)
+    except FileNotFoundError:
+        return None
+    with open(fd, "rb", buffering=0) as file:
+        return file.read(size)
+
+
+def create_empty(path: str) -> None:
+    """Create an empty file that only this user can read and write; one that is there already is left as it is."""
+    try:
+        fd = os.open(path, _CREATE, 0o600)
+    except FileExistsError:
+        return
+    os.close(fd)
+
+
+def create_directory(path: str) -> None:
+    """Create a directory for this user alone; one that is there already is left as it is. Its parent must exist."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+
+
+def replace_file(path: str, temporary: str, content: bytes) -> None:
+    """Put `content` in place of the file, mode 0600, on the disk when this returns.
+
+    If it raises before the new file is in place, the old one is unharmed and `temporary` is gone again.
+    """
+    fd = os.open(temporary, _CREATE, 0o600)
+    try:
+        try:
+            os.fchmod(fd, 0o600)  # whatever the umask is
+            _write_all(fd, content)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(temporary, path)
+    except BaseException:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass  # the error that led here is the one to tell
+        raise
+    _sync_directory(path)
+
+
+def remove_file(path: str) -> None:
+    """Delete the file, on the disk too when this returns; one that is not there is no error."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    _sync_directory(path)
+
+
+def _write_all(fd: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+def _sync_directory(path: str) -> None:
+    fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some file systems keep directories safe by themselves and say so this way
+            raise
+    finally:
+        os.close(fd)

@@ -1,0 +1,191 @@
+"""The raw store: bytes by key at a path, shared by processes, each write atomic and on the disk when it returns."""
+
+# ruff: noqa: PTH110, PTH116, PTH119 - plain system calls, on plain strings
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rdzv_core import RendezvousStateError
+from rdzv_file._files import create_directory, create_empty, read_file, remove_file, replace_file
+from rdzv_file._layout import DirectoryLayout, Layout, OneFileLayout
+from rdzv_file._lock import hold
+from rdzv_file._mapping import lost, mapped
+
+_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_HEADER_BYTES = 128
+_STALE_NAP = 0.01
+
+
+def _never() -> bool:
+    return False
+
+
+class FileStore:
+    """Values by key at `path`: in one file, or, where `path` is a directory, in a file for each key.
+
+    A missing path becomes an empty file, or with a trailing slash a directory; `create=False` creates nothing and
+    reads a missing path as empty. Keys are at most 128 characters of `[A-Za-z0-9_.-]`. `timeout` bounds every call,
+    `lock_timeout` how long a write waits for another one's; both in seconds. Thread-safe; holds nothing open between
+    calls, so it needs no closing and works on after a fork.
+
+    Every method raises `RendezvousConnectionError` where the file system refuses or the path is gone, and
+    `RendezvousStateError` where the file is no store.
+    """
+
+    def __init__(self, path: str, timeout: float = 300, lock_timeout: float = 30, create: bool = True) -> None:
+        self.path = path
+        self.timeout = timeout
+        self.lock_timeout = lock_timeout
+        self._create = create
+        try:
+            # Links are followed here and nowhere else: a write replaces the file, and must not replace a link to it.
+            self._real = os.path.realpath(path)
+            if create:
+                self._make()
+            self._layout()
+        except ValueError as error:
+            raise lost(path, f"no path can be spelled like that ({error}); name one without NUL") from error
+
+    def get(self, key: str) -> bytes | None:
+        """Give the value of `key`, or None. Takes no lock and never waits for a value."""
+        layout = self._layout()
+        return None if layout is None else self._extract(layout, self._read(layout.file_of(_checked(key))), key)
+
+    def set(self, key: str, value: bytes) -> None:
+        """Set `key` to `value`, whatever is there."""
+        with self.locked(key) as slot:
+            slot.write(value)
+
+    def delete(self, key: str) -> bool:
+        """Delete `key`; True if it was there."""
+        with self.locked(key) as slot:
+            there = slot.read() is not None
+            if there:
+                slot.write(None)
+            return there
+
+    def version(self, key: str) -> bytes | None:
+        """Give bytes that differ after every write of `key` (and perhaps of others), at the cost of one short read.
+
+        They are the first line of the file, which holds a nonce: times and inode numbers can come back, it can not.
+        """
+        layout = self._layout()
+        return None if layout is None else self._read(layout.file_of(_checked(key)), _HEADER_BYTES)
+
+    @contextmanager
+    def locked(self, key: str, cancelled: Callable[[], bool] = _never) -> Iterator[Slot]:
+        """Keep everybody else from writing `key` for the length of the block."""
+        layout = self._layout()
+        if layout is None:
+            raise lost(self.path, "there is nothing, and who only looks does not create it: start the job first")
+        file, lock = layout.file_of(_checked(key)), layout.lock_of(key)
+        temporary = f"{file}.{secrets.token_hex(16)}.tmp"
+        with mapped(self.path, f"write {file!r}"):
+            name = os.path.basename(temporary)
+            with hold(self.path, lock, name, min(self.lock_timeout, self.timeout), cancelled):
+                yield Slot(self, layout, key, file, temporary)
+
+    def _make(self) -> None:
+        with mapped(self.path, "use this path"):
+            if os.path.exists(self._real):
+                return
+            if self.path.endswith(os.sep):
+                create_directory(self._real)
+            else:
+                create_empty(self._real)
+
+    def _layout(self) -> Layout | None:
+        """Look what the path is, at every call: what has vanished must not be taken for an empty store."""
+        with mapped(self.path, "use this path"):
+            try:
+                mode = os.stat(self._real).st_mode
+            except FileNotFoundError as error:
+                if not self._create:
+                    return None
+                what = "the store is gone: was it deleted, or its file system unmounted? Start anew once it is back"
+                raise lost(self.path, what) from error
+        if stat.S_ISDIR(mode):
+            return DirectoryLayout(self._real)
+        if stat.S_ISREG(mode):
+            return OneFileLayout(self._real)
+        raise lost(self.path, "it is neither a file nor a directory; name another path") from OSError(
+            errno.EINVAL, "not a regular file", self.path
+        )
+
+    def _read(self, file: str, size: int = -1) -> bytes | None:
+        with mapped(self.path, f"read {file!r}"):
+            deadline = time.monotonic() + self.timeout
+            while True:
+                try:
+                    return read_file(file, size)
+                except OSError as error:
+                    # A network file system's way to say that the file was replaced between two steps of ours.
+                    if error.errno != errno.ESTALE or time.monotonic() >= deadline:
+                        raise
+                    time.sleep(_STALE_NAP)
+
+    def _extract(self, layout: Layout, content: bytes | None, key: str) -> bytes | None:
+        try:
+            return layout.extract(content, key)
+        except RendezvousStateError as error:
+            raise RendezvousStateError(
+                f"file backend at {self.path!r}: the file is no rdzv store, or was damaged: {error}; "
+                "name another path, or move that file away"
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"<FileStore {self.path!r}>"
+
+
+class Slot:
+    """One key under its lock; for one write."""
+
+    def __init__(self, store: FileStore, layout: Layout, key: str, file: str, temporary: str) -> None:
+        self._store, self._layout, self._key = store, layout, key
+        self._file, self._temporary = file, temporary
+        self._content = read_file(file)
+
+    def read(self) -> bytes | None:
+        """Give the value, or None."""
+        return self._store._extract(self._layout, self._content, self._key)
+
+    def write(self, value: bytes | None) -> None:
+        """Set the value, or delete it for None.
+
+        If this raises `OSError`, nothing has changed, with one exception: the directory is synced last, and if that
+        fails the write is done but may not outlive a power cut.
+        """
+        self.read()
+        self._put(self._layout.insert(self._content, self._key, value))
+
+    def clear(self) -> bool:
+        """Delete the value, and if the file can not be read but was ours, all that is in it. False: nothing there."""
+        try:
+            if self.read() is None:
+                return False
+        except RendezvousStateError:
+            if not self._layout.is_ours(self._content or b""):
+                raise
+            self._content = None
+        self._put(self._layout.insert(self._content, self._key, None))
+        return True
+
+    def _put(self, content: bytes | None) -> None:
+        if content is None:
+            remove_file(self._file)
+        else:
+            replace_file(self._file, self._temporary, content)
+
+
+def _checked(key: str) -> str:
+    if not _KEY.fullmatch(key) or key.endswith((".lock", ".tmp")):
+        raise ValueError(f"{key!r} is no key of a file store: at most 128 of [A-Za-z0-9_.-], no dot or dash first")
+    return key
