@@ -1,0 +1,66 @@
+# make demo   a job of four processes on every store, one of them killed, and every store certified
+# make test   everything that CI checks
+#
+# Both do all set-up, in .venv, from a fresh clone: python3 with venv, git and make are enough.
+# make PYTHON=python3.12 test   another interpreter (3.10 and later)
+
+PYTHON ?= python3
+VENV ?= .venv
+
+# One `pip install` names all of them: they depend on each other in versions that are on no index.
+EDITABLE = -e '.[cli]' -e plugins/tcp -e plugins/file -e plugins/etcd -e conformance -e examples/rdzv-sqlite
+PACKAGES = rdzv_core plugins/tcp/rdzv_tcp plugins/file/rdzv_file plugins/etcd/rdzv_etcd \
+	conformance/rdzv_conformance examples/demo
+PROJECTS = $(wildcard pyproject.toml plugins/*/pyproject.toml conformance/pyproject.toml examples/*/pyproject.toml)
+
+BIN = $(abspath $(VENV))/bin
+# The interpreter's version is in the stamp's name, so that another PYTHON sets up anew.
+STAMP = $(VENV)/.rdzv-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
+
+.PHONY: help demo test lint types imports pytest test-wheels setup clean
+
+help:
+	@sed -n 's/^# //p' Makefile | head -6
+
+setup: $(STAMP)
+
+$(STAMP): requirements-dev.txt $(PROJECTS)
+	@echo "== set-up of $(VENV) with $(PYTHON)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "rdzv needs Python 3.10 or later: make PYTHON=python3.12 …")'
+	test "$$($(VENV)/bin/python -V 2>&1)" = "$$($(PYTHON) -V 2>&1)" || $(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -q -r requirements-dev.txt
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -q --no-build-isolation $(EDITABLE)
+	@rm -f $(VENV)/.rdzv-*
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/python -m examples.demo
+
+test: lint types imports pytest
+	@echo "== all passed"
+
+lint: $(STAMP)
+	@echo "== ruff"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	@echo "== mypy --strict"
+	@$(BIN)/mypy --strict $(PACKAGES)
+	@cd examples/rdzv-sqlite && $(BIN)/mypy --strict --config-file ../../pyproject.toml rdzv_sqlite
+
+imports: $(STAMP)
+	@echo "== import-linter"
+	@$(BIN)/lint-imports --no-cache
+
+pytest: $(STAMP)
+	@echo "== pytest"
+	@$(BIN)/pytest --timeout=300 --durations=10
+
+# The tests of core and plugins against built wheels, in a venv and a directory that know nothing of this tree.
+test-wheels: $(STAMP)
+	@$(BIN)/pytest --timeout=1200 -s tests/packaging/wheels_check.py
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

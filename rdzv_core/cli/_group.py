@@ -1,0 +1,97 @@
+"""The group `rdzv`: commands found by entry point, each imported when it is invoked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rdzv_core import __version__
+from rdzv_core._errors import RendezvousError
+
+if TYPE_CHECKING:
+    from importlib_metadata import EntryPoint
+
+GROUP = "rdzv_core.commands"
+
+_PROVIDERS = {"certify": "rdzv-conformance", "simulate": "rdzv-conformance", "serve": "rdzv-tcp"}
+"""Commands of first-party distributions, so that the error for a missing one can say what to install."""
+
+_OWN = "rdzv-core"
+
+
+class CommandGroup(click.Group):
+    """Looks its commands up in the installed metadata; a broken one harms no other."""
+
+    def __init__(self, *args: Any, entry_points: Callable[[], Iterable[EntryPoint]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._entry_points = entry_points
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted({point.name for point in self._entry_points()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        points = [point for point in self._entry_points() if point.name == cmd_name]
+        own = [point for point in points if _origin(point).startswith(f"{_OWN} ")]
+        if len({point.value for point in points}) > 1 and not own:
+            return _broken(cmd_name, f"several distributions provide it: {', '.join(map(_origin, points))}")
+        if points:
+            return _load((own or points)[0])
+        if cmd_name in _PROVIDERS:
+            raise click.UsageError(f"command {cmd_name!r} is not installed: run `pip install {_PROVIDERS[cmd_name]}`")
+        return None
+
+
+def command_line(entry_points: Callable[[], Iterable[EntryPoint]] | None = None) -> click.Group:
+    """Give the group; `entry_points` replaces the environment's, so that a test needs to install nothing."""
+
+    @click.group(
+        cls=CommandGroup,
+        entry_points=entry_points or _installed,
+        invoke_without_command=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    @click.version_option(__version__, prog_name="rdzv")
+    @click.pass_context
+    def rdzv(ctx: click.Context) -> None:
+        """How the processes of an elastic job find each other, over a store chosen by name."""
+        if ctx.invoked_subcommand is None:
+            click.echo(ctx.get_help())
+
+    return rdzv
+
+
+def _load(point: EntryPoint) -> click.Command:
+    try:
+        command = point.load()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin's import does, the others work
+        return _broken(point.name, f"{_origin(point)} ({point.value}): {type(error).__name__}: {error}")
+    if not isinstance(command, click.Command):
+        return _broken(point.name, f"{_origin(point)} ({point.value}) is no click.Command but {command!r}")
+    return command
+
+
+def _broken(name: str, why: str) -> click.Command:
+    reason = " ".join(why.split())
+
+    def refuse() -> None:
+        raise RendezvousError(f"command {name!r} is installed but broken: {reason}")
+
+    return click.Command(
+        name,
+        callback=refuse,
+        short_help=f"(broken: {reason})",
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
+
+
+def _origin(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "(unknown distribution)"
+
+
+def _installed() -> Iterable[EntryPoint]:
+    import importlib_metadata
+
+    return importlib_metadata.entry_points(group=GROUP)

@@ -1,0 +1,75 @@
+"""The options that several commands share, and the parameters that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from rdzv_core._parameters import RendezvousParameters
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def read_nodes(ctx: click.Context, param: click.Parameter, text: str) -> tuple[int, int]:
+    """Read `MIN[:MAX]`, as a callback of an option."""
+    low, colon, high = text.partition(":")
+    try:
+        least, most = int(low), int(high if colon else low)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not MIN or MIN:MAX, as in 4 or 2:4", ctx, param) from None
+    if least < 1:
+        raise click.BadParameter(f"{text!r}: a round needs at least 1 node", ctx, param)
+    if most < least:
+        raise click.BadParameter(f"{text!r}: at most {most} nodes is fewer than at least {least}", ctx, param)
+    return least, most
+
+
+def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    config: dict[str, str] = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise click.BadParameter(f"{text!r} is not name=value", ctx, param)
+        if name.strip() in config:
+            raise click.BadParameter(f"{name.strip()!r} is given twice", ctx, param)
+        config[name.strip()] = value
+    return config
+
+
+def run_options(command: F) -> F:
+    """Add the options that name a run in a store."""
+    for decorate in (
+        click.option(
+            "--option",
+            "config",
+            multiple=True,
+            metavar="NAME=VALUE",
+            callback=_read_options,
+            help="An option of the backend (see `rdzv backends NAME`) or of the handler. May be repeated.",
+        ),
+        click.option("--run-id", required=True, metavar="ID", help="The run; any text, up to 1 KiB."),
+        click.option("--endpoint", required=True, metavar="E", help="Where the store is, as the backend reads it."),
+        click.option("--backend", required=True, metavar="B", help="The store, by name (see `rdzv backends`)."),
+    ):
+        command = decorate(command)
+    return command
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+
+
+def parameters(
+    backend: str,
+    endpoint: str,
+    run_id: str,
+    config: dict[str, str],
+    nodes: tuple[int, int] = (1, 1),
+    local_addr: str | None = None,
+) -> RendezvousParameters:
+    """Make the parameters of a command; raises `ValueError` as they do."""
+    params = RendezvousParameters(backend, endpoint, run_id, *nodes, local_addr=local_addr)
+    # Not as keywords: an option that is named like a parameter is an unknown option, not a TypeError.
+    params.config.update(config)
+    return params

@@ -1,0 +1,153 @@
+"""`rdzv backends`: what is installed, and what one of them takes."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from typing import Any
+
+import click
+
+from rdzv_core.abc import RendezvousBackend, SupportsDelete, SupportsMembership, SupportsStore, SupportsWatch
+from rdzv_core.cli._options import json_option
+from rdzv_core.cli._output import show_json, show_table
+from rdzv_core.cli._probe import import_errors
+from rdzv_core.handler.settings import HANDLER_OPTIONS
+from rdzv_core.options import Option, options_of
+from rdzv_core.registry import BackendFactory, BackendInfo, BackendRegistry, normalize
+
+_CAPABILITIES = {
+    "watch": SupportsWatch,
+    "membership": SupportsMembership,
+    "store": SupportsStore,
+    "delete": SupportsDelete,
+}
+
+
+@click.command()
+@click.argument("name", required=False)
+@json_option
+def backends(name: str | None, as_json: bool) -> None:
+    """List the installed backends, or show what NAME is and which options it takes.
+
+    The list is made from the installed metadata. Whether each can be imported is tried in a process of its own: a
+    broken plugin shows as broken, with why, and harms no other.
+    """
+    registry = BackendRegistry()
+    if name is None:
+        _show_list(registry.list(), as_json)
+    else:
+        _show_one(name, registry, as_json)
+
+
+def _show_list(found: list[BackendInfo], as_json: bool) -> None:
+    described = [
+        {
+            "name": info.name,
+            "distribution": info.distribution,
+            "version": info.version,
+            "target": info.target,
+            "status": "broken" if reason else "ok",
+            "reason": reason,
+        }
+        for info, reason in zip(found, import_errors(found), strict=True)
+    ]
+    if as_json:
+        show_json(described)
+        return
+    rows = [
+        [str(entry[key] or "") for key in ("name", "distribution", "version", "status", "reason")]
+        for entry in described
+    ]
+    columns = ("backend", "distribution", "version", "status", "why")
+    broken = any(row[-1] for row in rows)
+    show_table(columns if broken else columns[:-1], rows if broken else [row[:-1] for row in rows])
+
+
+def _show_one(name: str, registry: BackendRegistry, as_json: bool) -> None:
+    factory = registry.load(name)
+    plain = normalize(name.rpartition(":")[2])
+    info = next(
+        each for each in registry.list() if each.name == plain and name.rpartition(":")[0] in ("", each.distribution)
+    )
+    about = inspect.cleandoc(_documentation(factory)).partition("\n\n")[0].replace("\n", " ")
+    capabilities = _capabilities(factory)
+    if as_json:
+        show_json(
+            {
+                "name": info.name,
+                "distribution": info.distribution,
+                "version": info.version,
+                "target": info.target,
+                "about": about,
+                "capabilities": capabilities,
+                "options": [_describe(option) for option in options_of(factory)],
+                "handler_options": [_describe(option) for option in HANDLER_OPTIONS],
+            }
+        )
+        return
+    click.echo(f"{info.name} ({info.distribution} {info.version}, {info.target})")
+    if about:
+        click.echo(about)
+    click.echo(f"Capabilities of its own: {_listed(capabilities)}\n")
+    _show_options(f"Options of {info.name}", options_of(factory))
+    click.echo()
+    _show_options("Options of the handler, on every backend", HANDLER_OPTIONS)
+
+
+def _show_options(title: str, table: tuple[Option[Any], ...]) -> None:
+    if not table:
+        click.echo(f"{title}: none")
+        return
+    rows = [[option.name, _type(option), _default(option), option.help] for option in table]
+    show_table(("option", "type", "default", "what it is"), rows, title)
+
+
+def _describe(option: Option[Any]) -> dict[str, Any]:
+    return {
+        "name": option.name,
+        "type": option.type.__name__,
+        "choices": list(option.choices),
+        "default": None if option.secret else option.default,
+        "help": option.help,
+    }
+
+
+def _type(option: Option[Any]) -> str:
+    return "|".join(option.choices) or option.type.__name__
+
+
+def _default(option: Option[Any]) -> str:
+    if option.default is None or option.secret:
+        return "-"
+    return str(option.default).lower() if option.type is bool else str(option.default)
+
+
+def _documentation(factory: BackendFactory) -> str:
+    # A class is documented in its class: its from_params only says that it makes one.
+    return (_class_of(factory) if inspect.ismethod(factory) else factory).__doc__ or ""
+
+
+def _capabilities(factory: BackendFactory) -> list[str] | None:
+    made = _class_of(factory)
+    if made is None:
+        return None
+    return [word for word, capability in _CAPABILITIES.items() if issubclass(made, capability)]
+
+
+def _class_of(factory: BackendFactory) -> type | None:
+    """Give the class of what the factory makes, as far as can be said without calling it."""
+    owner = getattr(factory, "__self__", factory)
+    if not inspect.isclass(owner):
+        try:
+            owner = typing.get_type_hints(factory).get("return")
+        except Exception:  # noqa: BLE001 - an annotation that can not be read says nothing, and harms nothing
+            return None
+    known = inspect.isclass(owner) and issubclass(owner, RendezvousBackend) and owner is not RendezvousBackend
+    return owner if known else None
+
+
+def _listed(capabilities: list[str] | None) -> str:
+    if capabilities is None:
+        return "not known before it is created"
+    return ", ".join(capabilities) or "none: core's fallbacks stand in"

@@ -1,0 +1,30 @@
+"""`rdzv explain`: what a run waits for."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from rdzv_core.cli._errors import FAILED
+from rdzv_core.cli._options import json_option, run_options
+from rdzv_core.cli._output import show_json
+from rdzv_core.cli.status import headline, look
+
+
+@click.command()
+@run_options
+@json_option
+def explain(backend: str, endpoint: str, run_id: str, config: dict[str, str], as_json: bool) -> int:
+    """Say who is awaited, why, and what unblocks it.
+
+    Only looks: hosts no store and creates nothing. The exit status is 1 where there is no such run.
+    """
+    found = look(backend, endpoint, run_id, config)
+    if as_json:
+        show_json(dataclasses.asdict(found))
+    else:
+        click.echo(headline(found))
+        for reason in found.reasons:
+            click.echo(f"- {reason}")
+    return 0 if found.exists else FAILED

@@ -1,0 +1,200 @@
+"""Brings the decisions, the command and the rendezvous together: events come in on one queue, effects go out.
+
+The main thread decides and acts. Three kinds of helper threads only wait, each for one thing, and report it: the
+next round, a change of the round, the end of the command.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from rdzv_core._errors import RendezvousError
+from rdzv_core.cli.node.decide import Decider
+from rdzv_core.cli.node.environment import job_environment
+from rdzv_core.cli.node.events import (
+    Changed,
+    Effect,
+    Ended,
+    Event,
+    Exit,
+    Finish,
+    GraceOver,
+    Kill,
+    Leave,
+    Meet,
+    Met,
+    NotMet,
+    Say,
+    Signalled,
+    Start,
+    Stop,
+)
+from rdzv_core.cli.node.worker import Guard, Worker
+from rdzv_core.handler import ChangeReason, RendezvousHandler
+
+_PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_LOOK_EVERY = 1.0
+
+
+class Agent:
+    """Runs `command` in every round of `handler`'s run, until it ended or must not be started again.
+
+    To be run in the main thread: it takes the signals SIGTERM, SIGINT and SIGHUP meanwhile, but for those that were
+    ignored when it started, as under nohup. It does not release the handler.
+    """
+
+    def __init__(
+        self,
+        handler: RendezvousHandler,
+        command: Sequence[str],
+        max_restarts: int,
+        grace_period: float,
+        say: Callable[[str], None],
+    ) -> None:
+        self._handler = handler
+        self._command = command
+        self._grace_period = grace_period
+        self._say = say
+        self._decider = Decider(max_restarts)
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._worker: Worker | None = None
+        self._grace_ends: float | None = None
+        self._over = threading.Event()
+
+    def run(self) -> int:
+        """Give the command's exit status; raises the rendezvous' error where no round can be had."""
+        self._guard = Guard()
+        try:
+            with self._signals():
+                self._meet()
+                while True:
+                    for effect in self._decider.on(self._next_event()):
+                        if isinstance(effect, Exit):
+                            return _ended(effect)
+                        self._do(effect)
+        finally:
+            self._over.set()
+            self._end_worker()
+            self._guard.close()
+
+    def _do(self, effect: Effect) -> None:
+        if isinstance(effect, Say):
+            self._say(effect.text)
+        elif isinstance(effect, Meet):
+            self._meet()
+        elif isinstance(effect, Start):
+            self._start(effect.met)
+        elif isinstance(effect, Stop):
+            self._stop(effect.number)
+        elif isinstance(effect, Kill) and self._worker:
+            self._worker.kill()
+        elif isinstance(effect, Finish):
+            self._depart(self._handler.finish)
+        elif isinstance(effect, Leave):
+            self._depart(self._handler.leave)
+
+    def _next_event(self) -> Event:
+        while True:
+            left = None if self._grace_ends is None else max(0.0, self._grace_ends - time.monotonic())
+            try:
+                event = self._events.get(timeout=left)
+            except queue.Empty:
+                self._grace_ends = None
+                return GraceOver()
+            if isinstance(event, Ended):
+                self._grace_ends = self._worker = None
+                self._guard.watch(None)
+            if isinstance(event, Changed) and self._worker and self._worker.has_ended():
+                # The command was faster than the news: its end decides, and is on its way.
+                continue
+            return event
+
+    def _meet(self) -> None:
+        self._in_background("rdzv-meet", self._wait_for_round)
+
+    def _wait_for_round(self) -> Event:
+        began = time.monotonic()
+        info = self._handler.next_rendezvous()
+        seconds = time.monotonic() - began
+        environment = job_environment(info, self._handler.get_run_id())
+        return Met(info.round, info.rank, info.world_size, seconds, environment)
+
+    def _start(self, met: Met) -> None:
+        worker = Worker(self._command, met.environment)
+        self._guard.watch(worker.group)
+        self._worker = worker
+        self._in_background("rdzv-command", lambda: Ended(worker.wait()))
+        self._in_background("rdzv-watch", lambda: self._wait_for_change(met.round, worker))
+
+    def _wait_for_change(self, number: int, worker: Worker) -> Event | None:
+        told_of_closing = False
+        while self._worker is worker and not self._over.is_set():
+            change = self._handler.wait_for_change(_LOOK_EVERY)
+            if change is None:
+                continue
+            if change.reason is not ChangeReason.CLOSED:
+                return Changed(number, change)
+            if not told_of_closing:
+                told_of_closing = True
+                self._events.put(Changed(number, change))
+            # A closed run stays closed, and says so at once whenever it is asked.
+            self._over.wait(_LOOK_EVERY)
+        return None
+
+    def _stop(self, number: int) -> None:
+        if self._worker is None:
+            return
+        self._worker.send(number)
+        if self._grace_ends is None:
+            self._grace_ends = time.monotonic() + self._grace_period
+
+    def _depart(self, depart: Callable[[], None]) -> None:
+        try:
+            depart()
+        except RendezvousError as error:
+            # What the command achieved stands; the others learn of it when this node's lease runs out.
+            self._say(f"could not tell the others: {error}")
+
+    def _end_worker(self) -> None:
+        if self._worker:
+            self._worker.kill()
+            self._worker.wait()
+            self._guard.watch(None)
+
+    def _in_background(self, name: str, wait: Callable[[], Event | None]) -> None:
+        def report() -> None:
+            try:
+                event = wait()
+            except Exception as error:  # noqa: BLE001 - the main thread decides what becomes of it
+                event = NotMet(error)
+            if event is not None:
+                self._events.put(event)
+
+        threading.Thread(target=report, name=name, daemon=True).start()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        def take(number: int, _frame: FrameType | None) -> None:
+            self._events.put(Signalled(number))
+
+        before = {number: signal.getsignal(number) for number in _PASSED_ON}
+        taken = [number for number, old in before.items() if old is not signal.SIG_IGN]
+        for number in taken:
+            signal.signal(number, take)
+        try:
+            yield
+        finally:
+            for number in taken:
+                signal.signal(number, before[number])
+
+
+def _ended(effect: Exit) -> int:
+    if effect.error is not None:
+        raise effect.error
+    return effect.status

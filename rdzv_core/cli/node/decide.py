@@ -1,0 +1,154 @@
+"""What a node does upon which event: pure, without processes, threads or a store.
+
+    MEETING --met--> WORKING --the round changed--> STOPPING --ended--> MEETING
+                        |---- the command failed, restarts left -----------^
+                        |---- the command ended well ----------------> OVER, finished
+                        '---- told to stop, or no restarts left -----> OVER, left
+
+Only failures of the command count against `max_restarts`. A restart because the round changed costs nothing: it is
+what an elastic job is for.
+"""
+
+from __future__ import annotations
+
+import signal
+from enum import Enum, auto
+
+from rdzv_core.cli.node.events import (
+    Changed,
+    Effect,
+    Ended,
+    Event,
+    Exit,
+    Finish,
+    Kill,
+    Leave,
+    Meet,
+    Met,
+    NotMet,
+    Say,
+    Signalled,
+    Start,
+    Stop,
+)
+from rdzv_core.handler.info import ChangeReason
+
+
+class Phase(Enum):
+    """Where a node is."""
+
+    MEETING = auto()
+    WORKING = auto()
+    STOPPING = auto()
+    OVER = auto()
+
+
+class Decider:
+    """The decisions of one node: takes every event in order, gives the effects to carry out in order."""
+
+    def __init__(self, max_restarts: int) -> None:
+        self.phase = Phase.MEETING
+        self._restarts_left = max_restarts
+        self._round = 0
+        self._closed = False
+        self._leaving = False
+        self._failed: int | None = None
+        self._lost_sight: Exception | None = None
+
+    def on(self, event: Event) -> list[Effect]:
+        """Give what to do upon `event`; nothing once the node is over."""
+        if self.phase is Phase.OVER:
+            return []
+        if isinstance(event, Met):
+            return self._on_met(event)
+        if isinstance(event, NotMet):
+            return self._on_not_met(event.error)
+        if isinstance(event, Changed):
+            return self._on_changed(event)
+        if isinstance(event, Ended):
+            return self._on_ended(event.status)
+        if isinstance(event, Signalled):
+            return self._on_signalled(event.number)
+        return [Kill()] if self.phase is Phase.STOPPING else []
+
+    def _on_met(self, met: Met) -> list[Effect]:
+        self.phase, self._round, self._failed = Phase.WORKING, met.round, None
+        return [
+            Say(f"joined round {met.round} as rank {met.rank} of {met.world_size} in {met.seconds:.3f} s"),
+            Start(met),
+        ]
+
+    def _on_not_met(self, error: Exception) -> list[Effect]:
+        if self.phase is Phase.STOPPING:
+            return []
+        if self.phase is Phase.WORKING:
+            # Working on without a view of the round could be working beside a second group.
+            self._leaving, self._lost_sight = True, error
+            return [Say(f"the round can not be watched any more ({error}); stopping the command"), *self._stop()]
+        if self._failed is not None:
+            return self._over(Say(f"could not meet again: {error}"), Leave(), Exit(exit_code(self._failed)))
+        return self._over(Leave(), Exit(1, error))
+
+    def _on_changed(self, changed: Changed) -> list[Effect]:
+        if self.phase is not Phase.WORKING or changed.round != self._round:
+            return []
+        if changed.change.reason is ChangeReason.CLOSED:
+            self._closed = True
+            return [Say("the run is closed: the command goes on to its end and is not restarted")]
+        return [Say(f"{_sentence(changed)}; stopping the command to meet again"), *self._stop()]
+
+    def _on_ended(self, status: int) -> list[Effect]:
+        if self.phase is Phase.STOPPING and not self._leaving:
+            return self._meet(Say("the command has stopped; asking for the next round"))
+        how = Say(f"the command {_outcome(status)}; leaving")
+        if self._lost_sight is not None:
+            return self._over(how, Leave(), Exit(1, self._lost_sight))
+        if self._leaving:
+            return self._over(how, Leave(), Exit(exit_code(status)))
+        if status == 0:
+            return self._over(Say("the command ended well; this node is done"), Finish(), Exit(0))
+        return self._on_failed(status)
+
+    def _on_failed(self, status: int) -> list[Effect]:
+        if self._closed or self._restarts_left == 0:
+            why = "the run is closed" if self._closed else "no restarts are left"
+            return self._over(Say(f"the command {_outcome(status)}; {why}, leaving"), Leave(), Exit(exit_code(status)))
+        self._restarts_left -= 1
+        self._failed = status
+        left = f"{self._restarts_left} more restart{'' if self._restarts_left == 1 else 's'} left"
+        return self._meet(Say(f"the command {_outcome(status)}; asking for the next round ({left})"))
+
+    def _on_signalled(self, number: int) -> list[Effect]:
+        name = signal.Signals(number).name
+        if self.phase is Phase.MEETING:
+            return self._over(Say(f"got {name}; leaving"), Leave(), Exit(128 + number))
+        if self._leaving:
+            return [Say(f"got {name} as well; killing the command"), Kill()]
+        self._leaving = True
+        return [Say(f"got {name}; passing it on to the command, then leaving"), *self._stop(number)]
+
+    def _stop(self, number: int = signal.SIGTERM) -> list[Effect]:
+        self.phase = Phase.STOPPING
+        return [Stop(number)]
+
+    def _meet(self, said: Say) -> list[Effect]:
+        self.phase = Phase.MEETING
+        return [said, Meet()]
+
+    def _over(self, *effects: Effect) -> list[Effect]:
+        self.phase = Phase.OVER
+        return list(effects)
+
+
+def exit_code(status: int) -> int:
+    """Turn a process's end into an exit status as a shell gives it: 128 + n for death by signal n."""
+    return 128 - status if status < 0 else status
+
+
+def _outcome(status: int) -> str:
+    return f"ended with status {status}" if status >= 0 else f"was ended by signal {-status}"
+
+
+def _sentence(changed: Changed) -> str:
+    change = changed.change
+    return f"round {changed.round}: {change.detail or change.reason.value} ({change.reason.name})"

@@ -1,0 +1,109 @@
+"""What can happen to a node, and what it can do: the vocabulary of `decide`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from rdzv_core.handler.info import Change
+
+
+@dataclass(frozen=True)
+class Met:
+    """A round formed with this node in it; `environment` is what the command is told of it."""
+
+    round: int
+    rank: int
+    world_size: int
+    seconds: float = 0.0
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class NotMet:
+    """The round that was asked for did not form, or can not be watched any more."""
+
+    error: Exception
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The round is not what it was, or the run was closed."""
+
+    round: int
+    change: Change
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The command and its whole process group are gone; `status` is the exit status, or minus the signal's number."""
+
+    status: int
+
+
+@dataclass(frozen=True)
+class Signalled:
+    """Somebody told this node to stop."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class GraceOver:
+    """The command was told to stop, and its grace period is over."""
+
+
+Event: TypeAlias = Met | NotMet | Changed | Ended | Signalled | GraceOver
+
+
+@dataclass(frozen=True)
+class Say:
+    """Tell the user."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Meet:
+    """Ask for the next round."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start the command for the round that formed, and watch the round."""
+
+    met: Met
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Send the signal to the command's process group, and begin the grace period unless it has begun."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Send SIGKILL to the command's process group."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Tell the others that this node is done, successfully."""
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Tell the others that this node goes."""
+
+
+@dataclass(frozen=True)
+class Exit:
+    """End with the exit status, or with the error where there is one."""
+
+    status: int
+    error: Exception | None = None
+
+
+Effect: TypeAlias = Say | Meet | Start | Stop | Kill | Finish | Leave | Exit

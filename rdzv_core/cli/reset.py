@@ -1,0 +1,43 @@
+"""`rdzv reset`: a new epoch for a run that is closed, or stuck."""
+
+from __future__ import annotations
+
+import click
+
+from rdzv_core._create import create_backend
+from rdzv_core._errors import RendezvousError
+from rdzv_core.cli._options import parameters, run_options
+from rdzv_core.inspection import RunStatus, inspect_run, reset_run
+
+
+@click.command()
+@run_options
+@click.option("--yes", is_flag=True, help="Also if members are alive: they are cut off and must meet anew.")
+def reset(backend: str, endpoint: str, run_id: str, config: dict[str, str], yes: bool) -> None:
+    """Start a new epoch of a run, so that nodes meet in it again.
+
+    A closed run stays closed until then. While members of the run are alive this is refused without --yes: a node
+    that still works in the old epoch would not be waited for.
+    """
+    store = create_backend(parameters(backend, endpoint, run_id, config).for_observer())
+    try:
+        _check(inspect_run(store), yes)
+        epoch = reset_run(store)
+    finally:
+        store.close()
+    click.echo(f"run {run_id!r}: epoch {epoch} begins; nodes can meet in it")
+
+
+def _check(found: RunStatus, yes: bool) -> None:
+    if not found.exists:
+        raise RendezvousError(f"there is no run {found.run_id!r} here, so there is nothing to reset")
+    alive = [f"{each.node_id} at {each.addr}" for each in (*found.roster, *found.waiting) if _is_alive(each)]
+    if alive and not yes:
+        raise RendezvousError(
+            f"run {found.run_id!r} has {len(alive)} live members ({', '.join(alive[:8])}{', …' if alive[8:] else ''}): "
+            "stop them first, or give --yes to cut them off"
+        )
+
+
+def _is_alive(member: object) -> bool:
+    return bool(getattr(member, "present", True))

@@ -1,0 +1,106 @@
+"""`rdzv run`: a command on one node of an elastic job."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+
+import click
+
+from rdzv_core._create import create_handler
+from rdzv_core._parameters import RendezvousParameters
+from rdzv_core.cli._options import parameters, read_nodes, run_options
+from rdzv_core.handler.settings import HandlerSettings
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@run_options
+@click.option(
+    "--nodes",
+    required=True,
+    metavar="MIN[:MAX]",
+    callback=read_nodes,
+    help="How many nodes a round has: 4, or from 2 to 4 as 2:4.",
+)
+@click.option("--local-addr", metavar="ADDR", help="This node's address for its peers.  [default: its host name]")
+@click.option(
+    "--max-restarts",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="How often CMD is started anew after it failed. Restarts for a changed membership do not count.",
+)
+@click.option(
+    "--grace-period",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long CMD may take to stop before it is killed.  [default: the fence delay]",
+)
+@click.option("--quiet", "-q", is_flag=True, help="No line of progress for every event.")
+@click.argument("command", metavar="[--] CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(
+    backend: str,
+    endpoint: str,
+    run_id: str,
+    config: dict[str, str],
+    nodes: tuple[int, int],
+    local_addr: str | None,
+    max_restarts: int,
+    grace_period: float | None,
+    quiet: bool,
+    command: tuple[str, ...],
+) -> int:
+    """Meet with the other nodes of a run, then run CMD.
+
+    CMD finds in its environment RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, RDZV_RUN_ID, RDZV_EPOCH, RDZV_ROUND and
+    RDZV_FENCE, and RDZV_PEERS: the nodes' addresses by rank, separated by commas (left out where they take more than
+    100 kB).
+
+    When a member is lost or leaves, a new one waits, or one asks for the next round because its CMD failed, CMD is
+    stopped (SIGTERM to its process group, SIGKILL after the grace period), the nodes meet again, and CMD is started
+    anew. When CMD fails it is started anew too, up to --max-restarts; then this node leaves. When CMD ends with
+    status 0 this node is done and the others go on; the last one to be done closes the run. In a closed run CMD goes
+    on to its end and is not started anew.
+
+    SIGTERM, SIGINT and SIGHUP are passed on to CMD, and then the node leaves; a second one kills CMD. The exit status
+    is CMD's (128 + n if signal n ended it); 1 if no round could be had, 2 for bad input. What CMD leaves behind in its
+    process group is killed, and all of it if this process is killed.
+    """
+    # Imported here: `rdzv --help` loads this module, and needs none of it.
+    from rdzv_core.cli.node.agent import Agent
+
+    params = parameters(backend, endpoint, run_id, config, nodes, local_addr)
+    grace = _grace_period(params, grace_period)
+    if shutil.which(command[0]) is None:
+        raise click.UsageError(f"command {command[0]!r} is not found, or is not executable")
+
+    def say(text: str) -> None:
+        if not quiet:
+            print("rdzv:", " ".join(text.split()), file=sys.stderr, flush=True)
+
+    began = time.monotonic()
+    with create_handler(params) as handler:
+        say(
+            f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} "
+            f"(connected in {time.monotonic() - began:.3f} s)"
+        )
+        return Agent(handler, command, max_restarts, grace, say).run()
+
+
+def _range(nodes: tuple[int, int]) -> str:
+    least, most = nodes
+    return f"{least} node{'' if most == 1 else 's'}" if least == most else f"{least} to {most} nodes"
+
+
+def _grace_period(params: RendezvousParameters, given: float | None) -> float:
+    """Check that a node that is fenced has stopped its command before the others meet without it."""
+    fence_delay = HandlerSettings.from_params(params).fence_delay
+    if given is None:
+        return fence_delay
+    if given > fence_delay:
+        raise click.UsageError(
+            f"--grace-period {given:g} does not fit inside the fence delay of {fence_delay:g} s, after which the "
+            f"others meet without a node that was lost: give --option fence_delay={given:g} too, on every node"
+        )
+    return given

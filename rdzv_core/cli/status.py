@@ -1,0 +1,61 @@
+"""`rdzv status`: who is in the round of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import click
+
+from rdzv_core._create import create_backend
+from rdzv_core.cli._errors import FAILED
+from rdzv_core.cli._options import json_option, parameters, run_options
+from rdzv_core.cli._output import show_json, show_table
+from rdzv_core.inspection import RunStatus, inspect_run
+
+
+@click.command()
+@run_options
+@json_option
+def status(backend: str, endpoint: str, run_id: str, config: dict[str, str], as_json: bool) -> int:
+    """Show a run: its phase, its round, who is in it and who waits.
+
+    Only looks: hosts no store and creates nothing. The exit status is 1 where there is no such run.
+    """
+    found = look(backend, endpoint, run_id, config)
+    if as_json:
+        show_json(dataclasses.asdict(found))
+    else:
+        _show(found)
+    return 0 if found.exists else FAILED
+
+
+def look(backend: str, endpoint: str, run_id: str, config: dict[str, str]) -> RunStatus:
+    """Inspect the run as an observer."""
+    store = create_backend(parameters(backend, endpoint, run_id, config).for_observer())
+    try:
+        return inspect_run(store)
+    finally:
+        store.close()
+
+
+def headline(found: RunStatus) -> str:
+    """Say in one line how the run stands."""
+    if not found.exists:
+        return f"run {found.run_id!r}: no such run"
+    return (
+        f"run {found.run_id!r}: {found.phase}, round {found.round} of epoch {found.epoch}, fence {found.fence}, "
+        f"{found.min_nodes} to {found.max_nodes} nodes"
+    )
+
+
+def _show(found: RunStatus) -> None:
+    click.echo(headline(found))
+    if found.roster:
+        rows = [
+            [str(each.rank), each.node_id, each.addr, "present" if each.present else "gone"] for each in found.roster
+        ]
+        show_table(("rank", "node", "address", "state"), rows)
+    if found.waiting:
+        show_table(("waiting node", "address"), [[each.node_id, each.addr] for each in found.waiting])
+    sys.stdout.flush()
