@@ -1,0 +1,252 @@
+"""The register: one key of etcd, written by transactions that compare what is there."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+import time
+from typing import NamedTuple
+
+from rdzv_core import (
+    RendezvousBackend,
+    RendezvousConnectionError,
+    RendezvousParameters,
+    RendezvousStateError,
+    SetStateResult,
+    StateSnapshot,
+    SupportsDelete,
+    SupportsWatch,
+    Token,
+)
+from rdzv_core.envelope import NONCE_BYTES, seal, unseal
+from rdzv_etcd import _kv
+from rdzv_etcd._client import EtcdClient
+from rdzv_etcd._errors import UnknownOutcomeError
+from rdzv_etcd._options import KEY_PREFIX, READ_TIMEOUT, gateway_of
+
+MAX_STATE_BYTES = 1024 * 1024
+"""etcd refuses requests over 1.5 MiB unless configured otherwise."""
+
+RESOLVE_SECONDS = 5.0
+"""How long a lost answer is looked into, and a lost watch tried again: an election or a quick restart takes less."""
+
+
+class _Record(NamedTuple):
+    state: bytes
+    nonce: bytes
+    revision: int
+
+    def snapshot(self) -> StateSnapshot:
+        return StateSnapshot(self.state, self.nonce)
+
+
+class _Look(NamedTuple):
+    record: _Record | None
+    store_revision: int
+
+
+class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
+    """A run's register under one key of etcd; its token is the nonce of the write.
+
+    Thread-safe, and usable in a forked child. Reads are linearizable. A write whose answer was lost is looked up by
+    its nonce for up to 5 s of its `read_timeout`, and raised as unknown when that does not settle it.
+    """
+
+    max_state_bytes = MAX_STATE_BYTES
+
+    def __init__(self, client: EtcdClient, params: RendezvousParameters) -> None:
+        self._client = client
+        self._params = params
+        self._key = (KEY_PREFIX.of(params) + params.key).encode("utf-8")
+        self._closing = threading.Event()
+        # The last whole record that was seen, so that a get followed by a set costs one request each. Only a hint:
+        # the transaction compares it with what is there.
+        self._seen: tuple[bytes, int] | None = None
+
+    @classmethod
+    def connect(cls, params: RendezvousParameters) -> EtcdBackend:
+        """Make a backend and see that etcd answers; raises `ValueError` or `RendezvousConnectionError`."""
+        backend = cls(EtcdClient(gateway_of(params), READ_TIMEOUT.of(params)), params)
+        try:
+            backend._client.read(backend._key)
+        except BaseException:
+            backend.close()
+            raise
+        return backend
+
+    @property
+    def name(self) -> str:
+        """Always "etcd"."""
+        return "etcd"
+
+    def get_state(self) -> StateSnapshot | None:
+        """Give the state and its token, read linearizably in one request."""
+        record = self._look(self._deadline()).record
+        return None if record is None else record.snapshot()
+
+    def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
+        """Write `state` if the register is still what `token` says; one request if this instance saw it last."""
+        if len(state) > self.max_state_bytes:
+            raise ValueError(
+                f"the state has {len(state)} bytes, backend 'etcd' takes {self.max_state_bytes} at most: nothing sent"
+            )
+        return self._create(state) if token is None else self._update(state, token)
+
+    def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
+        """Wait for a change over etcd's own watch; a lost watch is taken up again for up to 5 s.
+
+        The register is also read once every `read_timeout`, so that an etcd which stopped answering is noticed.
+        """
+        end = time.monotonic() + timeout
+        losing_since: float | None = None
+        while True:
+            look = self._look_patiently(end)
+            snapshot = None if look.record is None else look.record.snapshot()
+            if _differs(snapshot, token):
+                return True, snapshot
+            started = time.monotonic()
+            if started >= end:
+                return False, snapshot
+            stint_end = min(end, started + self._client.timeout)
+            try:
+                self._client.wait_change(self._key, look.store_revision + 1, stint_end)
+                losing_since = None
+            except RendezvousConnectionError:
+                now = time.monotonic()
+                if losing_since is None or now - started > RESOLVE_SECONDS:
+                    losing_since = now
+                if now - losing_since > RESOLVE_SECONDS or self._closing.wait(_pause()):
+                    raise  # else the next look says whether etcd is really gone
+
+    def delete_state(self, token: Token | None = None) -> bool:
+        """Delete the key if it still has `token`, or whatever it holds; a lost answer is raised as unknown."""
+        if token is None:
+            return self._client.delete_if(self._key, _kv.if_present(self._key))
+        deadline = self._deadline()
+        record = self._look(deadline).record
+        if record is None or not _is(token, record.nonce):
+            return False
+        return self._client.delete_if(self._key, self._if_still(record.nonce, record.revision), deadline)
+
+    def sibling(self, purpose: str) -> EtcdBackend:
+        """Give the register of another purpose over the same connections."""
+        return type(self)(self._client.another(), self._params.for_purpose(purpose))
+
+    def close(self) -> None:
+        """End every call of this instance at once; siblings are not disturbed. Idempotent."""
+        self._closing.set()
+        self._client.close()
+
+    def __repr__(self) -> str:
+        return f"<EtcdBackend {self._key.decode()!r} by {self._client!r}>"
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._client.timeout
+
+    def _look(self, deadline: float) -> _Look:
+        result = self._client.read(self._key, deadline)
+        return _Look(self._record(result.found), result.revision)
+
+    def _look_patiently(self, end: float) -> _Look:
+        """Look; when etcd can not be reached, try again for a while if there is time to wait anyway."""
+        until = min(end, time.monotonic() + RESOLVE_SECONDS)
+        while True:
+            try:
+                return self._look(self._deadline())
+            except RendezvousConnectionError:
+                if time.monotonic() >= until or self._closing.wait(_pause()):
+                    raise
+
+    def _record(self, found: _kv.KeyValue | None) -> _Record | None:
+        if found is None:
+            return None
+        try:
+            state, nonce = unseal(found.value)
+        except RendezvousStateError as error:
+            raise RendezvousStateError(
+                f"backend 'etcd': key {self._key.decode()!r} at revision {found.revision} can not be read: {error}; "
+                "it is left as it is, `etcdctl del` removes it"
+            ) from error
+        self._seen = nonce, found.revision
+        return _Record(state, nonce, found.revision)
+
+    def _create(self, state: bytes) -> SetStateResult | None:
+        result = self._put(state, _new_nonce(), _kv.if_absent(self._key), self._deadline())
+        return result if isinstance(result, SetStateResult) else _refused(result)
+
+    def _update(self, state: bytes, token: Token) -> SetStateResult | None:
+        deadline = self._deadline()
+        seen = self._seen
+        if seen is None or not _is(token, seen[0]):
+            record = self._look(deadline).record
+            if record is None or not _is(token, record.nonce):
+                return _refused(record)
+            seen = record.nonce, record.revision
+        nonce = _new_nonce()
+        while True:
+            result = self._put(state, nonce, self._if_still(*seen), deadline)
+            if isinstance(result, SetStateResult):
+                return result
+            if result is None or not _is(token, result.nonce):
+                return _refused(result)
+            # The token's very record, at another revision than remembered: written back by hand, or restored.
+            seen = result.nonce, result.revision
+
+    def _put(
+        self, state: bytes, nonce: bytes, compare: list[_kv.Message], deadline: float
+    ) -> SetStateResult | _Record | None:
+        """Try to write; give the result of a success, else the record that was in the way (None: there is none)."""
+        try:
+            result = self._client.put_if(self._key, seal(state, nonce), compare, deadline)
+        except UnknownOutcomeError as lost:
+            return self._resolve(state, nonce, deadline, lost)
+        if result.succeeded:
+            self._seen = nonce, result.revision
+            return SetStateResult(state, nonce, True)
+        there = self._record(result.found)
+        if there is not None and there.nonce == nonce:  # a proxy on the way sent it twice
+            return SetStateResult(state, nonce, True)
+        return there
+
+    def _resolve(self, state: bytes, nonce: bytes, deadline: float, lost: UnknownOutcomeError) -> SetStateResult:
+        """Find out whether a write whose answer was lost took effect; only finding it there settles that.
+
+        If something else is there it may yet arrive, or may have been overwritten.
+        """
+        until = min(deadline, time.monotonic() + RESOLVE_SECONDS)
+        while True:
+            try:
+                record = self._look(until).record
+            except RendezvousConnectionError:
+                if time.monotonic() >= until or self._closing.wait(_pause()):
+                    raise lost from lost.__cause__
+                continue
+            if record is None or record.nonce != nonce:
+                raise lost
+            return SetStateResult(state, nonce, True)
+
+    def _if_still(self, nonce: bytes, revision: int) -> list[_kv.Message]:
+        header = seal(b"", nonce)
+        readable = nonce.hex().encode("ascii")
+        return _kv.if_unchanged(self._key, revision, header[: header.index(readable) + len(readable)])
+
+
+def _refused(record: _Record | None) -> SetStateResult | None:
+    return None if record is None else SetStateResult(record.state, record.nonce, False)
+
+
+def _is(token: Token, nonce: bytes) -> bool:
+    return isinstance(token, bytes) and token == nonce
+
+
+def _differs(snapshot: StateSnapshot | None, token: Token | None) -> bool:
+    return (None if snapshot is None else snapshot.token) != token
+
+
+def _new_nonce() -> bytes:
+    return secrets.token_bytes(NONCE_BYTES)
+
+
+def _pause() -> float:
+    return 0.05 + random.random() * 0.1

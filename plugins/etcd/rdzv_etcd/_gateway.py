@@ -1,0 +1,211 @@
+"""The one place that talks to etcd: its v3 JSON gateway, over one or several endpoints."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from urllib3.response import BaseHTTPResponse
+
+from rdzv_core import RendezvousConnectionError
+from rdzv_core.endpoint import HostPort
+from rdzv_etcd._errors import (
+    TRANSPORT_ERRORS,
+    RefusedError,
+    UnansweredError,
+    UnknownOutcomeError,
+    describe,
+    failed_answer,
+)
+from rdzv_etcd._idle import IdleConnections
+from rdzv_etcd._wire import Call
+
+_AUTH_NOT_ENABLED = "authentication is not enabled"
+
+
+class Login(NamedTuple):
+    """A user of etcd's and the password."""
+
+    user: str
+    password: str
+
+
+class Gateway:
+    """Requests to an etcd cluster; shared by all clients of one process that were made from each other. Thread-safe.
+
+    It remembers which endpoint answered last and starts with that one.
+    """
+
+    def __init__(self, endpoints: Sequence[HostPort], tls: ssl.SSLContext | None, login: Login | None) -> None:
+        self._endpoints = list(endpoints)
+        self._scheme = "http" if tls is None else "https"
+        self._login = login
+        self._auth_token: str | None = None
+        self._preferred = 0
+        self._idle = IdleConnections(tls)
+        self.users: set[object] = set()
+        """The open clients; the last one to leave closes the gateway."""
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self._endpoints)) + f" over {self._scheme}"
+
+    def close(self) -> None:
+        """Close the idle connections; one that is in use is closed when its call ends."""
+        self._idle.close()
+
+    def post(self, call: Call, path: str, body: Mapping[str, Any], *, repeatable: bool) -> dict[str, Any]:
+        """Send a request and give its answer, from whichever endpoint gives one first.
+
+        One that is not `repeatable` goes to another endpoint only if no byte of it was sent to the one before; its
+        lost answer is an `UnknownOutcomeError`. Everything else that fails is a `RendezvousConnectionError`.
+        """
+        payload = json.dumps(body).encode("ascii")
+        lost: UnansweredError | None = None
+        for number, endpoint in self._order(repeatable):
+            call.begin_attempt(shares=max(1, len(self._endpoints) - number))
+            try:
+                answer = self._logged_in(call, endpoint, path, payload)
+            except UnansweredError as error:
+                lost = error
+                self.forget_login()  # some versions answer a stale login by closing the connection
+                if call.cancelled or (error.sent and not repeatable):
+                    break
+            except RefusedError as error:
+                raise self.error(str(error)) from error
+            else:
+                self._preferred = self._endpoints.index(endpoint)
+                return answer
+        assert lost is not None
+        raise self._given_up(call, lost, repeatable) from lost.cause
+
+    def stream(self, call: Call, path: str, body: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
+        """Send a request to the endpoint that answered last, and give the messages of its answer as they come.
+
+        Ends with the call's time; raises `RendezvousConnectionError` when the stream is lost or refused.
+        """
+        endpoint = self._endpoints[self._preferred]
+        call.begin_attempt()
+        try:
+            yield from self._stream(call, endpoint, path, json.dumps(body).encode("ascii"))
+        except UnansweredError as error:
+            if call.time_left > 0 or call.cancelled:
+                self._preferred = (self._preferred + 1) % len(self._endpoints)
+                raise self._given_up(call, error, repeatable=True) from error.cause
+        except RefusedError as error:
+            raise self.error(str(error)) from error
+
+    def error(self, what: str) -> RendezvousConnectionError:
+        """Make the error that names the backend and the endpoints."""
+        return RendezvousConnectionError(f"backend 'etcd' at {self}: {what}")
+
+    def closed(self) -> RendezvousConnectionError:
+        """Make the error of a call on a closed instance."""
+        return self.error("this instance is closed: create another one")
+
+    def _order(self, repeatable: bool) -> Iterator[tuple[int, HostPort]]:
+        """Give the endpoints in the order to try, the first once more: its idle connection may just have ended."""
+        start = self._preferred
+        turns = len(self._endpoints) + (1 if repeatable else 0)
+        return ((turn, self._endpoints[(start + turn) % len(self._endpoints)]) for turn in range(turns))
+
+    def _given_up(self, call: Call, lost: UnansweredError, repeatable: bool) -> RendezvousConnectionError:
+        if call.cancelled:
+            return self.closed()
+        why = f"{lost.endpoint}: {describe(lost.cause)}"
+        if lost.sent and not repeatable:
+            return UnknownOutcomeError(
+                f"backend 'etcd' at {self}: the answer to a write was lost ({why}); it may or may not have taken "
+                "effect: read the state before writing again"
+            )
+        return self.error(f"no answer ({why}): is an etcd v3 running and reachable there?")
+
+    def _logged_in(self, call: Call, endpoint: HostPort, path: str, payload: bytes) -> dict[str, Any]:
+        try:
+            return self._exchange(call, endpoint, path, payload, self._authorization(call, endpoint))
+        except RefusedError as error:
+            if self._login is None or not error.login_is_stale:
+                raise
+            self.forget_login()
+        return self._exchange(call, endpoint, path, payload, self._authorization(call, endpoint))
+
+    def _authorization(self, call: Call, endpoint: HostPort) -> str:
+        """Give the token of a login, made now if there is none; empty where none is needed."""
+        if self._login is None:
+            return ""
+        token = self._auth_token
+        if token is None:
+            body = json.dumps({"name": self._login.user, "password": self._login.password}).encode("ascii")
+            try:
+                token = str(self._exchange(call, endpoint, "/v3/auth/authenticate", body, "").get("token", ""))
+            except RefusedError as error:
+                if _AUTH_NOT_ENABLED not in error.message:
+                    raise
+                token = ""
+            except UnansweredError as error:  # the request itself was not sent yet
+                raise UnansweredError(endpoint, False, error.cause) from error.cause
+            call.sent = False
+            self._auth_token = token
+        return token
+
+    def forget_login(self) -> None:
+        """Log in anew before the next request."""
+        self._auth_token = None
+
+    def _exchange(
+        self, call: Call, endpoint: HostPort, path: str, payload: bytes, authorization: str
+    ) -> dict[str, Any]:
+        connection = self._idle.take(endpoint)
+        try:
+            connection.request("POST", path, payload, _headers(authorization))
+            response: BaseHTTPResponse = connection.getresponse()
+        except TRANSPORT_ERRORS as error:
+            connection.close()
+            raise UnansweredError(endpoint, call.sent, error) from error
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.give(endpoint, connection)
+        return _decode(endpoint, response.status, response.data)
+
+    def _stream(
+        self, call: Call, endpoint: HostPort, path: str, payload: bytes
+    ) -> Generator[dict[str, Any], None, None]:
+        authorization = self._authorization(call, endpoint)
+        connection = self._idle.take(endpoint)
+        try:
+            connection.request("POST", path, payload, _headers(authorization), preload_content=False)
+            response = connection.getresponse()
+            if response.status != 200:
+                _decode(endpoint, response.status, response.read())
+            for line in _lines(response):
+                yield _decode(endpoint, response.status, line)
+            raise UnansweredError(endpoint, call.sent, ConnectionError("the stream of changes ended"))
+        except TRANSPORT_ERRORS as error:
+            raise UnansweredError(endpoint, call.sent, error) from error
+        finally:
+            connection.close()  # an unfinished stream leaves nothing that another request could be sent on
+
+
+def _headers(authorization: str) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "User-Agent": "rdzv-etcd"}
+    return headers | {"Authorization": authorization} if authorization else headers
+
+
+def _lines(response: BaseHTTPResponse) -> Iterator[bytes]:
+    """Give each line as soon as it is complete."""
+    rest = b""
+    for chunk in response.stream():
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line for line in whole if line)
+
+
+def _decode(endpoint: HostPort, status: int, data: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(data)
+    except ValueError:
+        answer = None
+    if status == 200 and isinstance(answer, dict):
+        return answer
+    raise failed_answer(endpoint, status, answer, data[:100].decode("utf-8", "replace").strip())

@@ -1,0 +1,107 @@
+"""The messages of etcd's v3 JSON gateway that are used here, as plain functions: no sockets.
+
+Keys and values travel in base64, 64-bit integers as decimal text, and a field that holds its zero value is left out.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+Message = dict[str, Any]
+
+
+class KeyValue(NamedTuple):
+    """What a key holds, and the store's revision that put it there (over 0, never used twice by one cluster)."""
+
+    value: bytes
+    revision: int
+
+
+class ReadResult(NamedTuple):
+    """The key's value, None if it is not there, as of the store's `revision`."""
+
+    found: KeyValue | None
+    revision: int
+
+
+class TxnResult(NamedTuple):
+    """Whether the comparisons held; where they did not, what the key holds."""
+
+    succeeded: bool
+    revision: int
+    found: KeyValue | None
+
+
+def encode(data: bytes) -> str:
+    """Give `data` as the gateway writes bytes."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def range_request(key: bytes) -> Message:
+    """Ask for one key, linearizably (which is etcd's default)."""
+    return {"key": encode(key)}
+
+
+def read_result(answer: Mapping[str, Any]) -> ReadResult:
+    """Read the answer to a range."""
+    return ReadResult(_first(answer), _revision(answer))
+
+
+def if_absent(key: bytes) -> list[Message]:
+    """Compare: the key is not there."""
+    return [{"key": encode(key), "target": "MOD", "result": "EQUAL", "mod_revision": "0"}]
+
+
+def if_present(key: bytes) -> list[Message]:
+    """Compare: the key is there, whatever it holds."""
+    return [{"key": encode(key), "target": "MOD", "result": "GREATER", "mod_revision": "0"}]
+
+
+def if_unchanged(key: bytes, revision: int, prefix: bytes) -> list[Message]:
+    """Compare: the key was last written at `revision`, and what it holds starts with `prefix` (and goes on).
+
+    A revision alone would do, were it not that a store which lost its data counts from 1 again.
+    """
+    compare: Message = {"key": encode(key), "target": "VALUE"}
+    return [
+        {"key": encode(key), "target": "MOD", "result": "EQUAL", "mod_revision": str(revision)},
+        compare | {"result": "GREATER", "value": encode(prefix)},
+        compare | {"result": "LESS", "value": encode(prefix + b"\xff")},
+    ]
+
+
+def txn_put(key: bytes, value: bytes, compare: Sequence[Message]) -> Message:
+    """Put `value` if all of `compare` holds, else read the key."""
+    put = {"request_put": {"key": encode(key), "value": encode(value)}}
+    return {"compare": list(compare), "success": [put], "failure": [{"request_range": range_request(key)}]}
+
+
+def txn_delete(key: bytes, compare: Sequence[Message]) -> Message:
+    """Delete the key if all of `compare` holds, else read it."""
+    delete = {"request_delete_range": {"key": encode(key)}}
+    return {"compare": list(compare), "success": [delete], "failure": [{"request_range": range_request(key)}]}
+
+
+def txn_result(answer: Mapping[str, Any]) -> TxnResult:
+    """Read the answer to a transaction whose failure branch is one range."""
+    if answer.get("succeeded"):
+        return TxnResult(True, _revision(answer), None)
+    return TxnResult(False, _revision(answer), _first(answer["responses"][0]["response_range"]))
+
+
+def watch_request(key: bytes, start_revision: int) -> Message:
+    """Ask to be told of every change of the key from `start_revision` on."""
+    return {"create_request": {"key": encode(key), "start_revision": str(start_revision)}}
+
+
+def _first(answer: Mapping[str, Any]) -> KeyValue | None:
+    kvs = answer.get("kvs")
+    if not kvs:
+        return None
+    return KeyValue(base64.b64decode(kvs[0].get("value", "")), int(kvs[0]["mod_revision"]))
+
+
+def _revision(answer: Mapping[str, Any]) -> int:
+    return int(answer["header"]["revision"])

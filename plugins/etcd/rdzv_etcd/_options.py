@@ -1,0 +1,85 @@
+"""The options of the etcd backend, and the gateway that they describe."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+from rdzv_core import Option, RendezvousParameters
+from rdzv_core.endpoint import parse_endpoints
+from rdzv_etcd._gateway import Gateway, Login
+
+DEFAULT_PORT = 2379
+
+READ_TIMEOUT = Option("read_timeout", int, 60, "seconds within which every call must be answered", positive=True)
+PROTOCOL = Option("protocol", str, "http", "how to speak to etcd", choices=("http", "https"))
+SSL_CERT = Option("ssl_cert", str, None, "file with this client's certificate (PEM), for an etcd that asks for one")
+SSL_CERT_KEY = Option("ssl_cert_key", str, None, "file with the key to ssl_cert; unset: it is in ssl_cert")
+CA_CERT = Option("ca_cert", str, None, "file with the authorities to trust (PEM); unset: the system's")
+USER = Option("user", str, None, "etcd user; goes with password")
+PASSWORD = Option("password", str, None, "the user's password", secret=True)
+KEY_PREFIX = Option("key_prefix", str, "/rdzv/", "what every key starts with, so that etcd's roles can be bound to it")
+
+OPTIONS: tuple[Option[Any], ...] = (
+    READ_TIMEOUT,
+    PROTOCOL,
+    SSL_CERT,
+    SSL_CERT_KEY,
+    CA_CERT,
+    USER,
+    PASSWORD,
+    KEY_PREFIX,
+)
+
+
+def gateway_of(params: RendezvousParameters) -> Gateway:
+    """Make the gateway, without connecting; raises `ValueError` for a bad option or endpoint."""
+    endpoints = parse_endpoints(params.endpoint, DEFAULT_PORT)
+    return Gateway(endpoints, _tls(params), _login(params))
+
+
+def _login(params: RendezvousParameters) -> Login | None:
+    user, password = USER.optional(params), PASSWORD.optional(params)
+    if user is None and password is None:
+        return None
+    if user is None or password is None:
+        given, missing = (USER.name, PASSWORD.name) if password is None else (PASSWORD.name, USER.name)
+        raise ValueError(f"option {given} is given without {missing}: etcd asks for both")
+    return Login(user, password)
+
+
+def _tls(params: RendezvousParameters) -> ssl.SSLContext | None:
+    files = {option.name: _file(option, params) for option in (SSL_CERT, SSL_CERT_KEY, CA_CERT)}
+    cert, key, ca = files.values()
+    if PROTOCOL.of(params) == "http":
+        for name, path in files.items():
+            if path is not None:
+                raise ValueError(f"option {name}={path!r} has no effect over http: give protocol='https' as well")
+        return None
+    if key is not None and cert is None:
+        raise ValueError(f"option ssl_cert_key={key!r} is given without ssl_cert")
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except ssl.SSLError as error:
+        raise ValueError(f"option ca_cert={ca!r} is no file of certificates in PEM ({error})") from error
+    if cert is not None:
+        try:
+            # The empty password makes an encrypted key an error; without it OpenSSL would ask on the terminal.
+            context.load_cert_chain(cert, key, password="")
+        except ssl.SSLError as error:
+            raise ValueError(
+                f"options ssl_cert={cert!r}, ssl_cert_key={key!r} are no certificate and its unencrypted key ({error})"
+            ) from error
+    return context
+
+
+def _file(option: Option[str], params: RendezvousParameters) -> str | None:
+    path = option.optional(params)
+    if path is None:
+        return None
+    try:
+        with Path(path).open("rb"):
+            return path
+    except OSError as error:
+        raise ValueError(f"option {option.name}={path!r} can not be read: {error.strerror}") from error

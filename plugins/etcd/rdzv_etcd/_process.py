@@ -1,0 +1,147 @@
+"""One etcd process: its flags, its life, and that it does not outlive who started it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from typing import IO, Any
+
+from rdzv_core import RendezvousError
+
+# Runs between fork and exec of etcd, in a Python of its own, since running Python code in the forked child is not safe
+# beside threads. 1 is PR_SET_PDEATHSIG, 9 SIGKILL. A parent that was dead before the prctl is seen by its pid.
+_DIE_WITH_PARENT = (
+    "import ctypes, os, sys\n"
+    "ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)\n"
+    "os.getppid() == int(sys.argv[1]) or sys.exit('the starter of this etcd is gone')\n"
+    "os.execv(sys.argv[2], sys.argv[2:])\n"
+)
+_SHOWN_BYTES = 1500
+
+
+def free_ports(host: str, count: int) -> list[int]:
+    """Give `count` ports of `host` that are free now; somebody else may take one at any time."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for sock in sockets:
+            sock.bind((host, 0))
+        return [int(sock.getsockname()[1]) for sock in sockets]
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+def standalone_flags(name: str, data_dir: str, host: str, client_port: int, peer_port: int) -> list[str]:
+    """Give the flags of a cluster of one, in what etcd 3.4 to 3.6 all know."""
+    client, peer = f"http://{host}:{client_port}", f"http://{host}:{peer_port}"
+    flags = {
+        "name": name,
+        "data-dir": data_dir,
+        "listen-client-urls": client,
+        "advertise-client-urls": client,
+        "listen-peer-urls": peer,
+        "initial-advertise-peer-urls": peer,
+        "initial-cluster": f"{name}={peer}",
+    }
+    return [f"--{flag}={value}" for flag, value in flags.items()]
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what would configure etcd beside its flags."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith("ETCD_") or name == "ETCD_UNSUPPORTED_ARCH"
+    }
+
+
+class EtcdProcess:
+    """A running etcd.
+
+    A thread starts it and lives as long as it does: Linux ties a parent-death signal to the thread that forked, so a
+    start from a short-lived thread would end etcd with that thread.
+    """
+
+    def __init__(self, binary: str, flags: list[str], stderr: int | IO[Any] | None) -> None:
+        self._command = [binary, *flags]
+        self._log = tempfile.TemporaryFile() if stderr is None else None  # noqa: SIM115 - closed by `stop`
+        self._stderr = self._log if stderr is None else stderr
+        self._process: subprocess.Popen[bytes] | None = None
+        self._failure: OSError | None = None
+        self._started = threading.Event()
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="rdzv-etcd-keeper", daemon=True)
+        self._keeper.start()
+        self._started.wait()
+        if self._failure is not None:
+            self._keeper.join()
+            self._close_log()
+            raise RendezvousError(f"{binary} can not be run: {self._failure}") from self._failure
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def wait_end(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds for etcd's end; True if it has ended."""
+        return self._ended.wait(timeout)
+
+    def stop(self, timeout: float) -> None:
+        """End it, in an orderly way if it does so within `timeout` seconds."""
+        if not self._ended.is_set():
+            self._signal(signal.SIGTERM)
+            self._signal(signal.SIGCONT)  # it may have been stopped
+            if not self._ended.wait(timeout):
+                self._signal(signal.SIGKILL)
+        self._keeper.join()
+        self._close_log()
+
+    def last_words(self) -> str:
+        """Give the end of what it wrote, as far as that was kept."""
+        if self._log is None:
+            return "see where stderr was sent"
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - _SHOWN_BYTES))
+        return self._log.read().decode("utf-8", "replace").strip() or "it wrote nothing"
+
+    def _keep(self) -> None:
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - the executable is the one that was asked for
+                self._dying_with_parent(),
+                env=clean_environment(os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=self._stderr,
+                stderr=self._stderr,
+                start_new_session=True,  # Ctrl-C is for the job, which then stops etcd in its own time
+            )
+        except OSError as error:
+            self._failure = error
+            return
+        finally:
+            self._started.set()
+        self._process.wait()
+        self._ended.set()
+
+    def _dying_with_parent(self) -> list[str]:
+        if sys.platform != "linux" or not sys.executable:
+            return self._command
+        return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *self._command]
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        try:
+            self._process.send_signal(number)
+        except ProcessLookupError:
+            pass  # it ended just now
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            self._log.close()
