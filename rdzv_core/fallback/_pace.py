@@ -1,0 +1,68 @@
+"""How fallbacks wait: never without an end, never in step with each other, never past a close."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+
+from rdzv_core._errors import RendezvousConnectionError
+
+SHORTEST_POLL = 0.001
+LONGEST_POLL = 0.25
+LONGEST_BACKOFF = 1.0
+
+
+class Life:
+    """Whether the thing named `what` is still open, and sleeping that a close cuts short. Thread-safe."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """End every sleep, now and later, with a `RendezvousConnectionError`."""
+        self._closed.set()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is closed."""
+        return self._closed.is_set()
+
+    def check(self) -> None:
+        """Raise `RendezvousConnectionError` if it is closed."""
+        if self._closed.is_set():
+            raise RendezvousConnectionError(f"{self._what} is closed")
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep; raises `RendezvousConnectionError` as soon as it is closed."""
+        self._closed.wait(max(seconds, 0.0))
+        self.check()
+
+    def attempts(self, limit: float) -> Iterator[int]:
+        """Count attempts at a write that others may get in before, with growing, jittered pauses between them.
+
+        After `limit` seconds it raises `RendezvousConnectionError`: a store on which nobody's turn comes is as good as
+        out of reach.
+        """
+        deadline = time.monotonic() + limit
+        attempt, pause = 1, 0.002
+        while True:
+            yield attempt
+            if time.monotonic() >= deadline:
+                raise RendezvousConnectionError(
+                    f"{self._what}: others wrote first {attempt} times in {limit:g} s; the store is too slow for so "
+                    "many writers: try again, or use a backend with this capability of its own"
+                )
+            self.sleep(random.uniform(0.0, pause))
+            attempt, pause = attempt + 1, min(2 * pause, LONGEST_BACKOFF)
+
+
+def poll_intervals(longest: float = LONGEST_POLL) -> Iterator[float]:
+    """Give how long to sleep before each next look: from 1 ms growing to `longest`, less up to half of it at random."""
+    interval = SHORTEST_POLL
+    while True:
+        interval = min(interval, longest)
+        yield interval * random.uniform(0.5, 1.0)
+        interval *= 1.5

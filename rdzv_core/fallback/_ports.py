@@ -1,0 +1,29 @@
+"""A backend's capability if it has it, else the fallback."""
+
+from __future__ import annotations
+
+from rdzv_core.abc import RendezvousBackend, Store, SupportsMembership, SupportsStore
+from rdzv_core.fallback._membership import RegisterMembership
+from rdzv_core.fallback._store import RegisterStore
+from rdzv_core.fallback._watch import PollingWatch
+
+
+def membership_of(backend: RendezvousBackend) -> SupportsMembership:
+    """Give the run's membership: the backend's own, else one built on sibling registers (then `release` it)."""
+    return backend if isinstance(backend, SupportsMembership) else RegisterMembership(backend)
+
+
+def store_of(backend: RendezvousBackend, epoch: str, generation: int) -> Store:
+    """Give a store private to one round (`generation`) of one epoch: of the backend's own kind, else on a register.
+
+    A backend's own keeps each round's keys apart; the one on a register (`release` it) empties for a later round.
+    """
+    if isinstance(backend, SupportsStore):
+        return backend.store(f"{epoch}/{generation}")
+    return RegisterStore(backend, epoch, generation)
+
+
+def release(port: object) -> None:
+    """Close what one of these functions built; a backend's own capability is left to whoever closes the backend."""
+    if isinstance(port, (PollingWatch, RegisterMembership, RegisterStore)):
+        port.close()

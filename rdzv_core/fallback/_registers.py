@@ -1,0 +1,66 @@
+"""The sibling registers of a membership, made when first needed and closed together."""
+
+from __future__ import annotations
+
+import threading
+from typing import TypeVar
+
+import msgspec
+
+from rdzv_core.abc import RendezvousBackend
+from rdzv_core.fallback._pace import Life
+from rdzv_core.fallback._record import Record
+from rdzv_core.fallback._roll import Directory, Incarnation, Slot
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Registers:
+    """The directory, the incarnation record and the slots. Thread-safe.
+
+    Each is a sibling of its own, so a backend whose `sibling` does not share its connection has one for each.
+    """
+
+    def __init__(self, backend: RendezvousBackend, life: Life) -> None:
+        self.backend = backend
+        self._life = life
+        self._lock = threading.Lock()
+        self._open: dict[str, RendezvousBackend] = {}
+
+    @property
+    def directory(self) -> Record[Directory]:
+        """Who may be there."""
+        return self._record("members", Directory, "the directory of members")
+
+    @property
+    def incarnation(self) -> Record[Incarnation]:
+        """What is written before a directory is founded."""
+        return self._record("members.incarnation", Incarnation, "the incarnation record of members")
+
+    def slot(self, number: int) -> Record[Slot]:
+        """One member's own record."""
+        return self._record(f"member.{number}", Slot, f"the record of member {number}")
+
+    def _record(self, purpose: str, kind: type[S], what: str) -> Record[S]:
+        return Record(self._sibling(purpose), kind, what)
+
+    def _sibling(self, purpose: str) -> RendezvousBackend:
+        self._life.check()
+        there = self._open.get(purpose)
+        if there is not None:
+            return there
+        # Made outside the lock: it may take as long as a connection takes, and a close must not wait for it.
+        made = self.backend.sibling(purpose)
+        with self._lock:
+            kept = made if self._life.is_closed else self._open.setdefault(purpose, made)
+        if kept is not made or self._life.is_closed:
+            made.close()
+        self._life.check()
+        return kept
+
+    def close(self) -> None:
+        """Close them all; `life` is closed before."""
+        with self._lock:
+            there, self._open = list(self._open.values()), {}
+        for register in there:
+            register.close()
