@@ -1,0 +1,185 @@
+"""The backend `tcp`: a register on a server that a node hosts, or that `rdzv serve` keeps."""
+
+from __future__ import annotations
+
+import time
+
+from rdzv_core import (
+    Option,
+    RendezvousBackend,
+    RendezvousConnectionError,
+    RendezvousParameters,
+    RendezvousStateError,
+    SetStateResult,
+    StateSnapshot,
+    SupportsDelete,
+    SupportsWatch,
+    Token,
+    accepts_options,
+)
+from rdzv_tcp._endpoint import read_endpoint
+from rdzv_tcp._hosting import Hosting
+from rdzv_tcp._open import open_store
+from rdzv_tcp._session import Session, new_nonce
+from rdzv_tcp._store import TcpStore
+from rdzv_tcp._wire import (
+    MAX_STATE_BYTES,
+    NONCE_BYTES,
+    Absent,
+    Answer,
+    Corrupt,
+    Delete,
+    Done,
+    Found,
+    Get,
+    Set,
+    Unchanged,
+    Wait,
+)
+
+IS_HOST = Option(
+    "is_host",
+    bool,
+    None,
+    "whether this process hosts the store; unset: it does if it can bind the endpoint, else it connects",
+)
+READ_TIMEOUT = Option("read_timeout", int, 60, "seconds that a call may take", positive=True)
+CONNECT_TIMEOUT = Option(
+    "connect_timeout", float, None, "seconds to wait for the store at creation; unset: read_timeout", positive=True
+)
+
+
+@accepts_options(IS_HOST, READ_TIMEOUT, CONNECT_TIMEOUT)
+def create_backend(params: RendezvousParameters) -> TcpBackend:
+    """Create a backend for `params`; hosts the store where that is this process's part, and is connected then.
+
+    Raises `ValueError` for a bad endpoint or option, `RendezvousConnectionError` if the store can not be hosted or
+    reached within `connect_timeout`. Name resolution takes as long as the system's resolver does.
+    """
+    endpoint = read_endpoint(params.endpoint)
+    read_timeout = READ_TIMEOUT.of(params)
+    connect_timeout = CONNECT_TIMEOUT.optional(params) or read_timeout
+    is_host = False if params.observing else IS_HOST.optional(params)
+    if endpoint.port == 0 and is_host is False:
+        raise ValueError(f"endpoint {params.endpoint!r}: port 0 is for who hosts; a client needs the host's port")
+    session, hosting = open_store(endpoint, is_host, read_timeout, connect_timeout)
+    return TcpBackend(params, session, hosting)
+
+
+class TcpBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
+    """A register on a tcp server. Thread-safe; instances of a process share one connection to an endpoint.
+
+    A token is the 16-byte nonce that its write carried. A write whose answer was lost is sent again and told by its
+    nonce; where that does not settle it (the server was restarted, say) it raises `RendezvousConnectionError`.
+    """
+
+    max_state_bytes = MAX_STATE_BYTES
+
+    def __init__(self, params: RendezvousParameters, session: Session, hosting: Hosting | None = None) -> None:
+        self._params = params
+        self._key = params.key
+        self._session = session
+        self._hosting = hosting
+
+    @property
+    def name(self) -> str:
+        return "tcp"
+
+    @property
+    def endpoint(self) -> str:
+        """Where the store is, with the port that was really bound: what the other nodes are given."""
+        return str(self._session.endpoint)
+
+    @property
+    def is_host(self) -> bool:
+        """Whether the store is hosted by this process through this instance."""
+        return self._hosting is not None
+
+    @property
+    def raw_store(self) -> TcpStore:
+        """The store below the register, on this instance's connection; do not close it."""
+        return TcpStore.over(self._session)
+
+    def get_state(self) -> StateSnapshot | None:
+        return self._snapshot(self._session.read(lambda: Get(self._key)))
+
+    def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
+        if not isinstance(state, (bytes, bytearray, memoryview)):
+            raise TypeError(f"{self._who()}: a state is bytes, not {type(state).__name__}: {state!r:.60}")
+        nonce, state = new_nonce(), bytes(state)
+        if len(state) > MAX_STATE_BYTES:
+            raise ValueError(
+                f"{self._who()}: a state of {len(state)} bytes is over the limit of {MAX_STATE_BYTES}; nothing was sent"
+            )
+        answer, doubted = self._session.write(Set(self._key, state, nonce, _on_the_wire(token)))
+        if isinstance(answer, Done):
+            return SetStateResult(state, nonce, True)
+        there = self._snapshot(answer)
+        if doubted:
+            raise self._unknown("writing")
+        return None if there is None else SetStateResult(there.state, there.token, False)
+
+    def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
+        end = time.monotonic() + timeout
+        known = _on_the_wire(token)
+        # Half of the read timeout is waited, half is for the answer: a server that has stopped is noticed in time.
+        half = self._session.read_timeout / 2
+        while True:
+            until = min(end, time.monotonic() + half)
+            answer = self._session.read(lambda: Wait(self._key, known, until - time.monotonic()), 2 * half)  # noqa: B023
+            over = time.monotonic() >= end
+            if isinstance(answer, Unchanged) and over:
+                answer = self._session.read(lambda: Get(self._key))
+            if isinstance(answer, Unchanged):
+                continue
+            snapshot = self._snapshot(answer)
+            changed = (None if snapshot is None else snapshot.token) != known
+            if changed or over:
+                return changed, snapshot
+
+    def delete_state(self, token: Token | None = None) -> bool:
+        answer, doubted = self._session.write(Delete(self._key, new_nonce(), _on_the_wire(token)))
+        if doubted and not isinstance(answer, Done):
+            raise self._unknown("deleting")
+        return isinstance(answer, Done)
+
+    def sibling(self, purpose: str) -> TcpBackend:
+        session = self._session.share()
+        hosting = None if self._hosting is None else self._hosting.share()
+        return TcpBackend(self._params.for_purpose(purpose), session, hosting)
+
+    def close(self) -> None:
+        self._session.close()
+        if self._hosting is not None:
+            self._hosting.release()
+
+    def _snapshot(self, answer: Answer) -> StateSnapshot | None:
+        if isinstance(answer, Found):
+            return StateSnapshot(answer.state, answer.token)
+        if isinstance(answer, Corrupt):
+            raise RendezvousStateError(
+                f"{self._who()}: what is stored under {self._key!r} can not be read ({answer.reason}); "
+                "it was left as it is: delete it, or start a new run"
+            )
+        assert isinstance(answer, Absent), answer
+        return None
+
+    def _unknown(self, what: str) -> RendezvousConnectionError:
+        return RendezvousConnectionError(
+            f"{self._who()}: the connection was lost while {what} {self._key!r}, and the register has changed since: "
+            "whether this took effect is not known; read the state again and decide anew"
+        )
+
+    def _who(self) -> str:
+        return f"tcp backend at {self.endpoint!r}"
+
+    def __repr__(self) -> str:
+        state = "closed" if self._session.closed else "hosting" if self.is_host else "connected"
+        return f"<TcpBackend {self.endpoint} run_id={self._params.run_id!r} [{state}]>"
+
+
+def _on_the_wire(token: Token | None) -> bytes | None:
+    """Give a token as it is sent: one of a foreign kind becomes one that no register ever has."""
+    if token is None or (isinstance(token, bytes) and len(token) == NONCE_BYTES):
+        return token
+    return b""

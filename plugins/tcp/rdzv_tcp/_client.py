@@ -1,0 +1,204 @@
+"""The client of one endpoint: shared by everything in the process that uses it, connected again when it must be."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import NamedTuple
+
+from rdzv_core import RendezvousConnectionError
+from rdzv_core.endpoint import HostPort
+from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Refusal, Silent
+from rdzv_tcp._dial import dial
+from rdzv_tcp._wire import Answer, Request
+
+_FIRST_PAUSE = 0.005
+_LONGEST_PAUSE = 0.5
+_SLICE = 0.1
+
+
+class Reply(NamedTuple):
+    """An answer; `doubted` if an earlier sending of the request was lost on the way and may have been the one."""
+
+    answer: Answer
+    doubted: bool
+
+
+class Client:
+    """One connection to an endpoint, made when it is first needed and again whenever it was lost. Thread-safe."""
+
+    def __init__(self, endpoint: HostPort) -> None:
+        self.endpoint = endpoint
+        self.users = 0
+        self._connection: Connection | None = None
+        self._connecting = threading.Lock()
+        self._last_server = ""
+        _clients_alive.add(self)
+
+    def connect(self, call: Call, seconds: float, before_attempt: Callable[[], str] = str) -> None:
+        """Be connected within `seconds`; raises `RendezvousConnectionError`.
+
+        `before_attempt` is called before each attempt; what it gives is added to the error.
+        """
+        with _errors_of(self, seconds):
+            self._connected(call, time.monotonic() + seconds, before_attempt)
+
+    def request(self, call: Call, make: Callable[[], Request], seconds: float, *, once: bool = False) -> Reply:
+        """Send what `make` gives and wait for its answer, in `seconds` altogether; connect again where needed.
+
+        The request is sent again if its connection was lost, which the server tells by its nonce; but not to a server
+        that has forgotten the nonce, with `once`. Raises `RendezvousConnectionError`.
+        """
+        deadline = time.monotonic() + seconds
+        doubtful: bytes | None = None
+        pause = _FIRST_PAUSE
+        with _errors_of(self, seconds):
+            while True:
+                connection = self._connected(call, deadline)
+                if once and doubtful not in (None, connection.incarnation):
+                    raise Lost("the server was restarted, without its memory, while a write was under way")
+                try:
+                    return Reply(connection.exchange(call, make(), deadline), doubtful is not None)
+                except Lost:
+                    if call.sent:
+                        doubtful = connection.incarnation
+                _pause(call, min(pause * random.uniform(0.5, 1.0), deadline - time.monotonic()))
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def close(self) -> None:
+        """End the connection; a later call would open another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.break_off(Lost("closed"))
+
+    def _connected(self, call: Call, deadline: float, before_attempt: Callable[[], str] = str) -> Connection:
+        connection = self._connection
+        if connection is not None and not connection.gone_while_idle():
+            return connection
+        while not self._connecting.acquire(timeout=max(0.0, min(_SLICE, deadline - time.monotonic()))):
+            if call.aborted:
+                raise Aborted
+            if time.monotonic() >= deadline:
+                raise Silent("another thread is still trying to connect")
+        try:
+            connection = self._connection
+            if connection is None or connection.gone_while_idle():
+                if connection is not None:
+                    connection.break_off(Lost("the server closed the connection"))
+                self._connection = connection = self._connect(call, deadline, before_attempt)
+                self._last_server = connection.server
+                if self.users == 0:  # closed meanwhile: `close` may have looked before the connection was there
+                    self.close()
+                    raise Aborted
+            return connection
+        finally:
+            self._connecting.release()
+
+    def _connect(self, call: Call, deadline: float, before_attempt: Callable[[], str]) -> Connection:
+        pause = _FIRST_PAUSE
+        while True:
+            remark = before_attempt()
+            try:
+                return dial(self.endpoint, call, deadline)
+            except (OSError, Lost, Silent) as error:
+                # A name that does not exist will not exist in a moment; one that can not be looked up now may be.
+                hopeless = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
+                if hopeless or time.monotonic() + pause >= deadline:
+                    raise (Silent if isinstance(error, Silent) else Lost)(f"{_text(error)}{remark}") from error
+            _pause(call, pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _abandon(self) -> None:
+        self._connecting = threading.Lock()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abandon()
+
+
+class _errors_of:  # noqa: N801 - reads as a phrase where it is used
+    """Turns what can happen to a call into the one error that a user sees."""
+
+    def __init__(self, client: Client, seconds: float) -> None:
+        self._client = client
+        self._seconds = seconds
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (Lost, Silent, Refusal, Aborted)):
+            raise RendezvousConnectionError(self._say(error)) from (error.__cause__ or error)
+
+    def _say(self, error: Exception) -> str:
+        who, server = f"tcp backend at '{self._client.endpoint}'", self._client._last_server
+        if isinstance(error, Aborted):
+            return f"{who}: this instance is closed; create another one"
+        if isinstance(error, Refusal):
+            return f"{who}: {error}"
+        if isinstance(error, Silent):
+            return (
+                f"{who}: the server ({server or 'unknown'}) stopped answering: no answer within {self._seconds:g} s "
+                f"({error}); see whether that process hangs or its machine is cut off"
+            )
+        if server:
+            return (
+                f"{who}: the host is gone: lost {server} and could not go on within {self._seconds:g} s ({error}). "
+                "A store goes with the node that hosts it: start the job again, or let `rdzv serve` host the store, "
+                "which outlives the nodes"
+            )
+        return (
+            f"{who}: could not reach a store within {self._seconds:g} s ({error}): "
+            "see that its host runs and that this endpoint is the host's, or start one with `rdzv serve`"
+        )
+
+
+def share_client(endpoint: HostPort) -> Client:
+    """Give this process's client of `endpoint`; to be given back with `release_client`."""
+    with _lock:
+        client = _shared.get(endpoint)
+        if client is None:
+            client = _shared[endpoint] = Client(endpoint)
+        client.users += 1
+        return client
+
+
+def release_client(client: Client) -> None:
+    """Give a client back; the last one closes it."""
+    with _lock:
+        client.users -= 1
+        if client.users == 0:
+            if _shared.get(client.endpoint) is client:
+                del _shared[client.endpoint]
+            client.close()
+
+
+def _pause(call: Call, seconds: float) -> None:
+    """Sleep, but no longer than the call is wanted."""
+    end = time.monotonic() + seconds
+    while (remaining := end - time.monotonic()) > 0:
+        if call.aborted:
+            raise Aborted
+        time.sleep(min(remaining, _SLICE))
+
+
+def _text(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+_shared: dict[HostPort, Client] = {}
+_lock = threading.Lock()
+_clients_alive: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.Lock()
+    for client in list(_clients_alive):
+        client._abandon()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

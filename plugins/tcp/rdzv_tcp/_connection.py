@@ -1,0 +1,297 @@
+"""One socket to a server, shared by threads: many requests under way, each answered by its id.
+
+There is no reader thread. Of the threads that wait for an answer one reads, for all of them; when its own answer has
+come it hands the reading over. A thread alone reads its own answer, with no other thread woken in between.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+import time
+
+from rdzv_tcp._frames import FrameReader
+from rdzv_tcp._wire import MAX_FRAME_BYTES, Answer, Refused, Request, WireError, decode_answer, encode, frame
+
+_RECEIVE_BYTES = 256 * 1024
+_SEND_SLICE = 0.1
+
+
+class Lost(Exception):  # noqa: N818 - a signal between these modules, not an error for users
+    """The connection ended before the answer came."""
+
+
+class Refusal(Exception):  # noqa: N818
+    """The peer is no server that this client can talk to; connecting again would not help."""
+
+
+class Silent(Exception):  # noqa: N818
+    """The deadline passed without an answer."""
+
+
+class Aborted(Exception):  # noqa: N818
+    """The caller's instance was closed."""
+
+
+class Call:
+    """One request under way, and where its thread waits."""
+
+    __slots__ = ("aborted", "answer", "connection", "event", "sent")
+
+    def __init__(self) -> None:
+        self.aborted = False
+        self.sent = False
+        self.answer: Answer | None = None
+        self.connection: Connection | None = None
+        self.event: threading.Event | None = None
+
+    def abort(self) -> None:
+        """End the call wherever its thread is: it raises `Aborted`."""
+        self.aborted = True
+        connection = self.connection
+        if connection is not None:
+            connection.interrupt(self)
+
+
+class Connection:
+    """A connected socket and the calls on it. Thread-safe. It owns the socket, and a pipe that wakes its reader."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        connected.setblocking(False)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._socket = connected
+        self._woken, self._waker = os.pipe()
+        os.set_blocking(self._waker, False)
+        self._poll = select.poll()
+        self._poll.register(connected, select.POLLIN)
+        self._poll.register(self._woken, select.POLLIN)
+        self._frames: FrameReader[Answer] = FrameReader(decode_answer, MAX_FRAME_BYTES)
+        self._lock = threading.Lock()
+        self._send_lock = threading.Lock()
+        self._calls: dict[int, Call] = {}
+        self._last_id = 0
+        self._reader: Call | None = None
+        self._broken: Exception | None = None
+        self._inside = 0
+        self._open = True
+        self._received = 0
+        self.incarnation = b""
+        self.server = ""
+
+    @property
+    def broken(self) -> bool:
+        """Say whether the connection has ended."""
+        return self._broken is not None
+
+    def exchange(self, call: Call, request: Request, deadline: float) -> Answer:
+        """Send a request and wait for its answer until `deadline`, on the monotonic clock.
+
+        Raises `Lost`, `Silent`, `Refusal` or `Aborted`; `call.sent` then says whether the server may have got it.
+        """
+        body = encode(request)
+        call.answer, call.sent, call.connection = None, False, self
+        with self._lock:
+            self._inside += 1
+            self._last_id = request_id = self._last_id % 0xFFFFFFFF + 1
+            self._calls[request_id] = call
+        try:
+            received = self._received
+            self._send(call, frame(request_id, body), deadline)
+            self._await(call, deadline, received)
+        except (Lost, Silent, Aborted, Refusal):
+            raise
+        except BaseException as error:
+            # KeyboardInterrupt, say: what was received may be half taken, so that nothing after it can be trusted.
+            self.break_off(Lost(f"a call was interrupted by {type(error).__name__}"))
+            raise
+        finally:
+            with self._lock:
+                self._calls.pop(request_id, None)
+                self._inside -= 1
+                self._close_when_left()
+        assert call.answer is not None
+        return call.answer
+
+    def interrupt(self, call: Call) -> None:
+        """Wake the thread of `call`, so that it looks at what has become of it."""
+        with self._lock:
+            if call.event is not None:
+                call.event.set()
+            if self._reader is call:
+                self._wake_reader()
+
+    def break_off(self, cause: Exception) -> None:
+        """End the connection: every call on it raises `Lost`. Idempotent; the descriptors close as the calls leave."""
+        with self._lock:
+            if self._broken is not None:
+                return
+            self._broken = cause
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:  # the peer was faster
+                pass
+            for call in self._calls.values():
+                if call.event is not None:
+                    call.event.set()
+            if self._reader is not None:
+                self._wake_reader()
+            self._close_when_left()
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's socket without a word on it."""
+        self._broken = Lost("the connection belongs to the parent process")
+        self._inside, self._lock, self._send_lock = 0, threading.Lock(), threading.Lock()
+        self._close_when_left()
+
+    def gone_while_idle(self) -> bool:
+        """Say whether the server has closed the connection, so that a request is not sent into the void."""
+        if self._reader is not None or self._broken is not None or self._inside:
+            return self.broken
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def _close_when_left(self) -> None:
+        if self._broken is not None and self._inside == 0 and self._open:
+            self._open = False
+            self._socket.close()
+            os.close(self._woken)
+            os.close(self._waker)
+
+    def _wake_reader(self) -> None:
+        try:
+            os.write(self._waker, b"\0")
+        except BlockingIOError:  # it has plenty to wake up by
+            pass
+
+    def _check(self, call: Call) -> bool:
+        """Say whether the answer is there; raise what ends the call without one."""
+        if call.answer is not None:
+            return True
+        if call.aborted:
+            raise Aborted
+        if self._broken is not None:
+            if isinstance(self._broken, Refusal):
+                raise self._broken
+            raise Lost(str(self._broken)) from self._broken
+        return False
+
+    def _check_sending(self, call: Call, deadline: float) -> None:
+        self._check(call)
+        if time.monotonic() >= deadline:
+            raise Silent("the server takes no requests")
+
+    def _send(self, call: Call, data: bytes, deadline: float) -> None:
+        while not self._send_lock.acquire(timeout=_SEND_SLICE):
+            self._check_sending(call, deadline)
+        try:
+            self._check(call)
+            call.sent = True
+            try:
+                sent = self._socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent < len(data):
+                self._send_rest(call, memoryview(data)[sent:], deadline)
+        except OSError as error:
+            self.break_off(error)
+            self._check(call)
+        finally:
+            self._send_lock.release()
+
+    def _send_rest(self, call: Call, rest: memoryview, deadline: float) -> None:
+        writable = select.poll()
+        writable.register(self._socket, select.POLLOUT)
+        try:
+            while rest:
+                writable.poll(_SEND_SLICE * 1000)
+                self._check_sending(call, deadline)
+                try:
+                    rest = rest[self._socket.send(rest) :]
+                except BlockingIOError:
+                    continue
+        except (Silent, Aborted) as error:
+            # Half a frame is on its way: nothing that follows it could be understood.
+            self.break_off(error)
+            raise
+
+    def _await(self, call: Call, deadline: float, received: int) -> None:
+        while True:
+            with self._lock:
+                if self._check(call):
+                    return
+                if reading := self._reader is None:
+                    self._reader = call
+                elif call.event is None:
+                    call.event = threading.Event()
+                else:
+                    call.event.clear()
+            if reading:
+                try:
+                    in_time = self._read(call, deadline)
+                finally:
+                    self._hand_over()
+            else:
+                assert call.event is not None
+                in_time = call.event.wait(max(0.0, deadline - time.monotonic()))
+            if not in_time and not self._check(call):
+                if self._received == received:
+                    # Not a byte since the request left: the next call is better off with a connection of its own.
+                    self.break_off(Silent("the server stopped answering"))
+                raise Silent("no answer came")
+
+    def _read(self, call: Call, deadline: float) -> bool:
+        """Read, for everybody, until `call` is settled; False once the deadline has passed."""
+        while not self._check(call):
+            remaining = deadline - time.monotonic()
+            ready = self._poll.poll(max(0.0, remaining) * 1000)
+            if not ready and remaining <= 0:
+                return False
+            for descriptor, _ in ready:
+                if descriptor == self._woken:
+                    os.read(self._woken, 4096)
+                else:
+                    self._receive()
+        return True
+
+    def _receive(self) -> None:
+        try:
+            data = self._socket.recv(_RECEIVE_BYTES)
+            if not data:
+                raise ConnectionResetError("the server closed the connection")
+            self._received += len(data)
+            self._frames.feed(data)
+            while (taken := self._frames.take()) is not None:
+                self._settle(*taken)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.break_off(error)
+        except WireError as error:
+            self.break_off(Refusal(f"what answers there does not speak rdzv's protocol: {error}"))
+
+    def _settle(self, request_id: int, answer: Answer) -> None:
+        if isinstance(answer, Refused):
+            self.break_off(Refusal(f"the server refused: {answer.reason}"))
+            return
+        with self._lock:
+            call = self._calls.pop(request_id, None)
+            if call is not None:  # else its thread has given up
+                call.answer = answer
+                if call.event is not None:
+                    call.event.set()
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            self._reader = None
+            # Somebody without an event has not begun to wait, and will find that nobody reads.
+            for other in self._calls.values():
+                if other.event is not None and other.answer is None:
+                    other.event.set()
+                    break

@@ -1,0 +1,93 @@
+"""Making a connection: one attempt at all addresses of an endpoint, up to the server's welcome."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+
+from rdzv_core.endpoint import HostPort
+from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Refusal, Silent
+from rdzv_tcp._endpoint import Address, resolve
+from rdzv_tcp._wire import PROTOCOL, Hello, Welcome
+
+_SLICE = 0.1
+
+
+def dial(endpoint: HostPort, call: Call, deadline: float) -> Connection:
+    """Connect to the first address of `endpoint` that welcomes this client.
+
+    Raises the last address's `OSError`, `Lost` or `Silent`; `Refusal` if that is no server to talk to; `Aborted`.
+    """
+    addresses = resolve(endpoint)
+    failure: Exception | None = None
+    for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        now = time.monotonic()
+        share = now + max(0.0, deadline - now) / left
+        try:
+            return _greet(_connect(address, share, lambda: call.aborted), call, share)
+        except (OSError, Lost, Silent) as error:
+            failure = error
+    assert failure is not None
+    raise failure
+
+
+def _connect(address: Address, deadline: float, cancelled: Callable[[], bool]) -> socket.socket:
+    connecting = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        connecting.setblocking(False)
+        _establish(connecting, address, deadline, cancelled)
+    except BaseException:
+        connecting.close()
+        raise
+    return connecting
+
+
+def _establish(connecting: socket.socket, address: Address, deadline: float, cancelled: Callable[[], bool]) -> None:
+    result = connecting.connect_ex(address.sockaddr)
+    if result == errno.EINPROGRESS:
+        result = _await_outcome(connecting, address, deadline, cancelled)
+    if result != 0:
+        raise OSError(result, f"{os.strerror(result)}: {address}")
+    if connecting.getsockname() == connecting.getpeername():
+        # Nobody listens on a port that the system hands out, and the socket got that very port: it met itself.
+        raise ConnectionRefusedError(errno.ECONNREFUSED, f"nobody listens: {address}")
+
+
+def _await_outcome(connecting: socket.socket, address: Address, deadline: float, cancelled: Callable[[], bool]) -> int:
+    writable = select.poll()
+    writable.register(connecting, select.POLLOUT)
+    while not writable.poll(max(0.0, min(_SLICE, deadline - time.monotonic())) * 1000):
+        if cancelled():
+            raise Aborted
+        if time.monotonic() >= deadline:
+            raise TimeoutError(errno.ETIMEDOUT, f"no answer to the connection attempt: {address}")
+    return connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+
+def _greet(connected: socket.socket, call: Call, deadline: float) -> Connection:
+    try:
+        connection = Connection(connected)
+    except BaseException:
+        connected.close()
+        raise
+    try:
+        welcome = connection.exchange(call, Hello(PROTOCOL), deadline)
+        if not isinstance(welcome, Welcome):
+            raise Refusal(f"what answers there does not speak rdzv's protocol: it met a hello with {welcome!r:.60}")  # noqa: TRY301
+        if welcome.protocol != PROTOCOL:
+            raise Refusal(  # noqa: TRY301 - the connection is closed in one place
+                f"the server ({welcome.server}) speaks protocol version {welcome.protocol}, this client {PROTOCOL}: "
+                "install the same version of rdzv-tcp on both sides"
+            )
+    except Silent:
+        connection.break_off(Silent("no welcome"))
+        raise Silent("the connection is accepted, but nothing answers on it") from None
+    except BaseException as error:
+        connection.break_off(Lost(str(error)))
+        raise
+    connection.incarnation, connection.server = welcome.incarnation, welcome.server
+    return connection

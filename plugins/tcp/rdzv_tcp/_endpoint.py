@@ -1,0 +1,60 @@
+"""Where a store is: reading an endpoint, and the addresses behind it in an order that every process agrees on."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Any, NamedTuple
+
+from rdzv_core.endpoint import HostPort, parse_endpoint
+
+DEFAULT_PORT = 29400
+
+
+class Address(NamedTuple):
+    """One address to bind or to connect to, as the socket functions take it."""
+
+    family: socket.AddressFamily
+    sockaddr: tuple[Any, ...]
+
+    @property
+    def host(self) -> str:
+        """The numeric host, without brackets."""
+        return str(self.sockaddr[0])
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return int(self.sockaddr[1])
+
+    def with_port(self, port: int) -> Address:
+        """Give the same address with another port."""
+        return Address(self.family, (self.sockaddr[0], port, *self.sockaddr[2:]))
+
+    def is_loopback(self) -> bool:
+        """Say whether only this machine can reach it."""
+        return ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
+
+    def __str__(self) -> str:
+        return str(HostPort(self.host, self.port))
+
+
+def read_endpoint(endpoint: str) -> HostPort:
+    """Read `host[:port]` or `[v6]:port`; raises `ValueError` naming what is wrong with it."""
+    return parse_endpoint(endpoint, DEFAULT_PORT)
+
+
+def resolve(endpoint: HostPort) -> list[Address]:
+    """Give the addresses of an endpoint, IPv4 before IPv6 and by number, whatever order the resolver gave them in.
+
+    The order decides who hosts: all processes try the same address first, so that two of them can not each take one
+    of a name's addresses. Raises `OSError`; takes as long as the system's resolver does.
+    """
+    found = {
+        Address(family, sockaddr)
+        for family, _, _, _, sockaddr in socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+        if family in (socket.AF_INET, socket.AF_INET6)
+    }
+    if not found:
+        raise OSError(f"{endpoint.host!r} has neither an IPv4 nor an IPv6 address")
+    return sorted(found, key=lambda one: (one.family == socket.AF_INET6, ipaddress.ip_address(one.host.split("%")[0])))

@@ -1,0 +1,94 @@
+"""Opening a store: who hosts it, and being connected to whoever does."""
+
+from __future__ import annotations
+
+import logging
+import socket
+
+from rdzv_core import RendezvousConnectionError
+from rdzv_core.endpoint import HostPort
+from rdzv_tcp._hosting import Hosting, host, hosted_here
+from rdzv_tcp._session import Session
+
+_log = logging.getLogger("rdzv_tcp")
+
+
+def open_store(
+    endpoint: HostPort, is_host: bool | None, read_timeout: float, connect_timeout: float
+) -> tuple[Session, Hosting | None]:
+    """Give a connected session, and the hold on the server if this process hosts it.
+
+    `is_host` None: whoever can bind the endpoint hosts it. Connecting and binding take turns, so that one of several
+    processes that start at once hosts and the others find it, in whatever order they come, and also when a host
+    ends at just that moment. Raises `RendezvousConnectionError`.
+    """
+    hosting: Hosting | None = None
+    if is_host or (is_host is None and endpoint.port == 0):
+        hosting = _host(endpoint)
+        endpoint = hosting.server.endpoint
+    election = _Election(endpoint) if is_host is None and hosting is None else None
+    session = Session(endpoint, read_timeout)
+    try:
+        session.connect(connect_timeout, election.try_to_host if election else str)
+    except BaseException:
+        session.close()
+        hosting = election.hosting if election else hosting
+        if hosting is not None:
+            hosting.release()
+        raise
+    hosting = election.hosting if election else hosting
+    if hosting is not None:
+        _warn_of_loopback(hosting)
+    return session, hosting
+
+
+class _Election:
+    """Tries to host an endpoint before each attempt to connect but the first, until it does or a host is found."""
+
+    def __init__(self, endpoint: HostPort) -> None:
+        self._endpoint = endpoint
+        self._attempts = 0
+        self.hosting = self._shared()
+
+    def try_to_host(self) -> str:
+        """Host if that is possible; else give why not, for an error message."""
+        self._attempts += 1
+        # The first attempt looks for a host: not every system refuses to bind one address of a port on all of whose
+        # addresses somebody listens already.
+        if self._attempts > 1 and self.hosting is None:
+            try:
+                self.hosting = host(self._endpoint, elect=True)
+            except OSError as error:
+                return f"; not hosted here either: {error.strerror or error}"
+        return ""
+
+    def _shared(self) -> Hosting | None:
+        try:
+            return hosted_here(self._endpoint)
+        except OSError:  # a name that can not be looked up: connecting will say so
+            return None
+
+
+def _host(endpoint: HostPort) -> Hosting:
+    try:
+        return host(endpoint)
+    except OSError as error:
+        raise RendezvousConnectionError(
+            f"tcp backend at '{endpoint}': can not host the store: {error.strerror or error}; "
+            "give is_host=false where another process hosts it, or an address and a free port of this machine"
+        ) from error
+
+
+def _warn_of_loopback(hosting: Hosting) -> None:
+    name = hosting.server.endpoint.host
+    if name == "localhost" or not all(address.is_loopback() for address in hosting.server.addresses):
+        return
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in name else socket.AF_INET, name)
+    except OSError:
+        _log.warning(
+            "rdzv tcp: hosting at %s, but on this machine %r means a loopback address: other machines can not connect; "
+            "give its address instead of the name",
+            hosting.server.endpoint,
+            name,
+        )

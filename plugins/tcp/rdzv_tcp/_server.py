@@ -1,0 +1,129 @@
+"""The server: an asyncio loop that serves a table of registers, on a thread of its own or in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import Callable
+
+from rdzv_core.endpoint import HostPort
+from rdzv_tcp._hub import Hub
+from rdzv_tcp._listen import BACKLOG, bound_addresses, listen
+from rdzv_tcp._peer import Peer
+
+
+class TcpServer:
+    """A store that serves its clients until it is stopped; its memory is gone then.
+
+    It is bound, and accepts connections, from its creation on; they are answered from `start` or `run` on. One of
+    the two is called, once. Raises `OSError` on creation where `endpoint` can not be bound. Thread-safe.
+    """
+
+    def __init__(self, endpoint: HostPort, *, elect: bool = False) -> None:
+        self._listeners = listen(endpoint, elect=elect)
+        self.addresses = bound_addresses(self._listeners)
+        self.endpoint = HostPort(endpoint.host, self.addresses[0].port)
+        """Where clients reach it: the host that was given, and the port that was bound."""
+        self._hub = Hub()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._thread: threading.Thread | None = None
+        self._serving = threading.Event()
+        self._failure: OSError | None = None
+        self._stop_lock = threading.Lock()
+        _servers.add(self)
+
+    def start(self) -> TcpServer:
+        """Serve on a daemon thread, which ends with the process; returns once it serves. Raises `OSError`."""
+        self._thread = threading.Thread(target=self._run_thread, name=f"rdzv-tcp-server-{self.endpoint}", daemon=True)
+        self._thread.start()
+        self._serving.wait()
+        if self._failure is not None:
+            self.stop()
+            raise self._failure
+        return self
+
+    def stop(self) -> None:
+        """Disconnect everybody, end the thread and close every socket. Idempotent; not for a server that `run`s."""
+        with self._stop_lock:
+            thread, self._thread = self._thread, None
+            if thread is not None:
+                try:
+                    if self._loop is not None:
+                        self._loop.call_soon_threadsafe(self._stopping.set)
+                except RuntimeError:  # the loop has ended already
+                    pass
+                thread.join()
+            for listener in self._listeners:
+                listener.close()
+
+    async def run(self, on_serving: Callable[[asyncio.Event], None]) -> None:
+        """Serve in the running loop; `on_serving` is called with the event that ends it."""
+        self._loop = loop = asyncio.get_running_loop()
+        servers = [
+            await loop.create_server(lambda: Peer(self._hub), sock=listener, backlog=BACKLOG)
+            for listener in self._listeners
+        ]
+        on_serving(self._stopping)
+        await self._stopping.wait()
+        for server in servers:
+            server.close()
+        await self._disconnect_all()
+
+    async def _disconnect_all(self) -> None:
+        # A connection that was just accepted becomes a peer some turns of the loop later.
+        turns = 5
+        while turns > 0 or self._hub.peers:
+            for peer in list(self._hub.peers):
+                peer.transport.abort()
+            await asyncio.sleep(0)
+            turns -= 1
+
+    def _run_thread(self) -> None:
+        try:
+            asyncio.run(self.run(lambda _: self._serving.set()))
+        except OSError as error:  # no descriptor left for the loop, say
+            self._failure = error
+        finally:
+            self._serving.set()
+
+    def _abandon(self) -> None:
+        """In a forked child: let go of the parent's sockets, so that its end is seen by whoever is connected to it.
+
+        The descriptors are pointed elsewhere instead of closed: the objects that own them live on in a loop that
+        nobody runs here, and must not close a number that stands for something else by then.
+        """
+        nowhere = os.open(os.devnull, os.O_RDONLY)
+        owned = [*self._listeners, *(peer.transport.get_extra_info("socket") for peer in self._hub.peers)]
+        for descriptor in (one.fileno() for one in owned):
+            if descriptor >= 0:
+                os.dup2(nowhere, descriptor, inheritable=False)
+        os.close(nowhere)
+        self._thread, self._stop_lock = None, threading.Lock()
+        _abandoned.append(self)
+
+    def __enter__(self) -> TcpServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        state = "serving" if self._thread is not None and self._thread.is_alive() else "not serving"
+        peers, registers = len(self._hub.peers), len(self._hub.table)
+        return f"<TcpServer {self.endpoint} [{state}, {peers} connections, {registers} registers]>"
+
+
+_servers: weakref.WeakSet[TcpServer] = weakref.WeakSet()
+_abandoned: list[TcpServer] = []
+
+
+def _after_fork_in_child() -> None:
+    for server in list(_servers):
+        server._abandon()
+    _servers.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

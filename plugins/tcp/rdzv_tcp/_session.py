@@ -1,0 +1,118 @@
+"""What one backend instance does with the shared client: calls that its own close ends, and nobody else's."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import weakref
+from collections.abc import Callable
+
+from rdzv_core import RendezvousConnectionError
+from rdzv_core.endpoint import HostPort
+from rdzv_tcp._client import Client, Reply, release_client, share_client
+from rdzv_tcp._connection import Call
+from rdzv_tcp._wire import NONCE_BYTES, Answer, Request
+
+_CLOSE_SECONDS = 1.0
+
+
+class Session:
+    """One user of an endpoint's client. Thread-safe; after `close` every call raises `RendezvousConnectionError`."""
+
+    def __init__(self, endpoint: HostPort, read_timeout: float) -> None:
+        self.endpoint = endpoint
+        self.read_timeout = read_timeout
+        """Seconds that a request may take altogether, connecting again included."""
+        self._client: Client = share_client(endpoint)
+        self._state = threading.Condition()
+        self._calls: set[Call] = set()
+        self._closed = False
+        _alive.add(self)
+
+    @property
+    def closed(self) -> bool:
+        """Say whether `close` was called."""
+        return self._closed
+
+    def connect(self, seconds: float, before_attempt: Callable[[], str] = str) -> None:
+        """Be connected within `seconds`; see `Client.connect`."""
+        with _Entered(self) as call:
+            self._client.connect(call, seconds, before_attempt)
+
+    def read(self, make: Callable[[], Request], seconds: float | None = None) -> Answer:
+        """Ask something that may be asked any number of times; `make` is called anew for each."""
+        with _Entered(self) as call:
+            return self._client.request(call, make, self.read_timeout if seconds is None else seconds).answer
+
+    def write(self, request: Request) -> Reply:
+        """Send something that the server does once for its nonce, however often it arrives."""
+        with _Entered(self) as call:
+            return self._client.request(call, lambda: request, self.read_timeout, once=True)
+
+    def share(self) -> Session:
+        """Give another session on the same connection."""
+        if self._closed:
+            raise self.closed_error()
+        return Session(self.endpoint, self.read_timeout)
+
+    def close(self) -> None:
+        """End this session's calls, and the connection if nobody else uses it. Idempotent; takes a second at most."""
+        with self._state:
+            if self._closed:
+                return
+            self._closed = True
+            calls = list(self._calls)
+        for call in calls:
+            call.abort()
+        release_client(self._client)
+        with self._state:
+            self._state.wait_for(lambda: not self._calls, timeout=_CLOSE_SECONDS)
+
+    def closed_error(self) -> RendezvousConnectionError:
+        """Give the error of a call after `close`."""
+        return RendezvousConnectionError(
+            f"tcp backend at '{self.endpoint}': this instance is closed; create another one"
+        )
+
+
+class _Entered:
+    """A call of a session, for as long as it lasts."""
+
+    __slots__ = ("_call", "_session")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._call = Call()
+
+    def __enter__(self) -> Call:
+        session = self._session
+        with session._state:
+            if session._closed:
+                raise session.closed_error()
+            session._calls.add(self._call)
+        return self._call
+
+    def __exit__(self, *_: object) -> None:
+        session = self._session
+        with session._state:
+            session._calls.discard(self._call)
+            if session._closed and not session._calls:
+                session._state.notify_all()
+
+
+def new_nonce() -> bytes:
+    """Give the name of a write: random, never used before or after."""
+    return secrets.token_bytes(NONCE_BYTES)
+
+
+_alive: weakref.WeakSet[Session] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    # The threads whose calls these were stayed in the parent, and may have held the locks.
+    for session in list(_alive):
+        session._state, session._calls = threading.Condition(), set()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
