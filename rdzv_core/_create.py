@@ -39,4 +39,9 @@ def create_handler(params: RendezvousParameters, registry: BackendRegistry | Non
     from rdzv_core.handler.settings import HandlerSettings
 
     settings = HandlerSettings.from_params(params)
-    return RendezvousHandler(create_backend(params, registry), params, settings)
+    backend = create_backend(params, registry)
+    try:
+        return RendezvousHandler(backend, params, settings)
+    except BaseException:
+        backend.close()
+        raise

@@ -33,10 +33,7 @@ class RendezvousParameters:
             raise ValueError(f"the backend name must be a non-empty string, not {backend!r}: see `rdzv backends`")
         if not isinstance(endpoint, str):
             raise ValueError(f"the endpoint must be a string, not {endpoint!r}")  # noqa: TRY004 - a bad value to a user
-        if min_nodes < 1:
-            raise ValueError(f"min_nodes={min_nodes} must be at least 1")
-        if max_nodes < min_nodes:
-            raise ValueError(f"max_nodes={max_nodes} must not be below min_nodes={min_nodes}")
+        _check_nodes(min_nodes, max_nodes)
         self.backend = backend.strip()
         self.endpoint = endpoint
         self.run_id = check_run_id(run_id)
@@ -60,7 +57,7 @@ class RendezvousParameters:
         """Give a copy for one who only looks: a backend that sees `observing` hosts and creates nothing."""
         return self._changed(observing=True)
 
-    def with_backend(self, backend: str, **config: Any) -> RendezvousParameters:
+    def with_backend(self, backend: str, /, **config: Any) -> RendezvousParameters:
         """Give a copy that names another backend, with `config` in place of the options."""
         return self._changed(backend=backend, config=dict(config))
 
@@ -90,8 +87,18 @@ class RendezvousParameters:
         return other
 
     def __repr__(self) -> str:
-        shown = {n: "…" if any(s in n for s in _SECRETS) else v for n, v in self.config.items()}
+        shown = {n: "…" if any(s in n.lower() for s in _SECRETS) else v for n, v in self.config.items()}
         return (
             f"<RendezvousParameters {self.backend!r} at {self.endpoint!r} run_id={self.run_id!r} "
             f"nodes={self.min_nodes}:{self.max_nodes}{f' {shown}' if shown else ''}>"
         )
+
+
+def _check_nodes(min_nodes: int, max_nodes: int) -> None:
+    for name, value in (("min_nodes", min_nodes), ("max_nodes", max_nodes)):
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValueError(f"{name}={value!r} must be an integer")  # noqa: TRY004 - a bad value to a user
+    if min_nodes < 1:
+        raise ValueError(f"min_nodes={min_nodes} must be at least 1")
+    if max_nodes < min_nodes:
+        raise ValueError(f"max_nodes={max_nodes} must not be below min_nodes={min_nodes}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import NamedTuple
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
-_V6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?")
+_ZONE = re.compile(r"[A-Za-z0-9_.-]+")
+_PORT = re.compile(r"[0-9]{1,5}")
 
 
 class HostPort(NamedTuple):
@@ -26,7 +28,7 @@ def parse_endpoint(endpoint: str, default_port: int, default_host: str = "localh
     """
     text = endpoint.strip()
     host, port = _split(text, endpoint)
-    if host and not (_V6 if ":" in host else _HOST).fullmatch(host):
+    if host and not (_is_v6(host) if ":" in host else _HOST.fullmatch(host)):
         raise ValueError(f"endpoint {endpoint!r}: {host!r} is no host name or address")
     return HostPort(host or default_host, default_port if port is None else _port(port, endpoint))
 
@@ -51,7 +53,16 @@ def _split(text: str, endpoint: str) -> tuple[str, str | None]:
     return host, port if colon else None
 
 
+def _is_v6(host: str) -> bool:
+    address, percent, zone = host.partition("%")
+    try:
+        ipaddress.IPv6Address(address)
+    except ValueError:
+        return False
+    return bool(_ZONE.fullmatch(zone)) if percent else True
+
+
 def _port(text: str, endpoint: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
+    if not _PORT.fullmatch(text) or int(text) > 65535:
         raise ValueError(f"endpoint {endpoint!r}: the port must be a number from 0 to 65535, not {text!r}")
     return int(text)

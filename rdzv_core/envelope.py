@@ -19,7 +19,7 @@ NONCE_BYTES = 16
 OVERHEAD_BYTES = 80
 """An upper bound of what `seal` adds to a state."""
 
-_HEADER = re.compile(rb"rdzv1 ([0-9a-f]{32}) ([0-9]{1,19}) ([0-9a-f]{8})\n")
+_HEADER = re.compile(rb"rdzv1 ([0-9a-f]{32}) (0|[1-9][0-9]{0,18}) ([0-9a-f]{8})\n")
 
 
 def seal(state: bytes, nonce: bytes | None = None) -> bytes:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -25,6 +26,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y"})
 _FALSE = frozenset({"0", "false", "f", "no", "n"})
+# Stricter than int(): no 1_000, no digits of other scripts, nothing longer than a store or a clock could use.
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 def parse_bool(name: str, value: object) -> bool:
@@ -39,10 +42,10 @@ def parse_bool(name: str, value: object) -> bool:
 
 def parse_int(name: str, value: object) -> int:
     """Read an integer, from an int or its decimal text; else `ValueError`."""
-    try:
-        return int(str(value))
-    except ValueError:
-        raise ValueError(f"option {name}={value!r} is no integer") from None
+    text = str(value).strip()
+    if not _INTEGER.fullmatch(text):
+        raise ValueError(f"option {name}={value!r} is no integer")
+    return int(text)
 
 
 def parse_float(name: str, value: object) -> float:
@@ -50,9 +53,9 @@ def parse_float(name: str, value: object) -> float:
     try:
         number = float(str(value))
     except ValueError:
-        raise ValueError(f"option {name}={value!r} is no number") from None
-    if not math.isfinite(number):
-        raise ValueError(f"option {name}={value!r} is not finite")
+        number = math.nan
+    if not math.isfinite(number) or "_" in str(value):
+        raise ValueError(f"option {name}={value!r} is no finite number")
     return number
 
 
@@ -88,12 +91,12 @@ class Option(Generic[T]):
         """Turn a given value, text or not, into the option's type; raises `ValueError`."""
         if self.choices:
             return self._choose(value)
-        readers: dict[type, Callable[[str, object], Any]] = {bool: parse_bool, int: parse_int, float: parse_float}
-        parsed: T = readers.get(self.type, lambda _, given: str(given))(self.name, value)
+        reader = _READERS.get(self.type)
+        parsed: Any = reader(self.name, value) if reader else str(value)
         if isinstance(parsed, (int, float)) and self._out_of_bounds(parsed):
             bound = "must be a positive" if self.positive else "must be a non-negative"
             raise ValueError(f"option {self.name}={value!r} {bound} {'integer' if self.type is int else 'number'}")
-        return parsed
+        return parsed  # type: ignore[no-any-return]
 
     def _out_of_bounds(self, number: float) -> bool:
         return (self.positive and number <= 0) or (self.not_negative and number < 0)
@@ -104,6 +107,8 @@ class Option(Generic[T]):
             raise ValueError(f"option {self.name}={value!r} is not supported: choose one of {', '.join(self.choices)}")
         return text  # type: ignore[return-value]
 
+
+_READERS: dict[type, Callable[[str, object], Any]] = {bool: parse_bool, int: parse_int, float: parse_float}
 
 OptionTable = tuple[Option[Any], ...]
 
@@ -119,21 +124,37 @@ def accepts_options(*table: Option[Any]) -> Callable[[F], F]:
 
 
 def options_of(factory: object) -> OptionTable:
-    """Give the options table of a factory (its attribute `options`), empty if it has none."""
-    return tuple(getattr(factory, "options", ()))
+    """Give the options table of a factory (its attribute `options`), empty if it has none.
+
+    Raises `TypeError` if the table holds something that is no `Option`. An attribute of that name that is no tuple or
+    list at all, a property of a backend's own say, is no table.
+    """
+    table = getattr(factory, "options", ())
+    if not isinstance(table, (tuple, list)):
+        return ()
+    for option in table:
+        if not isinstance(option, Option):
+            raise TypeError(f"the options table of {factory!r} holds {option!r}, which is no rdzv_core.Option")
+    return tuple(table)
 
 
 def check_options(owner: str, table: Iterable[Option[Any]], config: Mapping[str, object]) -> None:
     """Raise `ValueError` for an option of `config` that `table` does not know, or whose value it refuses."""
-    known = {option.name: option for option in table}
+    known: dict[str, list[Option[Any]]] = {}
+    for option in table:
+        known.setdefault(option.name, []).append(option)
     for name, value in config.items():
         if name not in known:
-            raise ValueError(_unknown(owner, name, value, sorted(known)))
-        if value is not None:
-            known[name].parse(value)
+            raise ValueError(_unknown(owner, name, value, known))
+        for option in known[name]:
+            if value is not None:
+                option.parse(value)
 
 
-def _unknown(owner: str, name: str, value: object, accepted: list[str]) -> str:
-    near = difflib.get_close_matches(name, accepted, n=1)
+def _unknown(owner: str, name: str, value: object, known: Mapping[str, list[Option[Any]]]) -> str:
+    accepted = sorted(known)
+    near = difflib.get_close_matches(name.lower(), accepted, n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown option {name}={value!r} for {owner}: {guess}accepted are {', '.join(accepted) or 'none'}"
+    # A mistyped pasword is one all the same.
+    shown = "…" if near and any(option.secret for option in known[near[0]]) else repr(value)
+    return f"unknown option {name}={shown} for {owner}: {guess}accepted are {', '.join(accepted) or 'none'}"

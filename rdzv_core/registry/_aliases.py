@@ -8,6 +8,9 @@ from rdzv_core.registry._names import normalize
 
 STORE_TYPE = Option("store_type", str, "tcp", "which store the alias c10d stands for", choices=("tcp", "file"))
 
+ALIASES = {"c10d": "tcp or file, by store_type", "etcd-v2": "etcd"}
+"""The aliases, and what they stand for in words."""
+
 _WITHOUT_MEANING_HERE = ("store_type", "use_libuv")
 
 
@@ -18,8 +21,11 @@ def resolve_alias(params: RendezvousParameters) -> RendezvousParameters:
     """
     name = normalize(params.backend)
     if name == "etcd-v2":
-        return params.with_backend("etcd", **params.config)
+        return params.with_backend("etcd", **{_ETCD_NAMES.get(key, key): value for key, value in params.config.items()})
     if name != "c10d":
         return params
     config = {key: value for key, value in params.config.items() if key not in _WITHOUT_MEANING_HERE}
     return params.with_backend(STORE_TYPE.of(params), **config)
+
+
+_ETCD_NAMES = {"etcd_prefix": "key_prefix"}
