@@ -1,1 +1,76 @@
-"""What `rdzv-conformance` adds to pytest; it does nothing until a conformance test is collected."""
+"""What `rdzv-conformance` adds to pytest: the marker `rdzv_clause`, and a verdict at the end.
+
+It is loaded in every pytest run of whoever installed it, so it imports nothing and does next to nothing until a test
+of the suite has run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from _pytest.terminal import TerminalReporter
+
+PROPERTY = "rdzv_conformance"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", "rdzv_clause(id): a test for a clause of the rdzv contract, by its number")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark a test of the suite with its clauses."""
+    for number in getattr(getattr(item, "obj", None), "rdzv_clauses", ()):
+        item.add_marker(pytest.mark.rdzv_clause(number))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write what a test of the suite found into its report, where every way of running pytest carries it along."""
+    error = call.excinfo.value if call.excinfo else None  # now: pytest turns a SkipTest into a skip of its own
+    report = yield
+    clauses = getattr(getattr(item, "obj", None), "rdzv_clauses", ())
+    if clauses and (call.when == "call" or not report.passed):
+        report.user_properties.append((PROPERTY, _finding(item, call.when, clauses, error)))
+    return report
+
+
+def _finding(item: pytest.Item, when: str, clauses: tuple[str, ...], error: BaseException | None) -> dict[str, object]:
+    from rdzv_conformance.results import status_of
+
+    status, message = status_of(error)
+    if isinstance(error, pytest.skip.Exception):
+        status, message = "untested", str(error)
+    elif status == "fail" and when != "call":
+        status = "error"
+    backend = str(getattr(getattr(item, "cls", None), "backend", "?"))
+    return {"backend": backend, "test": item.name, "clauses": clauses, "status": status, "message": message}
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Print for each class of the suite what its clauses came to."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if name == PROPERTY:
+                    found.setdefault(report.nodeid.rpartition("::")[0], []).append(value)
+    for where, findings in sorted(found.items()):
+        _summarize(terminalreporter, where, findings)
+
+
+def _summarize(terminal: TerminalReporter, where: str, findings: list[dict[str, Any]]) -> None:
+    from rdzv_conformance.pytest_summary import summary
+
+    text = summary(findings)
+    terminal.section(f"rdzv conformance: {text.backend}, {where}")
+    for line in text.lines:
+        terminal.line(line)
+    terminal.line(text.verdict, green=text.certified, red=not text.certified, bold=True)

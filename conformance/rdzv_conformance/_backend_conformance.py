@@ -1,0 +1,101 @@
+"""The suite as a pytest class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from rdzv_conformance.helpers import installed_helpers
+from rdzv_conformance.runner import Anchor
+from rdzv_conformance.subject import Subject
+from rdzv_conformance.suite import Suite
+from rdzv_conformance.target import Helpers, Target
+from rdzv_core import RendezvousParameters
+
+
+class _AnchorHolder:
+    """Keeps one anchor open: another one as soon as the target is another."""
+
+    def __init__(self) -> None:
+        self._held: tuple[Target, Anchor] | None = None
+
+    def hold(self, target: Target) -> None:
+        if self._held is None or self._held[0] != target:
+            self.release()
+            self._held = (target, Anchor(target))
+
+    def release(self) -> None:
+        if self._held is not None:
+            self._held[1].close()
+            self._held = None
+
+
+class BackendConformance(Suite):
+    """Every clause of the contract, for a backend of your own::
+
+        class TestRedis(BackendConformance):
+            backend = "redis"
+
+            @pytest.fixture(scope="class")
+            def endpoint(self):
+                with a_redis_server() as server:
+                    yield f"localhost:{server.port}"
+
+    `backend`, `endpoint`, `options` and the helpers below may each be a class attribute or a fixture of that name, on
+    the class or anywhere pytest finds one; a fixture goes first. A helper that is absent leaves the clauses that need
+    it `untested`; see `rdzv_conformance.target.Helpers` for what each does. `preload` names modules (or
+    `module:function`) to import in the processes that the suite starts, for a backend that is registered in code.
+    """
+
+    backend: str
+    endpoint: Any
+    options: Any = None
+    preload: tuple[str, ...] = ()
+    patience: float = 20.0
+
+    corrupt: Callable[[RendezvousParameters], None] | None = None
+    unreachable_endpoint: Any = None
+    pause: Callable[[], None] | None = None
+    resume: Callable[[], None] | None = None
+    restart: Callable[[], None] | None = None
+    network: bool | None = None
+
+    @pytest.fixture
+    def subject(self, request: pytest.FixtureRequest, _rdzv_anchor: _AnchorHolder) -> Iterator[Subject]:
+        """The backend under test, on a run of its own."""
+        backend = _given(self, request, "backend")
+        if not isinstance(backend, str):
+            pytest.fail(
+                f"{type(self).__name__} must say which backend it tests, as in: backend = 'redis'", pytrace=False
+            )
+        lent = installed_helpers(backend)
+        given = {field.name: _given(self, request, field.name) for field in fields(Helpers)}
+        helpers = Helpers(**{name: getattr(lent, name) if value is None else value for name, value in given.items()})
+        options: Mapping[str, Any] = _given(self, request, "options") or {}
+        endpoint = _given(self, request, "endpoint")
+        target = Target(
+            backend, str("" if endpoint is None else endpoint), options, helpers, self.preload, self.patience
+        )
+        _rdzv_anchor.hold(target)
+        subject = Subject(target)
+        yield subject
+        subject.clean_up()
+
+    @pytest.fixture(scope="class")
+    def _rdzv_anchor(self) -> Iterator[_AnchorHolder]:
+        holder = _AnchorHolder()
+        yield holder
+        holder.release()
+
+
+def _given(test: BackendConformance, request: pytest.FixtureRequest, name: str) -> Any:
+    """Give the fixture `name`, or the attribute where there is no such fixture."""
+    try:
+        return request.getfixturevalue(name)
+    except pytest.FixtureLookupError as error:
+        if error.argname != name:
+            raise
+    return getattr(test, name, None)

@@ -1,0 +1,58 @@
+"""The process in which `rdzv certify` runs the suite: whatever a backend does to it, the command survives.
+
+The job comes in as a line of JSON on stdin, what happens goes out as lines of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from rdzv_conformance.expect import shown_error
+from rdzv_conformance.helpers import installed_helpers
+from rdzv_conformance.runner import Anchor, claimed_profiles, run_test, tests_of
+from rdzv_conformance.target import Target, preload
+
+
+def main() -> None:
+    """Run the job's tests: say `refused` (with why), or `plan`, then `start` and `done` for each, then `end`."""
+    # Whatever the backend prints must not end up among the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def say(kind: str, **fields: Any) -> None:
+        answers.write(json.dumps({"kind": kind, **fields}) + "\n")
+        answers.flush()
+
+    _certify(json.loads(sys.stdin.readline()), say)
+    answers.flush()
+    os._exit(0)  # a thread of the backend that never ends must not keep this process
+
+
+def _certify(job: dict[str, Any], say: Callable[..., None]) -> None:
+    try:
+        preload(tuple(job["preload"]))
+        helpers = installed_helpers(job["backend"])
+        target = Target(
+            job["backend"], job["endpoint"], job["options"], helpers, tuple(job["preload"]), job["patience"]
+        )
+        anchor = Anchor(target)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - told to the command, which prints it
+        say("refused", message=str(error) or shown_error(error))
+        return
+    with anchor:
+        profiles = tuple(job["profiles"]) or claimed_profiles(anchor.backend)
+        tests = [name for name in tests_of(profiles) if name not in job["done"]]
+        say("plan", profiles=profiles, tests=tests, name=anchor.backend.name)
+        for name in tests:
+            say("start", test=name)
+            say("done", result=asdict(run_test(target, name)))
+        say("end")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Other processes of this machine that use the same store: see `_worker` for what they do."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from typing import IO, Any
+
+from rdzv_conformance.expect import ClauseFailed
+from rdzv_conformance.subject import Subject
+
+ANSWER_LIMIT = 45.0
+
+
+class Worker:
+    """A process that was given one task; it talks in lines of JSON."""
+
+    def __init__(
+        self, subject: Subject, task: str, environment: dict[str, str] | None = None, **arguments: Any
+    ) -> None:
+        target = subject.target
+        job = {
+            "task": task,
+            "backend": target.backend,
+            "endpoint": target.endpoint,
+            "options": dict(target.options),
+            "preload": target.preload,
+            "patience": target.patience,
+            "run_id": subject.run_id,
+            "path": sys.path,
+            "arguments": {name: encode(value) for name, value in arguments.items()},
+        }
+        self._task = task
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from rdzv_conformance._worker import main; main()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+                **(environment or {}),
+            },
+            text=True,
+        )
+        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._complaints: list[str] = []
+        self._readers = [
+            _reader(self._process.stdout, self._answers.put, lambda: self._answers.put("")),
+            _reader(self._process.stderr, self._complaints.append, lambda: None),
+        ]
+        self.send(json.dumps(job))
+
+    def send(self, line: str) -> None:
+        """Send a line; a process that has ended is noticed when its answer is asked for."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            pass
+
+    def expect(self, kind: str, limit: float = ANSWER_LIMIT) -> dict[str, Any]:
+        """Wait for the next answer, which must be of `kind`; fail the clause if none comes."""
+        try:
+            line = self._answers.get(timeout=limit)
+        except queue.Empty:
+            raise ClauseFailed(f"another process ({self._task}) has not answered after {limit:.0f} s") from None
+        if not line:
+            raise ClauseFailed(f"another process ({self._task}) ended: {self._last_words()}")
+        answer: dict[str, Any] = json.loads(line)
+        if answer["kind"] == "failed":
+            raise ClauseFailed(f"in another process ({self._task}): {answer['message']}")
+        if answer["kind"] != kind:
+            raise ClauseFailed(f"another process ({self._task}) said {line.strip()} instead of {kind}")
+        return answer
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        for reader in self._readers:
+            reader.join()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert stream is not None
+            try:
+                stream.close()
+            except OSError:
+                pass  # an unsent line, and nobody to read it
+
+    def _last_words(self) -> str:
+        code = self._process.wait()
+        self._readers[1].join()
+        said = "".join(self._complaints).strip().splitlines()
+        return f"status {code}{', ' + said[-1] if said else ''}"
+
+
+def in_another_process(subject: Subject, task: str, **arguments: Any) -> dict[str, Any]:
+    """Do one task in a process of its own and give its answer."""
+    worker = Worker(subject, task, **arguments)
+    try:
+        worker.expect("ready")
+        worker.send("go")
+        return worker.expect("done")
+    finally:
+        worker.stop()
+
+
+def encode(value: Any) -> Any:
+    """Make bytes fit for JSON; see `decode`."""
+    return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
+
+
+def decode(value: Any) -> Any:
+    """Undo `encode`; a state or token given as text stays text."""
+    return base64.b64decode(value["base64"]) if isinstance(value, dict) else value
+
+
+def _reader(stream: IO[str] | None, take: Any, end: Any) -> threading.Thread:
+    def read() -> None:
+        assert stream is not None
+        for line in stream:
+            take(line)
+        end()
+
+    thread = threading.Thread(target=read, name="rdzv-conformance-reader", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,76 @@
+"""Running the suite without pytest: one test after the other, each on a subject of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from rdzv_conformance.clauses import catalogue, clauses_of, test_names
+from rdzv_conformance.guard import run_guarded
+from rdzv_conformance.results import TestResult, status_of
+from rdzv_conformance.subject import Subject
+from rdzv_conformance.suite import Suite
+from rdzv_conformance.target import Target
+from rdzv_core import RendezvousBackend, SupportsMembership, SupportsStore, SupportsWatch
+
+_CLAIMS: dict[str, type] = {"watch": SupportsWatch, "membership": SupportsMembership, "store": SupportsStore}
+
+
+class Anchor:
+    """An instance that stays open while the tests come and go: a store that its first user hosts outlives them.
+
+    Raises what creating it and a first read raise: without a store there is nothing to certify. A context manager.
+    """
+
+    backend: RendezvousBackend
+
+    def __init__(self, target: Target) -> None:
+        self._subject = Subject(target)
+        try:
+            run_guarded(self._reach, self._subject.calls, target.patience + 1)
+        except BaseException:
+            self.close()
+            raise
+
+    def _reach(self) -> None:
+        register = self._subject.open()
+        register.get_state()
+        self.backend = register.backend
+
+    def close(self) -> None:
+        """Let the store go."""
+        self._subject.clean_up()
+
+    def __enter__(self) -> Anchor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def claimed_profiles(backend: RendezvousBackend) -> tuple[str, ...]:
+    """Give the profiles that a backend claims by the capabilities it has."""
+    return ("core", *(profile for profile, capability in _CLAIMS.items() if isinstance(backend, capability)))
+
+
+def tests_of(profiles: Iterable[str]) -> list[str]:
+    """Give the names of the tests of `profiles`, in the order of the catalogue."""
+    wanted = set(profiles)
+    return [
+        name
+        for name in test_names(Suite)
+        if any(catalogue()[number].profile in wanted for number in clauses_of(getattr(Suite, name)))
+    ]
+
+
+def run_test(target: Target, name: str) -> TestResult:
+    """Run one test. Never raises what a backend raises: that is the result."""
+    began = time.monotonic()
+    test = getattr(Suite(), name)
+    error: BaseException | None = None
+    try:
+        test(Subject(target))
+    except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever it is, it is this test's result
+        error = raised
+    status, message = status_of(error)
+    return TestResult(name, clauses_of(test), status, message, round(time.monotonic() - began, 3))

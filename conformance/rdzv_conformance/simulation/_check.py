@@ -1,0 +1,36 @@
+"""The promises, held against what the nodes do after every step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rdzv_core.handler.io import Held
+
+
+class Violation(AssertionError):  # noqa: N818 - that is what it is called
+    """A promise was broken; the message has the seed and the end of the trace."""
+
+
+@dataclass
+class Checker:
+    """Knows every roster that anybody was given."""
+
+    rosters: dict[tuple[str, int], tuple[object, int]] = field(default_factory=dict)
+    rounds: int = 0
+
+    def joined(self, held: Held) -> None:
+        """At most one roster a round; ranks 0..n-1, the same for everybody; one fence number a roster."""
+        key = (held.epoch, held.round)
+        known = self.rosters.setdefault(key, (held.roster, held.fence))
+        if known != (held.roster, held.fence):
+            raise Violation(f"two rosters for round {held.round} of epoch {held.epoch}")
+        if held.roster[held.rank].member != held.member:
+            raise Violation(f"rank {held.rank} of round {held.round} is not who it says")
+        self.rounds = len(self.rosters)
+
+    def working(self, groups: Iterable[Held]) -> None:
+        """Never two groups at work at once."""
+        seen = {(held.epoch, held.round) for held in groups}
+        if len(seen) > 1:
+            raise Violation(f"two groups work at once: {sorted(seen)}")

@@ -1,0 +1,124 @@
+"""The backend under one test: a run of its own, every call watched, everything closed at the end."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from rdzv_conformance import expect
+from rdzv_conformance.guard import Calls, run_guarded
+from rdzv_conformance.register import Register
+from rdzv_conformance.target import Helpers, Target
+from rdzv_core import RendezvousBackend, RendezvousParameters, SupportsDelete, create_backend
+
+T = TypeVar("T")
+
+TEST_LIMIT = 120.0
+CLOSE_LIMIT = 10.0
+
+
+class Subject:
+    """What a test of the suite is given.
+
+    `run_id` is new for every subject and holds its `tag`. Instances made with `open` are closed, and their registers
+    deleted where the backend can, by `clean_up`.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.tag = secrets.token_hex(8)
+        self.run_id = f"conformance-{self.tag}"
+        self.calls = Calls()
+        self._opened: list[Register] = []
+        self._lock = threading.Lock()
+
+    @property
+    def helpers(self) -> Helpers:
+        """What the backend's author lends."""
+        return self.target.helpers
+
+    def parameters(
+        self, run_id: str | None = None, endpoint: str | None = None, **options: Any
+    ) -> RendezvousParameters:
+        """Give the parameters of this test's run, or of another."""
+        return self.target.parameters(self.run_id if run_id is None else run_id, endpoint, **options)
+
+    def open(self, run_id: str | None = None, endpoint: str | None = None, **options: Any) -> Register:
+        """Create an instance by name, as a job would, on this test's run or on another."""
+        return self.open_with(self.parameters(run_id, endpoint, **options))
+
+    def open_with(self, params: RendezvousParameters, limit: float | None = None) -> Register:
+        """Create an instance from parameters."""
+        limit = self.target.patience if limit is None else limit
+        backend = self.calls.run(f"creating {params!r}", limit, create_backend, params)
+        # Only what is surely this test's own is deleted at the end: a run named "." may be somebody's.
+        return self.adopt(backend, own=self.tag in params.run_id)
+
+    def adopt(self, backend: RendezvousBackend, own: bool = True) -> Register:
+        """Take an instance into care; the register that is its `own` is deleted at the end."""
+        register = Register(backend, self.calls, self.target.patience, self.adopt)
+        register.own = own
+        with self._lock:
+            self._opened.append(register)
+        return register
+
+    def run(self, check: Callable[[], None], limit: float = TEST_LIMIT) -> None:
+        """Run a test under the watchdog, then clean up."""
+        try:
+            run_guarded(check, self.calls, limit)
+        finally:
+            self.clean_up()
+
+    def clean_up(self) -> None:
+        """Delete and close what was opened. What goes wrong here goes wrong in the clauses about it as well."""
+        with self._lock:
+            opened, self._opened = self._opened, []
+        if opened:
+            sweep = threading.Thread(target=_sweep, args=(opened,), name="rdzv-conformance-clean-up", daemon=True)
+            sweep.start()
+            sweep.join(CLOSE_LIMIT)
+
+    # What a clause may need. Each says in the certificate why the clause could not be tested.
+
+    def needs(self, capability: Callable[..., T], register: Register) -> T:
+        """Give the instance as the capability, an ABC of rdzv_core, if the backend claims it."""
+        # A Callable and not a type[T]: mypy takes no abstract class for the latter.
+        if not isinstance(register.backend, cast("type", capability)):
+            raise expect.Unsupported(f"the backend does not claim {capability.__name__}")
+        return cast("T", register.backend)
+
+    def needs_other_processes(self) -> None:
+        """Go on only if another process of this machine can reach the same store."""
+        if self.shared_by_processes():
+            return
+        raise expect.Unsupported("the store lives in one process (the backend says topology = 'process')")
+
+    def shared_by_processes(self) -> bool:
+        """Say whether another process of this machine reaches the same store: the backend's `topology`."""
+        return getattr(self.open().backend, "topology", "machine") != "process"
+
+    def needs_connection(self) -> None:
+        """Go on only if there is a connection that can be lost."""
+        self.needs_other_processes()
+        if self.helpers.network is False:
+            raise expect.Unsupported("the backend has no connection that can be lost (network = False)")
+
+    def needs_connection_or(self, helper: object) -> None:
+        """Go on only if there is a connection, or a helper that stands in for one."""
+        if helper is None:
+            self.needs_connection()
+
+
+def _sweep(opened: list[Register]) -> None:
+    for register in reversed(opened):
+        try:
+            if register.own and not register.closed and isinstance(register.backend, SupportsDelete):
+                register.backend.delete_state()
+        except Exception:  # noqa: BLE001, S110 - only tidiness is at stake
+            pass
+        try:
+            register.backend.close()
+        except Exception:  # noqa: BLE001, S110 - LIFE-1 tests close
+            pass

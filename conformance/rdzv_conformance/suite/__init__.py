@@ -1,0 +1,36 @@
+"""The tests, one section of the contract a file. None of them imports pytest: a test is given a `Subject` alone."""
+
+from rdzv_conformance.suite.cas import CompareAndSet
+from rdzv_conformance.suite.concurrency import Concurrency
+from rdzv_conformance.suite.conn import Connection
+from rdzv_conformance.suite.fencing import Fencing
+from rdzv_conformance.suite.life import Life
+from rdzv_conformance.suite.membership import Membership
+from rdzv_conformance.suite.outages import Outages
+from rdzv_conformance.suite.param import Parameters
+from rdzv_conformance.suite.pkg import Packaging
+from rdzv_conformance.suite.run import Isolation
+from rdzv_conformance.suite.state import State
+from rdzv_conformance.suite.store import KeyValueStore
+from rdzv_conformance.suite.watch import Watch
+
+
+class Suite(
+    State,
+    CompareAndSet,
+    Fencing,
+    Concurrency,
+    Isolation,
+    Connection,
+    Outages,
+    Life,
+    Parameters,
+    Packaging,
+    Watch,
+    Membership,
+    KeyValueStore,
+):
+    """Every test of the contract."""
+
+
+__all__ = ["Suite"]

@@ -1,0 +1,140 @@
+"""RDZV-LIFE: the life of an instance."""
+
+# ruff: noqa: N802 - a test's name carries its clause
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rdzv_conformance.clauses import clause
+from rdzv_conformance.expect import Unsupported, equal, raises, that
+from rdzv_conformance.processes import Worker
+from rdzv_conformance.proxy import Proxy
+from rdzv_conformance.register import Register
+from rdzv_conformance.subject import Subject
+from rdzv_conformance.threads import Running, race
+from rdzv_core import RendezvousConnectionError, SupportsDelete, SupportsMembership, SupportsWatch
+
+CLOSE_ENDS_WAITS = 1.0
+GRACE = 1.0
+"""What a loaded machine may add to the second that the contract gives."""
+
+LONG = 30.0
+
+
+class Life:
+    """What is closed is gone, and nothing else is."""
+
+    @clause("RDZV-LIFE-1")
+    def test_RDZV_LIFE_1_close_may_be_called_again(self, subject: Subject) -> None:
+        """Closing twice, from several threads, used or unused, is no error."""
+        unused, used = subject.open(), subject.open()
+        used.write(b"there")
+        for register in (unused, used):
+            register.close()
+            register.close()
+        third = subject.open()
+        race(4, lambda _: third.close())
+
+    @clause("RDZV-LIFE-2")
+    def test_RDZV_LIFE_2_after_close_every_call_is_a_connection_error(self, subject: Subject) -> None:
+        """A closed instance reads nothing, writes nothing, waits for nothing."""
+        register, witness = subject.open(), subject.open()
+        token = register.write(b"there")
+        register.close()
+        calls: dict[str, Callable[[], object]] = {
+            "get_state()": register.get_state,
+            "set_state(b'new')": lambda: register.set_state(b"new"),
+            "set_state(b'new', current token)": lambda: register.set_state(b"new", token),
+            "set_state(b'new', 'invalid')": lambda: register.set_state(b"new", "invalid"),
+            **_calls_of_capabilities(register),
+        }
+        for what, call in calls.items():
+            raises(RendezvousConnectionError, f"{what} after close()", call)
+        witness.holds(b"there", token, "after calls on a closed instance")
+
+    @clause("RDZV-LIFE-3")
+    def test_RDZV_LIFE_3_close_ends_a_wait_of_another_thread(self, subject: Subject) -> None:
+        """Who waits for a change learns within a second that the instance was closed."""
+        register = subject.open()
+        subject.needs(SupportsWatch, register)
+        token = register.write(b"there")
+        waiting = Running(register.wait_state, token, LONG)
+        that(not waiting.ended(0.2), "wait_state(current token, 30) returned though nothing had changed")
+        _close_ends(register, waiting, f"wait_state(current token, {LONG})")
+
+    @clause("RDZV-LIFE-3")
+    def test_RDZV_LIFE_3_close_ends_a_call_on_a_silent_store(self, subject: Subject) -> None:
+        """Who waits for an answer that does not come learns within a second that the instance was closed."""
+        subject.needs_connection()
+        network = subject.target.network_endpoint()
+        if network is None:
+            raise Unsupported("no call of it waits, as far as the suite can bring about")
+        subject.open()
+        with Proxy(network.host, network.port) as proxy:
+            register = subject.open(None, network.at(proxy.port), **subject.target.as_client())
+            register.get_state()
+            proxy.pause()
+            waiting = Running(register.get_state, LONG)
+            if waiting.ended(0.2):
+                waiting.result(0, "")
+                raise Unsupported("get_state() needs no answer of the store")
+            _close_ends(register, waiting, "get_state() on a silent store")
+
+    @clause("RDZV-LIFE-4")
+    def test_RDZV_LIFE_4_close_leaves_nothing_behind(self, subject: Subject) -> None:
+        """After close no thread, descriptor, process or temp file is left, nor a lock that another would wait for."""
+        with tempfile.TemporaryDirectory(prefix="rdzv-conformance-") as own:
+            worker = Worker(subject, "leave_nothing", {"TMPDIR": own}, instances=3)
+            try:
+                worker.expect("ready")
+                worker.send("go")
+                equal("what three instances left after close()", worker.expect("done")["left"], [])
+                # The process lives on: a lock that it still holds would stop these.
+                for register in (subject.open(), subject.open().sibling("sibling")):
+                    found = register.get_state()
+                    register.write(b"after all others were closed", found and found.token)
+            finally:
+                worker.stop()
+
+    @clause("RDZV-LIFE-5")
+    def test_RDZV_LIFE_5_closing_one_does_not_disturb_the_others(self, subject: Subject) -> None:
+        """The other instances, and a closed one's siblings, go on."""
+        one, other = subject.open(), subject.open()
+        sibling = one.sibling("sibling")
+        token, theirs = one.write(b"there"), sibling.write(b"sibling")
+        one.close()
+        other.holds(b"there", token, "after another instance was closed")
+        token = other.write(b"next", token)
+        sibling.holds(b"sibling", theirs, "after the instance that made the sibling was closed")
+        theirs = sibling.write(b"sibling's next", theirs)
+        second = other.sibling("sibling")
+        second.holds(b"sibling's next", theirs, "in another sibling")
+        sibling.close()
+        second.holds(b"sibling's next", theirs, "after another sibling was closed")
+        second.close()
+        other.holds(b"next", token, "after its sibling was closed")
+
+
+def _close_ends(register: Register, waiting: Running[Any], what: str) -> None:
+    began = time.monotonic()
+    register.close(CLOSE_ENDS_WAITS + GRACE)
+    ended = waiting.ended(max(0.0, began + CLOSE_ENDS_WAITS + GRACE - time.monotonic()))
+    that(ended, f"{what} goes on {CLOSE_ENDS_WAITS + GRACE:.0f} s after close(): it must end within 1 s")
+    raises(RendezvousConnectionError, f"{what}, ended by close(),", waiting.result, 0, "")
+
+
+def _calls_of_capabilities(register: Register) -> dict[str, Callable[[], object]]:
+    backend = register.backend
+    calls: dict[str, Callable[[], object]] = {}
+    if isinstance(backend, SupportsWatch):
+        calls["wait_state(None, 1)"] = lambda: register.wait_state(None, 1.0)
+    if isinstance(backend, SupportsDelete):
+        calls["delete_state()"] = register.delete_state
+    if isinstance(backend, SupportsMembership):
+        membership = backend
+        calls["members()"] = lambda: register.call("members()", membership.members)
+        calls["enter(b'', 10)"] = lambda: register.call("enter(b'', 10)", membership.enter, b"", 10.0)
+    return calls

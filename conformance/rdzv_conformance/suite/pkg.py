@@ -1,0 +1,87 @@
+"""RDZV-PKG: how the backend is packaged."""
+
+# ruff: noqa: N802 - a test's name carries its clause
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.resources import files
+
+from rdzv_conformance.clauses import clause
+from rdzv_conformance.expect import equal, fail, that
+from rdzv_conformance.subject import Subject
+from rdzv_core import CONTRACT_VERSION, BackendRegistry, RendezvousBackend
+from rdzv_core.registry import BackendInfo, normalize
+
+IMPORT_LIMIT = 60
+_IMPORT = "import sys, importlib; importlib.import_module(sys.argv[1]); print('\\n'.join(sys.modules))"
+
+
+class Packaging:
+    """The backend is a distribution like any other, and keeps to itself."""
+
+    @clause("RDZV-PKG-1")
+    def test_RDZV_PKG_1_it_is_found_by_its_entry_point(self, subject: Subject) -> None:
+        """A registry that knows the installed distributions alone finds it."""
+        registry = BackendRegistry()
+        name = subject.open().backend.name
+        found = [info for info in registry.list() if info.name == normalize(name)]
+        that(found, f"no installed distribution has an entry point {name!r} in the group rdzv_core.backends")
+        registry.load(subject.parameters().backend if len(found) > 1 else name)
+
+    @clause("RDZV-PKG-2")
+    def test_RDZV_PKG_2_its_name_is_the_one_it_is_selected_by(self, subject: Subject) -> None:
+        """The instance, and a sibling of it, say the name that was asked for; it does not change."""
+        register = subject.open()
+        named = normalize(register.backend.name)
+        asked = normalize(subject.target.backend.rpartition(":")[2])
+        if asked in ("c10d", "etcd-v2"):
+            asked = named  # core's aliases, resolved by core
+        equal("the backend's name", named, asked)
+        equal("the name of a sibling", normalize(register.sibling("sibling").backend.name), asked)
+
+    @clause("RDZV-PKG-3")
+    def test_RDZV_PKG_3_it_is_a_backend_of_a_contract_that_we_speak(self, subject: Subject) -> None:
+        """It derives from RendezvousBackend and states a version of the contract that this suite speaks."""
+        backend = subject.open().backend
+        that(isinstance(backend, RendezvousBackend), f"{backend!r} does not derive from RendezvousBackend")
+        equal("contract_version", backend.contract_version, CONTRACT_VERSION)
+
+    @clause("RDZV-PKG-4")
+    def test_RDZV_PKG_4_its_package_ships_py_typed(self, subject: Subject) -> None:
+        """Whoever type-checks against the package gets its types."""
+        package = _module_of(subject).partition(".")[0]
+        try:
+            marker = files(package) / "py.typed"
+        except TypeError:
+            fail(f"{package} is a single module: only a package can ship py.typed")
+        that(marker.is_file(), f"the package {package} ships no file py.typed")
+
+    @clause("RDZV-PKG-5")
+    def test_RDZV_PKG_5_importing_it_imports_no_other_backend(self, subject: Subject) -> None:
+        """A fresh interpreter that imports it has loaded no package of another installed backend."""
+        mine = _module_of(subject)
+        others = {_package(info) for info in BackendRegistry().list()} - {mine.partition(".")[0], "rdzv_core"}
+        ran = subprocess.run(  # noqa: S603 - this interpreter, our own line
+            [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {_IMPORT}", mine],
+            capture_output=True,
+            text=True,
+            timeout=IMPORT_LIMIT,
+            check=False,
+        )
+        that(ran.returncode == 0, f"importing {mine} in a fresh interpreter failed: {ran.stderr.strip()[-300:]}")
+        loaded = others & {name.partition(".")[0] for name in ran.stdout.split()}
+        that(not loaded, f"importing {mine} imports other backends' packages: {', '.join(sorted(loaded))}")
+
+
+def _module_of(subject: Subject) -> str:
+    """Name the module of the entry point, or of the class where it was registered in code."""
+    backend = subject.open().backend
+    for info in BackendRegistry().list():
+        if info.name == normalize(backend.name):
+            return info.target.partition(":")[0]
+    return type(backend).__module__
+
+
+def _package(info: BackendInfo) -> str:
+    return info.target.partition(":")[0].partition(".")[0]

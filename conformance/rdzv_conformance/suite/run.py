@@ -1,0 +1,141 @@
+"""RDZV-RUN: every run, and every purpose, is a register of its own."""
+
+# ruff: noqa: N802 - a test's name carries its clause
+from __future__ import annotations
+
+from rdzv_conformance.clauses import clause
+from rdzv_conformance.expect import equal, shown, that
+from rdzv_conformance.register import Register
+from rdzv_conformance.subject import Subject
+from rdzv_core import RendezvousParameters, StateSnapshot, SupportsDelete, register_key
+
+MARK = b"written by rdzv-conformance: "
+
+
+class Isolation:
+    """No run meets another, however it is named."""
+
+    @clause("RDZV-RUN-1")
+    def test_RDZV_RUN_1_runs_do_not_meet(self, subject: Subject) -> None:
+        """Two runs write, update and read each their own."""
+        one, other = subject.open(f"{subject.run_id}-1"), subject.open(f"{subject.run_id}-2")
+        token = one.write(b"one")
+        other.is_empty("of a run after another run was written")
+        theirs = other.write(b"other")
+        token = one.write(b"one again", token)
+        other.holds(b"other", theirs, "of a run after another run was updated")
+        one.holds(b"one again", token, "of a run after another run was written")
+
+    @clause("RDZV-RUN-2")
+    def test_RDZV_RUN_2_any_run_id_is_a_register_of_its_own(self, subject: Subject) -> None:
+        """Run ids that a file system, a URL, a database or a library might bend are all kept apart."""
+        registers = {run_id: subject.open(run_id) for run_id in _run_ids(subject.run_id)}
+        tokens = {run_id: register.write(run_id.encode()) for run_id, register in registers.items()}
+        for run_id, register in registers.items():
+            register.holds(run_id.encode(), tokens[run_id], f"of run {shown(run_id)}")
+
+    @clause("RDZV-RUN-2")
+    def test_RDZV_RUN_2_a_run_may_be_named_with_dots_and_slashes_alone(self, subject: Subject) -> None:
+        """Run ids that have a meaning of their own as a path are registers like others."""
+        names = (".", "..", "/", "//", "../..", " ", "\0", "\n", "*", "%", "-")
+        registers = {run_id: subject.open(run_id) for run_id in names}
+        tag = MARK + subject.tag.encode()
+        mine: dict[str, bytes] = {}
+        for run_id, register in registers.items():
+            # These names can not be made unique: a state that somebody else keeps there is not to be touched.
+            found = register.get_state()
+            if found is None or found.state.startswith(MARK):
+                mine[run_id] = tag + run_id.encode()
+                register.write(mine[run_id], found and found.token)
+        for run_id, state in mine.items():
+            found = registers[run_id].get_state()
+            equal(f"the state of run {run_id!r}", found and found.state, state)
+            if isinstance(registers[run_id].backend, SupportsDelete):
+                registers[run_id].delete_state(found and found.token)
+
+    @clause("RDZV-RUN-3")
+    def test_RDZV_RUN_3_a_sibling_is_a_register_of_its_own(self, subject: Subject) -> None:
+        """Siblings of different purposes, and the run's own register, do not meet."""
+        register = subject.open()
+        siblings = [register.sibling(purpose) for purpose in ("a", "b", "A", "a/b", "a.b", "ä", "x" * 200)]
+        token = register.write(b"the run's own")
+        for sibling in siblings:
+            sibling.is_empty("of a sibling after the run's own register was written")
+        tokens = [sibling.write(b"%d" % number) for number, sibling in enumerate(siblings)]
+        for number, sibling in enumerate(siblings):
+            sibling.holds(b"%d" % number, tokens[number], "of a sibling after the others were written")
+        register.holds(b"the run's own", token, "of the run after its siblings were written")
+
+    @clause("RDZV-RUN-3")
+    def test_RDZV_RUN_3_siblings_of_one_purpose_share_a_register(self, subject: Subject) -> None:
+        """Two instances' siblings of one purpose are one register, with all that belongs to one."""
+        one, other = subject.open().sibling("shared"), subject.open().sibling("shared")
+        first = one.write(b"first")
+        other.holds(b"first", first, "in the other instance's sibling")
+        second = other.write(b"second", first)
+        one.refuses(b"late", first, StateSnapshot(b"second", second))
+        one.refuses(b"late", None, StateSnapshot(b"second", second))
+        equal("what a sibling says its name is", one.backend.name, subject.open().backend.name)
+        subject.open(f"{subject.run_id}-other").sibling("shared").is_empty("of another run's sibling")
+
+    @clause("RDZV-RUN-4")
+    def test_RDZV_RUN_4_no_two_pairs_of_run_and_purpose_meet(self, subject: Subject) -> None:
+        """Run ids and purposes that give the same text when put together, or that spell a key, are kept apart."""
+        pairs = _look_alikes(subject.run_id)
+        registers: dict[tuple[str, str], Register] = {}
+        for run_id, purpose in pairs:
+            params: RendezvousParameters = subject.parameters(run_id)
+            registers[run_id, purpose] = subject.open_with(params.for_purpose(purpose) if purpose else params)
+        for pair, register in registers.items():
+            register.is_empty(f"of the new {pair!r}")
+            register.write(repr(pair).encode())
+        for pair, register in registers.items():
+            found = register.get_state()
+            equal(f"the state of {pair!r}", found and found.state, repr(pair).encode())
+        that(len(registers) == len(pairs), "the suite's pairs are not all different")
+
+
+def _run_ids(tag: str) -> list[str]:
+    tails = [
+        *("", "/", "/.", "/..", "/../x", "//", "\\", "a/b", "a\\b", " ", "  ", "\t", "\n", "\r\n", "\0", "\0x"),
+        *(
+            "case",
+            "CASE",
+            "Case",
+            ".",
+            "..",
+            "%2F",
+            "%00",
+            "%s",
+            "{}",
+            "$HOME",
+            "'",
+            '"',
+            ";--",
+            "*",
+            "?",
+            "#",
+            "&",
+            "=",
+        ),
+        *("ä", "a\u0308", "ß", "ss", "ﬁ", "fi", "🚀", "中文", "\u202e", "\ufeff", "\u0130", "\u0131", "\x7f"),
+    ]
+    long = [tag + "x" * (1024 - len(tag)), tag + "x" * (1023 - len(tag)), tag + "x" * (1023 - len(tag)) + "y"]
+    heads = [f"/{tag}", f"../{tag}", f" {tag}", f".{tag}", f"-{tag}", f"🚀{tag}", "🚀" * 200 + tag]
+    return [*(tag + tail for tail in tails), *long, *heads]
+
+
+def _look_alikes(run_id: str) -> list[tuple[str, str]]:
+    pairs = [
+        *(
+            (run_id, ""),
+            (run_id, "a"),
+            (f"{run_id}a", ""),
+            (run_id, "a/b"),
+            (f"{run_id}/a", "b"),
+            (f"{run_id}/a/b", ""),
+        ),
+        *((run_id, "a.b"), (f"{run_id}.a", "b"), (f"{run_id}.a.b", ""), (f"{run_id}:a", ""), (f"{run_id}\0a", "")),
+        *((run_id, "0/MASTER_ADDR"), (f"{run_id}.0/MASTER_ADDR", ""), (f"{run_id}_a", ""), (f"{run_id}-a", "")),
+    ]
+    return [*pairs, *((register_key(*pair), "") for pair in pairs)]

@@ -1,0 +1,155 @@
+"""RDZV-STATE: what the register holds."""
+
+# ruff: noqa: N802 - a test's name carries its clause
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from rdzv_conformance.clauses import clause
+from rdzv_conformance.expect import Untested, equal, raises, that
+from rdzv_conformance.register import Register
+from rdzv_conformance.subject import Subject
+from rdzv_core import RendezvousParameters, RendezvousStateError, StateSnapshot
+
+KIB_256 = 256 * 1024
+AT_ONCE = 2.0
+LARGEST_TRIED = 64 * 1024 * 1024
+
+
+class State:
+    """Reading back what was written, and never anything else."""
+
+    @clause("RDZV-STATE-1")
+    def test_RDZV_STATE_1_no_state_reads_as_none_at_once(self, subject: Subject) -> None:
+        """An empty register reads as None, and nobody waits for a state to appear."""
+        register = subject.open()
+        register.is_empty("of a register that nobody has written")  # the first call may connect
+        began = time.monotonic()
+        register.is_empty("of a register that nobody has written")
+        took = time.monotonic() - began
+        that(took < AT_ONCE, f"get_state() of an empty register took {took:.1f} s: it must not wait for a state")
+
+    @clause("RDZV-STATE-2")
+    def test_RDZV_STATE_2_what_was_set_is_read(self, subject: Subject) -> None:
+        """After a write get_state gives that state, and a token."""
+        register = subject.open()
+        register.set_state(b"first")
+        found = register.get_state()
+        that(found is not None, "get_state() gave None after set_state(b'first'): it must give what was set")
+        equal("the state read", found and found.state, b"first")
+
+    @clause("RDZV-STATE-3")
+    def test_RDZV_STATE_3_every_value_comes_back_and_can_be_updated(self, subject: Subject) -> None:
+        """A state comes back byte for byte, whatever its value, and the next write goes through."""
+        register = subject.open()
+        for value in _awkward_values():
+            found = register.get_state()
+            register.write(value, found and found.token)
+            found = register.get_state()
+            that(found is not None, f"get_state() gave None after set_state({value!r}): no value reads as no state")
+            equal("the state read", found and found.state, value)
+
+    @clause("RDZV-STATE-3")
+    def test_RDZV_STATE_3_every_value_can_be_the_first(self, subject: Subject) -> None:
+        """A register can be created with any value, seen by another instance, and is then there."""
+        for number, value in enumerate(_awkward_values()):
+            run_id = f"{subject.run_id}-{number}"
+            register = subject.open(run_id)
+            token = register.write(value)
+            other = subject.open(run_id)
+            other.holds(value, token, "in another instance")
+            other.refuses(b"second", None, StateSnapshot(value, token))
+
+    @clause("RDZV-STATE-4")
+    def test_RDZV_STATE_4_256_kib_are_kept_whole(self, subject: Subject) -> None:
+        """A state of 256 KiB is written, read and updated whole."""
+        register = subject.open()
+        first, second = bytes(range(256)) * 1024, bytes(range(255, -1, -1)) * 1024
+        token = register.write(first)
+        register.holds(first, token, "of 256 KiB")
+        register.holds(second, register.write(second, token), "of 256 KiB")
+
+    @clause("RDZV-STATE-5")
+    def test_RDZV_STATE_5_too_large_a_state_is_a_value_error(self, subject: Subject) -> None:
+        """A state over max_state_bytes is refused with a ValueError, nothing is written, and the next call works."""
+        register = subject.open()
+        largest = register.backend.max_state_bytes
+        that(largest >= KIB_256, f"max_state_bytes is {largest}: it must be at least {KIB_256}")
+        if largest > LARGEST_TRIED:
+            raise Untested(f"max_state_bytes is {largest}: the suite tries no more than {LARGEST_TRIED} bytes")
+        too_large = b"x" * (largest + 1)
+        raises(ValueError, "set_state of max_state_bytes + 1 bytes", register.set_state, too_large)
+        register.is_empty("after a state that was too large")
+        token = register.write(b"small")
+        raises(ValueError, "set_state of max_state_bytes + 1 bytes", register.set_state, too_large, token)
+        register.holds(b"small", token, "after a state that was too large")
+        largest_kept = b"y" * largest
+        register.holds(largest_kept, register.write(largest_kept, token), "of max_state_bytes")
+
+    @clause("RDZV-STATE-6")
+    def test_RDZV_STATE_6_reading_corrupt_storage_is_a_state_error(self, subject: Subject) -> None:
+        """What can not be read is an error for every instance, never "no state"."""
+        for register, _ in _corrupted(subject):
+            raises(RendezvousStateError, "get_state() on corrupt storage", register.get_state)
+
+    @clause("RDZV-STATE-7")
+    def test_RDZV_STATE_7_corrupt_storage_is_never_overwritten(self, subject: Subject) -> None:
+        """No write goes through on corrupt storage, with any token or none; it stays as corrupt as it was."""
+        for register, snapshot in _corrupted(subject):
+            tokens = [None, "invalid", b"invalid"] + ([snapshot.token] if snapshot else [])
+            for token in tokens:
+                what = f"set_state(b'new', {token!r}) on corrupt storage"
+                raises(RendezvousStateError, what, register.set_state, b"new", token)
+            raises(RendezvousStateError, "get_state() after writes on corrupt storage", register.get_state)
+
+    @clause("RDZV-STATE-8")
+    def test_RDZV_STATE_8_instances_of_one_run_see_one_register(self, subject: Subject) -> None:
+        """What one instance wrote the other reads at once, both ways."""
+        one, other = subject.open(), subject.open()
+        token = one.write(b"from one")
+        other.holds(b"from one", token, "in the other instance")
+        token = other.write(b"from the other", token)
+        one.holds(b"from the other", token, "in the first instance")
+        subject.open().holds(b"from the other", token, "in an instance created afterwards")
+
+    @clause("RDZV-STATE-9")
+    def test_RDZV_STATE_9_creating_reading_and_closing_change_nothing(self, subject: Subject) -> None:
+        """Who only looks leaves the register as it was: without a state, with an empty one, with any."""
+        witness = subject.open()
+        _look(subject)
+        witness.is_empty("after another instance was created, read from and closed")
+        token = witness.write(b"")
+        _look(subject)
+        witness.holds(b"", token, "after another instance was created, read from and closed")
+        token = witness.write(b"something", token)
+        _look(subject)
+        witness.holds(b"something", token, "after another instance was created, read from and closed")
+
+
+def _look(subject: Subject) -> None:
+    looker = subject.open()
+    looker.get_state()
+    looker.close()
+
+
+def _awkward_values() -> Iterator[bytes]:
+    yield from (b"", b"\0", b"\n", b"a\r\nb\n", b" ", b"\xff\xfe\x80", bytes(range(256)), "käse".encode("utf-16"))
+    yield from (b"null", b"None", b"{}", b"0", b"false", b"deleted", b"canimadam", b"rdzv1 ")
+    yield b"rdzv1 00000000000000000000000000000000 0 00000000\n"
+
+
+def _corrupted(subject: Subject) -> Iterator[tuple[Register, StateSnapshot | None]]:
+    """Registers corrupted before and after their first write, with what was last in them."""
+    corrupt = subject.helpers.corrupt
+    if corrupt is None:
+        raise Untested("needs the helper corrupt(params), which spoils what is stored")
+    for written in (False, True):
+        params: RendezvousParameters = subject.parameters(f"{subject.run_id}-{'written' if written else 'new'}")
+        register = subject.open_with(params)
+        snapshot = StateSnapshot(b"good", register.write(b"good")) if written else None
+        if not written:
+            register.get_state()
+        corrupt(params)
+        yield register, snapshot
+        yield subject.open_with(params), snapshot

@@ -1,0 +1,132 @@
+"""RDZV-WATCH: waiting for a change."""
+
+# ruff: noqa: N802 - a test's name carries its clause
+from __future__ import annotations
+
+import time
+from typing import TypeVar
+
+from rdzv_conformance.clauses import clause
+from rdzv_conformance.expect import equal, that
+from rdzv_conformance.register import Register
+from rdzv_conformance.subject import Subject
+from rdzv_conformance.threads import Running
+from rdzv_core import StateSnapshot, SupportsDelete, SupportsWatch, Token
+
+T = TypeVar("T")
+
+LONG = 30.0
+SOON = 5.0
+SHORT = 0.3
+CLOCK_TOLERANCE = 0.01
+ROUNDS = 30
+
+
+class Watch:
+    """A wait ends when there is something to see, and not before."""
+
+    @clause("RDZV-WATCH-1")
+    def test_RDZV_WATCH_1_a_change_ends_the_wait(self, subject: Subject) -> None:
+        """With a token that is not current the wait ends at once; with the current one at the next write."""
+        register, writer = _two(subject)
+        first = register.write(b"first")
+        second = writer.write(b"second", first)
+        for stale in (first, "invalid", b"\xff"):
+            answer = _soon(Running(register.wait_state, stale, LONG), f"wait_state({stale!r})")
+            equal(f"what wait_state({stale!r}) gave", answer, (True, StateSnapshot(b"second", second)))
+        waiting = Running(register.wait_state, second, LONG)
+        that(not waiting.ended(SHORT), "wait_state(current token) returned though nothing had changed")
+        third = writer.write(b"third", second)
+        answer = _soon(waiting, "wait_state(current token) after a write")
+        equal("what wait_state gave", answer, (True, StateSnapshot(b"third", third)))
+
+    @clause("RDZV-WATCH-1")
+    def test_RDZV_WATCH_1_equal_bytes_are_a_change(self, subject: Subject) -> None:
+        """A write of the same state again ends the wait: the token has changed."""
+        register, writer = _two(subject)
+        token = register.write(b"same")
+        waiting = Running(register.wait_state, token, LONG)
+        newer = writer.write(b"same", token)
+        answer = _soon(waiting, "wait_state(current token) after a write of equal bytes")
+        equal("what wait_state gave", answer, (True, StateSnapshot(b"same", newer)))
+
+    @clause("RDZV-WATCH-2")
+    def test_RDZV_WATCH_2_without_a_token_a_first_state_is_awaited(self, subject: Subject) -> None:
+        """The wait with token None ends with the first write, and at once where there is a state."""
+        register, writer = _two(subject)
+        waiting = Running(register.wait_state, None, LONG)
+        that(not waiting.ended(SHORT), "wait_state(None) returned though there was no state")
+        token = writer.write(b"first")
+        expected = (True, StateSnapshot(b"first", token))
+        equal("what wait_state(None) gave", _soon(waiting, "wait_state(None) after a write"), expected)
+        again = Running(register.wait_state, None, LONG)
+        equal("what wait_state(None) gave", _soon(again, "wait_state(None) where there is a state"), expected)
+
+    @clause("RDZV-WATCH-3")
+    def test_RDZV_WATCH_3_deletion_is_a_change(self, subject: Subject) -> None:
+        """A wait ends with (True, None) when the state is deleted, and at once where it has been."""
+        register, writer = _two(subject)
+        subject.needs(SupportsDelete, writer)
+        token = register.write(b"there")
+        waiting = Running(register.wait_state, token, LONG)
+        that(not waiting.ended(SHORT), "wait_state(current token) returned though nothing had changed")
+        writer.delete_state()
+        equal("what wait_state gave", _soon(waiting, "wait_state(current token) after a deletion"), (True, None))
+        again = Running(register.wait_state, token, LONG)
+        equal("what wait_state gave", _soon(again, "wait_state(token) where there is no state"), (True, None))
+
+    @clause("RDZV-WATCH-4")
+    def test_RDZV_WATCH_4_without_a_change_the_wait_ends_in_time(self, subject: Subject) -> None:
+        """After its timeout, not before, the wait gives what is there."""
+        register, _ = _two(subject)
+        equal("what wait_state(None) gave in vain", _takes_its_time(register, None), (False, None))
+        token = register.write(b"there")
+        answer = _takes_its_time(register, token)
+        equal("what wait_state(current token) gave in vain", answer, (False, StateSnapshot(b"there", token)))
+        answer = register.wait_state(token, 0)
+        equal("what wait_state(current token, 0) gave", answer, (False, StateSnapshot(b"there", token)))
+
+    @clause("RDZV-WATCH-5")
+    def test_RDZV_WATCH_5_no_wake_up_is_lost(self, subject: Subject) -> None:
+        """A write and a wait that begin at the same moment: the wait sees the write, every time."""
+        register, writer = _two(subject)
+        token = register.write(b"0")
+        for turn in range(1, ROUNDS):
+            state = b"%d" % turn
+            waiting = Running(register.wait_state, token, LONG)
+            newer = writer.write(state, token)
+            seen = _soon(waiting, "a wait that began together with a write")
+            equal("what a wait gave that began together with a write", seen, (True, StateSnapshot(state, newer)))
+            token = newer
+
+    @clause("RDZV-WATCH-6")
+    def test_RDZV_WATCH_6_a_wait_holds_up_no_other_call(self, subject: Subject) -> None:
+        """While a thread waits, others read, write and wait on the same instance."""
+        register, _ = _two(subject)
+        token = register.write(b"there")
+        waiting = [Running(register.wait_state, token, LONG) for _ in range(3)]
+        that(not waiting[0].ended(SHORT), "wait_state(current token) returned though nothing had changed")
+        found = _soon(Running(register.get_state), "get_state() while others wait on the instance")
+        equal("the state read while others wait", found, StateSnapshot(b"there", token))
+        newer = _soon(Running(register.write, b"next", token), "set_state() while others wait on the instance")
+        for each in waiting:
+            answer = _soon(each, "wait_state(current token) after a write on the same instance")
+            equal("what wait_state gave", answer, (True, StateSnapshot(b"next", newer)))
+
+
+def _two(subject: Subject) -> tuple[Register, Register]:
+    register = subject.open()
+    subject.needs(SupportsWatch, register)
+    return register, subject.open()
+
+
+def _soon(running: Running[T], what: str) -> T:
+    return running.result(SOON, f"{what} has not returned after {SOON:.0f} s")
+
+
+def _takes_its_time(register: Register, token: Token | None) -> tuple[bool, StateSnapshot | None]:
+    began = time.monotonic()
+    answer = register.wait_state(token, SHORT)
+    took = time.monotonic() - began
+    that(took >= SHORT - CLOCK_TOLERANCE, f"wait_state(…, {SHORT}) gave up after {took:.3f} s already")
+    return answer

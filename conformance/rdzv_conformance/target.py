@@ -1,0 +1,90 @@
+"""What is certified: a backend by name, where its store is, and what the suite may do to that store."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rdzv_conformance.network import NetworkEndpoint
+from rdzv_core import RendezvousParameters
+from rdzv_core._create import _environment  # the registry that create_backend uses: it has no public name
+from rdzv_core.options import OptionTable, options_of
+
+IMPATIENT_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class Helpers:
+    """What a backend's author may lend to the suite; whatever is None leaves the clauses that need it `untested`.
+
+    `corrupt(params)` spoils the register of `params` behind the backend's back. `pause()` stops the store from
+    answering until `resume()`; `restart()` stops it and starts it again, and returns when it answers. An
+    `unreachable_endpoint` is one where there is no store. `network` says whether there is a connection that can be
+    lost; None: there is one if the endpoint is a `host:port`.
+    """
+
+    corrupt: Callable[[RendezvousParameters], None] | None = None
+    unreachable_endpoint: str | None = None
+    pause: Callable[[], None] | None = None
+    resume: Callable[[], None] | None = None
+    restart: Callable[[], None] | None = None
+    network: bool | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A backend to be certified.
+
+    `preload` names modules to import in every process of the suite (`module`, or `module:function` to call as well),
+    for a backend that is registered in code instead of being installed. A call may take `patience` seconds.
+    """
+
+    backend: str
+    endpoint: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    helpers: Helpers = Helpers()
+    preload: tuple[str, ...] = ()
+    patience: float = 20.0
+
+    def parameters(self, run_id: str, endpoint: str | None = None, **options: Any) -> RendezvousParameters:
+        """Give the parameters of a run; `options` go over those of the target, and None takes one away."""
+        there = self.endpoint if endpoint is None else endpoint
+        params = RendezvousParameters(self.backend, there, run_id, 1, 2)
+        # Not as keywords: an option that is named like a parameter is an unknown option, not a TypeError.
+        params.config.update({name: value for name, value in {**self.options, **options}.items() if value is not None})
+        return params
+
+    def option_table(self) -> OptionTable:
+        """Give the backend's own options."""
+        return options_of(_environment.load(self.parameters("any").backend))
+
+    def network_endpoint(self) -> NetworkEndpoint | None:
+        """Give the store's host and port, None if it has none or is said not to have one."""
+        if self.helpers.network is False:
+            return None
+        return NetworkEndpoint.parse(self.endpoint)
+
+    def as_client(self) -> dict[str, Any]:
+        """Give the options with which an instance hosts no store itself."""
+        return {"is_host": False} if "is_host" in {option.name for option in self.option_table()} else {}
+
+    def impatient(self) -> dict[str, Any]:
+        """Give the options with which a call on a store that does not answer gives up soon, where there are such."""
+        timeouts = [o for o in self.option_table() if "timeout" in o.name and o.type in (int, float)]
+        return {option.name: option.type(IMPATIENT_SECONDS) for option in timeouts}
+
+    def impatience(self) -> float:
+        """Give the seconds within which a call with the options `impatient` must have ended."""
+        allowed = len(self.impatient()) * IMPATIENT_SECONDS
+        return allowed + 4.0 if allowed else self.patience
+
+
+def preload(modules: tuple[str, ...]) -> None:
+    """Import modules, and call the function of a `module:function`."""
+    for name in modules:
+        module, _, function = name.partition(":")
+        imported = importlib.import_module(module)
+        if function:
+            getattr(imported, function)()
