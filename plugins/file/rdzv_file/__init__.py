@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from rdzv_core import Option, RendezvousParameters, accepts_options
+from rdzv_core import Option, RendezvousParameters, accepts_options, register_key
 from rdzv_file._backend import FileBackend
 from rdzv_file._mapping import lost
 from rdzv_file._store import FileStore
@@ -30,6 +30,7 @@ def create_backend(params: RendezvousParameters) -> FileBackend:
     `RendezvousError` if the temp file can not be made.
     """
     read_timeout, lock_timeout = READ_TIMEOUT.of(params), LOCK_TIMEOUT.of(params)
+    register_key(params.run_id)  # raises for a bad one: it may have been changed since the parameters were made
     if params.endpoint:
         store = FileStore(params.endpoint, read_timeout, lock_timeout, create=not params.observing)
         return FileBackend(store, params)

@@ -103,7 +103,10 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
 
     def sibling(self, purpose: str) -> FileBackend:
         self._check_open()
-        return FileBackend(self._store, self._params.for_purpose(purpose), self._temporary)
+        theirs = self._params.for_purpose(purpose)
+        made = FileBackend(self._store, theirs, self._temporary)
+        made._origin = self._origin and (self._origin[0], theirs)
+        return made
 
     def close(self) -> None:
         self._closed = True
