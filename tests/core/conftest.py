@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings
 
 from rdzv_core import RendezvousBackend, RendezvousParameters, SetStateResult, StateSnapshot, Token
 from rdzv_core.memory import MemoryBackend, MemoryHub
+
+T = TypeVar("T")
 
 _endpoints = itertools.count()
 
@@ -56,7 +58,7 @@ class BareBackend(RendezvousBackend):
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
         return self._call("set", lambda: self.inner.set_state(state, token))
 
-    def _call(self, what: str, call: Callable[[], Any]) -> Any:
+    def _call(self, what: str, call: Callable[[], T]) -> T:
         after = self.before(what, self.inner.key) if self.before else None
         result = call()
         if after is not None:
