@@ -1,0 +1,236 @@
+"""What the tests of the tcp store share: backends that get closed, servers in other processes, a lossy proxy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rdzv_tcp import TcpBackend, TcpServer
+
+from rdzv_core import RendezvousParameters, create_backend
+
+
+@pytest.fixture
+def open_backend() -> Iterator[Callable[..., TcpBackend]]:
+    """Create backends by name, and close them when the test is over."""
+    opened: list[TcpBackend] = []
+
+    def open_one(endpoint: str, run_id: str = "run", backend: str = "tcp", **config: Any) -> TcpBackend:
+        made = create_backend(RendezvousParameters(backend, endpoint, run_id, 1, 2, **config))
+        assert isinstance(made, TcpBackend)
+        opened.append(made)
+        return made
+
+    yield open_one
+    for backend in reversed(opened):
+        backend.close()
+
+
+@pytest.fixture
+def backend(open_backend: Callable[..., TcpBackend]) -> TcpBackend:
+    """A backend on a store of its own, hosted by this process on a free port."""
+    return open_backend("127.0.0.1:0", read_timeout=10)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens, and which the system gives to no connection while the test runs."""
+    # Below the range from which the system takes the ports of outgoing connections.
+    for port in range(20_000 + os.getpid() % 5000, 30_000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")
+
+
+class ServerProcess:
+    """`rdzv serve` in a process of its own."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", endpoint],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.endpoint = self.process.stdout.readline().strip()
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def end(self, number: int = signal.SIGKILL) -> tuple[int, str]:
+        """End it with a signal; gives its exit status and what it wrote to stderr."""
+        self.process.send_signal(number)
+        if number != signal.SIGKILL:
+            self.process.send_signal(signal.SIGCONT)
+        _, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, errors
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., ServerProcess]]:
+    """Start `rdzv serve` processes, and end them when the test is over."""
+    started: list[ServerProcess] = []
+
+    def start(endpoint: str = "127.0.0.1:0") -> ServerProcess:
+        started.append(ServerProcess(endpoint))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.end()
+
+
+@pytest.fixture
+def run_python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Run Python code in other processes; whoever is left is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(code: str, *arguments: str) -> subprocess.Popen[str]:
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-X", "dev", "-c", code, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+class LossyProxy:
+    """Passes connections on to a server; when told to, it takes the next answer for itself and hangs up.
+
+    `between` is called then, before the client's connection ends: what the client asked for has been done.
+    """
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.between: Callable[[], object] = lambda: None
+        self.lost = 0
+        self._lose = False
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._threads[0].start()
+
+    def lose_next_answer(self, between: Callable[[], object] = lambda: None) -> None:
+        self.between, self._lose = between, True
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._target)
+            self._pairs.append((client, server))
+            for source, sink, loses in ((client, server, False), (server, client, True)):
+                self._threads.append(threading.Thread(target=self._pump, args=(source, sink, loses), daemon=True))
+                self._threads[-1].start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, loses: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if loses and self._lose:
+                    self._lose = False
+                    self.lost += 1
+                    self.between()
+                    break
+                sink.sendall(data)
+        for one in (source, sink):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for pair in self._pairs:
+            for one in pair:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+        for pair in self._pairs:
+            for one in pair:
+                one.close()
+
+
+@pytest.fixture
+def server() -> Iterator[TcpServer]:
+    """A server on a thread of this process, which no backend hosts."""
+    from rdzv_core.endpoint import HostPort
+
+    with TcpServer(HostPort("127.0.0.1", 0)).start() as started:
+        yield started
+
+
+@pytest.fixture
+def lossy(server: TcpServer) -> Iterator[LossyProxy]:
+    """A proxy in front of `server`."""
+    proxy = LossyProxy(("127.0.0.1", server.endpoint.port))
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def in_threads() -> Callable[..., list[Any]]:
+    """Run a function in threads that start together, with each thread's number; gives their results in order."""
+
+    def run(count: int, function: Callable[[int], Any]) -> list[Any]:
+        barrier = threading.Barrier(count)
+        results: list[Any] = [None] * count
+
+        def body(number: int) -> None:
+            barrier.wait(20)
+            try:
+                results[number] = function(number)
+            except BaseException as error:  # noqa: BLE001 - given to the test, which looks at it
+                results[number] = error
+
+        threads = [threading.Thread(target=body, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return results
+
+    return run
+
+
+@pytest.fixture
+def descriptors() -> Callable[[], set[tuple[str, str]]]:
+    """Give this process's open sockets and pipes."""
+
+    def look() -> set[tuple[str, str]]:
+        found = set()
+        for descriptor in Path("/dev/fd").iterdir():
+            with contextlib.suppress(OSError):
+                target = str(descriptor.readlink())
+                if target.startswith(("socket:", "pipe:", "anon_inode:")):
+                    found.add((descriptor.name, target))
+        return found
+
+    return look
