@@ -37,6 +37,9 @@ class MemoryBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Suppor
     `RendezvousConnectionError`.
     """
 
+    topology = "process"
+    """Who can share a register, for the conformance suite: the threads of one process."""
+
     def __init__(self, params: RendezvousParameters, hub: MemoryHub | None = None) -> None:
         self.hub = hub_at(params.endpoint) if hub is None else hub
         self.key = params.key
