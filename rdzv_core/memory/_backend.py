@@ -33,8 +33,8 @@ from rdzv_core.memory._store import MemoryStore
 class MemoryBackend(RendezvousBackend, SupportsWatch, SupportsMembership, SupportsStore, SupportsDelete):
     """A run in the memory of this process, shared by all backends of one endpoint here, and by nobody else.
 
-    `hub` and `key` say where its register is, for tests. It can not cross a fork: in the child every call raises
-    `RendezvousConnectionError`.
+    `hub` and `key` say where its register is, for tests; members and stores are kept by `run`, siblings share them. It
+    can not cross a fork: in the child every call raises `RendezvousConnectionError`.
     """
 
     topology = "process"
@@ -43,6 +43,7 @@ class MemoryBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Suppor
     def __init__(self, params: RendezvousParameters, hub: MemoryHub | None = None) -> None:
         self.hub = hub_at(params.endpoint) if hub is None else hub
         self.key = params.key
+        self.run = params.for_purpose("").key
         self._params = params
         self._closed = False
 
@@ -143,7 +144,7 @@ class MemoryBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Suppor
     @contextmanager
     def _members(self) -> Iterator[MemberTable]:
         with self.opened() as changed:
-            table = self.hub.members[self.key]
+            table = self.hub.members[self.run]
             before = table.version
             table.expire(self.hub.now())
             try:

@@ -22,7 +22,7 @@ class MemoryStore(MapStore):
         self._prefix = prefix
 
     def _values(self) -> dict[str, bytes]:
-        return self._backend.hub.stores[self._backend.key, self._prefix]
+        return self._backend.hub.stores[self._backend.run, self._prefix]
 
     def _look(self) -> Mapping[str, bytes]:
         with self._backend.opened():
