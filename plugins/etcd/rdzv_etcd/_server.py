@@ -15,6 +15,7 @@ from rdzv_core import RendezvousConnectionError, RendezvousError
 from rdzv_core.endpoint import HostPort
 from rdzv_etcd._binary import find_binary
 from rdzv_etcd._client import EtcdClient
+from rdzv_etcd._errors import RefusedError
 from rdzv_etcd._gateway import Gateway
 from rdzv_etcd._process import EtcdProcess, free_ports, standalone_flags
 
@@ -146,6 +147,8 @@ class EtcdServer:
                         return
                     reason = "another etcd answers at its port"
                 except RendezvousConnectionError as error:
+                    if isinstance(error.__cause__, RefusedError) and error.__cause__.login_is_stale:
+                        return  # it serves; that it asks for a user comes from the data directory
                     reason = str(error)
                 if process.wait_end(_POLL_SECONDS):
                     raise RendezvousError(f"it ended; its last words: {process.last_words()}")

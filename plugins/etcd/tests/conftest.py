@@ -171,8 +171,8 @@ class CuttingProxy:
                 return
             server = socket.create_connection(self._target)
             self._sockets += [client, server]
-            self._run(lambda c=client, s=server: self._pump(c, s, "request"))
-            self._run(lambda c=client, s=server: self._pump(s, c, "answer"))
+            self._run(self._pump, client, server, "request")
+            self._run(self._pump, server, client, "answer")
 
     def _pump(self, source: socket.socket, sink: socket.socket, what: str) -> None:
         try:
@@ -188,8 +188,8 @@ class CuttingProxy:
         _shutdown(source)
         _shutdown(sink)
 
-    def _run(self, target: Callable[[], None]) -> None:
-        self._threads.append(threading.Thread(target=target, daemon=True))
+    def _run(self, target: Callable[..., None], *args: Any) -> None:
+        self._threads.append(threading.Thread(target=target, args=args, daemon=True))
         self._threads[-1].start()
 
 

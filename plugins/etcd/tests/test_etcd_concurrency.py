@@ -138,7 +138,7 @@ def test_many_threads_share_few_connections(etcd: EtcdServer, connect: Connect) 
 
     def run() -> None:
         barrier.wait()
-        results.append(backend.set_state(b"x"))  # type: ignore[arg-type]
+        results.append(backend.set_state(b"x"))
 
     threads = [threading.Thread(target=run) for _ in range(30)]
     for thread in threads:

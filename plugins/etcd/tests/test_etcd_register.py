@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -42,24 +43,19 @@ def test_E1_a_token_does_not_come_back_with_its_value(backend: EtcdBackend) -> N
 def test_E2_of_two_writers_of_equal_bytes_one_wins(etcd: EtcdServer, connect: Connect) -> None:
     """E2: many writers of the same bytes with the same token: exactly one is told that it wrote."""
     backends = [connect(etcd.get_endpoint()) for _ in range(8)]
-    for token in (None, b"current"):
-        if token is not None:
-            snapshot = backends[0].get_state()
-            assert snapshot is not None
-            token = snapshot.token
-        barrier, results = threading.Barrier(len(backends)), []
+    token: Any = None
+    for _ in range(2):
+        barrier = threading.Barrier(len(backends))
 
-        def write(backend: EtcdBackend, token: Any = token, barrier: threading.Barrier = barrier) -> None:
+        def write(backend: EtcdBackend, token: Any = token, barrier: threading.Barrier = barrier) -> SetStateResult:
             barrier.wait()
-            results.append(_set(backend, b"same", token))  # noqa: B023 - joined below, in this round of the loop
+            return _set(backend, b"same", token)
 
-        threads = [threading.Thread(target=write, args=(backend,)) for backend in backends]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(len(backends)) as pool:
+            results = list(pool.map(write, backends))
         assert sorted(result.has_set for result in results) == [False] * 7 + [True]
         assert len({result.token for result in results}) == 1
+        token = results[0].token
 
 
 def test_E3_the_empty_state_is_a_state(backend: EtcdBackend, etcd: EtcdServer, connect: Connect) -> None:
