@@ -28,7 +28,9 @@ _CAPABILITIES = {
 @click.argument("name", required=False)
 @json_option
 def backends(name: str | None, as_json: bool) -> None:
-    """List the installed backends, or show what NAME is and which options it takes.
+    """List the installed backends, or show one.
+
+    With NAME: what it is, what it can do, and which options it takes.
 
     The list is made from the installed metadata. Whether each can be imported is tried in a process of its own: a
     broken plugin shows as broken, with why, and harms no other.

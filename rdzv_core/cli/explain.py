@@ -7,9 +7,9 @@ import dataclasses
 import click
 
 from rdzv_core.cli._errors import FAILED
-from rdzv_core.cli._options import json_option, run_options
+from rdzv_core.cli._options import json_option, parameters, run_options
 from rdzv_core.cli._output import show_json
-from rdzv_core.cli.status import headline, look
+from rdzv_core.cli.status import headline, inspect
 
 
 @click.command()
@@ -20,7 +20,7 @@ def explain(backend: str, endpoint: str, run_id: str, config: dict[str, str], as
 
     Only looks: hosts no store and creates nothing. The exit status is 1 where there is no such run.
     """
-    found = look(backend, endpoint, run_id, config)
+    found = inspect(parameters(backend, endpoint, run_id, config))
     if as_json:
         show_json(dataclasses.asdict(found))
     else:

@@ -7,7 +7,8 @@ import click
 from rdzv_core._create import create_backend
 from rdzv_core._errors import RendezvousError
 from rdzv_core.cli._options import parameters, run_options
-from rdzv_core.inspection import RunStatus, inspect_run, reset_run
+from rdzv_core.cli.status import inspect
+from rdzv_core.inspection import RunStatus, reset_run
 
 
 @click.command()
@@ -19,9 +20,11 @@ def reset(backend: str, endpoint: str, run_id: str, config: dict[str, str], yes:
     A closed run stays closed until then. While members of the run are alive this is refused without --yes: a node
     that still works in the old epoch would not be waited for.
     """
-    store = create_backend(parameters(backend, endpoint, run_id, config).for_observer())
+    params = parameters(backend, endpoint, run_id, config)
+    # Look first, as one who creates nothing: where there is no run no store is made, and none hosted, to reset it in.
+    _check(inspect(params), yes)
+    store = create_backend(params)
     try:
-        _check(inspect_run(store), yes)
         epoch = reset_run(store)
     finally:
         store.close()

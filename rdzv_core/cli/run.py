@@ -67,9 +67,6 @@ def run(
     is CMD's (128 + n if signal n ended it); 1 if no round could be had, 2 for bad input. What CMD leaves behind in its
     process group is killed, and all of it if this process is killed.
     """
-    # Imported here: `rdzv --help` loads this module, and needs none of it.
-    from rdzv_core.cli.node.agent import Agent
-
     params = parameters(backend, endpoint, run_id, config, nodes, local_addr)
     grace = _grace_period(params, grace_period)
     if shutil.which(command[0]) is None:
@@ -78,6 +75,9 @@ def run(
     def say(text: str) -> None:
         if not quiet:
             print("rdzv:", " ".join(text.split()), file=sys.stderr, flush=True)
+
+    # Imported late: `rdzv --help` loads this module, and needs none of it.
+    from rdzv_core.cli.node.agent import Agent
 
     began = time.monotonic()
     with create_handler(params) as handler:

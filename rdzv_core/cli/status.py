@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 
 import click
 
 from rdzv_core._create import create_backend
+from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.cli._errors import FAILED
 from rdzv_core.cli._options import json_option, parameters, run_options
 from rdzv_core.cli._output import show_json, show_table
@@ -22,7 +22,7 @@ def status(backend: str, endpoint: str, run_id: str, config: dict[str, str], as_
 
     Only looks: hosts no store and creates nothing. The exit status is 1 where there is no such run.
     """
-    found = look(backend, endpoint, run_id, config)
+    found = inspect(parameters(backend, endpoint, run_id, config))
     if as_json:
         show_json(dataclasses.asdict(found))
     else:
@@ -30,9 +30,9 @@ def status(backend: str, endpoint: str, run_id: str, config: dict[str, str], as_
     return 0 if found.exists else FAILED
 
 
-def look(backend: str, endpoint: str, run_id: str, config: dict[str, str]) -> RunStatus:
-    """Inspect the run as an observer."""
-    store = create_backend(parameters(backend, endpoint, run_id, config).for_observer())
+def inspect(params: RendezvousParameters) -> RunStatus:
+    """Look at a run, hosting and creating nothing."""
+    store = create_backend(params.for_observer())
     try:
         return inspect_run(store)
     finally:
@@ -58,4 +58,3 @@ def _show(found: RunStatus) -> None:
         show_table(("rank", "node", "address", "state"), rows)
     if found.waiting:
         show_table(("waiting node", "address"), [[each.node_id, each.addr] for each in found.waiting])
-    sys.stdout.flush()

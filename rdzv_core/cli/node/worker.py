@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_GUARD = 'group=; while read -r line; do group=$line; done; test -z "$group" || kill -KILL -- "-$group"'
+_GUARD = 'group=; while read -r line; do group=$line; done; test -z "$group" || kill -s KILL -- "-$group"'
 _GONE_POLL = 0.02
 
 

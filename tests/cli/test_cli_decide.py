@@ -1,0 +1,190 @@
+"""What a node does upon which event, decided without a process or a store."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from rdzv_core import RendezvousClosedError
+from rdzv_core.cli.node.decide import Decider, Phase, exit_code
+from rdzv_core.cli.node.events import (
+    Changed,
+    Effect,
+    Ended,
+    Exit,
+    Finish,
+    GraceOver,
+    Kill,
+    Leave,
+    Meet,
+    Met,
+    NotMet,
+    Say,
+    Signalled,
+    Start,
+    Stop,
+)
+from rdzv_core.handler.info import Change, ChangeReason
+
+FIRST = Met(round=1, rank=0, world_size=2)
+SECOND = Met(round=2, rank=0, world_size=2)
+MEET_AGAIN = [reason for reason in ChangeReason if reason is not ChangeReason.CLOSED]
+
+
+def _deeds(effects: list[Effect]) -> list[Effect]:
+    return [effect for effect in effects if not isinstance(effect, Say)]
+
+
+def _working(max_restarts: int = 0) -> Decider:
+    decider = Decider(max_restarts)
+    assert _deeds(decider.on(FIRST)) == [Start(FIRST)]
+    return decider
+
+
+def _change(reason: ChangeReason, number: int = 1) -> Changed:
+    return Changed(number, Change(reason, "because"))
+
+
+def test_a_command_that_ends_well_finishes_the_node() -> None:
+    """Status 0: the node is done, with status 0, and nobody is disturbed."""
+    assert _deeds(_working().on(Ended(0))) == [Finish(), Exit(0)]
+
+
+def test_a_command_that_fails_without_restarts_left_makes_the_node_leave() -> None:
+    """The exit status is the command's."""
+    assert _deeds(_working().on(Ended(3))) == [Leave(), Exit(3)]
+
+
+def test_a_command_that_fails_is_restarted_as_often_as_allowed() -> None:
+    """Every failure asks for a round of its own, until none is left."""
+    decider = _working(max_restarts=1)
+    assert _deeds(decider.on(Ended(3))) == [Meet()]
+    assert _deeds(decider.on(SECOND)) == [Start(SECOND)]
+    assert _deeds(decider.on(Ended(4))) == [Leave(), Exit(4)]
+
+
+@pytest.mark.parametrize("reason", MEET_AGAIN)
+def test_a_changed_round_stops_the_command_and_asks_again(reason: ChangeReason) -> None:
+    """Whatever changed but closing: stop first, ask only once the command is gone."""
+    decider = _working()
+    assert _deeds(decider.on(_change(reason))) == [Stop(signal.SIGTERM)]
+    assert _deeds(decider.on(Ended(-signal.SIGTERM))) == [Meet()]
+
+
+def test_a_changed_round_costs_no_restart() -> None:
+    """Only failures count against the restarts."""
+    decider = _working(max_restarts=1)
+    decider.on(_change(ChangeReason.LOST))
+    decider.on(Ended(-signal.SIGTERM))
+    decider.on(SECOND)
+    assert _deeds(decider.on(Ended(1))) == [Meet()]
+
+
+def test_a_command_that_will_not_stop_is_killed_before_the_next_round() -> None:
+    """After the grace period SIGKILL follows, and asking still waits for the end."""
+    decider = _working()
+    decider.on(_change(ChangeReason.FENCED))
+    assert _deeds(decider.on(GraceOver())) == [Kill()]
+    assert _deeds(decider.on(Ended(-signal.SIGKILL))) == [Meet()]
+
+
+def test_news_of_an_earlier_round_is_ignored() -> None:
+    """A watcher that reports late stops no command of a later round."""
+    decider = _working()
+    decider.on(_change(ChangeReason.LOST))
+    decider.on(Ended(0))
+    decider.on(SECOND)
+    assert decider.on(_change(ChangeReason.LOST, number=1)) == []
+    assert decider.phase is Phase.WORKING
+
+
+def test_closing_leaves_the_command_alone() -> None:
+    """A closed run meets no more: the command goes on to its end, which is reported as ever."""
+    decider = _working()
+    assert _deeds(decider.on(_change(ChangeReason.CLOSED))) == []
+    assert _deeds(decider.on(Ended(0))) == [Finish(), Exit(0)]
+
+
+def test_a_failure_in_a_closed_run_is_not_restarted() -> None:
+    """There is no round to restart it in."""
+    decider = _working(max_restarts=5)
+    decider.on(_change(ChangeReason.CLOSED))
+    assert _deeds(decider.on(Ended(7))) == [Leave(), Exit(7)]
+
+
+def test_a_fenced_node_stops_in_a_closed_run_too() -> None:
+    """Closing does not make working without a lease safe."""
+    decider = _working()
+    decider.on(_change(ChangeReason.CLOSED))
+    assert _deeds(decider.on(_change(ChangeReason.FENCED))) == [Stop(signal.SIGTERM)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_is_passed_on_and_the_node_leaves(number: signal.Signals) -> None:
+    """The command gets the very signal, and its end is the node's."""
+    decider = _working()
+    assert _deeds(decider.on(Signalled(number))) == [Stop(number)]
+    assert _deeds(decider.on(Ended(-number))) == [Leave(), Exit(128 + number)]
+
+
+def test_a_command_that_ends_well_upon_a_signal_gives_status_0() -> None:
+    """The exit status is the command's; but the node leaves, it has not finished."""
+    decider = _working()
+    decider.on(Signalled(signal.SIGTERM))
+    assert _deeds(decider.on(Ended(0))) == [Leave(), Exit(0)]
+
+
+def test_a_second_signal_kills() -> None:
+    """Who asks twice does not wait for the grace period."""
+    decider = _working()
+    decider.on(Signalled(signal.SIGINT))
+    assert _deeds(decider.on(Signalled(signal.SIGINT))) == [Kill()]
+
+
+def test_a_signal_while_stopping_turns_the_restart_into_leaving() -> None:
+    """The command is being stopped already: it gets the signal, and no next round is asked for."""
+    decider = _working()
+    decider.on(_change(ChangeReason.LOST))
+    assert _deeds(decider.on(Signalled(signal.SIGTERM))) == [Stop(signal.SIGTERM)]
+    assert _deeds(decider.on(Ended(-signal.SIGTERM))) == [Leave(), Exit(143)]
+
+
+def test_a_signal_while_meeting_leaves_at_once() -> None:
+    """There is no command to wait for."""
+    assert _deeds(Decider(0).on(Signalled(signal.SIGTERM))) == [Leave(), Exit(143)]
+
+
+def test_a_first_round_that_can_not_be_had_is_the_nodes_error() -> None:
+    """The error goes to the user as it is."""
+    error = RendezvousClosedError("the run is closed")
+    assert _deeds(Decider(0).on(NotMet(error))) == [Leave(), Exit(1, error)]
+
+
+def test_a_failed_commands_status_outlives_a_failed_meeting() -> None:
+    """A command failed and no next round can be had: the exit status stays the command's."""
+    decider = _working(max_restarts=1)
+    decider.on(Ended(9))
+    assert _deeds(decider.on(NotMet(RendezvousClosedError("closed")))) == [Leave(), Exit(9)]
+
+
+def test_a_round_that_can_not_be_watched_stops_the_command() -> None:
+    """Nobody works blindly beside what may be a second group."""
+    decider = _working(max_restarts=1)
+    error = RuntimeError("no view")
+    assert _deeds(decider.on(NotMet(error))) == [Stop(signal.SIGTERM)]
+    assert _deeds(decider.on(Ended(-signal.SIGTERM))) == [Leave(), Exit(1, error)]
+
+
+def test_nothing_happens_after_the_end() -> None:
+    """What is reported late is ignored."""
+    decider = _working()
+    decider.on(Ended(0))
+    assert decider.on(Signalled(signal.SIGTERM)) == []
+    assert decider.on(_change(ChangeReason.LOST)) == []
+
+
+@pytest.mark.parametrize(("status", "code"), [(0, 0), (7, 7), (-9, 137), (-15, 143)])
+def test_exit_codes_are_those_of_a_shell(status: int, code: int) -> None:
+    """Death by signal n is 128 + n."""
+    assert exit_code(status) == code
