@@ -1,0 +1,459 @@
+"""Membership on registers: lost answers, stalls, crashes on the way, and a store that forgets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from rdzv_core import MemberLease, RendezvousConnectionError, RendezvousParameters, RendezvousStateError, register_key
+from rdzv_core.fallback import RegisterMembership
+from rdzv_core.memory import MemoryBackend
+
+TTL = 10.0
+
+DIRECTORY = register_key("run", "members")
+INCARNATION = register_key("run", "members.incarnation")
+SLOT = register_key("run", "member.0")
+
+
+class Interference:
+    """Called before every register call; does to the next one of a kind what the test says."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self._plans: list[tuple[str, str, Callable[[], Callable[[], None] | None]]] = []
+
+    def __call__(self, what: str, key: str) -> Callable[[], None] | None:
+        self.calls.append((what, key))
+        for plan in self._plans:
+            if plan[:2] == (what, key):
+                self._plans.remove(plan)
+                return plan[2]()
+        return None
+
+    def before(self, what: str, key: str, act: Callable[[], Any]) -> None:
+        """Do something before the next such call."""
+
+        def plan() -> None:
+            act()
+
+        self._plans.append((what, key, plan))
+
+    def lose_call(self, what: str, key: str) -> None:
+        """Let the next such call fail before it takes effect."""
+        self.before(what, key, _fail)
+
+    def lose_answer(self, what: str, key: str) -> None:
+        """Let the next such call fail after it took effect."""
+        self._plans.append((what, key, lambda: _fail))
+
+
+def _fail() -> None:
+    raise RendezvousConnectionError("the connection was lost")
+
+
+@pytest.fixture
+def interference() -> Interference:
+    """What comes between `here` and its registers."""
+    return Interference()
+
+
+@pytest.fixture
+def make_port(make_bare: Any, clock: Any, closing: ExitStack) -> Callable[..., RegisterMembership]:
+    """Makes memberships of one run, as other nodes would have them."""
+
+    def make(before: Any = None) -> RegisterMembership:
+        port = RegisterMembership(make_bare(before), clock)
+        closing.callback(port.close)
+        return port
+
+    return make
+
+
+@pytest.fixture
+def here(make_port: Any, interference: Interference) -> RegisterMembership:
+    """This node."""
+    return make_port(interference)  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def there(make_port: Any) -> RegisterMembership:
+    """Another node, which is not interfered with."""
+    return make_port()  # type: ignore[no-any-return]
+
+
+def watch(port: RegisterMembership, clock: Any, seconds: float) -> int:
+    """Let `port` watch for some time; give how many there are then."""
+    port.count()
+    for _ in range(round(seconds)):
+        clock.advance(1)
+        port.count()
+    return port.count()
+
+
+def directory(hub: Any) -> Any:
+    return json.loads(hub.raw[DIRECTORY].partition(b"\n")[2])
+
+
+# Stalls
+
+
+def test_an_observer_that_stood_still_grants_everybody_a_fresh_ttl(here: Any, there: Any, clock: Any) -> None:
+    """Who did not look for more than half a ttl can not know who refreshed, and ends nobody for another ttl."""
+    here.enter(b"a", TTL)
+    assert watch(there, clock, TTL - 1) == 1
+    clock.advance(100)
+    assert watch(there, clock, TTL) == 1
+    assert watch(there, clock, 1) == 0
+
+
+def test_an_observer_that_looks_rarely_ends_nobody(here: Any, there: Any, clock: Any) -> None:
+    """Looks that are further apart than half a ttl prove nothing about a refresh."""
+    lease = here.enter(b"a", TTL)
+    for _ in range(10):
+        clock.advance(TTL / 2 + 1)
+        assert there.count() == 1
+    assert here.refresh(lease)
+
+
+def test_a_member_in_another_s_stall_can_come_back(here: Any, there: Any, clock: Any) -> None:
+    """A member that was stopped along with its observer refreshes within the fresh ttl, and stays."""
+    lease = here.enter(b"a", TTL)
+    watch(there, clock, TTL - 1)
+    clock.advance(1000)
+    there.count()
+    assert here.refresh(lease)
+    assert watch(there, clock, TTL) == 1
+
+
+def test_an_evicted_member_that_thaws_learns_that_it_is_out(here: Any, there: Any, clock: Any) -> None:
+    """Who was ended while it was stopped gets False, also where its slot is somebody else's now."""
+    frozen = [here.enter(b"a", TTL), here.enter(b"b", TTL)]
+    assert watch(there, clock, TTL + 1) == 0
+    there.enter(b"new", TTL)
+    for lease in frozen:
+        assert not here.refresh(lease)
+        here.leave(lease)
+    assert [member.payload for member in here.members().members] == [b"new"]
+
+
+def test_after_a_lost_connection_everybody_has_a_fresh_ttl(
+    here: Any, there: Any, clock: Any, interference: Interference
+) -> None:
+    """An observer that could not reach the store takes it that the members could not either."""
+    there.enter(b"a", TTL)
+    assert watch(here, clock, TTL - 1) == 1
+    interference.lose_call("get", SLOT)
+    with pytest.raises(RendezvousConnectionError):
+        here.count()
+    assert watch(here, clock, TTL) == 1
+    assert watch(here, clock, 1) == 0
+
+
+def test_a_slow_read_is_no_proof(here: Any, there: Any, clock: Any, interference: Interference) -> None:
+    """Where a read took longer than half a ttl, the store was away: that time does not count."""
+    there.enter(b"a", TTL)
+    assert watch(here, clock, TTL - 1) == 1
+    interference.before("get", SLOT, lambda: clock.advance(TTL))
+    assert here.count() == 1
+    assert watch(here, clock, TTL) == 1
+
+
+def test_a_refresh_beats_an_eviction_that_was_decided_before(
+    here: Any, there: Any, clock: Any, interference: Interference
+) -> None:
+    """An observer about to end a member that refreshes at that moment is refused, and shows it."""
+    lease = there.enter(b"a", TTL)
+    watch(here, clock, TTL)
+    interference.before("set", SLOT, lambda: there.refresh(lease))
+    clock.advance(1)
+    assert here.count() == 1
+    assert there.refresh(lease)
+    assert watch(here, clock, TTL) == 1
+
+
+def test_one_who_only_observes_ends_nobody(make_bare: Any, here: Any, clock: Any, hub: Any, closing: Any) -> None:
+    """A backend made from observing parameters writes nothing, however long it watches."""
+    here.enter(b"a", TTL)
+    backend = make_bare()
+    params = RendezvousParameters("bare", "", "run", 1, 2).for_observer()
+    backend._origin = (lambda _: backend, params)
+    observer = RegisterMembership(backend, clock)
+    closing.callback(observer.close)
+    before = dict(hub.raw)
+    assert watch(observer, clock, 3 * TTL) == 1
+    assert hub.raw == before
+
+
+# Lost answers
+
+
+@pytest.mark.parametrize("how", ["lose_call", "lose_answer"])
+@pytest.mark.parametrize("call", ["refresh", "update"])
+def test_a_member_goes_on_after_a_lost_answer(
+    how: str, call: str, here: Any, there: Any, interference: Interference
+) -> None:
+    """Whether or not a write took effect whose answer was lost, the next one is right, and no payload comes back."""
+    lease = here.enter(b"a", TTL)
+    getattr(interference, how)("set", SLOT)
+    with pytest.raises(RendezvousConnectionError):
+        here.refresh(lease) if call == "refresh" else here.update(lease, b"b")
+    assert here.refresh(lease)
+    taken = call == "update" and how == "lose_answer"
+    assert [member.payload for member in there.members().members] == [b"b" if taken else b"a"]
+    assert here.update(lease, b"c")
+    assert here.refresh(lease)
+    assert [member.payload for member in there.members().members] == [b"c"]
+
+
+def test_a_write_that_arrives_late_ends_nobody(here: Any, there: Any, hub: Any, interference: Interference) -> None:
+    """A refresh that was given up and arrives just before the next one is the member's own: it is taken as it is."""
+    lease = here.enter(b"a", TTL)
+    old = hub.raw[SLOT]
+    here.update(lease, b"late")
+    late = hub.raw[SLOT]
+    hub.raw[SLOT] = old
+    lease.slot = lease.token = None  # its outcome is not known
+    interference.before("set", SLOT, lambda: hub.raw.update({SLOT: late}))
+    assert here.refresh(lease)
+    assert [member.payload for member in there.members().members] == [b"late"]
+
+
+@pytest.mark.parametrize("how", ["lose_call", "lose_answer"])
+@pytest.mark.parametrize("key", [DIRECTORY, SLOT, INCARNATION])
+def test_an_entry_whose_answer_was_lost_ends_after_its_ttl(
+    how: str, key: str, here: Any, there: Any, clock: Any, hub: Any, interference: Interference
+) -> None:
+    """Whatever of it exists is gone after a ttl, it is in nobody's way, and whoever enters again gets in."""
+    getattr(interference, how)("set", key)
+    with pytest.raises(RendezvousConnectionError):
+        here.enter(b"lost", TTL)
+    again = here.enter(b"again", TTL)
+    for _ in range(15):
+        there.count()
+        clock.advance(1)
+        assert here.refresh(again)
+    assert [member.payload for member in there.members().members] == [b"again"]
+    assert [entry["id"] for entry in directory(hub)["order"]] == [again.id]
+
+
+@pytest.mark.parametrize("how", ["lose_call", "lose_answer"])
+def test_a_leave_whose_answer_was_lost_may_be_repeated(
+    how: str, here: Any, there: Any, interference: Interference
+) -> None:
+    """After a failed leave the member does not refresh any more, and leaving again ends it."""
+    lease = here.enter(b"a", TTL)
+    getattr(interference, how)("set", SLOT)
+    with pytest.raises(RendezvousConnectionError):
+        here.leave(lease)
+    assert not here.refresh(lease)
+    here.leave(lease)
+    assert there.count() == 0
+
+
+@pytest.mark.parametrize("how", ["lose_call", "lose_answer"])
+def test_who_has_left_is_gone_though_the_directory_still_lists_it(
+    how: str, here: Any, there: Any, hub: Any, interference: Interference
+) -> None:
+    """A leave that gets no further than the slot is a leave; whoever looks next tidies up."""
+    lease = here.enter(b"a", TTL)
+    getattr(interference, how)("set", DIRECTORY)
+    here.leave(lease)
+    assert there.count() == 0
+    assert directory(hub)["order"] == []
+
+
+# Entering, step by step
+
+
+def test_one_who_is_entering_is_not_yet_shown(here: Any, there: Any, interference: Interference) -> None:
+    """An entry in the directory without its slot is nobody yet."""
+    seen: list[int] = []
+    interference.before("set", SLOT, lambda: seen.append(there.count()))
+    here.enter(b"a", TTL)
+    assert (seen, there.count()) == ([0], 1)
+
+
+def test_one_who_dies_while_entering_is_tidied_up(
+    here: Any, there: Any, clock: Any, hub: Any, interference: Interference
+) -> None:
+    """An entry whose slot is not taken for a ttl is dropped, and its slot is free again."""
+    interference.lose_call("set", SLOT)
+    with pytest.raises(RendezvousConnectionError):
+        here.enter(b"a", TTL)
+    assert len(directory(hub)["order"]) == 1
+    watch(there, clock, TTL + 1)
+    assert directory(hub)["order"] == []
+    there.enter(b"b", TTL)
+    assert [entry["slot"] for entry in directory(hub)["order"]] == [0]
+
+
+@pytest.mark.parametrize("successor", [False, True])
+def test_one_who_is_evicted_while_entering_starts_over(
+    successor: bool, here: Any, there: Any, clock: Any, interference: Interference
+) -> None:
+    """Who stalls between directory and slot for too long comes in as another, and pushes nobody out."""
+    others: list[MemberLease] = []
+
+    def stall() -> None:
+        watch(there, clock, TTL + 1)
+        if successor:
+            others.append(there.enter(b"other", TTL))
+
+    interference.before("set", SLOT, stall)
+    lease = here.enter(b"a", TTL)
+    assert here.refresh(lease)
+    assert all(there.refresh(other) for other in others)
+    assert [member.id for member in there.members().members] == [other.id for other in others] + [lease.id]
+
+
+def test_one_who_stalls_before_it_enters_takes_no_slot_that_was_given_away(
+    here: Any, there: Any, interference: Interference
+) -> None:
+    """Between choosing a slot and writing the directory somebody else may take that slot, and keeps it."""
+    others: list[MemberLease] = []
+    interference.before("set", DIRECTORY, lambda: others.append(there.enter(b"other", TTL)))
+    lease = here.enter(b"a", TTL)
+    assert there.refresh(others[0])
+    assert here.refresh(lease)
+    assert [member.payload for member in there.members().members] == [b"other", b"a"]
+
+
+def test_slots_are_used_again(here: Any, hub: Any) -> None:
+    """However many come and go, there are as many slots as there were members at one time."""
+    for _ in range(20):
+        leases = [here.enter(b"", TTL), here.enter(b"", TTL)]
+        for lease in leases:
+            here.leave(lease)
+    assert set(hub.raw) == {DIRECTORY, INCARNATION, SLOT, register_key("run", "member.1")}
+
+
+# A store that forgets
+
+
+def test_a_lost_directory_is_a_new_incarnation(here: Any, there: Any, hub: Any) -> None:
+    """Members of a lost directory, whose slots survived, learn that they are out once another is founded."""
+    leases = [here.enter(b"a", TTL), here.enter(b"b", TTL)]
+    before = there.members()
+    del hub.raw[DIRECTORY]
+    assert there.members().members == ()
+    new = there.enter(b"new", TTL)
+    assert new.incarnation == there.members().incarnation != before.incarnation
+    assert [here.refresh(lease) for lease in leases] == [False, False]
+    assert there.refresh(new)
+    assert [member.payload for member in here.members().members] == [b"new"]
+
+
+def test_a_lost_incarnation_record_ends_nobody(here: Any, there: Any, hub: Any) -> None:
+    """Where only the small record was lost, the directory tells that the member is there."""
+    lease = here.enter(b"a", TTL)
+    del hub.raw[INCARNATION]
+    assert here.refresh(lease)
+    assert there.count() == 1
+
+
+def test_a_founding_that_was_only_announced_ends_nobody(here: Any, there: Any, hub: Any, interference: Any) -> None:
+    """Two who found the directory at the same time agree on one; who is in it stays."""
+    others: list[MemberLease] = []
+    interference.before("set", DIRECTORY, lambda: others.append(there.enter(b"other", TTL)))
+    lease = here.enter(b"a", TTL)
+    assert lease.incarnation == others[0].incarnation
+    assert there.refresh(others[0])
+    assert here.refresh(lease)
+
+
+def test_a_lost_slot_ends_its_member(here: Any, there: Any, clock: Any, hub: Any) -> None:
+    """A member whose slot vanished is out, for good, and its entry is tidied up."""
+    lease = here.enter(b"a", TTL)
+    del hub.raw[SLOT]
+    assert there.count() == 0
+    assert not here.refresh(lease)
+    assert not here.update(lease, b"b")
+    watch(there, clock, TTL + 1)
+    assert directory(hub)["order"] == []
+
+
+def test_a_store_that_lost_everything_ends_everybody(here: Any, there: Any, hub: Any) -> None:
+    """An emptied store has no members, and they learn it."""
+    lease = here.enter(b"a", TTL)
+    hub.raw.clear()
+    assert there.count() == 0
+    assert not here.refresh(lease)
+
+
+# What is stored
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b"\xff", b'{"incarnation": "x", "order": [], "v": 2}'])
+@pytest.mark.parametrize("purpose", ["members", "member.0", "members.incarnation"])
+def test_what_can_not_be_read_is_a_state_error(text: bytes, purpose: str, here: Any, make_bare: Any) -> None:
+    """Something else where a record should be is a RendezvousStateError, and is left as it is."""
+    lease = here.enter(b"a", TTL)
+    register = make_bare().sibling(purpose)
+    register.set_state(text, register.get_state().token)
+    lease.slot = lease.token = None
+    calls = {
+        "members": [here.members, lambda: here.enter(b"", TTL)],
+        "member.0": [here.members, lambda: here.refresh(lease)],
+        "members.incarnation": [lambda: here.refresh(lease), lambda: here.enter(b"", TTL)],
+    }
+    for call in calls[purpose]:
+        with pytest.raises(RendezvousStateError, match="can not be read"):
+            call()
+    assert register.get_state().state == text
+
+
+def test_a_lease_of_another_membership_is_refused(here: Any, make_memory: Callable[..., MemoryBackend]) -> None:
+    """A lease that was not entered on registers is told from one that has ended."""
+    with pytest.raises(TypeError, match="not entered here"):
+        here.refresh(make_memory().enter(b"", TTL))
+
+
+def test_a_full_directory_says_so(here: Any, make_bare: Any, hub: Any) -> None:
+    """More members than the register takes is a ValueError that says what to do; who is there stays."""
+    lease = here.enter(b"a", TTL)
+    register = make_bare().sibling("members")
+    state, token = register.get_state()
+    full = json.loads(state)
+    full["order"] += [{"slot": n, "id": f"{n:032x}", "ttl": TTL} for n in range(1, 6000)]
+    while len(text := json.dumps(full, separators=(",", ":"))) > register.max_state_bytes:
+        del full["order"][-20:]
+    assert register.set_state(text.encode(), token).has_set
+    assert len(full["order"]) > 4000
+    with pytest.raises(ValueError, match="directory of members is full"):  # noqa: PT012 - the last few take turns
+        for _ in range(25):
+            here.enter(b"b", TTL)
+    assert here.refresh(lease)
+
+
+@pytest.mark.parametrize("others", [1, 100])
+def test_a_refresh_costs_the_same_however_many_there_are(others: int, here: Any, interference: Interference) -> None:
+    """It reads the incarnation record and writes its own slot, and nothing else."""
+    leases = [here.enter(b"x" * 40, TTL) for _ in range(others)]
+    interference.calls.clear()
+    assert here.refresh(leases[0])
+    assert interference.calls == [("get", INCARNATION), ("set", SLOT)]
+
+
+def test_a_refresh_moves_few_bytes(here: Any, hub: Any) -> None:
+    """A refresh writes its slot's record, under 200 bytes with a small payload."""
+    lease = here.enter(b"x" * 40, TTL)
+    for _ in range(1000):
+        assert here.refresh(lease)
+    assert len(hub.raw[SLOT].partition(b"\n")[2]) < 200
+
+
+def test_closing_releases_every_register(make_bare: Any, clock: Any) -> None:
+    """close closes the siblings that were made, and not the backend."""
+    backend = make_bare()
+    port = RegisterMembership(backend, clock)
+    leases = [port.enter(b"", TTL) for _ in range(3)]
+    port.members()
+    assert len(backend.open_siblings) == len(leases) + 2
+    port.close()
+    assert all(sibling.closed for sibling in backend.open_siblings)
+    assert not backend.closed
