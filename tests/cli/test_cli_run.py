@@ -1,0 +1,208 @@
+"""`rdzv run`, end to end: real nodes, real commands, real stores."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Start = Callable[..., Any]
+
+STAY = "sleep 600"
+
+
+def _until(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, f"not within 60 s: {what}"
+        time.sleep(0.01)
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def _writes_its_id(file: Path, then: str = STAY) -> tuple[str, ...]:
+    new = shlex.quote(f"{file}.new")
+    return "sh", "-c", f"echo $$ > {new}; mv {new} {shlex.quote(str(file))}; {then}"
+
+
+def test_a_command_is_told_of_its_round(node: Start) -> None:
+    """Every command finds its rank, the size, and what all have in common in its environment."""
+    names = "RANK WORLD_SIZE RDZV_ROUND RDZV_RUN_ID RDZV_EPOCH RDZV_FENCE RDZV_PEERS MASTER_ADDR MASTER_PORT"
+    show = f"for name in {names}; do printenv $name; done"
+    nodes = [node("2", "sh", "-c", show, flags=("--local-addr", f"10.0.0.{number}")) for number in (1, 2)]
+    told = []
+    for each in nodes:
+        status, output = each.ends()
+        assert status == 0, each.lines
+        told.append(dict(zip(names.split(), output.splitlines(), strict=True)))
+    assert sorted(each["RANK"] for each in told) == ["0", "1"]
+    first, second = ({name: value for name, value in each.items() if name != "RANK"} for each in told)
+    assert first == second
+    assert (first["WORLD_SIZE"], first["RDZV_ROUND"], first["RDZV_RUN_ID"]) == ("2", "1", "job")
+    assert sorted(first["RDZV_PEERS"].split(",")) == ["10.0.0.1", "10.0.0.2"]
+    assert first["MASTER_ADDR"] == first["RDZV_PEERS"].split(",")[0]
+    assert 0 < int(first["MASTER_PORT"]) < 65536
+    assert int(first["RDZV_FENCE"]) >= 1
+
+
+@pytest.mark.parametrize(("script", "status"), [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137)])
+def test_the_exit_status_is_the_commands(node: Start, script: str, status: int) -> None:
+    """As a shell gives it: 128 + n for death by signal n."""
+    each = node("1", "sh", "-c", script)
+    assert each.ends() == (status, "")
+
+
+def test_survivors_of_a_killed_node_meet_again(node: Start, tmp_path: Path) -> None:
+    """kill -9 of a node: nothing of its command is left, and the others go on with a smaller world."""
+    report = 'echo "$WORLD_SIZE" > {0}.new; mv {0}.new {0}.$RDZV_ROUND; test $WORLD_SIZE = 2 || exec sleep 600'
+    nodes = [
+        node("2:3", *_writes_its_id(tmp_path / f"pid{number}", report.format(tmp_path / f"size{number}")))
+        for number in range(3)
+    ]
+    for each in nodes:
+        each.says(" of 3 in ")
+    victim = int((tmp_path / "pid2").read_text())
+    nodes[2].process.kill()
+    for number in range(2):
+        nodes[number].says(" of 2 in ")
+        assert nodes[number].ends()[0] == 0, nodes[number].lines
+    last = [max(tmp_path.glob(f"size{number}.*"), key=lambda file: int(file.suffix[1:])) for number in range(2)]
+    assert [file.read_text().strip() for file in last] == ["2", "2"]
+    _until(lambda: not _runs(victim), "the killed node's command is gone")
+
+
+def test_killing_a_node_leaves_nothing_of_its_command(node: Start, tmp_path: Path) -> None:
+    """Not the command, and not what it started."""
+    each = node(
+        "1",
+        *_writes_its_id(
+            tmp_path / "leader", f"sleep 600 & echo $! > {tmp_path}/c; mv {tmp_path}/c {tmp_path}/child; wait"
+        ),
+    )
+    _until((tmp_path / "child").exists, "the command started its child")
+    each.process.kill()
+    for file in ("leader", "child"):
+        _until(lambda file=file: not _runs(int((tmp_path / file).read_text())), f"the {file} is gone")  # type: ignore[misc]
+
+
+def test_a_node_that_is_done_does_not_disturb_the_others(node: Start, tmp_path: Path) -> None:
+    """The others' commands are neither stopped nor restarted when one ends well."""
+    go_on = f"test $RANK = 0 && exit 0; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
+    nodes = [node("2", "sh", "-c", go_on) for _ in range(2)]
+    for each in nodes:
+        each.says("joined round 1")
+    done, other = sorted(nodes, key=lambda each: "as rank 1" in "".join(each.lines))
+    assert done.ends()[0] == 0
+    # Longer than a lease runs: what would be taken for a loss has been by then.
+    time.sleep(0.4 * 3 + 1)
+    (tmp_path / "go").touch()
+    assert other.ends()[0] == 0
+    assert "stopping the command" not in " ".join(other.lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_is_passed_on(node: Start, tmp_path: Path, number: signal.Signals) -> None:
+    """The command gets the very signal, and its exit status is the node's."""
+    name = number.name.removeprefix("SIG")
+    catch = f"trap 'exit {10 + number}' {name}; touch {tmp_path}/ready; while :; do sleep 0.05; done"
+    each = node("1", "sh", "-c", catch)
+    _until((tmp_path / "ready").exists, "the command is ready for the signal")
+    each.process.send_signal(number)
+    assert each.ends()[0] == 10 + number, each.lines
+
+
+def test_a_command_that_ignores_the_signal_is_killed(node: Start, tmp_path: Path) -> None:
+    """After the grace period, and the status tells of it."""
+    each = node("1", "sh", "-c", f"trap '' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done")
+    _until((tmp_path / "ready").exists, "the command is ready for the signal")
+    each.process.terminate()
+    assert each.ends()[0] == 137, each.lines
+
+
+def test_a_signal_while_waiting_for_a_round_ends_the_node(node: Start) -> None:
+    """Nobody waits for the join timeout to stop a node."""
+    each = node("2", "true")
+    each.says("asking for a round")
+    each.process.terminate()
+    assert each.ends()[0] == 143, each.lines
+
+
+def test_a_failed_command_is_restarted_with_the_others(node: Start, tmp_path: Path) -> None:
+    """One fails in round 1: all meet in round 2, and the restart is counted for the one that failed only."""
+    script = "test $RDZV_ROUND = 1 || exit 0; test $RANK = 0 && exit 3; sleep 600"
+    nodes = [node("2", "sh", "-c", script, flags=("--max-restarts", "1")) for _ in range(2)]
+    assert [each.ends()[0] for each in nodes] == [0, 0]
+    said = sorted(" ".join(each.lines).count("ended with status 3") for each in nodes)
+    assert said == [0, 1]
+    for each in nodes:
+        assert "joined round 2" in " ".join(each.lines)
+
+
+def test_a_command_that_keeps_failing_uses_up_its_restarts(node: Start) -> None:
+    """--max-restarts 2: three runs in all, then the node leaves with the command's status."""
+    each = node("1", "sh", "-c", "echo run; exit 4", flags=("--max-restarts", "2"))
+    assert each.ends() == (4, "run\nrun\nrun\n")
+
+
+def test_a_late_node_is_let_in(node: Start) -> None:
+    """A node that comes when the round has formed makes all meet again."""
+    stay_until_three = "test $WORLD_SIZE = 3 && exit 0; sleep 600"
+    nodes = [node("2:3", "sh", "-c", stay_until_three) for _ in range(2)]
+    for each in nodes:
+        each.says("joined round 1")
+    nodes.append(node("2:3", "sh", "-c", stay_until_three))
+    assert [each.ends()[0] for each in nodes] == [0, 0, 0], [each.lines for each in nodes]
+
+
+def test_two_runs_on_one_store_do_not_touch_each_other(node: Start) -> None:
+    """Run ids separate them, also when one name is the start of the other."""
+    runs = [node("1", "sh", "-c", "echo $RDZV_RUN_ID $WORLD_SIZE", run_id=name) for name in ("job", "job/0")]
+    assert [each.ends() for each in runs] == [(0, "job 1\n"), (0, "job/0 1\n")]
+
+
+def test_a_run_that_is_done_is_closed_until_it_is_reset(node: Start, rdzv: Start) -> None:
+    """The second `rdzv run` of a finished run says so, and how to begin anew; after `rdzv reset` it works."""
+    assert node("1", "true").ends()[0] == 0
+    again = node("1", "true")
+    assert again.ends()[0] == 1
+    error = again.lines[-1]
+    assert "closed" in error
+    assert "rdzv reset" in error
+    assert rdzv("reset").returncode == 0
+    assert node("1", "true").ends()[0] == 0
+
+
+def test_quiet_says_nothing_but_errors(node: Start) -> None:
+    """--quiet leaves stderr to the command."""
+    each = node("1", "sh", "-c", "echo mine >&2", flags=("--quiet",))
+    assert each.ends()[0] == 0
+    assert each.lines == ["mine"]
+
+
+def test_nodes_of_different_settings_do_not_meet(node: Start) -> None:
+    """Who comes second is told what differs, with status 2; who came first goes on waiting."""
+    nodes = [node("2", "true"), node("3", "true")]
+    _until(lambda: any(each.process.poll() is not None for each in nodes), "one of the nodes gave up")
+    refused, waiting = sorted(nodes, key=lambda each: each.process.poll() is None)
+    assert refused.ends()[0] == 2, refused.lines
+    assert "min_nodes" in refused.lines[-1]
+    assert waiting.process.poll() is None
+
+
+def test_no_progress_line_is_a_traceback(node: Start) -> None:
+    """A command that can not be executed is one line."""
+    each = node("1", sys.executable + "-no-such")
+    assert each.ends()[0] == 2
+    assert len(each.lines) == 1
+    assert Path(sys.executable).name in each.lines[0]
