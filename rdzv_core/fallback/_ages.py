@@ -17,9 +17,10 @@ class _Sight(NamedTuple):
 class Ages:
     """Tells a member that does not refresh from an observer that did not look.
 
-    A record counts as unchanged from when the first read that showed it was *answered* to when the last one was
-    *sent*: in between its member certainly wrote nothing. Its lease, which runs from when its last write was sent, is
-    over once that time exceeds the ttl, whatever the two clocks show, as long as they run equally fast.
+    A record's age counts from when the first read that showed it was *answered*: its member wrote it before that, and
+    its lease runs from even before, when that write was sent. So once the age exceeds the ttl, and a compare-and-set
+    that is sent then finds the record still unchanged, the lease is over, whatever the two clocks show, as long as
+    they run equally fast.
 
     Where the observer itself stood still, or reads took very long, for more than half of a member's ttl, that member
     is given a fresh ttl.
@@ -36,13 +37,12 @@ class Ages:
         if any(sight.ttl < 2 * gap for sight in self._sights.values()):
             self._sights = {member: sight for member, sight in self._sights.items() if sight.ttl >= 2 * gap}
 
-    def unchanged(self, member: str, ttl: float, token: Token | None, sent: float, answered: float) -> float:
-        """Give for how long the member's record is known to have had `token`, by a read sent and answered then."""
+    def age(self, member: str, ttl: float, token: Token | None, now: float) -> float:
+        """Give for how long the member's record has had the `token` that a read, answered just now, has shown."""
         sight = self._sights.get(member)
         if sight is None or sight.token != token:
-            self._sights[member] = _Sight(token, answered, ttl)
-            return 0.0
-        return sent - sight.since
+            sight = self._sights[member] = _Sight(token, now, ttl)
+        return now - sight.since
 
     def keep(self, members: Collection[str]) -> None:
         """Forget all but `members`."""

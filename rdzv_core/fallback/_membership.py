@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from rdzv_core import clock
 from rdzv_core._checks import checked_payload, checked_ttl
@@ -22,19 +22,20 @@ CONTENTION_LIMIT = 60.0
 
 
 class RegisterLease(MemberLease):
-    """A membership on registers: the member's slot, and what it last knew it to hold.
+    """A membership on registers: the record of the member's slot, and what it was last seen to hold.
 
-    `token` is None while the outcome of the last write is not known; then the slot itself is asked. `hint` is the
-    token of the incarnation record as it was when the directory was last known to list this member.
+    `hint` is the token of the incarnation record as it was when the directory was last known to list this member.
     """
 
-    def __init__(self, ttl: float, incarnation: str, member: str, record: Record[Slot], hint: Token | None) -> None:
-        super().__init__(ttl, incarnation, member)
+    def __init__(
+        self, ttl: float, incarnation: str, record: Record[Slot], slot: Slot, token: Token | None, hint: Token | None
+    ) -> None:
+        super().__init__(ttl, incarnation, slot.id)
         self.lock = threading.Lock()
         self.record = record
+        self.slot = slot
+        self.token = token
         self.hint = hint
-        self.slot: Slot | None = None
-        self.token: Token | None = None
         self.ended = False
         self.left = False
 
@@ -44,14 +45,12 @@ class RegisterLease(MemberLease):
         Nobody but this lease writes a record that holds this member, so one that turns up by surprise is an earlier
         write of its own whose answer was lost: it is taken as it is, and built upon.
         """
-        slot, token = (self.slot, self.token) if self.token is not None else self.record.read()
-        self.slot = self.token = None
         for _ in life.attempts(CONTENTION_LIMIT):
-            if slot is None or not slot.holds(self.id):
+            won, there, token = self.record.write(change(self.slot), self.token)
+            if there is None or not (won or there.holds(self.id)):
                 return False
-            won, slot, token = self.record.write(change(slot), token)
+            self.slot, self.token = there, token
             if won:
-                self.slot, self.token = slot, token
                 return True
         raise AssertionError("attempts end by an error only")
 
@@ -106,11 +105,10 @@ class RegisterMembership(SupportsMembership):
         slot_token = record.read()[1]
         if not registers.directory.write(directory.with_entry(entry), token)[0]:
             return None
-        lease = RegisterLease(ttl, directory.incarnation, entry.id, record, hint)
-        won, lease.slot, lease.token = record.write(Slot(entry.id, payload=payload), slot_token)
-        if not won:
-            self._drop([entry.id])
-        return lease if won else None
+        slot = Slot(entry.id, payload=payload)
+        won, _, token = record.write(slot, slot_token)
+        # Refused: it was evicted on the way. Whoever did that, or looks next, drops the entry.
+        return RegisterLease(ttl, directory.incarnation, record, slot, token, hint) if won else None
 
     def _announce_founding(self) -> Token | None:
         record = self._registers.incarnation
@@ -152,17 +150,17 @@ class RegisterMembership(SupportsMembership):
             lease.write(lambda slot: Slot(slot.id, slot.seq, slot.beat, gone=True), self._life)
             lease.left = True
             try:
-                self._drop([lease.id])
+                self._drop(lease.id)
             except RendezvousConnectionError:
                 self._life.check()  # it has left all the same: whoever looks next sees that, and drops the entry
 
-    def _drop(self, members: Collection[str]) -> None:
+    def _drop(self, member: str) -> None:
         # A few attempts will do: an entry whose slot says gone is shown to nobody, and dropped by whoever sees it.
         for attempt in self._life.attempts(CONTENTION_LIMIT):
             directory, token = self._registers.directory.read()
-            if directory is None or not any(directory.lists(member) for member in members):
+            if directory is None or not directory.lists(member) or attempt > 5:
                 return
-            if attempt > 5 or self._registers.directory.write(directory.without(members), token)[0]:
+            if self._registers.directory.write(directory.without([member]), token)[0]:
                 return
 
     def members(self) -> MembersView:

@@ -56,11 +56,10 @@ class Observer:
     def _settle(self, entry: Entry) -> Slot | None:
         """Give what an entry's slot holds, after ending the member if that is due."""
         record = self._registers.slot(entry.slot)
-        sent = self._now()
         slot, token = record.read()
-        answered = self._now()
-        self._ages.answered(answered)
-        due = self._ages.unchanged(entry.id, entry.ttl, token, sent, answered) > entry.ttl
+        now = self._now()
+        self._ages.answered(now)
+        due = self._ages.age(entry.id, entry.ttl, token, now) > entry.ttl
         if due and self._may_write and not (slot is not None and _is_gone(entry, slot)):
             _, slot, _ = record.write(Slot(entry.id, gone=True), token)
         return slot

@@ -11,6 +11,7 @@ import pytest
 
 from rdzv_core import MemberLease, RendezvousConnectionError, RendezvousParameters, RendezvousStateError, register_key
 from rdzv_core.fallback import RegisterMembership
+from rdzv_core.fallback._roll import Slot
 from rdzv_core.memory import MemoryBackend
 
 TTL = 10.0
@@ -47,9 +48,13 @@ class Interference:
         """Let the next such call fail before it takes effect."""
         self.before(what, key, _fail)
 
+    def after(self, what: str, key: str, act: Callable[[], Any]) -> None:
+        """Do something after the next such call took effect, before its answer arrives."""
+        self._plans.append((what, key, lambda: act))
+
     def lose_answer(self, what: str, key: str) -> None:
         """Let the next such call fail after it took effect."""
-        self._plans.append((what, key, lambda: _fail))
+        self.after(what, key, _fail)
 
 
 def _fail() -> None:
@@ -213,11 +218,9 @@ def test_a_member_goes_on_after_a_lost_answer(
 def test_a_write_that_arrives_late_ends_nobody(here: Any, there: Any, hub: Any, interference: Interference) -> None:
     """A refresh that was given up and arrives just before the next one is the member's own: it is taken as it is."""
     lease = here.enter(b"a", TTL)
-    old = hub.raw[SLOT]
+    old, slot, token = hub.raw[SLOT], lease.slot, lease.token
     here.update(lease, b"late")
-    late = hub.raw[SLOT]
-    hub.raw[SLOT] = old
-    lease.slot = lease.token = None  # its outcome is not known
+    late, hub.raw[SLOT], lease.slot, lease.token = hub.raw[SLOT], old, slot, token
     interference.before("set", SLOT, lambda: hub.raw.update({SLOT: late}))
     assert here.refresh(lease)
     assert [member.payload for member in there.members().members] == [b"late"]
@@ -292,9 +295,10 @@ def test_one_who_dies_while_entering_is_tidied_up(
     assert [entry["slot"] for entry in directory(hub)["order"]] == [0]
 
 
+@pytest.mark.parametrize("place", [("after", "set", DIRECTORY), ("before", "set", SLOT)])
 @pytest.mark.parametrize("successor", [False, True])
 def test_one_who_is_evicted_while_entering_starts_over(
-    successor: bool, here: Any, there: Any, clock: Any, interference: Interference
+    place: tuple[str, str, str], successor: bool, here: Any, there: Any, clock: Any, interference: Interference
 ) -> None:
     """Who stalls between directory and slot for too long comes in as another, and pushes nobody out."""
     others: list[MemberLease] = []
@@ -304,7 +308,9 @@ def test_one_who_is_evicted_while_entering_starts_over(
         if successor:
             others.append(there.enter(b"other", TTL))
 
-    interference.before("set", SLOT, stall)
+    there.leave(there.enter(b"founder", TTL))
+    when, what, key = place
+    getattr(interference, when)(what, key, stall)
     lease = here.enter(b"a", TTL)
     assert here.refresh(lease)
     assert all(there.refresh(other) for other in others)
@@ -330,6 +336,25 @@ def test_slots_are_used_again(here: Any, hub: Any) -> None:
         for lease in leases:
             here.leave(lease)
     assert set(hub.raw) == {DIRECTORY, INCARNATION, SLOT, register_key("run", "member.1")}
+
+
+def test_an_observer_forgets_who_is_gone(here: Any, there: Any) -> None:
+    """However many come and go, an observer keeps notes of those who are there."""
+    for _ in range(20):
+        lease = here.enter(b"", TTL)
+        there.count()
+        here.leave(lease)
+    there.count()
+    assert there._observer._ages._sights == {}
+
+
+def test_a_payload_with_an_older_number_is_ignored() -> None:
+    """A record takes a payload with a higher sequence number only; it is refreshed all the same."""
+    slot = Slot("id", seq=5, beat=1, payload=b"five")
+    assert slot.advanced(6, b"six") == Slot("id", seq=6, beat=2, payload=b"six")
+    for older in (4, 5):
+        assert slot.advanced(older, b"old") == Slot("id", seq=5, beat=2, payload=b"five")
+    assert slot.advanced(None, None) == Slot("id", seq=5, beat=2, payload=b"five")
 
 
 # A store that forgets
@@ -395,7 +420,6 @@ def test_what_can_not_be_read_is_a_state_error(text: bytes, purpose: str, here: 
     lease = here.enter(b"a", TTL)
     register = make_bare().sibling(purpose)
     register.set_state(text, register.get_state().token)
-    lease.slot = lease.token = None
     calls = {
         "members": [here.members, lambda: here.enter(b"", TTL)],
         "member.0": [here.members, lambda: here.refresh(lease)],
