@@ -9,6 +9,7 @@ import click
 
 from rdzv_core import __version__
 from rdzv_core._errors import RendezvousError
+from rdzv_core.registry._listing import info_of, installed
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
@@ -48,7 +49,7 @@ def command_line(entry_points: Callable[[], Iterable[EntryPoint]] | None = None)
 
     @click.group(
         cls=CommandGroup,
-        entry_points=entry_points or _installed,
+        entry_points=entry_points or (lambda: installed(GROUP)),
         invoke_without_command=True,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -88,10 +89,5 @@ def _broken(name: str, why: str) -> click.Command:
 
 
 def _origin(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else "(unknown distribution)"
-
-
-def _installed() -> Iterable[EntryPoint]:
-    import importlib_metadata
-
-    return importlib_metadata.entry_points(group=GROUP)
+    info = info_of(point)
+    return f"{info.distribution} {info.version}".strip()

@@ -72,7 +72,7 @@ def _show_one(name: str, registry: BackendRegistry, as_json: bool) -> None:
     info = next(
         each for each in registry.list() if each.name == plain and name.rpartition(":")[0] in ("", each.distribution)
     )
-    about = inspect.cleandoc(_documentation(factory)).partition("\n\n")[0].replace("\n", " ")
+    about = _about(info, factory)
     capabilities = _capabilities(factory)
     if as_json:
         show_json(
@@ -125,9 +125,15 @@ def _default(option: Option[Any]) -> str:
     return str(option.default).lower() if option.type is bool else str(option.default)
 
 
-def _documentation(factory: BackendFactory) -> str:
-    # A class is documented in its class: its from_params only says that it makes one.
-    return (_class_of(factory) if inspect.ismethod(factory) else factory).__doc__ or ""
+def _about(info: BackendInfo, factory: BackendFactory) -> str:
+    """Give the distribution's summary, which is written for users; core's own backend has only its docstring."""
+    import importlib_metadata
+
+    try:
+        summary = "" if info.distribution == "rdzv-core" else importlib_metadata.metadata(info.distribution)["Summary"]
+    except importlib_metadata.PackageNotFoundError:
+        summary = ""
+    return summary or inspect.cleandoc((_class_of(factory) or factory).__doc__ or "").partition("\n\n")[0]
 
 
 def _capabilities(factory: BackendFactory) -> list[str] | None:
@@ -139,10 +145,11 @@ def _capabilities(factory: BackendFactory) -> list[str] | None:
 
 def _class_of(factory: BackendFactory) -> type | None:
     """Give the class of what the factory makes, as far as can be said without calling it."""
-    owner = getattr(factory, "__self__", factory)
+    plain = inspect.unwrap(factory)
+    owner = getattr(plain, "__self__", plain)
     if not inspect.isclass(owner):
         try:
-            owner = typing.get_type_hints(factory).get("return")
+            owner = typing.get_type_hints(plain).get("return")
         except Exception:  # noqa: BLE001 - an annotation that can not be read says nothing, and harms nothing
             return None
     known = inspect.isclass(owner) and issubclass(owner, RendezvousBackend) and owner is not RendezvousBackend

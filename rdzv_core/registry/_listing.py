@@ -25,23 +25,23 @@ class BackendInfo:
     target: str
 
 
-def installed() -> list[EntryPoint]:
+def installed(group: str = GROUP) -> list[EntryPoint]:
     """Give the environment's entry points; a distribution whose metadata can not be read hides only its own."""
     import importlib_metadata
 
     try:
-        return list(importlib_metadata.entry_points(group=GROUP))
+        return list(importlib_metadata.entry_points(group=group))
     except Exception:  # noqa: BLE001 - one torn entry_points.txt fails the look-up of all, in whatever way it is torn
-        return _readable()
+        return _readable(group)
 
 
-def _readable() -> list[EntryPoint]:
+def _readable(group: str) -> list[EntryPoint]:
     import importlib_metadata
 
     found: dict[str, list[EntryPoint]] = {}
     for distribution in importlib_metadata.distributions():
         try:
-            name, points = normalize(distribution.name), list(distribution.entry_points.select(group=GROUP))
+            name, points = normalize(distribution.name), list(distribution.entry_points.select(group=group))
         except Exception:  # noqa: BLE001, S112 - as above: this is the one that is torn
             continue
         found.setdefault(name, points)  # as in an import, the first on the path hides the others of its name
