@@ -1,0 +1,156 @@
+"""`rdzv backends`: what is installed, and whether it can be used, found out without importing it here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rdzv_core.cli._probe import import_errors
+from rdzv_core.registry import BackendInfo, BackendRegistry
+
+
+@pytest.fixture
+def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a directory on the path of this process and of its children, for plugins made by hand."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path
+
+
+def _install(directory: Path, name: str, source: str) -> None:
+    (directory / f"rdzv_{name}.py").write_text(source)
+    metadata = directory / f"rdzv_{name}-2.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: rdzv-{name}\nVersion: 2.0\nSummary: For a test\n")
+    (metadata / "entry_points.txt").write_text(f"[rdzv_core.backends]\n{name} = rdzv_{name}:create_backend\n")
+
+
+def _backends(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rdzv_core", "backends", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=dict(os.environ))
+
+
+def _listed() -> dict[str, Any]:
+    return {each["name"]: each for each in json.loads(_backends("--json").stdout)}
+
+
+GOOD = """
+from rdzv_core import Option, RendezvousBackend, SupportsDelete, accepts_options
+
+class Backend(RendezvousBackend, SupportsDelete):
+    "A register."
+
+@accepts_options(
+    Option("depth", int, 3, "how deep", positive=True),
+    Option("colour", str, "red", "which colour", choices=("red", "blue")),
+    Option("key", str, "hidden", "what opens it", secret=True),
+)
+def create_backend(params) -> Backend:
+    raise AssertionError("nothing is created by looking")
+"""
+
+
+def test_the_installed_backends_are_listed_with_their_distributions() -> None:
+    """Name, distribution, version and status, in a pipe as plain aligned columns."""
+    done = _backends()
+    assert done.returncode == 0
+    head, *rows = [line.split() for line in done.stdout.splitlines()]
+    assert head == ["backend", "distribution", "version", "status"]
+    assert ["memory", "rdzv-core", "0.1.0", "ok"] in rows
+    assert ["tcp", "rdzv-tcp", "0.1.0", "ok"] in rows
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("raise ImportError('libthing.so is missing')", "ImportError: libthing.so is missing"),
+        ("this is no Python", "SyntaxError"),
+        ("value = 1", "create_backend"),
+        ("import os; os._exit(3)", "its import ended the process, with status 3"),
+        ("import sys; sys.exit('not today')", "not today"),
+    ],
+)
+def test_a_broken_plugin_is_listed_with_its_reason(plugins: Path, source: str, reason: str) -> None:
+    """However its import fails, the listing works, and says why for that one alone."""
+    _install(plugins, "odd", source)
+    listed = _listed()
+    assert listed["odd"]["status"] == "broken"
+    assert reason in listed["odd"]["reason"]
+    assert listed["memory"]["status"] == "ok"
+
+
+def test_a_plugin_that_prints_when_it_is_imported_is_fine(plugins: Path) -> None:
+    """What an import prints is not taken for the answer."""
+    _install(plugins, "loud", "import os\nprint('{}')\nos.write(1, b'{}')\ncreate_backend = print")
+    assert _listed()["loud"]["status"] == "ok"
+
+
+def test_a_plugin_whose_import_hangs_is_broken(plugins: Path) -> None:
+    """It is given up after a time, and its process ended."""
+    _install(plugins, "slow", "import threading; threading.Event().wait()")
+    (info,) = (each for each in BackendRegistry().list() if each.name == "slow")
+    began = time.monotonic()
+    assert import_errors([info], timeout=2) == ["its import did not end within 2 s"]
+    assert time.monotonic() - began < 30
+
+
+def test_listing_imports_no_plugin_in_this_process(plugins: Path) -> None:
+    """Not even a good one."""
+    _install(plugins, "fine", "create_backend = print")
+    (info,) = (each for each in BackendRegistry().list() if each.name == "fine")
+    assert import_errors([info]) == [None]
+    assert "rdzv_fine" not in sys.modules
+
+
+def test_a_name_that_two_distributions_claim_is_tried_for_each(plugins: Path) -> None:
+    """Neither is confused with the other."""
+    _install(plugins, "one", "raise ImportError('one is broken')")
+    _install(plugins, "two", "create_backend = print")
+    for name in ("one", "two"):
+        (plugins / f"rdzv_{name}-2.0.dist-info" / "entry_points.txt").write_text(
+            f"[rdzv_core.backends]\nshared = rdzv_{name}:create_backend\n"
+        )
+    infos = [each for each in BackendRegistry().list() if each.name == "shared"]
+    assert [info.distribution for info in infos] == ["rdzv-one", "rdzv-two"]
+    assert import_errors(infos) == ["ImportError: one is broken", None]
+
+
+def test_one_backend_is_shown_with_its_options(plugins: Path) -> None:
+    """Capabilities and options, with types, defaults and help; a secret's default is not shown."""
+    _install(plugins, "good", GOOD)
+    shown = _backends("good").stdout
+    assert "good (rdzv-good 2.0, rdzv_good:create_backend)\nFor a test\nCapabilities of its own: delete\n" in shown
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["depth", "int", "3", "how", "deep"] in lines
+    assert ["colour", "red|blue", "red", "which", "colour"] in lines
+    assert ["key", "str", "-", "what", "opens", "it"] in lines
+    assert "join_timeout" in shown
+
+
+def test_one_backend_is_shown_as_json(plugins: Path) -> None:
+    """The same, for machines."""
+    _install(plugins, "good", GOOD)
+    about = json.loads(_backends("good", "--json").stdout)
+    assert (about["name"], about["distribution"], about["capabilities"]) == ("good", "rdzv-good", ["delete"])
+    assert [option["name"] for option in about["options"]] == ["depth", "colour", "key"]
+    assert about["options"][2]["default"] is None
+
+
+def test_an_unknown_backend_names_the_near_match() -> None:
+    """One line, status 2."""
+    done = _backends("memmory")
+    assert done.returncode == 2
+    assert "did you mean 'memory'?" in done.stderr
+
+
+def test_a_backend_of_an_unknown_distribution_is_tried_by_its_name() -> None:
+    """What was registered without a distribution has no other."""
+    info = BackendInfo("memory", "(unknown distribution)", "", "rdzv_core.memory:MemoryBackend")
+    assert import_errors([info]) == [None]
