@@ -151,7 +151,7 @@ class Slot:
     def __init__(self, store: FileStore, layout: Layout, key: str, file: str, temporary: str) -> None:
         self._store, self._layout, self._key = store, layout, key
         self._file, self._temporary = file, temporary
-        self._content = read_file(file)
+        self._content = store._read(file)
 
     def read(self) -> bytes | None:
         """Give the value, or None."""

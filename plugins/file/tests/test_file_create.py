@@ -212,6 +212,18 @@ def test_an_observer_sees_what_appears_later_and_may_delete_it(endpoint, open_ba
     observer.close()
 
 
+def test_an_observers_sibling_is_an_observer(tmp_path):
+    """Core asks what a backend was made from, of siblings too; where there is nothing they make nothing either."""
+    observer = create_backend(RendezvousParameters("file", str(tmp_path / "store"), "run", 1, 2).for_observer())
+    sibling = observer.sibling("members")
+    assert sibling._origin[1].observing
+    assert sibling._origin[1].purpose == "members"
+    assert sibling.get_state() is None
+    assert list(tmp_path.iterdir()) == []
+    sibling.close()
+    observer.close()
+
+
 def test_an_observer_needs_a_path():
     """There is no temp file to look at, and none is made to look at."""
     with pytest.raises(RendezvousConnectionError, match="give the endpoint"):

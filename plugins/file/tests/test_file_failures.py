@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,9 @@ def test_an_error_at_any_step_of_a_write_leaves_the_old_state_whole(endpoint, op
             backend.set_state(b"y", token)
     assert endpoint in str(caught.value)
     assert isinstance(caught.value.__cause__, OSError)
+    assert list(Path(endpoint).parent.rglob("*.tmp")) == []
     assert backend.get_state() == (b"x", token)
     assert backend.set_state(b"z", token).has_set
-    assert list(Path(endpoint).parent.rglob("*.tmp")) == []
 
 
 def test_a_file_system_without_locks_is_an_error_that_says_so(endpoint, open_backend, monkeypatch):
@@ -76,6 +77,22 @@ def test_a_file_system_without_locks_is_an_error_that_says_so(endpoint, open_bac
         with pytest.raises(RendezvousConnectionError, match="no working locks"):
             backend.set_state(b"x")
     assert backend.get_state() is None
+
+
+def test_a_disk_that_can_not_be_read_is_told_at_once(endpoint, open_backend, monkeypatch):
+    """Only what may pass by itself is tried again: a broken disk is an error now, not after read_timeout."""
+    backend = open_backend(endpoint)
+    backend.set_state(b"x")
+
+    def broken(path, flags, *rest):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    began = time.monotonic()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", broken)
+        with pytest.raises(RendezvousConnectionError, match=f"can not read .*{os.strerror(errno.EIO)}"):
+            backend.get_state()
+    assert time.monotonic() - began < 60
 
 
 def test_a_read_that_finds_its_file_replaced_over_nfs_is_tried_again(endpoint, open_backend, monkeypatch):

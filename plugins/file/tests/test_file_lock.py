@@ -98,6 +98,33 @@ def test_a_lock_file_deleted_by_hand_is_made_anew(endpoint, open_backend):
     assert backend.set_state(b"y", token).has_set
 
 
+def test_a_lock_file_deleted_while_it_is_being_locked_is_no_lock(endpoint, open_backend, monkeypatch):
+    """Between opening and locking somebody deletes the file: the next one in would make another, so we do too."""
+    backend = open_backend(endpoint)
+    flock, locked = fcntl.flock, []
+
+    def flock_of_a_deleted_file(fd: int, operation: int) -> None:
+        if operation & fcntl.LOCK_EX:
+            locked.append(os.fstat(fd).st_ino)
+            if len(locked) == 1:
+                (lock,) = Path(endpoint).parent.rglob("*lock*")
+                lock.unlink()
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock_of_a_deleted_file)
+    assert backend.set_state(b"x").has_set
+    assert len(locked) == 2
+
+
+def test_a_lock_that_comes_too_late_is_given_back(endpoint, open_backend):
+    """Whoever was closed just before it got the lock does not keep it."""
+    store = open_backend(endpoint, lock_timeout=0.1).store
+    with pytest.raises(RendezvousConnectionError, match="closed"), store.locked("key", cancelled=lambda: True):
+        pass
+    store.set("key", b"x")
+    assert store.get("key") == b"x"
+
+
 def test_close_ends_a_wait_for_the_lock(endpoint, open_backend, monkeypatch):
     """close() in another thread ends a blocked set_state within a second; nothing is written afterwards."""
     backend, other = open_backend(endpoint), open_backend(endpoint)

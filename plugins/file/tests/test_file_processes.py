@@ -108,8 +108,9 @@ def test_kill_9_of_a_writer_loses_nothing_acknowledged(endpoint, open_backend, s
         # A delay spun off here puts the kill anywhere between two acknowledgements.
         threading.Event().wait(chance.uniform(0, 0.003))
         os.kill(writer.pid, 9)
-        rest, _ = writer.communicate(timeout=30)
-        acknowledged = [line.split() for line in (*lines, *rest.splitlines(keepends=True)) if line.endswith("\n")]
+        lines += writer.stdout.readlines()
+        writer.wait(30)
+        acknowledged = [line.split() for line in lines if line.endswith("\n")]
         fresh = {token for _, token in acknowledged}
         assert len(fresh) == len(acknowledged)
         assert not fresh & tokens
