@@ -78,6 +78,11 @@ class HandlerSettings:
         """How long a lease runs from when its last successful refresh was sent."""
         return self.keep_alive_interval * self.keep_alive_max_attempt
 
+    @property
+    def deputy_delay(self) -> float:
+        """How much later than the one before it a deputy writes what should have been written."""
+        return self.keep_alive_interval / 5
+
     @classmethod
     def from_params(cls, params: RendezvousParameters) -> HandlerSettings:
         """Read the handler's options; raises `ValueError` for a bad one."""

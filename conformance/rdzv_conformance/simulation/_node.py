@@ -33,7 +33,7 @@ class Node:
     ) -> None:
         self.name = name
         self.alive = True
-        self.stalled = False
+        self.stalled = self.thawed_late = False
         self.job_done = False
         self.closed = False
         self.working: Held | None = None
@@ -55,8 +55,12 @@ class Node:
 
     @property
     def at_work(self) -> Held | None:
-        """What it works on at this moment; a stalled process works on nothing."""
-        return self.working if self.alive and not self.stalled else None
+        """What it works on at this moment. A stalled process works on nothing.
+
+        One that thaws after its lease has ended is outside the promise until its work has stopped: no lease can stop
+        it, which is what the fence is for.
+        """
+        return self.working if self.alive and not self.stalled and not self.thawed_late else None
 
     def crash(self) -> None:
         """Kill it."""
@@ -93,6 +97,7 @@ class Node:
             return
         inbox, self._inbox = self._inbox, []
         self._deliver(lambda: self.machine.tick(self.now))
+        self.thawed_late = self.machine.fenced is not None
         for event in inbox:
             self._deliver(event)
 
@@ -155,7 +160,7 @@ class Node:
         )
 
     def _ask_again(self) -> None:
-        self.working, self._stopping = None, False
+        self.working, self._stopping, self.thawed_late = None, False, False
         if not self.closed:
             self.machine.ask(self.now)
 

@@ -1,0 +1,160 @@
+"""The head: the small record in a run's register by which everybody learns of everything.
+
+Versioned JSON, decoded against a type: nothing that a store returns is ever trusted further than that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from base64 import b64decode, b64encode
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from rdzv_core._errors import RendezvousStateError
+from rdzv_core.handler.settings import HandlerSettings
+
+VERSION = 1
+INLINE_ROSTER_BYTES = 8 * 1024
+_MAX_ROSTER_BYTES = 64 * 1024 * 1024
+
+T = TypeVar("T")
+
+Departure = Literal["left", "done", "lost"]
+"""How a roster member went: of its own accord, with its work done, or by its lease's end."""
+
+Pending = Literal["", "WAITING", "ASKED", "LOST"]
+
+
+class Seat(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One place in a roster; its index is the rank."""
+
+    member: str
+    node: str
+    address: str
+
+
+class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The settings that all nodes of a run must share; times in seconds."""
+
+    min_nodes: int
+    max_nodes: int
+    last_call_timeout: float
+    ttl: float
+    fence_delay: float
+
+    @classmethod
+    def of(cls, settings: HandlerSettings) -> Terms:
+        """Take them from a node's settings."""
+        return cls(
+            settings.min_nodes, settings.max_nodes, settings.last_call_timeout, settings.ttl, settings.fence_delay
+        )
+
+
+class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the run's register holds.
+
+    `revision` grows with every write, `round` and `fence` with every roster. `terms` are None in a new epoch until its
+    first node sets them. `called` is the round whose last call is on, 0 for none. `pending` says why the last roster's
+    members should meet again, `departed` who of them went and how. The roster is inline, or named by `digest` where it
+    is larger than 8 KiB.
+    """
+
+    epoch: str
+    terms: Terms | None = None
+    version: int = VERSION
+    revision: int = 0
+    round: int = 0
+    fence: int = 0
+    closed: bool = False
+    called: int = 0
+    pending: Pending = ""
+    departed: dict[str, Departure] = {}
+    incarnation: str = ""
+    writer: str = ""
+    size: int = 0
+    roster: tuple[Seat, ...] = ()
+    digest: str = ""
+
+    def changed(self, **fields: Any) -> Head:
+        """Give the next revision with `fields` changed."""
+        return msgspec.structs.replace(self, revision=self.revision + 1, **fields)
+
+    def as_stored(self) -> Head:
+        """Give the head as it is written: without a roster that has a value of its own."""
+        return msgspec.structs.replace(self, roster=()) if self.digest else self
+
+
+def encode_head(head: Head) -> bytes:
+    """Give the head as JSON."""
+    return msgspec.json.encode(head)
+
+
+def decode_head(state: bytes) -> Head:
+    """Read a head; raises `RendezvousStateError` for what is none, or is of a newer version."""
+    head = _decode(state, Head, "the run's register")
+    if head.version != VERSION:
+        raise RendezvousStateError(
+            f"the run's state has version {head.version}, this rdzv-core reads {VERSION}: use one version everywhere"
+        )
+    return head
+
+
+def pack_roster(roster: tuple[Seat, ...]) -> tuple[str, bytes]:
+    """Give a roster too large for the head as `(digest, value)`: compressed, immutable, named by what it holds."""
+    packed = zlib.compress(msgspec.json.encode(roster), 6)
+    return hashlib.sha256(packed).hexdigest()[:32], b64encode(packed)
+
+
+def unpack_roster(digest: str, value: bytes) -> tuple[Seat, ...]:
+    """Read what `pack_roster` made; raises `RendezvousStateError` if it is not what `digest` names."""
+    try:
+        packed = b64decode(value, validate=True)
+        unpacker = zlib.decompressobj()
+        raw = unpacker.decompress(packed, _MAX_ROSTER_BYTES)
+    except (ValueError, zlib.error) as error:
+        raise RendezvousStateError(f"the roster {digest} can not be read: {error}") from error
+    if hashlib.sha256(packed).hexdigest()[:32] != digest or unpacker.unconsumed_tail:
+        raise RendezvousStateError(f"the roster {digest} is not what its name says")
+    return _decode(raw, tuple[Seat, ...], f"the roster {digest}")
+
+
+class Stage(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A round of an epoch."""
+
+    epoch: str
+    round: int
+
+
+class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a member says of itself in its membership's payload.
+
+    `ask` is the round it wants, never a mere wish; `at` the round it works in; `bye` how it went.
+    """
+
+    node: str
+    address: str
+    ask: Stage | None = None
+    at: Stage | None = None
+    bye: Literal["", "left", "done"] = ""
+
+
+def encode_announcement(announcement: Announcement) -> bytes:
+    """Give the announcement as JSON."""
+    return msgspec.json.encode(announcement)
+
+
+def decode_announcement(payload: bytes) -> Announcement | None:
+    """Read a member's announcement; None for what can not be read: such a member blocks, it is never guessed at."""
+    try:
+        return msgspec.json.decode(payload, type=Announcement)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _decode(raw: bytes, kind: type[T], what: str) -> T:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RendezvousStateError(f"{what} holds no rdzv state: {error} (it starts with {raw[:60]!r})") from error

@@ -1,0 +1,74 @@
+"""What a job gets from a rendezvous, and what it is told when that no longer holds."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from rdzv_core.abc import Store
+
+
+class ChangeReason(enum.Enum):
+    """Why a node should stop its work and meet again."""
+
+    WAITING = "a node that would be admitted waits to join"
+    ASKED = "a member of the round asks for the next one"
+    LOST = "a member of the round left or was lost"
+    FENCED = "this node's membership has ended: its work must stop now"
+    CLOSED = "the run was closed: nobody meets again"
+    STORE_LOST = "the store lost the run's state: all must meet anew"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A difference between the roster held and the present."""
+
+    reason: ChangeReason
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.reason.name}: {self.detail}"
+
+
+@dataclass(frozen=True)
+class RendezvousInfo:
+    """What this node has in common with the others of its round.
+
+    `rank` is 0..`world_size`-1. `fence` grows by one with every roster of an `epoch`: make whatever the job writes
+    outside conditional on it. `master_addr` and `master_port` are those of rank 0.
+    """
+
+    rank: int
+    world_size: int
+    round: int
+    epoch: str
+    fence: int
+    _peers: Callable[[], list[str]] = field(repr=False, compare=False)
+    _open_store: Callable[[], Store] = field(repr=False, compare=False)
+    _master: Callable[[RendezvousInfo], tuple[str, int]] = field(repr=False, compare=False)
+
+    @cached_property
+    def peers(self) -> list[str]:
+        """The addresses of all nodes, by rank."""
+        return self._peers()
+
+    @cached_property
+    def store(self) -> Store:
+        """A key-value store private to this round. Thread-safe; it ends with the handler."""
+        return self._open_store()
+
+    @property
+    def master_addr(self) -> str:
+        """The address of rank 0."""
+        return self._endpoint[0]
+
+    @property
+    def master_port(self) -> int:
+        """A port that was free on rank 0 when rank 0 looked; waits until rank 0 has said so through the store."""
+        return self._endpoint[1]
+
+    @cached_property
+    def _endpoint(self) -> tuple[str, int]:
+        return self._master(self)

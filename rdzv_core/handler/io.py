@@ -1,0 +1,158 @@
+"""What the state machine wants done (operations and outcomes), and nothing of how it is done."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rdzv_core.abc import MemberLease, Token
+from rdzv_core.handler.head import Head, Seat
+
+
+class Channel(enum.Enum):
+    """What runs beside what: on each channel at most one operation is under way."""
+
+    HEAD_READ = enum.auto()
+    HEAD_WAIT = enum.auto()
+    HEAD_WRITE = enum.auto()
+    ROSTER = enum.auto()
+    MEMBERS_READ = enum.auto()
+    MEMBERS_WAIT = enum.auto()
+    LEASE = enum.auto()
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """Something to be done on the store; its result, or its error, is handed back with it."""
+
+    channel: ClassVar[Channel]
+
+    started: float
+
+
+@dataclass(frozen=True, eq=False)
+class ReadHead(Operation):
+    """Read the register; the result is a `StateSnapshot` or None."""
+
+    channel = Channel.HEAD_READ
+
+
+@dataclass(frozen=True, eq=False)
+class WaitHead(Operation):
+    """Wait for the register's token to differ; the result is `(changed, snapshot)`."""
+
+    channel = Channel.HEAD_WAIT
+    token: Token | None
+    timeout: float
+
+
+@dataclass(frozen=True, eq=False)
+class WriteHead(Operation):
+    """Compare and set the register, after the roster's value where there is one; the result is a `SetStateResult`."""
+
+    channel = Channel.HEAD_WRITE
+    head: Head
+    token: Token | None
+    roster: tuple[str, bytes] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FetchRoster(Operation):
+    """Fetch the roster that a digest names; the result is its seats."""
+
+    channel = Channel.ROSTER
+    digest: str
+
+
+@dataclass(frozen=True, eq=False)
+class ReadMembers(Operation):
+    """Read the memberships, the first `limit` or all, after the register's token `based_on` was read."""
+
+    channel = Channel.MEMBERS_READ
+    limit: int | None = None
+    based_on: Token | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class WaitMembers(Operation):
+    """Wait for the memberships' version to differ; the result is a bool."""
+
+    channel = Channel.MEMBERS_WAIT
+    version: Token
+    timeout: float
+
+
+@dataclass(frozen=True, eq=False)
+class Enter(Operation):
+    """Become a member; the result is a `MemberLease`."""
+
+    channel = Channel.LEASE
+    payload: bytes
+    ttl: float
+
+
+@dataclass(frozen=True, eq=False)
+class Update(Operation):
+    """Replace the payload and refresh; the result is a bool."""
+
+    channel = Channel.LEASE
+    member: MemberLease
+    payload: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Refresh(Operation):
+    """Renew the lease; the result is a bool."""
+
+    channel = Channel.LEASE
+    member: MemberLease
+
+
+@dataclass(frozen=True, eq=False)
+class Leave(Operation):
+    """End the membership; the result is None."""
+
+    channel = Channel.LEASE
+    member: MemberLease
+
+
+@dataclass(frozen=True)
+class Held:
+    """The roster that this node is in, and its own place there."""
+
+    epoch: str
+    round: int
+    fence: int
+    rank: int
+    member: str
+    roster: tuple[Seat, ...]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Outcome: the asked-for round has formed with this node in it."""
+
+    held: Held
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Outcome: the asked-for round will not form for this node."""
+
+    error: Exception
+
+
+@dataclass(frozen=True)
+class Departed:
+    """Outcome: this node has left or finished."""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """Outcome: the run is closed; `error` where it could not be."""
+
+    error: Exception | None = None
+
+
+Outcome = Joined | Failed | Departed | Closed
