@@ -64,7 +64,7 @@ def describe(cause: BaseException) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted ({cause.verify_message}): check the option ca_cert and the host name"
     if isinstance(cause, ssl.SSLError):
-        return f"TLS failed ({cause.reason or cause}): check that it speaks https, and ssl_cert, ssl_cert_key, ca_cert"
+        return f"TLS failed ({cause.reason or cause}): check ssl_cert, ssl_cert_key and ca_cert"
     if isinstance(cause, UnicodeError):
         return f"its name can not be looked up ({cause})"
     return f"{cause or type(cause).__name__}"

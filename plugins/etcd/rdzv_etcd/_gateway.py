@@ -119,7 +119,9 @@ class Gateway:
                 f"backend 'etcd' at {self}: the answer to a write was lost ({why}); it may or may not have taken "
                 "effect: read the state before writing again"
             )
-        return self.error(f"no answer ({why}): is an etcd v3 running and reachable there?")
+        return self.error(
+            f"no answer ({why}): does an etcd v3 run there, reachable from here, and speak {self._scheme}?"
+        )
 
     def _logged_in(self, call: Call, endpoint: HostPort, path: str, payload: bytes) -> dict[str, Any]:
         try:
