@@ -81,6 +81,10 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
         """Give the next revision with `fields` changed."""
         return msgspec.structs.replace(self, revision=self.revision + 1, **fields)
 
+    def with_roster(self, roster: tuple[Seat, ...]) -> Head:
+        """Give the head with the roster that its digest names."""
+        return msgspec.structs.replace(self, roster=roster)
+
     def as_stored(self) -> Head:
         """Give the head as it is written: without a roster that has a value of its own."""
         return msgspec.structs.replace(self, roster=()) if self.digest else self

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import msgspec
-
 from rdzv_core._errors import RendezvousStateError
 from rdzv_core.abc import MembersView, StateSnapshot, Token
 from rdzv_core.handler.head import Head, Seat, decode_announcement, decode_head
@@ -60,7 +58,7 @@ class Knowledge:
             return
         self._keep_last_roster(head.epoch)
         if head.digest and head.digest in self.rosters:
-            head = msgspec.structs.replace(head, roster=self.rosters[head.digest])
+            head = head.with_roster(self.rosters[head.digest])
         self.looked, self.learned_at, self.head, self.token, self.unreadable = True, now, head, snapshot[1], ""
         self.called_since = _since(self.called_since, head, head.called == head.round + 1, now)
         self.pending_since = _since(self.pending_since, head, bool(head.pending), now)
@@ -74,7 +72,7 @@ class Knowledge:
         """Take in a fetched roster; only the last is kept."""
         self.rosters = {digest: roster}
         if self.head is not None and self.head.digest == digest:
-            self.head = msgspec.structs.replace(self.head, roster=roster)
+            self.head = self.head.with_roster(roster)
 
     def learn_members(self, view: MembersView, operation: ReadMembers, own: str, now: float) -> None:
         """Take in a reading of the memberships."""

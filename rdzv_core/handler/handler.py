@@ -1,0 +1,178 @@
+"""The handler: what a job holds on to."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from types import TracebackType
+
+from rdzv_core._errors import RendezvousError
+from rdzv_core._parameters import RendezvousParameters
+from rdzv_core.abc import RendezvousBackend, Store
+from rdzv_core.handler.access import Access
+from rdzv_core.handler.driver import Driver
+from rdzv_core.handler.info import Change, RendezvousInfo
+from rdzv_core.handler.io import Held
+from rdzv_core.handler.machine import Machine
+from rdzv_core.handler.rules import Rules
+from rdzv_core.handler.settings import HandlerSettings
+from rdzv_core.hooks import Departing, Hooks, Joined, Joining, JoiningFailed
+
+log = logging.getLogger("rdzv")
+
+_MASTER_PORT = "rdzv/master_port"
+_CLOSE_SECONDS = 2.0
+
+
+class RendezvousHandler:
+    """One node's part in one run. Thread-safe; not usable across a fork.
+
+    Owns `backend` and closes it. As a context manager it leaves, and releases everything, on exit.
+    """
+
+    def __init__(
+        self,
+        backend: RendezvousBackend,
+        params: RendezvousParameters,
+        settings: HandlerSettings | None = None,
+        hooks: Hooks | None = None,
+    ) -> None:
+        self.settings = settings or HandlerSettings.from_params(params)
+        self._run_id = params.run_id
+        self._backend_name = backend.name
+        self._hooks = hooks or Hooks()
+        self._access = Access(backend)
+        self._driver = Driver(
+            Machine(self.settings, order=self._hooks.rank_order(params.run_id)),
+            self._access.perform,
+            params.run_id[:32],
+        )
+        self._held: Held | None = None
+
+    def next_rendezvous(self) -> RendezvousInfo:
+        """Meet: wait until a round has formed with this node in it. The work of the last round must have stopped.
+
+        Raises `RendezvousTimeoutError` after `join_timeout` (naming who was there and who was missing),
+        `RendezvousClosedError` for a closed run, `RendezvousGracefulExitError` if this node left meanwhile,
+        `RendezvousConnectionError` if the store can not be reached, `RendezvousStateError` if the run's state can not
+        be read, and `ValueError` if this node's settings are not those of the run.
+        """
+        self._hooks.event(Joining(self._run_id, self.settings.node_id))
+        try:
+            held = self._held = self._driver.join()
+        except (RendezvousError, ValueError) as error:
+            self._hooks.event(JoiningFailed(self._run_id, self.settings.node_id, error))
+            raise
+        info = self._info(held)
+        if held.rank == 0:
+            self._publish_port(info)
+        self._hooks.event(Joined(self._run_id, self.settings.node_id, held.round, held.rank, len(held.roster)))
+        return info
+
+    def wait_for_change(self, timeout: float | None = None) -> Change | None:
+        """Wait until this node should stop its work and meet again; None if nothing changed in `timeout` seconds.
+
+        Level-triggered: what changed before the call is reported at once, and again until the next rendezvous.
+        """
+        return self._driver.wait_for_change(timeout)
+
+    def num_nodes_waiting(self) -> int:
+        """Give how many nodes wait that a next round would admit, read now; raises what the store raises."""
+        head = self._access.head()
+        if head is None or not head.round:
+            return 0
+        return Rules().assess(head, self._access.members.members(), settled=False).admissible
+
+    def is_closed(self) -> bool:
+        """Say whether the run is closed, read now; raises what the store raises."""
+        head = self._access.head()
+        return head is not None and head.closed
+
+    def leave(self) -> None:
+        """Take this node out of the run; the others meet again without it. No error if it is not in."""
+        self._depart("left")
+
+    def finish(self) -> None:
+        """Say that this node's work is done, successfully: the others go on undisturbed.
+
+        The last one to finish closes the run.
+        """
+        self._depart("done")
+
+    def close_run(self) -> None:
+        """Close the run: nobody meets in it again. Raises `RendezvousTimeoutError` after `close_timeout` seconds."""
+        self._driver.close_run()
+
+    def set_closed(self) -> None:
+        """Close the run: the reference's name for `close_run`."""
+        self.close_run()
+
+    def shutdown(self) -> bool:
+        """Close the run, then release everything; False if the run could not be closed."""
+        try:
+            self.close_run()
+        except RendezvousError as error:
+            log.warning("the run %r could not be closed: %s", self._run_id, error)
+            return False
+        finally:
+            self.close()
+        return True
+
+    def close(self) -> None:
+        """Release the backend and all threads without a word to the others. Idempotent."""
+        self._driver.close()
+        self._access.close()
+        self._driver.join_threads(_CLOSE_SECONDS)
+
+    def get_backend(self) -> str:
+        """Give the name of the backend."""
+        return self._backend_name
+
+    def get_run_id(self) -> str:
+        """Give the run id."""
+        return self._run_id
+
+    def __enter__(self) -> RendezvousHandler:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.leave()
+        finally:
+            self.close()
+
+    def __repr__(self) -> str:
+        where = f"rank {self._held.rank} of round {self._held.round}" if self._held else "in no round"
+        return f"<RendezvousHandler {self._run_id!r} on {self._backend_name}: {where}>"
+
+    def _depart(self, kind: str) -> None:
+        self._hooks.event(Departing(self._run_id, self.settings.node_id, kind))
+        self._held = None
+        self._driver.depart(kind)
+
+    def _info(self, held: Held) -> RendezvousInfo:
+        return RendezvousInfo(
+            rank=held.rank,
+            world_size=len(held.roster),
+            round=held.round,
+            epoch=held.epoch,
+            fence=held.fence,
+            _peers=lambda: [seat.address for seat in held.roster],
+            _open_store=lambda: self._access.store(held.epoch, held.round),
+            _master=lambda info: (held.roster[0].address, self._master_port(info.store)),
+        )
+
+    def _publish_port(self, info: RendezvousInfo) -> None:
+        """Rank 0 says which port was free on it; if the store fails just now, the others' `master_port` times out."""
+        with socket.socket() as probe:
+            probe.bind(("", 0))
+            port = probe.getsockname()[1]
+        try:
+            info.store.set(_MASTER_PORT, str(port).encode())
+        except RendezvousError as error:
+            log.warning("rank 0 could not publish its port for round %d: %s", info.round, error)
+
+    def _master_port(self, store: Store) -> int:
+        return int(store.get(_MASTER_PORT))

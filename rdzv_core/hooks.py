@@ -1,0 +1,141 @@
+"""What many listeners may hook, carried by pluggy: events, rank assignment, parameter defaults.
+
+A distribution names its plugin in the entry point group `rdzv_core.plugins`; a program registers one with
+`Hooks.register`. The environment variable RDZV_DISABLE_PLUGINS, set to anything but 0, turns the installed ones off.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pluggy
+
+from rdzv_core.handler.head import Seat
+from rdzv_core.handler.rules import RankOrder, natural_order
+
+GROUP = "rdzv_core.plugins"
+DISABLE = "RDZV_DISABLE_PLUGINS"
+
+log = logging.getLogger("rdzv")
+
+hookspec = pluggy.HookspecMarker("rdzv_core")
+hookimpl = pluggy.HookimplMarker("rdzv_core")
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to this node in a run."""
+
+    run_id: str
+    node_id: str
+
+
+@dataclass(frozen=True)
+class Joining(Event):
+    """The node asks for the next round."""
+
+
+@dataclass(frozen=True)
+class JoiningFailed(Event):
+    """No round formed for the node."""
+
+    error: Exception
+
+
+@dataclass(frozen=True)
+class Joined(Event):
+    """The node is in a round."""
+
+    round: int
+    rank: int
+    world_size: int
+
+
+@dataclass(frozen=True)
+class Departing(Event):
+    """The node goes: `how` is `left` or `done`."""
+
+    how: str
+
+
+class Specs:
+    """The hooks."""
+
+    @hookspec
+    def rdzv_event(self, event: Event) -> None:
+        """Take note of an event. Called on the thread that it happened on: be quick. An error is logged, no more."""
+
+    @hookspec(firstresult=True)
+    def rdzv_assign_ranks(self, run_id: str, candidates: list[str], last: list[str]) -> list[str] | None:
+        """Give the candidates' node ids in the order of their ranks, or None to leave it to others.
+
+        `last` has the last round's node ids by rank. What is no permutation of `candidates` is logged and ignored.
+        """
+
+    @hookspec
+    def rdzv_parameter_defaults(self, backend: str) -> dict[str, object] | None:
+        """Give options to be used with `backend` where the job's author gave none."""
+
+
+class Hooks:
+    """The plugins that are listened to. Installed ones are loaded on creation; one that is broken is logged."""
+
+    def __init__(self, load_installed: bool = True) -> None:
+        self._manager = pluggy.PluginManager("rdzv_core")
+        self._manager.add_hookspecs(Specs)
+        if load_installed and os.environ.get(DISABLE, "0") in ("", "0"):
+            self._load_installed()
+
+    def register(self, plugin: object) -> None:
+        """Listen to `plugin`, an object or module with functions marked `hookimpl`; raises `ValueError` if known."""
+        self._manager.register(plugin)
+
+    def event(self, event: Event) -> None:
+        """Tell everybody; an error of a listener is logged and harms nobody."""
+        try:
+            self._manager.hook.rdzv_event(event=event)
+        except Exception:
+            log.exception("a plugin failed on %r", event)
+
+    def defaults(self, backend: str) -> dict[str, Any]:
+        """Give the parameter defaults for a backend; of several for one option the last registered plugin's counts."""
+        merged: dict[str, Any] = {}
+        for given in reversed(self._manager.hook.rdzv_parameter_defaults(backend=backend)):
+            merged.update(given or {})
+        return merged
+
+    def rank_order(self, run_id: str) -> RankOrder:
+        """Give the order of ranks: what the hook says, else natural order."""
+
+        def order(candidates: Sequence[Seat], last: Sequence[Seat]) -> Sequence[Seat]:
+            seats = {seat.node: seat for seat in candidates}
+            try:
+                said = self._manager.hook.rdzv_assign_ranks(
+                    run_id=run_id, candidates=list(seats), last=[seat.node for seat in last]
+                )
+            except Exception:
+                log.exception("a plugin failed to assign ranks; natural order is used")
+                said = None
+            if said is None:
+                return natural_order(candidates, last)
+            if sorted(said) != sorted(seats):
+                log.error(
+                    "a plugin assigned ranks %r to nodes %r: no permutation, natural order is used", said, [*seats]
+                )
+                return natural_order(candidates, last)
+            return [seats[node] for node in said]
+
+        return order
+
+    def _load_installed(self) -> None:
+        import importlib_metadata
+
+        for point in importlib_metadata.entry_points(group=GROUP):
+            try:
+                self._manager.register(point.load(), name=point.name)
+            except Exception:
+                log.exception("the plugin %s (%s) is broken and is left out", point.name, point.value)
