@@ -11,6 +11,7 @@ import pytest
 
 from rdzv_core import MemberLease, RendezvousConnectionError, RendezvousParameters, RendezvousStateError, register_key
 from rdzv_core.fallback import RegisterMembership
+from rdzv_core.fallback._pace import Life
 from rdzv_core.fallback._roll import Slot
 from rdzv_core.memory import MemoryBackend
 
@@ -192,6 +193,29 @@ def test_one_who_only_observes_ends_nobody(make_bare: Any, here: Any, clock: Any
     before = dict(hub.raw)
     assert watch(observer, clock, 3 * TTL) == 1
     assert hub.raw == before
+
+
+def test_one_who_waits_looks_often_enough_for_the_shortest_lease(
+    here: Any, there: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it has been waiting, it looks several times a ttl: else it could tell nobody's end."""
+    short = 0.2
+    lease, lasting = here.enter(b"short", short), here.enter(b"long", 100 * TTL)
+    version = there.members().version
+    pauses: list[float] = []
+
+    def sleep(life: Life, seconds: float) -> None:
+        pauses.append(seconds)
+        clock.advance(seconds)
+        assert here.refresh(lasting)
+        if len(pauses) < 50:
+            assert here.refresh(lease)
+        assert len(pauses) < 500, "the end of a member that does not refresh is not seen"
+
+    monkeypatch.setattr(Life, "sleep", sleep)
+    assert there.wait_members(version, 60)
+    assert max(pauses) <= short / 4
+    assert [member.payload for member in there.members().members] == [b"long"]
 
 
 # Lost answers
