@@ -41,15 +41,27 @@ def backend(open_backend: Callable[..., TcpBackend]) -> TcpBackend:
     return open_backend("127.0.0.1:0", read_timeout=10)
 
 
-@pytest.fixture
-def free_port() -> int:
-    """A port on which nobody listens, and which the system gives to no connection while the test runs."""
+@pytest.fixture(scope="session")
+def free_ports() -> Iterator[int]:
+    """Ports on which nobody listens, and which the system gives to no connection while the tests run."""
     # Below the range from which the system takes the ports of outgoing connections.
-    for port in range(20_000 + os.getpid() % 5000, 30_000):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no free port")
+    return filter(_is_free, range(20_000 + os.getpid() % 5000, 29_000))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        for host, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)):
+            with socket.socket(family) as probe:
+                probe.bind((host, port))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture
+def free_port(free_ports: Iterator[int]) -> int:
+    """A port of `free_ports`."""
+    return next(free_ports)
 
 
 class ServerProcess:
@@ -80,6 +92,19 @@ class ServerProcess:
 @pytest.fixture
 def serve() -> Iterator[Callable[..., ServerProcess]]:
     """Start `rdzv serve` processes, and end them when the test is over."""
+    with _starting() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def serve_module() -> Iterator[Callable[..., ServerProcess]]:
+    """The same for as long as a module's tests run."""
+    with _starting() as start:
+        yield start
+
+
+@contextlib.contextmanager
+def _starting() -> Iterator[Callable[..., ServerProcess]]:
     started: list[ServerProcess] = []
 
     def start(endpoint: str = "127.0.0.1:0") -> ServerProcess:
