@@ -43,4 +43,13 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> 
     Console().print(table)
 
 
-_STYLES = {"ok": "green", "broken": "bold red", "present": "green", "gone": "red"}
+_STYLES = {
+    "ok": "green",
+    "working": "green",
+    "present": "yellow",
+    "done": "dim",
+    "left": "dim",
+    "gone": "red",
+    "lost": "red",
+    "broken": "bold red",
+}

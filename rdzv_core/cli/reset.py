@@ -34,13 +34,10 @@ def reset(backend: str, endpoint: str, run_id: str, config: dict[str, str], yes:
 def _check(found: RunStatus, yes: bool) -> None:
     if not found.exists:
         raise RendezvousError(f"there is no run {found.run_id!r} here, so there is nothing to reset")
-    alive = [f"{each.node_id} at {each.addr}" for each in (*found.roster, *found.waiting) if _is_alive(each)]
+    working = {f"{each.node_id} ({each.addr})" for each in found.roster if each.present}
+    alive = sorted(working | {f"{each.node_id} ({each.addr})" for each in found.waiting})
     if alive and not yes:
         raise RendezvousError(
             f"run {found.run_id!r} has {len(alive)} live members ({', '.join(alive[:8])}{', …' if alive[8:] else ''}): "
             "stop them first, or give --yes to cut them off"
         )
-
-
-def _is_alive(member: object) -> bool:
-    return bool(getattr(member, "present", True))

@@ -81,11 +81,9 @@ def run(
 
     began = time.monotonic()
     with create_handler(params) as handler:
-        say(
-            f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} "
-            f"(connected in {time.monotonic() - began:.3f} s)"
-        )
-        return Agent(handler, command, max_restarts, grace, say).run()
+        connected = f"connected in {time.monotonic() - began:.3f} s"
+        asking = f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} ({connected})"
+        return Agent(handler, command, max_restarts, grace, say).run(asking)
 
 
 def _range(nodes: tuple[int, int]) -> str:

@@ -11,7 +11,7 @@ from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.cli._errors import FAILED
 from rdzv_core.cli._options import json_option, parameters, run_options
 from rdzv_core.cli._output import show_json, show_table
-from rdzv_core.inspection import RunStatus, inspect_run
+from rdzv_core.inspection import RosterMember, RunStatus, inspect_run
 
 
 @click.command()
@@ -43,18 +43,22 @@ def headline(found: RunStatus) -> str:
     """Say in one line how the run stands."""
     if not found.exists:
         return f"run {found.run_id!r}: no such run"
+    nodes = f", {found.min_nodes} to {found.max_nodes} nodes" if found.max_nodes else ""
     return (
-        f"run {found.run_id!r}: {found.phase}, round {found.round} of epoch {found.epoch}, fence {found.fence}, "
-        f"{found.min_nodes} to {found.max_nodes} nodes"
+        f"run {found.run_id!r}: {found.phase}, round {found.round} of epoch {found.epoch}, fence {found.fence}{nodes}"
     )
 
 
 def _show(found: RunStatus) -> None:
     click.echo(headline(found))
     if found.roster:
-        rows = [
-            [str(each.rank), each.node_id, each.addr, "present" if each.present else "gone"] for each in found.roster
-        ]
+        rows = [[str(each.rank), each.node_id, each.addr, _state(each)] for each in found.roster]
         show_table(("rank", "node", "address", "state"), rows)
     if found.waiting:
         show_table(("waiting node", "address"), [[each.node_id, each.addr] for each in found.waiting])
+
+
+def _state(member: RosterMember) -> str:
+    if member.present:
+        return "working" if member.announced else "present"
+    return member.went or "gone"

@@ -72,6 +72,7 @@ def test_survivors_of_a_killed_node_meet_again(node: Start, tmp_path: Path) -> N
     ]
     for each in nodes:
         each.says(" of 3 in ")
+    _until(lambda: all((tmp_path / f"pid{number}").exists() for number in range(3)), "all commands have started")
     victim = int((tmp_path / "pid2").read_text())
     nodes[2].process.kill()
     for number in range(2):

@@ -1,18 +1,16 @@
 """Brings the decisions, the command and the rendezvous together: events come in on one queue, effects go out.
 
-The main thread decides and acts. Three kinds of helper threads only wait, each for one thing, and report it: the
-next round, a change of the round, the end of the command.
+The main thread decides and acts. Helper threads only wait, each for one thing, and report it: the next round, a
+change of the round, the end of the command, a signal.
 """
 
 from __future__ import annotations
 
 import queue
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from rdzv_core._errors import RendezvousError
 from rdzv_core.cli.node.decide import Decider
@@ -35,11 +33,13 @@ from rdzv_core.cli.node.events import (
     Start,
     Stop,
 )
+from rdzv_core.cli.node.signals import reported
 from rdzv_core.cli.node.worker import Guard, Worker
-from rdzv_core.handler import ChangeReason, RendezvousHandler
+from rdzv_core.handler import ChangeReason, RendezvousHandler, RendezvousInfo
 
-_PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_LOOK_EVERY = 1.0
+_LOOK_EVERY = 0.5
+
+T = TypeVar("T")
 
 
 class Agent:
@@ -67,11 +67,15 @@ class Agent:
         self._grace_ends: float | None = None
         self._over = threading.Event()
 
-    def run(self) -> int:
-        """Give the command's exit status; raises the rendezvous' error where no round can be had."""
+    def run(self, announcement: str) -> int:
+        """Say `announcement`, then meet and work; gives the command's exit status.
+
+        Raises the rendezvous' error where no round can be had, and `OSError` if the command can not be started.
+        """
         self._guard = Guard()
         try:
-            with self._signals():
+            with reported(lambda number: self._events.put(Signalled(number))):
+                self._say(announcement)
                 self._meet()
                 while True:
                     for effect in self._decider.on(self._next_event()):
@@ -116,21 +120,39 @@ class Agent:
             return event
 
     def _meet(self) -> None:
-        self._in_background("rdzv-meet", self._wait_for_round)
+        self._report("rdzv-meet", self._wait_for_round)
 
     def _wait_for_round(self) -> Event:
         began = time.monotonic()
-        info = self._handler.next_rendezvous()
-        seconds = time.monotonic() - began
-        environment = job_environment(info, self._handler.get_run_id())
-        return Met(info.round, info.rank, info.world_size, seconds, environment)
+        while True:
+            info = self._handler.next_rendezvous()
+            environment = self._environment(info)
+            if environment is not None:
+                seconds = time.monotonic() - began
+                return Met(info.round, info.rank, info.world_size, seconds, environment)
+
+    def _environment(self, info: RendezvousInfo) -> dict[str, str] | None:
+        """Wait for what rank 0 has to tell; None if the round is over before it did, as when rank 0 was killed."""
+        told: queue.SimpleQueue[dict[str, str] | Exception] = queue.SimpleQueue()
+        _in_background("rdzv-environment", lambda: job_environment(info, self._handler.get_run_id()), told.put)
+        while True:
+            try:
+                outcome = told.get(timeout=_LOOK_EVERY)
+            except queue.Empty:
+                change = self._handler.wait_for_change(0)
+                if change is not None and change.reason is not ChangeReason.CLOSED:
+                    return None
+                continue
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
 
     def _start(self, met: Met) -> None:
         worker = Worker(self._command, met.environment)
         self._guard.watch(worker.group)
         self._worker = worker
-        self._in_background("rdzv-command", lambda: Ended(worker.wait()))
-        self._in_background("rdzv-watch", lambda: self._wait_for_change(met.round, worker))
+        self._report("rdzv-command", lambda: Ended(worker.wait()))
+        self._report("rdzv-watch", lambda: self._wait_for_change(met.round, worker))
 
     def _wait_for_change(self, number: int, worker: Worker) -> Event | None:
         told_of_closing = False
@@ -167,31 +189,25 @@ class Agent:
             self._worker.wait()
             self._guard.watch(None)
 
-    def _in_background(self, name: str, wait: Callable[[], Event | None]) -> None:
-        def report() -> None:
-            try:
-                event = wait()
-            except Exception as error:  # noqa: BLE001 - the main thread decides what becomes of it
-                event = NotMet(error)
-            if event is not None:
-                self._events.put(event)
+    def _report(self, name: str, wait: Callable[[], Event | None]) -> None:
+        """Put on the queue what `wait`, run in a thread of its own, gives."""
 
-        threading.Thread(target=report, name=name, daemon=True).start()
+        def put(outcome: Event | Exception | None) -> None:
+            if outcome is not None:
+                self._events.put(NotMet(outcome) if isinstance(outcome, Exception) else outcome)
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        def take(number: int, _frame: FrameType | None) -> None:
-            self._events.put(Signalled(number))
+        _in_background(name, wait, put)
 
-        before = {number: signal.getsignal(number) for number in _PASSED_ON}
-        taken = [number for number, old in before.items() if old is not signal.SIG_IGN]
-        for number in taken:
-            signal.signal(number, take)
+
+def _in_background(name: str, wait: Callable[[], T], report: Callable[[T | Exception], None]) -> None:
+    def run() -> None:
         try:
-            yield
-        finally:
-            for number in taken:
-                signal.signal(number, before[number])
+            outcome: T | Exception = wait()
+        except Exception as error:  # noqa: BLE001 - who gets the report decides what becomes of it
+            outcome = error
+        report(outcome)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
 
 
 def _ended(effect: Exit) -> int:
