@@ -92,20 +92,24 @@ import os, sys, threading, time
 from rdzv_core import RendezvousParameters
 from rdzv_etcd import create_backend
 
-backend = create_backend(RendezvousParameters("etcd", sys.argv[1], sys.argv[2], 1, 9, read_timeout=20))
+backend = create_backend(RendezvousParameters("etcd", sys.argv[1], sys.argv[2], 1, 9, read_timeout=60))
 first = backend.set_state(b"parent")
 waited = []
-thread = threading.Thread(target=lambda: waited.append(backend.wait_state(first.token, 30)))
+thread = threading.Thread(target=lambda: waited.append(backend.wait_state(first.token, 30)), daemon=True)
 thread.start()
-while not any(call.sent for call in list(backend._client._calls)):
+while True:  # until the watch stands; the look before it has a longer deadline
+    watch = [call for call in backend._client._calls.copy() if call.sent and call.deadline < time.monotonic() + 35]
+    if watch:
+        break
     time.sleep(0.005)
-assert backend.get_state() is not None  # leaves an idle connection behind
+other = backend.sibling("other")
+others = other.set_state(b"other")  # leaves an idle connection behind, which both inherit
 pid = os.fork()
 if pid == 0:
     try:
-        assert backend.get_state() == (b"parent", first.token)
-        other = backend.sibling("child")
-        assert other.set_state(b"x").has_set
+        for _ in range(200):
+            assert other.get_state() == (b"other", others.token)
+        assert other.set_state(b"child", others.token).has_set
         other.close()
         backend.close()
     except BaseException:
@@ -113,12 +117,15 @@ if pid == 0:
         traceback.print_exc()
         os._exit(1)
     os._exit(0)
+for _ in range(200):
+    assert backend.get_state() == (b"parent", first.token)
 assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-assert thread.is_alive(), waited
-assert backend.get_state() == (b"parent", first.token)
+assert list(backend._client._calls) == watch, "the child's close cut the parent's watch"
+assert other.get_state().state == b"child"
 second = backend.set_state(b"parent again", first.token)
 thread.join(20)
 assert waited == [(True, (b"parent again", second.token))], waited
+other.close()
 backend.close()
 print("parent and child went on")
 """
