@@ -151,4 +151,4 @@ def _outcome(status: int) -> str:
 
 def _sentence(changed: Changed) -> str:
     change = changed.change
-    return f"round {changed.round}: {change.detail or change.reason.value} ({change.reason.name})"
+    return f"round {changed.round}, {change.reason.name}: {change.detail or change.reason.value}"
