@@ -9,40 +9,23 @@ from typing import Any
 import pytest
 
 from rdzv_conformance.helpers import installed_helpers
-from rdzv_conformance.runner import Anchor
+from rdzv_conformance.runner import AnchorHolder
 from rdzv_conformance.subject import Subject
 from rdzv_conformance.suite import Suite
 from rdzv_conformance.target import Helpers, Target
 from rdzv_core import RendezvousParameters
 
 
-class _AnchorHolder:
-    """Keeps one anchor open: another one as soon as the target is another."""
-
-    def __init__(self) -> None:
-        self._held: tuple[Target, Anchor] | None = None
-
-    def hold(self, target: Target) -> None:
-        if self._held is None or self._held[0] != target:
-            self.release()
-            self._held = (target, Anchor(target))
-
-    def release(self) -> None:
-        if self._held is not None:
-            self._held[1].close()
-            self._held = None
-
-
 class BackendConformance(Suite):
     """Every clause of the contract, for a backend of your own::
 
+        @pytest.fixture(scope="module")
+        def endpoint():
+            with a_redis_server() as server:
+                yield f"localhost:{server.port}"
+
         class TestRedis(BackendConformance):
             backend = "redis"
-
-            @pytest.fixture(scope="class")
-            def endpoint(self):
-                with a_redis_server() as server:
-                    yield f"localhost:{server.port}"
 
     `backend`, `endpoint`, `options` and the helpers below may each be a class attribute or a fixture of that name, on
     the class or anywhere pytest finds one; a fixture goes first. A helper that is absent leaves the clauses that need
@@ -64,7 +47,7 @@ class BackendConformance(Suite):
     network: bool | None = None
 
     @pytest.fixture
-    def subject(self, request: pytest.FixtureRequest, _rdzv_anchor: _AnchorHolder) -> Iterator[Subject]:
+    def subject(self, request: pytest.FixtureRequest, _rdzv_anchor: AnchorHolder) -> Iterator[Subject]:
         """The backend under test, on a run of its own."""
         backend = _given(self, request, "backend")
         if not isinstance(backend, str):
@@ -83,12 +66,6 @@ class BackendConformance(Suite):
         subject = Subject(target)
         yield subject
         subject.clean_up()
-
-    @pytest.fixture(scope="class")
-    def _rdzv_anchor(self) -> Iterator[_AnchorHolder]:
-        holder = _AnchorHolder()
-        yield holder
-        holder.release()
 
 
 def _given(test: BackendConformance, request: pytest.FixtureRequest, name: str) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 from rdzv_conformance.expect import shown_error
 from rdzv_conformance.helpers import installed_helpers
-from rdzv_conformance.runner import Anchor, claimed_profiles, run_test, tests_of
+from rdzv_conformance.runner import Anchor, claimed_profiles, run_test, select_tests
 from rdzv_conformance.target import Target, preload
 
 
@@ -46,7 +46,7 @@ def _certify(job: dict[str, Any], say: Callable[..., None]) -> None:
         return
     with anchor:
         profiles = tuple(job["profiles"]) or claimed_profiles(anchor.backend)
-        tests = [name for name in tests_of(profiles) if name not in job["done"]]
+        tests = [name for name in select_tests(profiles) if name not in job["done"]]
         say("plan", profiles=profiles, tests=tests, name=anchor.backend.name)
         for name in tests:
             say("start", test=name)

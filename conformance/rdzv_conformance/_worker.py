@@ -59,7 +59,7 @@ def write(subject: Subject, say: Say, state: bytes, token: Any) -> None:
 
 
 def count(subject: Subject, say: Say, steps: int) -> None:
-    """Add one, `steps` times."""
+    """Add one, at least `steps` times."""
     register = subject.open()
     register.get_state()
     say("ready")

@@ -107,7 +107,9 @@ def certify(
             return _report(backend, endpoint, options, profiles, found)
 
 
-def _run_once(job: Mapping[str, Any], found: list[TestResult], progress: Progress | None) -> tuple[bool, tuple[str, ...]]:
+def _run_once(
+    job: Mapping[str, Any], found: list[TestResult], progress: Progress | None
+) -> tuple[bool, tuple[str, ...]]:
     child = _Child(job)
     profiles: tuple[str, ...] = tuple(job["profiles"])
     total, running = 0, None

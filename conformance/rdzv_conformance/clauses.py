@@ -82,16 +82,16 @@ def clauses_of(test: object) -> tuple[str, ...]:
     return tuple(getattr(test, "rdzv_clauses", ()))
 
 
-def tests_by_clause(suite: type) -> dict[str, list[str]]:
+def map_clauses(suite: type) -> dict[str, list[str]]:
     """Give the clause-to-test map: for every clause of the catalogue the names of its tests in the class `suite`."""
     found: dict[str, list[str]] = {number: [] for number in catalogue()}
-    for name in test_names(suite):
+    for name in names_of_tests(suite):
         for number in clauses_of(getattr(suite, name)):
             found[number].append(name)
     return found
 
 
-def test_names(suite: type) -> list[str]:
+def names_of_tests(suite: type) -> list[str]:
     """Give the names of the clause tests of a class, in the order of the catalogue."""
     order = {number: place for place, number in enumerate(catalogue())}
     names = [name for name in dir(suite) if name.startswith("test_") and clauses_of(getattr(suite, name))]

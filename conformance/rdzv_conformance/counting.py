@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import NamedTuple
 
-from rdzv_conformance.expect import equal, fail, that
+from rdzv_conformance.expect import fail, that
 from rdzv_conformance.register import Register
+
+OVERLAP = 0.3
+MANY = 500
 
 
 class Increment(NamedTuple):
@@ -18,9 +22,13 @@ class Increment(NamedTuple):
 
 
 def count_up(register: Register, steps: int) -> list[Increment]:
-    """Add one, `steps` times, reading again after every refusal."""
+    """Add one at least `steps` times, and on for a while; read again after every refusal.
+
+    On a store that is faster than the start of a thread everybody would else be done before the next begins.
+    """
     done: list[Increment] = []
-    while len(done) < steps:
+    ends = time.monotonic() + OVERLAP
+    while len(done) < steps or (time.monotonic() < ends and len(done) < MANY):
         found = register.get_state()
         number = int(found.state) + 1 if found else 1
         used = found.token if found else None
@@ -30,10 +38,10 @@ def count_up(register: Register, steps: int) -> list[Increment]:
     return done
 
 
-def check_counted(register: Register, done: list[list[Increment]], total: int, who: str) -> None:
+def check_counted(register: Register, done: list[list[Increment]], who: str) -> None:
     """Fail the clause unless every token was won once and the register counts every increment."""
     steps = [step for each in done for step in each]
-    equal(f"the number of increments that {len(done)} {who} were told they made", len(steps), total)
+    total = len(steps)
     _once("used up", [step.used for step in steps], who)
     _once("given to a write", [step.got for step in steps], who)
     found = register.get_state()

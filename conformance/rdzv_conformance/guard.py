@@ -12,6 +12,9 @@ from rdzv_conformance.expect import ClauseFailed, shown_error
 
 T = TypeVar("T")
 
+LOOK_EVERY = 0.1
+"""Seconds between two looks at the calls under way: a wake-up for every call would slow down every call."""
+
 
 class _Call(NamedTuple):
     what: str
@@ -41,12 +44,6 @@ class Calls:
         finally:
             with self._lock:
                 del self._under_way[key]
-
-    def time_left(self, at_most: float) -> float:
-        """Give the seconds until the first call under way is overdue."""
-        now = time.monotonic()
-        with self._lock:
-            return min([call.began + call.limit - now for call in self._under_way.values()], default=at_most)
 
     def overdue(self) -> str | None:
         """Name a call that is overdue."""
@@ -84,7 +81,7 @@ def run_guarded(check: Callable[[], None], calls: Calls, limit: float) -> None:
 
     ends = time.monotonic() + limit
     threading.Thread(target=body, name="rdzv-conformance-check", daemon=True).start()
-    while not done.wait(max(0.0, min(calls.time_left(limit), ends - time.monotonic()))):
+    while not done.wait(LOOK_EVERY):
         overdue = calls.overdue()
         if overdue is not None:
             raise ClauseFailed(f"{overdue}: a call must return or raise")

@@ -97,7 +97,10 @@ class Proxy:
         else:
             self._writers.add(store_writer)
             both = (self._pump(reader, store_writer, self._request), self._pump(store_reader, writer, self._answer))
-            await asyncio.gather(*both)
+            try:
+                await asyncio.gather(*both)
+            except asyncio.CancelledError:
+                pass  # by a cut, which has reset both sides
             self._writers.discard(store_writer)
         finally:
             self._writers.discard(writer)

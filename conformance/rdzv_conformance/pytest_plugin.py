@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from _pytest.terminal import TerminalReporter
+
+    from rdzv_conformance.runner import AnchorHolder
 
 PROPERTY = "rdzv_conformance"
 
@@ -21,6 +23,16 @@ PROPERTY = "rdzv_conformance"
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line("markers", "rdzv_clause(id): a test for a clause of the rdzv contract, by its number")
+
+
+@pytest.fixture(scope="class")
+def _rdzv_anchor() -> Iterator[AnchorHolder]:
+    """What keeps a store open between the tests of a class; here, because a class can hold no fixture of that scope."""
+    from rdzv_conformance.runner import AnchorHolder
+
+    holder = AnchorHolder()
+    yield holder
+    holder.release()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

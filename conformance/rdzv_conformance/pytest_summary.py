@@ -8,7 +8,7 @@ from typing import Any
 
 from rdzv_conformance.clauses import PROFILES
 from rdzv_conformance.results import ClauseResult, Report, Subject, TestResult, by_clause, count
-from rdzv_conformance.runner import tests_of
+from rdzv_conformance.runner import select_tests
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def summary(findings: Sequence[Mapping[str, Any]]) -> Summary:
     clauses = by_clause(results, profiles)
     backend = str(findings[0]["backend"])
     report = Report(Subject(backend, ""), profiles, clauses)
-    wanted = tests_of(profiles)
+    wanted = select_tests(profiles)
     missing = len(set(wanted) - {result.test for result in results})
     counts = ", ".join(f"{number} {status}" for status, number in count(clauses).items() if number)
     lines = [*(_line(each) for each in clauses if each.status != "pass"), f"clauses: {counts}"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from rdzv_conformance.clauses import catalogue, clauses_of, test_names
+from rdzv_conformance.clauses import catalogue, clauses_of, names_of_tests
 from rdzv_conformance.guard import run_guarded
 from rdzv_conformance.results import TestResult, status_of
 from rdzv_conformance.subject import Subject
@@ -48,17 +48,36 @@ class Anchor:
         self.close()
 
 
+class AnchorHolder:
+    """Keeps one anchor open: another one as soon as the target is another."""
+
+    def __init__(self) -> None:
+        self._held: tuple[Target, Anchor] | None = None
+
+    def hold(self, target: Target) -> None:
+        """Make sure that the anchor of `target`, and no other, is open."""
+        if self._held is None or self._held[0] != target:
+            self.release()
+            self._held = (target, Anchor(target))
+
+    def release(self) -> None:
+        """Close the anchor."""
+        if self._held is not None:
+            self._held[1].close()
+            self._held = None
+
+
 def claimed_profiles(backend: RendezvousBackend) -> tuple[str, ...]:
     """Give the profiles that a backend claims by the capabilities it has."""
     return ("core", *(profile for profile, capability in _CLAIMS.items() if isinstance(backend, capability)))
 
 
-def tests_of(profiles: Iterable[str]) -> list[str]:
+def select_tests(profiles: Iterable[str]) -> list[str]:
     """Give the names of the tests of `profiles`, in the order of the catalogue."""
     wanted = set(profiles)
     return [
         name
-        for name in test_names(Suite)
+        for name in names_of_tests(Suite)
         if any(catalogue()[number].profile in wanted for number in clauses_of(getattr(Suite, name)))
     ]
 

@@ -14,7 +14,7 @@ from rdzv_core import RendezvousBackend, RendezvousStateError, SetStateResult, S
 class Register(RendezvousBackend):
     """A register in a field."""
 
-    name = "register"  # type: ignore[assignment]
+    name = "register"
 
     def __init__(self) -> None:
         self.held: StateSnapshot | None = None
@@ -38,11 +38,13 @@ class Register(RendezvousBackend):
 
 
 class OnARegister:
+    _backend: RendezvousBackend
+
     def setUp(self) -> None:
-        self._backend = Register()
+        self._register = self._backend = Register()
 
     def _corrupt_state(self) -> None:
-        self._backend.corrupt = True
+        self._register.corrupt = True
 
 
 class MixinLastTest(OnARegister, unittest.TestCase, RendezvousBackendTestMixin):

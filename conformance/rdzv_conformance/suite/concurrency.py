@@ -20,14 +20,14 @@ class Concurrency:
     def test_RDZV_CAS_11_threads_on_one_instance_lose_no_update(self, subject: Subject) -> None:
         """Four threads share an instance: every token is won once, and every increment is there."""
         register = subject.open()
-        check_counted(register, race(COUNTERS, lambda _: count_up(register, STEPS)), COUNTERS * STEPS, "threads")
+        check_counted(register, race(COUNTERS, lambda _: count_up(register, STEPS)), "threads")
 
     @clause("RDZV-CAS-12")
     def test_RDZV_CAS_12_instances_in_one_process_lose_no_update(self, subject: Subject) -> None:
         """Four instances of a run, a thread each: every token is won once, and every increment is there."""
         instances = [subject.open() for _ in range(COUNTERS)]
         done = race(COUNTERS, lambda number: count_up(instances[number], STEPS))
-        check_counted(subject.open(), done, COUNTERS * STEPS, "instances")
+        check_counted(subject.open(), done, "instances")
 
     @clause("RDZV-CAS-13")
     def test_RDZV_CAS_13_processes_lose_no_update(self, subject: Subject) -> None:
@@ -43,4 +43,4 @@ class Concurrency:
         finally:
             for worker in workers:
                 worker.stop()
-        check_counted(subject.open(), done, COUNTERS * STEPS, "processes")
+        check_counted(subject.open(), done, "processes")

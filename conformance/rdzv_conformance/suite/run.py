@@ -30,7 +30,10 @@ class Isolation:
     def test_RDZV_RUN_2_any_run_id_is_a_register_of_its_own(self, subject: Subject) -> None:
         """Run ids that a file system, a URL, a database or a library might bend are all kept apart."""
         registers = {run_id: subject.open(run_id) for run_id in _run_ids(subject.run_id)}
-        tokens = {run_id: register.write(run_id.encode()) for run_id, register in registers.items()}
+        tokens = {}
+        for run_id, register in registers.items():
+            register.is_empty(f"of run {shown(run_id)}, which nobody has written: does another run share its key?")
+            tokens[run_id] = register.write(run_id.encode())
         for run_id, register in registers.items():
             register.holds(run_id.encode(), tokens[run_id], f"of run {shown(run_id)}")
 

@@ -1,0 +1,92 @@
+"""Mutants of RDZV-WATCH: how one waits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import AbstractContextManager
+
+from rdzv_conformance.mutants._memory import SoundMemory, mutant
+from rdzv_core import StateSnapshot, Token
+
+
+@mutant(
+    "a-wait-holds-the-lock",
+    "A call that waits holds the lock of the instance (E8).",
+    "WATCH-6",
+    message="has not returned",
+    may_break=("LIFE-3",),
+)
+class AWaitHoldsTheLock(SoundMemory):
+    def get_state(self) -> StateSnapshot | None:
+        with self._one():
+            return super().get_state()
+
+    def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
+        with self._one():
+            return super().wait_state(token, timeout)
+
+    def _one(self) -> AbstractContextManager[bool]:
+        lock: AbstractContextManager[bool] = vars(self).setdefault("lock", threading.RLock())
+        return lock
+
+
+@mutant(
+    "waits-for-other-bytes",
+    "A wait compares states, not tokens: it misses a write of equal bytes.",
+    "WATCH-1",
+    message="after a write of equal bytes",
+)
+class WaitsForOtherBytes(SoundMemory):
+    def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
+        ends = time.monotonic() + timeout
+        before = self.get_state()
+        changed, found = super().wait_state(token, timeout)
+        while changed and before and found and found.token != before.token and found.state == before.state:
+            if time.monotonic() >= ends:
+                return False, found
+            changed, found = super().wait_state(found.token, ends - time.monotonic())
+        return changed, found
+
+
+@mutant(
+    "waits-for-events-only",
+    "A wait begins with the next event: what happened since the token was read is missed.",
+    "WATCH-1",
+    message="has not returned",
+    may_break=("WATCH-2", "WATCH-3", "WATCH-5", "LIFE-3"),
+)
+class WaitsForEventsOnly(SoundMemory):
+    def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:  # noqa: ARG002 - that is the fault
+        found = self.get_state()
+        return super().wait_state(found and found.token, timeout)
+
+
+@mutant(
+    "deletion-goes-unseen",
+    "A wait goes on when the state is deleted: there is no event for it.",
+    "WATCH-3",
+    message="after a deletion",
+)
+class DeletionGoesUnseen(SoundMemory):
+    def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
+        ends = time.monotonic() + timeout
+        changed, found = super().wait_state(token, timeout)
+        if changed and found is None:
+            return super().wait_state(None, max(0.0, ends - time.monotonic()))
+        return changed, found
+
+
+@mutant(
+    "gives-up-early",
+    "A wait returns after the store's own short polling interval.",
+    "WATCH-4",
+    message="gave up after",
+    may_break=("LIFE-3", "WATCH-1", "WATCH-2", "WATCH-3", "WATCH-5", "WATCH-6"),
+)
+class GivesUpEarly(SoundMemory):
+    def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
+        return super().wait_state(token, min(timeout, 0.05))
+
+
+MUTANTS = (AWaitHoldsTheLock, WaitsForOtherBytes, WaitsForEventsOnly, DeletionGoesUnseen, GivesUpEarly)

@@ -1,0 +1,112 @@
+"""`rdzv certify`: a verdict without a line of code, whatever the backend does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from rdzv_conformance.certify import CouldNotRunError, certify
+from rdzv_conformance.commands import certify as command
+from rdzv_conformance.network import closed_port
+
+INSTALL = ("rdzv_conformance.mutants:install",)
+
+CRASHES = """
+import os, signal
+from rdzv_core import register
+from rdzv_conformance.mutants._memory import SoundMemory
+
+class Crashes(SoundMemory):
+    def set_state(self, state, token=None):
+        if len(state) == 256 * 1024:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().set_state(state, token)
+
+def install():
+    register("crashes", Crashes.from_params)
+"""
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "rdzv_conformance", *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_the_reference_backend_is_certified() -> None:
+    """Exit status 0, a line for every clause, the verdict last; which test runs is said on stderr meanwhile."""
+    ran = _run("memory", "--endpoint", "certify", "--profile", "core")
+    lines = ran.stdout.splitlines()
+    assert ran.returncode == 0, ran.stderr
+    assert lines[0].split() == ["RDZV-STATE-1", "pass"]
+    assert lines[-1] == "certified: core"
+    assert "RDZV-CAS-4 a stale token changes nothing" in ran.stderr
+
+
+def test_a_report_for_machines(tmp_path: Path) -> None:
+    """--json prints the report on stdout and nothing else; --report writes it as well."""
+    ran = _run(
+        "memory", "--endpoint", "certify", "--profile", "watch", "--json", "--report", str(tmp_path / "deep" / "er")
+    )
+    report = json.loads(ran.stdout)
+    assert report["certified"] is True
+    assert report["profiles"] == ["watch"]
+    assert report["subject"]["distribution"] == "rdzv-core"
+    assert json.loads((tmp_path / "deep" / "er" / "memory.json").read_text(encoding="utf-8")) == report
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("no-such-backend", "--endpoint", "x"), "no backend 'no-such-backend' is installed"),
+        (("memory", "--endpoint", "x", "--option", "speed=9"), "unknown option speed='9'"),
+        (("memory", "--endpoint", "x", "--option", "speed"), "'speed' is not name=value"),
+        (("memory",), "--endpoint"),
+        (("memory", "--endpoint", "x", "--profile", "best"), "'best' is not one of"),
+    ],
+)
+def test_what_can_not_run_is_status_2_and_says_why(arguments: tuple[str, ...], words: str) -> None:
+    """No such backend, a bad option, bad usage: the reason, no traceback, status 2."""
+    result = CliRunner().invoke(command, list(arguments))
+    assert result.exit_code == 2
+    assert words in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_store_that_is_not_there_could_not_be_tested() -> None:
+    """An unreachable store at the start is no verdict about the backend."""
+    with pytest.raises(CouldNotRunError, match="did not answer"):
+        certify("sound-remote", f"127.0.0.1:{closed_port()}", {}, preload=INSTALL)
+
+
+def test_a_backend_that_kills_the_process_fails_that_clause_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The suite goes on in a new process after the test in which the backend died."""
+    (tmp_path / "crashing_backend.py").write_text(CRASHES, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    report = certify("crashes", "here", {}, ("core",), preload=("crashing_backend:install",))
+    failed = {each.clause: each.message for each in report.of("fail")}
+    assert set(failed) - {"RDZV-PKG-1", "RDZV-PKG-4"} == {"RDZV-STATE-4", "RDZV-STATE-5"}
+    assert "the process died in this test (status -9" in failed["RDZV-STATE-4"]
+    assert not report.certified
+
+
+def test_a_broken_backend_is_not_certified_and_the_clauses_are_named() -> None:
+    """The verdict names what is broken."""
+    report = certify("token-is-the-value", "here", {}, ("core",), preload=INSTALL)
+    assert report.verdict.startswith("NOT certified: core (")
+    assert "RDZV-CAS-7 fail" in report.verdict
+
+
+def test_progress_tells_what_runs_and_how_much_is_left() -> None:
+    """Every test is announced once, with its place in the whole."""
+    seen: list[Any] = []
+    certify("memory", "here", {}, ("store",), progress=lambda *step: seen.append(step))
+    assert [done for _, done, _ in seen] == list(range(len(seen)))
+    assert {total for _, _, total in seen} == {len(seen)}

@@ -1,0 +1,92 @@
+"""The pytest plugin: a verdict at the end of a run that has conformance tests, nothing at all in one that has none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+CLASS = """
+import pytest
+from rdzv_conformance import BackendConformance
+from rdzv_conformance.mutants import install
+
+install()
+
+{fixture}
+
+class TestMine(BackendConformance):
+    backend = {backend!r}
+    preload = ("rdzv_conformance.mutants:install",)
+    {body}
+"""
+
+
+def _pytest(folder: Path, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (folder / "test_mine.py").write_text(text, encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--strict-markers", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_class_of_two_lines_gives_a_verdict(tmp_path: Path) -> None:
+    """A name and an endpoint are enough; the clauses that did not pass are listed with their reason."""
+    text = CLASS.format(backend="memory", fixture="@pytest.fixture\ndef endpoint(): return 'here'", body="")
+    ran = _pytest(tmp_path, text, "-m", "rdzv_clause")
+    assert ran.returncode == 0, ran.stdout
+    assert "rdzv conformance: memory" in ran.stdout
+    assert "RDZV-CAS-13    unsupported" in ran.stdout
+    assert "certified: core, watch, membership, store" in ran.stdout
+
+
+def test_a_selection_gives_no_certificate(tmp_path: Path) -> None:
+    """What was deselected makes the verdict partial."""
+    ran = _pytest(tmp_path, CLASS.format(backend="memory", fixture="", body="endpoint = 'here'"), "-k", "RDZV_CAS_4")
+    assert ran.returncode == 0, ran.stdout
+    assert "1 passed" in ran.stdout
+    assert "partial, not certified" in ran.stdout
+
+
+def test_a_broken_backend_fails_the_test_of_the_clause(tmp_path: Path) -> None:
+    """The finding is in pytest's own output, and in the summary by clause."""
+    text = CLASS.format(backend="falsy-is-none", fixture="", body="endpoint = 'here'")
+    ran = _pytest(tmp_path, text, "-k", "RDZV_CAS")
+    assert ran.returncode == 1
+    assert "RDZV-CAS-6     fail" in ran.stdout
+    assert "1 failed" in ran.stdout
+
+
+def test_helpers_may_be_attributes_or_fixtures(tmp_path: Path) -> None:
+    """Without the helper corrupt the clauses are untested; with one, as a fixture or an attribute, they run."""
+    helper = "from rdzv_conformance.helpers import corrupt_memory\n"
+    cases = {
+        "": ("", "2 skipped"),
+        "fixture": (f"{helper}@pytest.fixture\ndef corrupt(): return corrupt_memory", "2 passed"),
+        "attribute": (helper, "2 passed"),
+    }
+    for case, (fixture, outcome) in cases.items():
+        body = "endpoint = 'here'" + ("; corrupt = staticmethod(corrupt_memory)" if case == "attribute" else "")
+        text = CLASS.format(backend="sound-memory", fixture=fixture, body=body)
+        ran = _pytest(tmp_path, text, "-rs", "-k", "STATE_6 or STATE_7")
+        assert outcome in ran.stdout, (case, ran.stdout)
+        assert ("untested: needs the helper corrupt" in ran.stdout) == (case == "")
+
+
+def test_a_class_that_names_no_backend_says_what_is_missing(tmp_path: Path) -> None:
+    """The error is about the class, not about the suite's insides."""
+    ran = _pytest(tmp_path, CLASS.format(backend=None, fixture="", body=""), "-k", "RDZV_CAS_4")
+    assert ran.returncode == 1
+    assert "TestMine must say which backend it tests" in ran.stdout
+
+
+def test_a_run_without_conformance_tests_loads_nothing(tmp_path: Path) -> None:
+    """Who has the suite installed and runs other tests neither waits for it nor reads of it."""
+    text = "import sys\ndef test_it(): assert not [m for m in sys.modules if m.startswith(('rdzv_core', 'msgspec'))]\n"
+    ran = _pytest(tmp_path, text)
+    assert ran.returncode == 0, ran.stdout
+    assert "rdzv" not in ran.stdout
