@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rdzv_conformance.helpers import installed_helpers
+from rdzv_conformance.pytest_plugin import BACKEND
 from rdzv_conformance.runner import AnchorHolder
 from rdzv_conformance.subject import Subject
 from rdzv_conformance.suite import Suite
@@ -54,6 +55,7 @@ class BackendConformance(Suite):
             pytest.fail(
                 f"{type(self).__name__} must say which backend it tests, as in: backend = 'redis'", pytrace=False
             )
+        request.node.stash[BACKEND] = backend
         lent = installed_helpers(backend)
         given = {field.name: _given(self, request, field.name) for field in fields(Helpers)}
         helpers = Helpers(**{name: getattr(lent, name) if value is None else value for name, value in given.items()})

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from rdzv_conformance.expect import shown_error
+from rdzv_conformance.expect import ClauseFailed, shown_error
 from rdzv_conformance.helpers import installed_helpers
 from rdzv_conformance.runner import Anchor, claimed_profiles, run_test, select_tests
 from rdzv_conformance.target import Target, preload
+from rdzv_core import RendezvousError
 
 
 def main() -> None:
@@ -42,7 +43,10 @@ def _certify(job: dict[str, Any], say: Callable[..., None]) -> None:
         )
         anchor = Anchor(target)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - told to the command, which prints it
-        say("refused", message=str(error) or shown_error(error))
+        # What the backend said itself is plainer than the finding that the watchdog made of it.
+        said = error.__cause__ if isinstance(error, ClauseFailed) and error.__cause__ else error
+        expected = isinstance(said, (ValueError, RendezvousError, ClauseFailed))
+        say("refused", message=str(said) if expected and str(said) else shown_error(said))
         return
     with anchor:
         profiles = tuple(job["profiles"]) or claimed_profiles(anchor.backend)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rdzv_conformance.runner import AnchorHolder
 
 PROPERTY = "rdzv_conformance"
+BACKEND = pytest.StashKey[str]()
+"""The name of the backend that a test is about, as its class or a fixture gave it."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,8 +64,13 @@ def _finding(item: pytest.Item, when: str, clauses: tuple[str, ...], error: Base
         status, message = "untested", str(error)
     elif status == "fail" and when != "call":
         status = "error"
-    backend = str(getattr(getattr(item, "cls", None), "backend", "?"))
-    return {"backend": backend, "test": item.name, "clauses": clauses, "status": status, "message": message}
+    return {
+        "backend": item.stash.get(BACKEND, "?"),
+        "test": item.name,
+        "clauses": clauses,
+        "status": status,
+        "message": message,
+    }
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from rdzv_conformance.mutants._catalogue import Mutant
 from rdzv_conformance.mutants._remote import READ_TIMEOUT, SoundRemote
-from rdzv_core import RendezvousConnectionError, RendezvousParameters, accepts_options
+from rdzv_core import RendezvousConnectionError, RendezvousParameters, SetStateResult, Token, accepts_options
 
 
 class RawErrors(SoundRemote):
@@ -59,6 +60,29 @@ class CloseWaits(SoundRemote):
         with self.lock:
             self.closed = True
             self.drop()
+
+
+class LocksInTheProcess(SoundRemote):
+    everybody = threading.RLock()
+
+    def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
+        with self.everybody:
+            found = self.get_state()
+            if found is None or token is None or token != found.token:
+                return super().set_state(state, token)
+            while True:
+                now = self.get_state()
+                answer = super().set_state(state, now and now.token)
+                if answer and answer.has_set:
+                    return answer
+
+
+class NamesNoEndpoint(SoundRemote):
+    def __init__(self, params: RendezvousParameters) -> None:
+        try:
+            super().__init__(params)
+        except ValueError as error:
+            raise ValueError("invalid literal for int() with base 10") from error
 
 
 def _mutant(
@@ -114,6 +138,21 @@ MUTANTS = (
         "CAS-14",
         message="whose answer was lost",
         may_break=("LIFE-3", "CONN-4"),
+    ),
+    _mutant(
+        LocksInTheProcess,
+        "locks-in-the-process",
+        "Comparing and writing are held together by a lock of the process, of which other processes know nothing.",
+        "CAS-13",
+        message="each token has one winner",
+        may_break=("CONN-4",),
+    ),
+    _mutant(
+        NamesNoEndpoint,
+        "names-no-endpoint",
+        "A malformed endpoint is an error of whatever parsed it.",
+        "PARAM-4",
+        message="does not name it",
     ),
     _mutant(
         CloseWaits,

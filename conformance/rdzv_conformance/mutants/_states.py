@@ -24,6 +24,45 @@ class GetWaits(SoundMemory):
 
 
 @mutant(
+    "write-behind",
+    "A write is acknowledged with a provisional token, before the store has given the real one.",
+    "CAS-1",
+    message="the token after it was created",
+    may_break=(
+        *(f"STATE-{number}" for number in (3, 4, 5, 7, 8, 9)),
+        *(f"CAS-{number}" for number in (*range(2, 11), 11, 12)),
+        *("RUN-1", "RUN-2", "RUN-3", "LIFE-2", "LIFE-3", "LIFE-5"),
+    ),
+)
+class WriteBehind(SoundMemory):
+    def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
+        answer = super().set_state(state, token)
+        return answer._replace(token=b"pending " + state[:8]) if answer and answer.has_set else answer
+
+
+@mutant(
+    "acknowledges-and-forgets",
+    "A write is acknowledged, and lost before it is stored.",
+    "STATE-2",
+    message="gave None after set_state(b'first')",
+    may_break=tuple(
+        f"{section}-{number}"
+        for section, numbers in {"STATE": 9, "CAS": 12, "RUN": 4, "LIFE": 5}.items()
+        for number in range(1, numbers + 1)
+    ),
+)
+class AcknowledgesAndForgets(SoundMemory):
+    def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
+        with self.opened():
+            found = self.get_state()
+            there = self.hub.raw.get(self.key)
+            answer = super().set_state(state, token)
+            if found is None and there is None:
+                self.hub.raw.pop(self.key, None)
+            return answer
+
+
+@mutant(
     "empty-is-absent",
     "`if not state: return None` takes an empty state for none (E3).",
     "STATE-3",
@@ -250,6 +289,8 @@ class PurposeBehindASlash(SoundMemory):
 
 MUTANTS = (
     GetWaits,
+    WriteBehind,
+    AcknowledgesAndForgets,
     EmptyIsAbsent,
     Sentinel,
     Strips,

@@ -89,4 +89,41 @@ class GivesUpEarly(SoundMemory):
         return super().wait_state(token, min(timeout, 0.05))
 
 
-MUTANTS = (AWaitHoldsTheLock, WaitsForOtherBytes, WaitsForEventsOnly, DeletionGoesUnseen, GivesUpEarly)
+@mutant(
+    "looks-then-listens",
+    "A wait reads the state first and asks for events afterwards: a change in between wakes nobody.",
+    "WATCH-5",
+    message="has not returned",
+    may_break=("WATCH-1", "WATCH-2", "WATCH-3"),
+)
+class LooksThenListens(SoundMemory):
+    def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
+        found = self.get_state()
+        if found is None or found.token != token:
+            return super().wait_state(token, timeout)
+        time.sleep(0.001)  # the way to the store
+        now = self.get_state()
+        return super().wait_state(now and now.token, timeout)
+
+
+@mutant(
+    "none-is-a-token",
+    "A wait takes None for a token that is not the current one, and returns at once.",
+    "WATCH-2",
+    "WATCH-4",
+    message="returned though there was no state",
+)
+class NoneIsAToken(SoundMemory):
+    def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
+        return super().wait_state(b"none" if token is None else token, timeout)
+
+
+MUTANTS = (
+    AWaitHoldsTheLock,
+    WaitsForOtherBytes,
+    WaitsForEventsOnly,
+    DeletionGoesUnseen,
+    GivesUpEarly,
+    LooksThenListens,
+    NoneIsAToken,
+)

@@ -16,7 +16,7 @@ from rdzv_conformance.subject import Subject
 from rdzv_core import RendezvousConnectionError
 
 LOST_ANSWERS = 4
-BACK_LIMIT = 20.0
+BACK_LIMIT = 10.0
 
 
 class Outages:
