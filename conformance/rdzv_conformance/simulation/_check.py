@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from rdzv_core.handler.head import decode_head
 from rdzv_core.handler.io import Held
 
 
@@ -18,8 +19,19 @@ class Checker:
 
     rosters: dict[tuple[str, int], tuple[object, int]] = field(default_factory=dict)
     rounds: int = 0
+    last_formed: float = 0.0
 
-    def joined(self, held: Held) -> None:
+    def written(self, before: bytes | None, after: bytes) -> None:
+        """A closed run stays closed; rounds and fences of an epoch never go back."""
+        old, new = None if before is None else decode_head(before), decode_head(after)
+        if old is None or old.epoch != new.epoch:
+            return
+        if old.closed:
+            raise Violation(f"the closed run of epoch {old.epoch} was written again")
+        if new.round < old.round or new.fence < old.fence or new.round > old.round + 1:
+            raise Violation(f"round {old.round} of epoch {old.epoch} was followed by {new.round}")
+
+    def joined(self, held: Held, now: float) -> None:
         """At most one roster a round; ranks 0..n-1, the same for everybody; one fence number a roster."""
         key = (held.epoch, held.round)
         known = self.rosters.setdefault(key, (held.roster, held.fence))
@@ -27,7 +39,8 @@ class Checker:
             raise Violation(f"two rosters for round {held.round} of epoch {held.epoch}")
         if held.roster[held.rank].member != held.member:
             raise Violation(f"rank {held.rank} of round {held.round} is not who it says")
-        self.rounds = len(self.rosters)
+        if len(self.rosters) > self.rounds:
+            self.rounds, self.last_formed = len(self.rosters), now
 
     def working(self, groups: Iterable[Held]) -> None:
         """Never two groups at work at once."""

@@ -17,18 +17,24 @@ Answer = Callable[[Any], None]
 
 @dataclass
 class Network:
-    """Carries operations to the store and answers back; `timeout` is when an unanswered one fails."""
+    """Carries operations to the store and answers back; `timeout` is when an unanswered one fails.
+
+    `loss` is the share of messages that never arrive, `late` of those that come seconds late, out of order and perhaps
+    after their sender has given up.
+    """
 
     world: World
     store: SimStore
     delay: float = 0.005
     loss: float = 0.0
+    late: float = 0.01
     timeout: float = 2.0
     cut_off: set[str] = field(default_factory=set)
 
     def carry(self, node: str, operation: io.Operation, answer: Answer, fail: Callable[[Exception], None]) -> None:
         """Send `operation`; in the end exactly one of `answer` and `fail` is called."""
         open_ = [True]
+        sequence = operation.member.next_sequence() if isinstance(operation, (io.Update, io.Refresh)) else 0
 
         def finish(result: Any) -> None:
             if not open_[0] or self._lost(node):
@@ -42,7 +48,11 @@ class Network:
 
         self.world.later(self.timeout + getattr(operation, "timeout", 0.0), give_up)
         if not self._lost(node):
-            self.world.later(self._delay(), lambda: None if node in self.cut_off else self._execute(operation, finish))
+            self.world.later(self._delay(), lambda: self._arrive(node, operation, sequence, finish))
+
+    def _arrive(self, node: str, operation: io.Operation, sequence: int, finish: Answer) -> None:
+        if node not in self.cut_off:
+            self._execute(operation, sequence, finish)
 
     def _settle(self, open_: list[bool], node: str, answer: Answer, result: Any) -> None:
         if open_[0] and node not in self.cut_off:
@@ -53,9 +63,10 @@ class Network:
         return node in self.cut_off or self.world.random.random() < self.loss
 
     def _delay(self) -> float:
-        return self.world.random.expovariate(1 / self.delay)
+        delay = self.world.random.expovariate(1 / self.delay)
+        return delay + self.world.random.uniform(0.5, 5.0) if self.world.random.random() < self.late else delay
 
-    def _execute(self, operation: io.Operation, finish: Answer) -> None:  # noqa: C901 - one line a kind
+    def _execute(self, operation: io.Operation, sequence: int, finish: Answer) -> None:  # noqa: C901 - one line a kind
         store = self.store
         match operation:
             case io.ReadHead():
@@ -71,9 +82,9 @@ class Network:
             case io.Enter():
                 finish(store.enter(operation.payload, operation.ttl))
             case io.Update():
-                finish(store.refresh(operation.member, operation.payload))
+                finish(store.refresh(operation.member, sequence, operation.payload))
             case io.Refresh():
-                finish(store.refresh(operation.member))
+                finish(store.refresh(operation.member, sequence))
             case io.Leave():
                 store.leave(operation.member)
                 finish(None)

@@ -16,6 +16,8 @@ from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.rules import Rules
 from rdzv_core.handler.settings import HandlerSettings
 
+_OVERDUE_PAUSE = 0.05
+
 
 class Node:
     """A process of the job. `stop_time` is what its work takes to stop once it was told."""
@@ -28,7 +30,7 @@ class Node:
         settings: HandlerSettings,
         rules: Rules,
         stop_time: float,
-        on_joined: Callable[[Held], None],
+        on_joined: Callable[[Held, float], None],
         machine: type[Machine] = Machine,
     ) -> None:
         self.name = name
@@ -137,7 +139,7 @@ class Node:
         if isinstance(outcome, io.Joined):
             self._world.note(f"{self.name} joins {outcome.held.epoch[:4]}/{outcome.held.round} as {outcome.held.rank}")
             self.working = outcome.held
-            self._on_joined(outcome.held)
+            self._on_joined(outcome.held, self._world.time)
         elif isinstance(outcome, io.Failed):
             self._world.note(f"{self.name} fails to join: {type(outcome.error).__name__}")
             self.errors.append(outcome.error)
@@ -169,7 +171,8 @@ class Node:
         if at >= self._tick_at or at == float("inf"):
             return
         self._tick_at = at
-        self._world.later((at - self.now) / self._rate + 1e-6, lambda: self._tick(at))
+        pause = (at - self.now) / self._rate
+        self._world.later(pause + 1e-6 if pause > 0 else _OVERDUE_PAUSE, lambda: self._tick(at))
 
     def _tick(self, at: float) -> None:
         if self._tick_at == at:

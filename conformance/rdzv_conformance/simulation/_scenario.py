@@ -14,6 +14,8 @@ from rdzv_core.handler.rules import Rules
 from rdzv_core.handler.settings import HandlerSettings
 
 FAULTS = ("crash", "stall", "cut", "fail", "lose_state", "lose_members", "late", "leave")
+SETTLED_FOR = 30.0
+MOST_STEPS = 300_000
 
 
 @dataclass(frozen=True)
@@ -42,18 +44,26 @@ class Result:
     trace: list[str]
 
 
-def simulate(scenario: Scenario, rules: Rules | None = None, machine: type[Machine] = Machine) -> Result:
-    """Run a scenario; raises `Violation` with seed and trace if a promise is broken."""
-    return _Run(scenario, rules or Rules(), machine).run()
+def simulate(
+    scenario: Scenario,
+    rules: Rules | None = None,
+    machine: type[Machine] = Machine,
+    store: type[SimStore] = SimStore,
+) -> Result:
+    """Run a scenario; raises `Violation` with seed and trace if a promise is broken.
+
+    `rules`, `machine` and `store` take what a mutant has changed.
+    """
+    return _Run(scenario, rules or Rules(), machine, store).run()
 
 
 class _Run:
-    def __init__(self, scenario: Scenario, rules: Rules, machine: type[Machine]) -> None:
+    def __init__(self, scenario: Scenario, rules: Rules, machine: type[Machine], store: type[SimStore]) -> None:
         self.scenario, self.rules, self.machine = scenario, rules, machine
         self.world = World(scenario.seed)
-        self.store = SimStore(self.world)
-        self.network = Network(self.world, self.store, loss=scenario.loss)
         self.checker = Checker()
+        self.store = store(self.world, self.checker.written)
+        self.network = Network(self.world, self.store, loss=scenario.loss)
         self.nodes: list[Node] = []
         self.void_until = 0.0
         self.lost_state_at = self.lost_members_at = -1e9
@@ -79,13 +89,18 @@ class _Run:
         try:
             while self.world.time < scenario.stormy_for + scenario.peace_for and self.world.step():
                 steps += 1
-                if self.world.time >= self.void_until:
-                    self.checker.working(node.at_work for node in self.nodes if node.at_work)
+                self._check(steps)
             self._everybody_met()
         except Violation as violation:
             trace = "\n".join(self.world.trace[-60:])
             raise Violation(f"seed {scenario.seed} at {self.world.time:.3f} s: {violation}\n{trace}") from None
         return Result(self.checker.rounds, steps, self.world.trace)
+
+    def _check(self, steps: int) -> None:
+        if steps > MOST_STEPS:
+            raise Violation(f"{MOST_STEPS} steps: nodes and store talk without end")
+        if self.world.time >= self.void_until:
+            self.checker.working(node.at_work for node in self.nodes if node.at_work)
 
     def _add(self, name: str, delay: float) -> None:
         def enter() -> None:
@@ -108,7 +123,7 @@ class _Run:
     def _fault(self) -> None:
         scenario, chance = self.scenario, self.world.random
         if self.world.time > scenario.stormy_for:
-            self.network.loss = 0.0
+            self.network.loss = self.network.late = 0.0
             self.network.cut_off.clear()
             self.world.note("PEACE")
             return
@@ -136,6 +151,8 @@ class _Run:
             case "late":
                 if len([one for one in self.nodes if one.alive]) < self.scenario.nodes + 2:
                     self._add(f"late{len(self.nodes)}", 0.0)
+            case "close":
+                node.close()
             case "lose_state":
                 self.lost_state_at = self.world.time
                 self.store.lose_state()
@@ -157,6 +174,8 @@ class _Run:
         self.world.later(seconds, lambda: self.network.cut_off.discard(node.name))
 
     def _everybody_met(self) -> None:
+        if self.checker.last_formed > self.world.time - SETTLED_FOR:
+            raise Violation(f"a round still formed at {self.checker.last_formed:.0f} s: it does not settle")
         alive = [node for node in self.nodes if node.alive and not node.job_done]
         if any(node.closed for node in alive):
             return

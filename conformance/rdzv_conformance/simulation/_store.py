@@ -14,6 +14,7 @@ class _Entry:
     payload: bytes
     ttl: float
     ends: float
+    sequence: int = 0
 
 
 @dataclass
@@ -21,6 +22,7 @@ class SimStore:
     """Every method is one atomic step at the store; leases end by the store's clock."""
 
     world: World
+    check: Callable[[bytes | None, bytes], None]
     state: bytes | None = None
     token: int = 0
     rosters: dict[str, bytes] = field(default_factory=dict)
@@ -43,6 +45,7 @@ class SimStore:
         if token != current:
             assert self.state is not None
             return SetStateResult(self.state, self.token, False)
+        self.check(self.state, state)
         self.writes += 1
         self.token += 1
         self.state = state
@@ -51,17 +54,24 @@ class SimStore:
 
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
         """Add a member."""
-        lease = MemberLease(ttl, str(self.incarnation), f"{self.world.random.getrandbits(128):032x}")
+        lease = MemberLease(ttl, str(self.incarnation), self.new_id(payload))
         self.members[lease.id] = _Entry(payload, ttl, self.world.time + ttl)
         self._changed()
         self._expire_later(lease.id, ttl)
         return lease
 
-    def refresh(self, lease: MemberLease, payload: bytes | None = None) -> bool:
-        """Renew a lease, and replace its payload if one is given."""
+    def new_id(self, payload: bytes) -> str:  # noqa: ARG002 - a mutant makes it from the payload
+        """Give an id for a new member: 128 random bits."""
+        return f"{self.world.random.getrandbits(128):032x}"
+
+    def refresh(self, lease: MemberLease, sequence: int, payload: bytes | None = None) -> bool:
+        """Renew a lease, and replace its payload if one is given; what was sent before a later write is ignored."""
         entry = self.members.get(lease.id)
         if entry is None:
             return False
+        if sequence <= entry.sequence:
+            return True
+        entry.sequence = sequence
         entry.ends = self.world.time + entry.ttl
         self._expire_later(lease.id, entry.ttl)
         if payload is not None and payload != entry.payload:
