@@ -63,7 +63,8 @@ def inspect_run(backend: RendezvousBackend) -> RunStatus:
     try:
         head = access.head()
         if head is None:
-            return RunStatus(run_id, False, "no such run", reasons=["no node has joined under this run id on this store"])
+            reasons = ["no node has joined under this run id on this store"]
+            return RunStatus(run_id, False, "no such run", reasons=reasons)
         return _status(run_id, head, access.members.members())
     finally:
         release(access.members)
