@@ -1,4 +1,4 @@
-"""From parameters to a backend, and to a handler on it, with the environment's registry."""
+"""From parameters to a backend, and to a handler on it, with the environment's registry and plugins."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.abc import RendezvousBackend
-from rdzv_core.registry import BackendFactory, BackendRegistry
+from rdzv_core.registry import BackendFactory, BackendRegistry, normalize, resolve_alias
 
 if TYPE_CHECKING:
     from rdzv_core.handler import RendezvousHandler
+    from rdzv_core.hooks import Hooks
 
 _environment = BackendRegistry()
 
@@ -19,29 +20,43 @@ def register(name: str, factory: BackendFactory) -> None:
     _environment.register(name, factory)
 
 
-def create_backend(params: RendezvousParameters, registry: BackendRegistry | None = None) -> RendezvousBackend:
+def create_backend(
+    params: RendezvousParameters, registry: BackendRegistry | None = None, hooks: Hooks | None = None
+) -> RendezvousBackend:
     """Create the backend that `params` name, found among the installed distributions; the caller closes it.
 
-    The handler's options are accepted beside the backend's own and ignored here. Raises what
-    `BackendRegistry.create` raises.
+    Options that were not given are taken from the plugins' parameter defaults. The handler's options are accepted
+    beside the backend's own and ignored here. Raises what `BackendRegistry.create` raises.
     """
     from rdzv_core.handler.settings import HANDLER_OPTIONS
+    from rdzv_core.hooks import Hooks
 
-    return (registry or _environment).create(params, HANDLER_OPTIONS)
+    return (registry or _environment).create(_with_defaults(params, hooks or Hooks()), HANDLER_OPTIONS)
 
 
-def create_handler(params: RendezvousParameters, registry: BackendRegistry | None = None) -> RendezvousHandler:
+def create_handler(
+    params: RendezvousParameters, registry: BackendRegistry | None = None, hooks: Hooks | None = None
+) -> RendezvousHandler:
     """Create a handler, and its backend, from `params`; its `shutdown` or its context's exit releases both.
 
-    Raises what `create_backend` raises, and `ValueError` for a bad handler option, before anything is created.
+    `hooks` are the plugins that are listened to (default: the installed ones). Raises what `create_backend` raises,
+    and `ValueError` for a bad handler option, before anything is created.
     """
     from rdzv_core.handler import RendezvousHandler
     from rdzv_core.handler.settings import HandlerSettings
+    from rdzv_core.hooks import Hooks
 
-    settings = HandlerSettings.from_params(params)
-    backend = create_backend(params, registry)
+    hooks = hooks or Hooks()
+    settings = HandlerSettings.from_params(_with_defaults(params, hooks))
+    backend = create_backend(params, registry, hooks)
     try:
-        return RendezvousHandler(backend, params, settings)
+        return RendezvousHandler(backend, params, settings, hooks)
     except BaseException:
         backend.close()
         raise
+
+
+def _with_defaults(params: RendezvousParameters, hooks: Hooks) -> RendezvousParameters:
+    resolved = resolve_alias(params)
+    defaults = hooks.defaults(normalize(resolved.backend.rpartition(":")[2]))
+    return resolved.with_backend(resolved.backend, **{**defaults, **resolved.config}) if defaults else params
