@@ -5,11 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer, TcpStore
+from rdzv_tcp._dial import _establish
+from rdzv_tcp._endpoint import Address
+from rdzv_tcp._wire import Welcome, encode, frame
 
 from rdzv_core import RendezvousConnectionError, RendezvousParameters, create_backend
 from rdzv_core.endpoint import HostPort
@@ -304,21 +307,50 @@ def test_a_server_and_a_client_of_different_versions_say_so(server: TcpServer, m
     assert time.monotonic() - began < 10
 
 
-def test_something_else_that_listens_there_is_told_apart() -> None:
+def test_a_server_of_a_later_version_is_told_by_the_client(listening: Callable[..., str]) -> None:
+    """A server that welcomes everybody in another version is refused by the client, with both versions."""
+    endpoint = listening(frame(1, encode(Welcome(99, b"i" * 16, "process 1 on n"))))
+    params = RendezvousParameters("tcp", endpoint, "r", 1, 1, is_host=False, read_timeout=30)
+    with pytest.raises(RendezvousConnectionError, match=r"process 1 on n.* version 99, this client 1.*rdzv-tcp"):
+        create_backend(params)
+
+
+def test_a_connection_to_itself_is_no_connection(free_port: int) -> None:
+    """A socket that got the very port it connects to has met nobody: that is told as nobody listening."""
+    address = Address(socket.AF_INET, ("127.0.0.1", free_port))
+    with socket.socket() as alone:
+        alone.bind(address.sockaddr)
+        alone.setblocking(False)
+        with pytest.raises(ConnectionRefusedError, match="nobody listens"):
+            _establish(alone, address, time.monotonic() + 10, lambda: False)
+
+
+def test_something_else_that_listens_there_is_told_apart(listening: Callable[..., str]) -> None:
     """What answers in another protocol is no store, and the error says so at once."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
+    endpoint = listening(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    params = RendezvousParameters("tcp", endpoint, "r", 1, 1, is_host=False, read_timeout=30)
+    with pytest.raises(RendezvousConnectionError, match="does not speak rdzv's protocol"):
+        create_backend(params)
 
-        def answer() -> None:
-            connection, _ = other.accept()
-            with connection:
-                connection.recv(100)
-                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-                connection.recv(100)
 
-        thread = threading.Thread(target=answer)
-        thread.start()
-        endpoint = f"127.0.0.1:{other.getsockname()[1]}"
-        params = RendezvousParameters("tcp", endpoint, "r", 1, 1, is_host=False, read_timeout=30)
-        with pytest.raises(RendezvousConnectionError, match="does not speak rdzv's protocol"):
-            create_backend(params)
-        thread.join(10)
+@pytest.fixture
+def listening() -> Iterator[Callable[[bytes], str]]:
+    """Listen somewhere and give whoever connects the same answer, whatever it says."""
+    threads: list[threading.Thread] = []
+
+    def start(answer: bytes) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def serve() -> None:
+            with listener, listener.accept()[0] as connection:
+                connection.recv(1000)
+                connection.sendall(answer)
+                connection.recv(1000)
+
+        threads.append(threading.Thread(target=serve))
+        threads[-1].start()
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+    yield start
+    for thread in threads:
+        thread.join(20)

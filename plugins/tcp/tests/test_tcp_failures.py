@@ -300,6 +300,22 @@ def test_a_child_of_the_host_keeps_no_store_alive(open_backend: Open, free_port:
         os.waitpid(child, 0)
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_child_of_a_client_keeps_no_connection_open(
+    open_backend: Open, server: TcpServer, descriptors: Callable[[], set[Any]]
+) -> None:
+    """A forked child holds none of its parent's descriptors: if the parent is killed, the server sees it go."""
+    before = descriptors()
+    backend = open_backend(str(server.endpoint), is_host=False)
+    backend.get_state()
+    parents = descriptors() - before
+    assert parents
+    child = os.fork()
+    if child == 0:
+        os._exit(len(parents & descriptors()))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 _HOST = """
 import sys, threading
 from rdzv_core import RendezvousParameters, create_backend

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from rdzv_tcp import TcpBackend, TcpStore
+from rdzv_tcp import TcpBackend, TcpServer, TcpStore
 
 from rdzv_core import RendezvousConnectionError, RendezvousParameters, create_backend
 
@@ -102,6 +102,31 @@ def test_closing_one_instance_disturbs_no_other(open_backend: Open, closed: str)
         thread.join(20)
     assert sorted(result[1].state for result in results) == [b"s", b"x"]
     sibling.close()
+
+
+def test_close_ends_a_wait_on_a_connection_that_others_keep(open_backend: Open, server: TcpServer) -> None:
+    """RDZV-LIFE-3: a thread reads for all on a shared connection; closing its instance ends it, not the connection."""
+    gone = open_backend(str(server.endpoint), is_host=False)
+    stays = open_backend(str(server.endpoint), is_host=False)
+    raised: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            gone.wait_state(None, 60)
+        except RendezvousConnectionError as error:
+            raised.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    deadline = time.monotonic() + 20
+    while not server._hub._waiting and time.monotonic() < deadline:
+        waiting.join(0.001)
+    began = time.monotonic()
+    gone.close()
+    waiting.join(20)
+    assert time.monotonic() - began < 1
+    assert "this instance is closed" in str(raised[0])
+    assert stays.set_state(b"x")
 
 
 def test_the_last_instance_ends_the_store(free_port: int) -> None:

@@ -65,6 +65,7 @@ def test_a_change_ends_the_wait(open_backend: Open, change: str) -> None:
     deadline = time.monotonic() + 20
     while not hub._waiting and time.monotonic() < deadline:
         waiting.join(0.001)
+    (request,) = next(iter(hub._waiting.values()))
     if change == "delete":
         assert writer.delete_state(token)
         expected: Any = None
@@ -73,6 +74,8 @@ def test_a_change_ends_the_wait(open_backend: Open, change: str) -> None:
         expected = (b"y", token_of(result))
     waiting.join(20)
     assert results == [(True, expected)]
+    assert request.timer is not None
+    assert request.timer.cancelled()
 
 
 def test_no_wake_up_is_lost_however_write_and_wait_meet(open_backend: Open) -> None:
