@@ -12,6 +12,7 @@ from typing import Any
 
 from rdzv_core import clock
 from rdzv_core._errors import RendezvousConnectionError, RendezvousError
+from rdzv_core.handler.head import Bye
 from rdzv_core.handler.info import Change
 from rdzv_core.handler.io import Closed, Departed, Failed, Held, Joined, Operation, Outcome
 from rdzv_core.handler.machine import Machine
@@ -56,7 +57,7 @@ class Driver:
         self._post(ask, future)
         return future.result()
 
-    def depart(self, kind: str) -> None:
+    def depart(self, kind: Bye) -> None:
         """Leave or finish, and wait until that is said or its time is over."""
         future: Future[None] = Future()
 
@@ -139,9 +140,8 @@ class Driver:
         self._settle_all(RendezvousConnectionError("this handler was closed meanwhile"))
 
     def _after(self) -> None:
-        operations, self._machine.operations = self._machine.operations, []
-        outcomes, self._machine.outcomes = self._machine.outcomes, []
-        for operation in operations:
+        outcomes = self._machine.take_outcomes()
+        for operation in self._machine.take_operations():
             self._workers.start(operation)
         change = self._machine.change()
         if change != self._change:

@@ -11,6 +11,7 @@ from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.abc import RendezvousBackend, Store
 from rdzv_core.handler.access import Access
 from rdzv_core.handler.driver import Driver
+from rdzv_core.handler.head import Bye
 from rdzv_core.handler.info import Change, RendezvousInfo
 from rdzv_core.handler.io import Held
 from rdzv_core.handler.machine import Machine
@@ -147,7 +148,7 @@ class RendezvousHandler:
         where = f"rank {self._held.rank} of round {self._held.round}" if self._held else "in no round"
         return f"<RendezvousHandler {self._run_id!r} on {self._backend_name}: {where}>"
 
-    def _depart(self, kind: str) -> None:
+    def _depart(self, kind: Bye) -> None:
         self._hooks.event(Departing(self._run_id, self.settings.node_id, kind))
         self._held = None
         self._driver.depart(kind)

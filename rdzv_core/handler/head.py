@@ -19,6 +19,9 @@ VERSION = 1
 INLINE_ROSTER_BYTES = 8 * 1024
 _MAX_ROSTER_BYTES = 64 * 1024 * 1024
 
+Bye = Literal["", "left", "done"]
+"""How a member says that it goes; empty while it stays."""
+
 T = TypeVar("T")
 
 Departure = Literal["left", "done", "lost"]
@@ -141,7 +144,7 @@ class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     address: str
     ask: Stage | None = None
     at: Stage | None = None
-    bye: Literal["", "left", "done"] = ""
+    bye: Bye = ""
 
 
 def encode_announcement(announcement: Announcement) -> bytes:

@@ -18,14 +18,17 @@ from rdzv_core._errors import (
     RendezvousTimeoutError,
 )
 from rdzv_core.handler import io
-from rdzv_core.handler.head import Announcement, Head, Seat, Stage, Terms, encode_announcement
+from rdzv_core.handler.change import change_of
+from rdzv_core.handler.channels import Channels
+from rdzv_core.handler.head import Announcement, Bye, Head, Seat, Stage, Terms, encode_announcement
 from rdzv_core.handler.info import Change, ChangeReason
 from rdzv_core.handler.io import Channel, Held, Operation, Outcome
-from rdzv_core.handler.knowledge import PLACE_LIMIT, Knowledge
+from rdzv_core.handler.knowledge import Knowledge
 from rdzv_core.handler.leader import Leader, Proposal
-from rdzv_core.handler.lease import Lease
 from rdzv_core.handler.rules import RankOrder, Rules, Situation, natural_order
+from rdzv_core.handler.scout import Scout
 from rdzv_core.handler.settings import HandlerSettings
+from rdzv_core.handler.tenure import Tenure, Wish
 from rdzv_core.handler.texts import closed_text, terms_text, timeout_text
 
 
@@ -40,30 +43,31 @@ class Goal(enum.Enum):
 
 @dataclass
 class _Join:
-    """A round that is being asked for."""
+    """A round that is being asked for: what this node asks, and the place that it was given."""
 
     deadline: float
+    ask: Stage | None = None
+    claim: Held | None = None
+    final_look: bool = False
     trouble_since: float | None = None
     last_error: Exception | None = None
-    final_look: Operation | None = None
-    claim: Held | None = None
 
 
 @dataclass
 class _Departure:
-    """A leaving or finishing that is under way."""
+    """A leaving (`left`) or finishing (`done`) that is under way; an empty kind goes without a word."""
 
-    kind: str
+    kind: Bye
     deadline: float
     said_at: float | None = None
 
 
 @dataclass
-class _Backoff:
-    """When a channel may be used again after an error."""
+class _Closing:
+    """A closing of the run that was asked for."""
 
-    until: float = 0.0
-    failures: int = 0
+    deadline: float
+    last_error: Exception | None = None
 
 
 @dataclass
@@ -81,25 +85,33 @@ class Machine:
 
     def __post_init__(self) -> None:
         self.goal = Goal.IDLE
-        self.known = Knowledge()
-        self.lease: Lease | None = None
         self.held: Held | None = None
         self.fenced: Change | None = None
-        self.operations: list[Operation] = []
         self.outcomes: list[Outcome] = []
-        self.wake_at = float("inf")
-        self._busy: dict[Channel, Operation] = {}
-        self._backoff = {channel: _Backoff() for channel in Channel}
+        self.known = Knowledge()
+        self.channels = Channels(self.random, self.settings.keep_alive_interval / 3)
+        self.scout = Scout(self.known, self.channels, self.settings.ttl, self.random)
+        self.tenure = Tenure(self.settings, self.channels)
+        self._leader = Leader(self.rules, self.order, self.settings.evict_after)
         self._join: _Join | None = None
         self._departure: _Departure | None = None
-        self._close_by: float | None = None
-        self._close_error: Exception | None = None
-        self._ask: Stage | None = None
-        self._stale_view = False
-        self._place_check_at = 0.0
+        self._closing: _Closing | None = None
         self._proposed: tuple[object, str, float] | None = None
-        self._was_member = False
-        self._leader = Leader(self.rules, self.order, self.settings.evict_after)
+
+    @property
+    def wake_at(self) -> float:
+        """When the next tick is due, if nothing else happens before."""
+        return self.channels.wake_at
+
+    def take_operations(self) -> list[Operation]:
+        """Give what is to be started, once."""
+        operations, self.channels.operations = self.channels.operations, []
+        return operations
+
+    def take_outcomes(self) -> list[Outcome]:
+        """Give what is to be reported, once."""
+        outcomes, self.outcomes = self.outcomes, []
+        return outcomes
 
     # What the caller wants
 
@@ -108,24 +120,21 @@ class Machine:
         if self._departure is not None:  # who has said goodbye comes back as somebody new
             self._forget_membership()
         self.goal, self._departure = Goal.JOIN, None
-        self.held = self.fenced = self._ask = None
+        self.held = self.fenced = None
         self._join = _Join(deadline=now + self.settings.join_timeout)
         self.known.looked = False
         self.tick(now)
 
-    def depart(self, kind: str, now: float) -> None:
+    def depart(self, kind: Bye, now: float) -> None:
         """Leave (`left`) or finish (`done`)."""
         if self.goal is Goal.JOIN:
             self.outcomes.append(io.Failed(RendezvousGracefulExitError(f"this node {kind} while it was joining")))
-        seated = self._seated()
-        self.goal, self._join = Goal.DEPART, None
-        self._departure = _Departure(kind if seated else "", deadline=now + self.settings.close_timeout)
+        self._go(kind, now + self.settings.close_timeout)
         self.tick(now)
 
     def close(self, now: float) -> None:
         """Close the run for everybody."""
-        self._close_by = now + self.settings.close_timeout
-        self._close_error = None
+        self._closing = _Closing(now + self.settings.close_timeout)
         self.known.looked = False
         self.tick(now)
 
@@ -133,148 +142,79 @@ class Machine:
         """Take note of the time."""
         self._plan(now)
 
+    def change(self) -> Change | None:
+        """Hold the roster that this node works in against the present."""
+        return self.fenced or change_of(self.held, self.known)
+
     # What the store answered
 
     def done(self, operation: Operation, result: Any, now: float) -> None:
         """Take in the result of an operation; an answer to one that was given up is discarded."""
-        if not self._retire(operation):
+        if not self.channels.retire(operation):
             if isinstance(operation, io.Enter):
-                self.operations.append(io.Leave(now, result))
+                self.channels.operations.append(io.Leave(now, result))
             return
         try:
             self._take_in(operation, result, now)
         except RendezvousStateError as error:
-            self._back_off(operation.channel, now)
+            self.channels.back_off(operation.channel, now)
             self._state_error(error)
         else:
-            self._backoff[operation.channel] = _Backoff()
+            self.channels.succeeded(operation.channel)
             if operation.channel is not Channel.LEASE and self._join is not None:
                 self._join.trouble_since = None
         self._plan(now)
 
     def failed(self, operation: Operation, error: Exception, now: float) -> None:
         """Take in that an operation failed; whether a write took effect is then not known."""
-        if not self._retire(operation):
+        if not self.channels.retire(operation):
             return
-        self._back_off(operation.channel, now)
+        self.channels.back_off(operation.channel, now)
         if isinstance(operation, io.WriteHead):
             self.known.looked = False
-        self._forget_payload(operation)
+        self.tenure.unknown(operation)
         if isinstance(error, RendezvousStateError):
             self._state_error(error)
         else:
             self._trouble(error, now)
         self._plan(now)
 
-    def change(self) -> Change | None:
-        """Hold the roster that this node works in against the present."""
-        if self.fenced is not None or self.held is None:
-            return self.fenced
-        head = self.known.head
-        held, where = self.held, f"round {self.held.round}"
-        if self.known.unreadable:
-            return Change(ChangeReason.STORE_LOST, self.known.unreadable)
-        if head is None or head.epoch != held.epoch or head.round < held.round:
-            return Change(ChangeReason.STORE_LOST, f"the run's register no longer knows {where} of epoch {held.epoch}")
-        if head.round > held.round or held.member in head.departed:
-            return Change(ChangeReason.FENCED, f"{where} was followed by one without this node")
-        if head.closed:
-            return Change(ChangeReason.CLOSED, "the run was closed")
-        if head.pending:
-            reason = ChangeReason[head.pending]
-            gone = [seat.node for seat in held.roster if seat.member in head.departed]
-            return Change(reason, f"{reason.value} ({', '.join(gone[:5])})" if gone else reason.value)
-        return None
-
-    # Taking in results
-
-    def _retire(self, operation: Operation) -> bool:
-        if self._busy.get(operation.channel) is not operation:
-            return False
-        del self._busy[operation.channel]
-        return True
-
     def _take_in(self, operation: Operation, result: Any, now: float) -> None:
-        if isinstance(operation, io.ReadHead):
-            self.known.learn_head(result, operation.started, now)
-        elif isinstance(operation, io.WaitHead):
-            self.known.learn_head(result[1], operation.started, now)
-        elif isinstance(operation, io.WriteHead):
-            self.known.learn_head(None if result is None else (result[0], result[1]), operation.started, now)
-        elif isinstance(operation, io.FetchRoster):
-            self.known.learn_roster(operation.digest, result)
-        elif isinstance(operation, io.ReadMembers):
-            self._learn_members(operation, result, now)
-        elif isinstance(operation, io.WaitMembers):
-            self._stale_view = True
-        else:
-            self._take_in_lease(operation, result)
-
-    def _learn_members(self, operation: io.ReadMembers, view: Any, now: float) -> None:
-        self.known.learn_members(view, operation, self.lease.member.id if self.lease else "", now)
-        # More often than twice a ttl: where leases are aged by observers, one who looks more rarely ages nobody.
-        self._place_check_at = now + self.settings.ttl * self.random.uniform(0.3, 0.45)
-
-    def _take_in_lease(self, operation: Operation, result: Any) -> None:
-        if isinstance(operation, io.Enter):
-            settings = self.settings
-            self.lease = Lease(result, operation.started, settings.ttl, settings.keep_alive_interval, operation.payload)
-            self._was_member = True
-            self._place_check_at = 0.0
-        elif isinstance(operation, io.Leave):
-            self.lease = None
-        elif self._owns(operation):
-            self._renewed(operation, result)
-
-    def _renewed(self, operation: Operation, accepted: bool) -> None:
-        assert self.lease is not None
-        if not accepted:
+        if operation.channel is not Channel.LEASE:
+            self.scout.take_in(operation, result, self.tenure.id, now)
+        elif not self.tenure.take_in(operation, result):
             self._end_membership("the store has ended this node's membership")
-            return
-        self.lease.renewed(operation.started)
-        if isinstance(operation, io.Update):
-            self.lease.payload = operation.payload
-
-    def _owns(self, operation: Operation) -> bool:
-        return self.lease is not None and getattr(operation, "member", None) is self.lease.member
-
-    # Errors
-
-    def _back_off(self, channel: Channel, now: float) -> None:
-        backoff = self._backoff[channel]
-        backoff.failures += 1
-        most = min(1.0, self.settings.keep_alive_interval / 3, 0.02 * 2 ** min(backoff.failures, 10))
-        backoff.until = now + most * self.random.uniform(0.5, 1.0)
-
-    def _forget_payload(self, operation: Operation) -> None:
-        """After an update whose outcome is unknown, so is what the others read."""
-        if isinstance(operation, io.Update) and self.lease is not None and self._owns(operation):
-            self.lease.payload = None
+        elif isinstance(operation, io.Enter):
+            self.scout.entered()
 
     def _state_error(self, error: RendezvousStateError) -> None:
         if self._join is not None:
             self._fail(error)
-        self._close_error = error
+        if self._closing is not None:
+            self._closing.last_error = error
         self.known.looked = True
 
     def _trouble(self, error: Exception, now: float) -> None:
-        self._close_error = error
+        """A first join fails with its first error; one who was a member bears with the store for a ttl."""
+        if self._closing is not None:
+            self._closing.last_error = error
         join = self._join
         if join is None:
             return
         join.last_error = error
         if join.trouble_since is None:
             join.trouble_since = now
-        if not self._was_member or now >= join.trouble_since + self.settings.ttl:
+        if not self.tenure.was_member or now >= join.trouble_since + self.settings.ttl:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
         self.outcomes.append(io.Failed(error))
-        self._join = None
-        self.goal = Goal.DEPART
-        self._departure = _Departure("left" if self._seated() else "", deadline=float("inf"))
+        self._go("left", float("inf"))
 
-    # Membership
+    def _go(self, kind: Bye, deadline: float) -> None:
+        """Depart; one who is in no roster need not say how."""
+        self._departure = _Departure(kind if self._seated() else "", deadline)
+        self.goal, self._join = Goal.DEPART, None
 
     def _end_membership(self, why: str) -> None:
         """A membership ends for good; nobody enters again but by asking anew."""
@@ -283,47 +223,40 @@ class Machine:
             self.fenced = Change(ChangeReason.FENCED, f"{why}: stop the work, then ask again")
             self.held, self.goal = None, Goal.IDLE
         elif self._join is not None:
-            self._join.claim = None
-            self._ask = None
+            self._join.claim = self._join.ask = None
             if self._join.trouble_since is not None and self._join.last_error is not None:
                 self._fail(self._join.last_error)
 
     def _forget_membership(self) -> None:
-        """Answers to an earlier membership are discarded."""
-        self.lease = None
-        for channel in (Channel.LEASE, Channel.MEMBERS_READ, Channel.MEMBERS_WAIT):
-            self._busy.pop(channel, None)
-        self.known.view = None
-        self.known.place = PLACE_LIMIT
+        self.tenure.forget()
+        self.scout.forget_members()
 
     def _seated(self) -> bool:
         head = self.known.whole_head
-        if self.lease is None or head is None:
-            return False
-        return any(seat.member == self.lease.member.id for seat in head.roster)
+        return head is not None and any(seat.member == self.tenure.id for seat in head.roster)
 
     # The plan: what is known held against what is wanted
 
     def _plan(self, now: float) -> None:
-        self.wake_at = float("inf")
+        self.channels.wake_at = float("inf")
         self._watch_lease(now)
         self._advance_join(now)
         self._advance_departure(now)
         self._advance_closing(now)
-        self._plan_head(now)
-        self._plan_members(now)
-        self._plan_lease(now)
+        self._plan_looking(now)
+        self._plan_tenure(now)
         self._plan_write(now)
 
     def _watch_lease(self, now: float) -> None:
-        if self.lease is None:
+        lease = self.tenure.lease
+        if lease is None:
             return
-        if self.lease.fenced(self.rules, now):
-            self._end_membership(f"no keep-alive has succeeded for {now - self.lease.sent:.1f} s")
+        if lease.fenced(self.rules, now):
+            self._end_membership(f"no keep-alive has succeeded for {now - lease.sent:.1f} s")
         elif self._passed_over():
             self._end_membership("the others count this node as lost")
         else:
-            self._wake(self.lease.fenced_at)
+            self.channels.wake(lease.fenced_at)
 
     def _passed_over(self) -> bool:
         held, head = self.held, self.known.head
@@ -347,57 +280,48 @@ class Machine:
 
     def _claim(self, join: _Join, head: Head) -> None:
         """Find oneself in a roster, announce that, and only then return with it."""
-        if self._ask is None or self._ask.epoch != head.epoch:
-            self._ask, join.claim = Stage(head.epoch, head.round + 1), None
+        if join.ask is None or join.ask.epoch != head.epoch:
+            join.ask, join.claim = Stage(head.epoch, head.round + 1), None
         whole = self.known.whole_head
-        if self.lease is None or whole is None or head.round < self._ask.round:
+        if whole is None or head.round < join.ask.round:
             return
-        rank = next((rank for rank, seat in enumerate(whole.roster) if seat.member == self.lease.member.id), None)
+        rank = next((rank for rank, seat in enumerate(whole.roster) if seat.member == self.tenure.id), None)
         if rank is None:
             return
-        join.claim = Held(head.epoch, head.round, head.fence, rank, self.lease.member.id, whole.roster)
-        if self.lease.payload == self._payload():
+        join.claim = Held(head.epoch, head.round, head.fence, rank, self.tenure.id, whole.roster)
+        if self.tenure.says(self._payload()):
             self.goal, self.held, self._join = Goal.WORK, join.claim, None
             self.outcomes.append(io.Joined(join.claim))
 
     def _time(self, join: _Join, now: float) -> None:
         """At the deadline look once more, at a head read after it; then give up."""
         if now < join.deadline:
-            self._wake(join.deadline)
+            self.channels.wake(join.deadline)
             return
-        if join.final_look is None:
-            for channel in (Channel.HEAD_READ, Channel.MEMBERS_READ):
-                self._busy.pop(channel, None)
-            join.final_look = self._start(io.ReadHead(now))
-            if self.lease is not None:
-                self._start(io.ReadMembers(now, based_on=self.known.token))
-        looking = self._busy.get(Channel.HEAD_READ) is join.final_look or Channel.MEMBERS_READ in self._busy
-        over = now >= join.deadline + self.settings.heartbeat_timeout
-        if over or (not looking and join.claim is None):
-            self._time_out()
+        if not join.final_look:
+            join.final_look = True
+            self.scout.final_look(self.tenure.lease is not None, now)
+        over_at = join.deadline + self.settings.heartbeat_timeout
+        if now >= over_at or (not self.scout.looking and join.claim is None):
+            own = Seat(self.tenure.id, self.settings.node_id, self.settings.address)
+            text = timeout_text(self.settings, own, self.known.head, self._last_situation(), join.last_error)
+            error = RendezvousTimeoutError(text)
+            error.__cause__ = join.last_error
+            self._fail(error)
         else:
-            self._wake(join.deadline + self.settings.heartbeat_timeout)
-
-    def _time_out(self) -> None:
-        assert self._join is not None
-        own = Seat(self.lease.member.id if self.lease else "", self.settings.node_id, self.settings.address)
-        text = timeout_text(self.settings, own, self.known.head, self._situation(), self._join.last_error)
-        error = RendezvousTimeoutError(text)
-        error.__cause__ = self._join.last_error
-        self._fail(error)
+            self.channels.wake(over_at)
 
     def _advance_departure(self, now: float) -> None:
         departure = self._departure
-        if departure is None or self.goal is not Goal.DEPART:
+        if departure is None:
             return
-        if self.lease is not None and now < departure.deadline:
-            self._wake(departure.deadline)
-            if not departure.kind:
-                return
-            if self.lease.payload != self._payload():
+        if self.tenure.lease is not None and now < departure.deadline:
+            self.channels.wake(departure.deadline)
+            if not departure.kind or not self.tenure.says(self._payload()):
                 return
             if departure.said_at is None:
-                departure.said_at, self._stale_view = now, True
+                departure.said_at = now
+                self.scout.look_again()
             if departure.kind == "done" and not self._may_go(departure):
                 return
         self._forget_membership()
@@ -418,109 +342,74 @@ class Machine:
         return not situation.asking and all(seat.member in situation.departed for seat in head.roster)
 
     def _advance_closing(self, now: float) -> None:
-        if self._close_by is None:
+        closing = self._closing
+        if closing is None:
             return
         if self.known.looked and self.known.head is not None and self.known.head.closed:
-            self._close_by = None
+            self._closing = None
             self.outcomes.append(io.Closed())
-        elif now >= self._close_by:
-            self._close_by = None
+        elif now >= closing.deadline:
+            self._closing = None
             error = RendezvousTimeoutError(f"the run could not be closed within {self.settings.close_timeout:g} s")
-            error.__cause__ = self._close_error
+            error.__cause__ = closing.last_error
             self.outcomes.append(io.Closed(error))
         else:
-            self._wake(self._close_by)
+            self.channels.wake(closing.deadline)
 
-    def _plan_head(self, now: float) -> None:
-        engaged = self.goal is not Goal.IDLE or self._close_by is not None
-        if not engaged:
+    def _plan_looking(self, now: float) -> None:
+        if self.goal is not Goal.IDLE or self._closing is not None:
+            self.scout.plan_head(self.goal is not Goal.DEPART, now)
+        if self.tenure.lease is None:
             return
-        if not self.known.looked and self._ready(Channel.HEAD_READ, now):
-            self._start(io.ReadHead(now))
-        if self.known.looked and self.goal is not Goal.DEPART and self._ready(Channel.HEAD_WAIT, now):
-            self._start(io.WaitHead(now, self.known.token, self.settings.ttl))
-        if self.known.missing_roster and self._ready(Channel.ROSTER, now):
-            self._start(io.FetchRoster(now, self.known.missing_roster))
+        if self._departure is not None and self._departure.said_at is not None:
+            self.scout.plan_members(True, now)
+        elif self.goal in (Goal.JOIN, Goal.WORK):
+            self.scout.plan_members(self.known.watching, now)
 
-    def _plan_members(self, now: float) -> None:
-        if self.lease is None or self.goal is Goal.IDLE:
-            return
-        if self.goal is Goal.DEPART and (self._departure is None or self._departure.said_at is None):
-            return
-        whole = self.known.watching or self.goal is Goal.DEPART
-        due = self._stale_view or self.known.fresh_view is None if whole else now >= self._place_check_at
-        if due and self._ready(Channel.MEMBERS_READ, now):
-            self._stale_view = False
-            self._start(io.ReadMembers(now, None if whole else PLACE_LIMIT, self.known.token))
-        elif not whole and not due:
-            self._wake(self._place_check_at)
-        view = self.known.view
-        reading = self._stale_view or Channel.MEMBERS_READ in self._busy
-        if whole and view is not None and not reading and self._ready(Channel.MEMBERS_WAIT, now):
-            self._start(io.WaitMembers(now, view.version, self.settings.ttl / 3))
-
-    def _plan_lease(self, now: float) -> None:
-        under_way = self._busy.get(Channel.LEASE)
-        if under_way is not None and not isinstance(under_way, io.Enter):
-            give_up = under_way.started + self.settings.heartbeat_timeout
-            if now < give_up:
-                self._wake(give_up)
-                return
-            self._forget_payload(self._busy.pop(Channel.LEASE))
-        if not self._ready(Channel.LEASE, now):
-            return
-        payload = self._payload()
-        if self.lease is None:
-            if self.goal is Goal.JOIN and payload is not None and self.known.head is not None:
-                self._start(io.Enter(now, payload, self.settings.ttl))
-        elif self.goal is Goal.DEPART and self._departure is not None and not self._departure.kind:
-            self._start(io.Leave(now, self.lease.member))
-        elif payload is not None and payload != self.lease.payload:
-            self._start(io.Update(now, self.lease.member, payload))
-        elif now >= self.lease.refresh_at and self.goal is not Goal.IDLE:
-            self._start(io.Refresh(now, self.lease.member))
+    def _plan_tenure(self, now: float) -> None:
+        if self._departure is not None:
+            wish = Wish.KEEP if self._departure.kind else Wish.LEAVE
+        elif self.goal is Goal.JOIN and self.known.head is not None:
+            wish = Wish.ENTER
         else:
-            self._wake(self.lease.refresh_at)
+            wish = Wish.NOTHING if self.goal is Goal.IDLE else Wish.KEEP
+        self.tenure.plan(wish, self._payload(), now)
 
     def _payload(self) -> bytes | None:
         """What this node's membership should say; None while that is not known."""
-        says = Announcement(self.settings.node_id, self.settings.address)
-        held = self.held or (self._join.claim if self._join else None)
-        if self.goal is Goal.DEPART:
-            if self._departure is None or not self._departure.kind:
-                return None
-            done = self._departure.kind == "done"
-            says = Announcement(says.node, says.address, bye="done" if done else "left")
-        elif held is not None:
-            says = Announcement(says.node, says.address, at=Stage(held.epoch, held.round))
-        elif self._ask is not None and self.goal is Goal.JOIN:
-            says = Announcement(says.node, says.address, ask=self._ask)
-        else:
+        ask = at = None
+        bye: Bye = self._departure.kind if self._departure is not None else ""
+        held = self.held or (self._join.claim if self._join is not None else None)
+        if self._departure is None and held is not None:
+            at = Stage(held.epoch, held.round)
+        elif self._join is not None:
+            ask = self._join.ask
+        if not (bye or at or ask):
             return None
-        return encode_announcement(says)
+        return encode_announcement(Announcement(self.settings.node_id, self.settings.address, ask, at, bye))
 
     # Writing the head
 
     def _plan_write(self, now: float) -> None:
-        if not self.known.looked or not self._ready(Channel.HEAD_WRITE, now):
+        if not self.known.looked or not self.channels.ready(Channel.HEAD_WRITE, now):
             return
         proposal = self._own_write() or self._lead(now)
         if proposal is None:
             return
         if proposal.head is None:
-            self._wake(proposal.until)
+            self.channels.wake(proposal.until)
             return
-        self._start(io.WriteHead(now, proposal.head.as_stored(), self.known.token, proposal.roster))
+        self.channels.start(io.WriteHead(now, proposal.head.as_stored(), self.known.token, proposal.roster))
 
     def _own_write(self) -> Proposal | None:
         """What any node writes: a run's first head, its terms, and its end."""
-        head = self.known.head
+        head, departure = self.known.head, self._departure
         terms = Terms.of(self.settings)
-        if self._close_by is not None and not (head is not None and head.closed):
+        if self._closing is not None and not (head is not None and head.closed):
             begun = head or Head(epoch=self._new_id(), terms=terms)
             return Proposal("close", begun.changed(closed=True))
-        if self._departure is not None and self._departure.kind == "done" and head is not None and not head.closed:
-            return Proposal("close", head.changed(closed=True)) if self._last_to_finish(self._departure) else None
+        if departure is not None and departure.kind == "done" and head is not None and not head.closed:
+            return Proposal("close", head.changed(closed=True)) if self._last_to_finish(departure) else None
         if self.goal is not Goal.JOIN:
             return None
         if head is None:
@@ -529,48 +418,29 @@ class Machine:
 
     def _lead(self, now: float) -> Proposal | None:
         """What the first member writes, or the deputy in place k if that has not happened k delays later."""
-        head, situation = self.known.whole_head, self._situation(now)
-        if head is None or situation is None or not self.known.watching:
+        known, lease = self.known, self.tenure.lease
+        head, view = known.whole_head, known.fresh_view
+        if head is None or view is None or lease is None or not known.watching:
             return None
-        if self.lease is None or self.goal not in (Goal.JOIN, Goal.WORK) or not self.lease.may_write(self.rules, now):
+        if self.goal not in (Goal.JOIN, Goal.WORK) or not lease.may_write(self.rules, now):
             return None
-        if situation.unsure and self.known.incarnation_since is not None:
-            self._wake(self.known.incarnation_since[1] + self.settings.ttl)
-        self.known.note_gone(situation, now)
-        proposal = self._leader.propose(self.known, head, situation, self._new_id(), now)
+        situation = self.rules.assess(head, view, known.settled(now, self.settings.ttl))
+        if situation.unsure and known.incarnation_since is not None:
+            self.channels.wake(known.incarnation_since[1] + self.settings.ttl)
+        known.note_gone(situation, now)
+        proposal = self._leader.propose(known, head, situation, self._new_id(), now)
         if proposal is None or proposal.head is None:
             return proposal
-        since = (self.known.token, proposal.kind)
+        since = (known.token, proposal.kind)
         if self._proposed is None or self._proposed[:2] != since:
             self._proposed = (*since, now)
-        turn = self._proposed[2] + self.known.place * self.settings.deputy_delay
+        turn = self._proposed[2] + known.place * self.settings.deputy_delay
         return proposal if now >= turn else Proposal("wait", None, until=turn)
 
-    def _situation(self, now: float | None = None) -> Situation | None:
-        head, view = self.known.whole_head, self.known.fresh_view
-        if now is None:
-            view = self.known.view
-        if head is None or view is None:
-            return None
-        return self.rules.assess(head, view, now is not None and self.known.settled(now, self.settings.ttl))
-
-    # Small things
-
-    def _start(self, operation: Operation) -> Operation:
-        self._busy[operation.channel] = operation
-        self.operations.append(operation)
-        return operation
-
-    def _ready(self, channel: Channel, now: float) -> bool:
-        if channel in self._busy:
-            return False
-        if now < self._backoff[channel].until:
-            self._wake(self._backoff[channel].until)
-            return False
-        return True
-
-    def _wake(self, at: float) -> None:
-        self.wake_at = min(self.wake_at, at)
+    def _last_situation(self) -> Situation | None:
+        """What was last known, for the text of an error: it decides nothing."""
+        head, view = self.known.whole_head, self.known.view
+        return None if head is None or view is None else self.rules.assess(head, view, settled=False)
 
     def _new_id(self) -> str:
         return f"{self.random.getrandbits(64):016x}"

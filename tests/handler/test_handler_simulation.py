@@ -12,6 +12,7 @@ from rdzv_core.abc import MembersView
 from rdzv_core.handler import io
 from rdzv_core.handler.head import Announcement, Departure, Head, decode_announcement
 from rdzv_core.handler.info import Change
+from rdzv_core.handler.leader import Proposal
 from rdzv_core.handler.machine import Goal, Machine
 from rdzv_core.handler.rules import Rules, Situation
 
@@ -134,9 +135,9 @@ class EdgeTriggered(Machine):
 class DecidesOnAnOldView(Machine):
     """A roster is written on memberships that were read before the token."""
 
-    def _situation(self, now: float | None = None) -> Situation | None:
+    def _lead(self, now: float) -> Proposal | None:
         self.known.view_based_on = self.known.token
-        return super()._situation(now)
+        return super()._lead(now)
 
 
 class ResendsRefusedWrites(Machine):
@@ -145,9 +146,9 @@ class ResendsRefusedWrites(Machine):
     def done(self, operation: io.Operation, result: Any, now: float) -> None:
         super().done(operation, result, now)
         if isinstance(operation, io.WriteHead) and result is not None and not result[2]:
-            self.operations = [one for one in self.operations if not isinstance(one, io.WriteHead)]
-            self._busy.pop(io.Channel.HEAD_WRITE, None)
-            self._start(io.WriteHead(now, operation.head, result[1]))
+            queued = self.channels.operations
+            self.channels.operations = [one for one in queued if not isinstance(one, io.WriteHead)]
+            self.channels.start(io.WriteHead(now, operation.head, result[1]))
 
 
 class IdsAreNames(SimStore):

@@ -10,6 +10,7 @@ from rdzv_conformance.simulation._network import Network
 from rdzv_conformance.simulation._world import World
 from rdzv_core import RendezvousClosedError
 from rdzv_core.handler import io
+from rdzv_core.handler.head import Bye
 from rdzv_core.handler.info import ChangeReason
 from rdzv_core.handler.io import Held
 from rdzv_core.handler.machine import Machine
@@ -81,7 +82,7 @@ class Node:
             self._world.note(f"{self.name}: its work fails")
             self._deliver(self._ask_again)
 
-    def depart(self, kind: str) -> None:
+    def depart(self, kind: Bye) -> None:
         """Let it leave or finish."""
         if self.working is not None and not self._stopping:
             self._world.note(f"{self.name}: {kind}")
@@ -114,9 +115,8 @@ class Node:
 
     def _after(self) -> None:
         machine = self.machine
-        operations, machine.operations = machine.operations, []
-        outcomes, machine.outcomes = machine.outcomes, []
-        for operation in operations:
+        outcomes = machine.take_outcomes()
+        for operation in machine.take_operations():
             self._send(operation)
         for outcome in outcomes:
             self._take(outcome)

@@ -1,0 +1,31 @@
+"""Level-triggered: the roster held against the present, so that what changed before anybody asked is seen too."""
+
+from __future__ import annotations
+
+from rdzv_core.handler.info import Change, ChangeReason
+from rdzv_core.handler.io import Held
+from rdzv_core.handler.knowledge import Knowledge
+
+_MOST_NAMES = 5
+
+
+def change_of(held: Held | None, known: Knowledge) -> Change | None:
+    """Say why the holder of a roster should stop and meet again; None if it need not. Pure."""
+    if held is None:
+        return None
+    head = known.head
+    if known.unreadable:
+        return Change(ChangeReason.STORE_LOST, known.unreadable)
+    if head is None or head.epoch != held.epoch or head.round < held.round:
+        return Change(
+            ChangeReason.STORE_LOST, f"the run's register no longer knows round {held.round} of epoch {held.epoch}"
+        )
+    if head.round > held.round or held.member in head.departed:
+        return Change(ChangeReason.FENCED, f"round {held.round} was followed by one without this node")
+    if head.closed:
+        return Change(ChangeReason.CLOSED, "the run was closed")
+    if head.pending:
+        reason = ChangeReason[head.pending]
+        gone = [seat.node for seat in held.roster if seat.member in head.departed]
+        return Change(reason, f"{reason.value} ({', '.join(gone[:_MOST_NAMES])})" if gone else reason.value)
+    return None

@@ -1,0 +1,92 @@
+"""Keeping what a node knows up to date: the head for everybody, the memberships for those who watch them."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from rdzv_core.abc import MembersView
+from rdzv_core.handler import io
+from rdzv_core.handler.channels import Channels
+from rdzv_core.handler.io import Channel, Operation
+from rdzv_core.handler.knowledge import PLACE_LIMIT, Knowledge
+
+
+class Scout:
+    """Starts reads and waits, and takes their answers into `known`; times in seconds."""
+
+    def __init__(self, known: Knowledge, channels: Channels, ttl: float, chance: random.Random) -> None:
+        self._known, self._channels, self._ttl, self._random = known, channels, ttl, chance
+        self._stale = False
+        self._place_check_at = 0.0
+
+    def look_again(self) -> None:
+        """Have the memberships read anew, whatever is known."""
+        self._stale = True
+
+    def entered(self) -> None:
+        """Find out the place of a new membership."""
+        self._place_check_at = 0.0
+
+    def forget_members(self) -> None:
+        """Know nothing of the memberships; answers that are under way are discarded."""
+        self._channels.give_up(Channel.MEMBERS_READ, Channel.MEMBERS_WAIT)
+        self._known.view = None
+        self._known.place = PLACE_LIMIT
+
+    def take_in(self, operation: Operation, result: Any, own: str, now: float) -> None:
+        """Take in an answer; raises `RendezvousStateError` for a head that can not be read."""
+        known = self._known
+        match operation:
+            case io.ReadHead():
+                known.learn_head(result, operation.started, now)
+            case io.WaitHead():
+                known.learn_head(result[1], operation.started, now)
+            case io.WriteHead():
+                known.learn_head(None if result is None else (result[0], result[1]), operation.started, now)
+            case io.FetchRoster():
+                known.learn_roster(operation.digest, result)
+            case io.ReadMembers():
+                self._learn_members(operation, result, own, now)
+            case io.WaitMembers():
+                self._stale = True
+
+    def plan_head(self, wait: bool, now: float) -> None:
+        """Read the head where a fresh look is due, wait for its next change where `wait`, fetch a roster it names."""
+        known, channels = self._known, self._channels
+        if not known.looked and channels.ready(Channel.HEAD_READ, now):
+            channels.start(io.ReadHead(now))
+        if wait and known.looked and channels.ready(Channel.HEAD_WAIT, now):
+            channels.start(io.WaitHead(now, known.token, self._ttl))
+        if known.missing_roster and channels.ready(Channel.ROSTER, now):
+            channels.start(io.FetchRoster(now, known.missing_roster))
+
+    def plan_members(self, whole: bool, now: float) -> None:
+        """Read the memberships where they may have changed: all of them where `whole`, else the first few."""
+        known, channels = self._known, self._channels
+        due = self._stale or known.fresh_view is None if whole else now >= self._place_check_at
+        if due and channels.ready(Channel.MEMBERS_READ, now):
+            self._stale = False
+            channels.start(io.ReadMembers(now, None if whole else PLACE_LIMIT, known.token))
+        elif not whole and not due:
+            channels.wake(self._place_check_at)
+        reading = self._stale or channels.under_way(Channel.MEMBERS_READ) is not None
+        if whole and known.view is not None and not reading and channels.ready(Channel.MEMBERS_WAIT, now):
+            channels.start(io.WaitMembers(now, known.view.version, self._ttl / 3))
+
+    def final_look(self, member: bool, now: float) -> None:
+        """Read everything once more, in reads that begin now."""
+        self._channels.give_up(Channel.HEAD_READ, Channel.MEMBERS_READ)
+        self._channels.start(io.ReadHead(now))
+        if member:
+            self._channels.start(io.ReadMembers(now, based_on=self._known.token))
+
+    @property
+    def looking(self) -> bool:
+        """Whether a read is under way."""
+        return any(self._channels.under_way(channel) for channel in (Channel.HEAD_READ, Channel.MEMBERS_READ))
+
+    def _learn_members(self, operation: io.ReadMembers, view: MembersView, own: str, now: float) -> None:
+        self._known.learn_members(view, operation, own, now)
+        # More often than twice a ttl: where leases are aged by observers, one who looks more rarely ages nobody.
+        self._place_check_at = now + self._ttl * self._random.uniform(0.3, 0.45)

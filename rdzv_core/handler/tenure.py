@@ -1,0 +1,94 @@
+"""Keeping one's own membership: entering, saying, refreshing, leaving."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+from rdzv_core.handler import io
+from rdzv_core.handler.channels import Channels
+from rdzv_core.handler.io import Channel, Operation
+from rdzv_core.handler.lease import Lease
+from rdzv_core.handler.settings import HandlerSettings
+
+
+class Wish(enum.Enum):
+    """What is wanted of the membership."""
+
+    NOTHING = enum.auto()
+    ENTER = enum.auto()
+    KEEP = enum.auto()
+    LEAVE = enum.auto()
+
+
+class Tenure:
+    """This node's membership. A membership that has ended is never entered again: a new one has a new id."""
+
+    def __init__(self, settings: HandlerSettings, channels: Channels) -> None:
+        self._settings, self._channels = settings, channels
+        self.lease: Lease | None = None
+        self.was_member = False
+
+    @property
+    def id(self) -> str:
+        """The member id, empty where there is none."""
+        return self.lease.member.id if self.lease else ""
+
+    def says(self, payload: bytes | None) -> bool:
+        """Whether the others are known to read `payload`."""
+        return self.lease is not None and self.lease.payload == payload
+
+    def forget(self) -> None:
+        """Have no membership any more; answers to it are discarded."""
+        self.lease = None
+        self._channels.give_up(Channel.LEASE)
+
+    def plan(self, wish: Wish, payload: bytes | None, now: float) -> None:
+        """Start what is missing to have `wish`, with `payload` to be read by the others (None: as it is)."""
+        if not self._free(now):
+            return
+        lease, channels = self.lease, self._channels
+        if lease is None:
+            if wish is Wish.ENTER and payload is not None:
+                channels.start(io.Enter(now, payload, self._settings.ttl))
+        elif wish is Wish.LEAVE:
+            channels.start(io.Leave(now, lease.member))
+        elif payload is not None and payload != lease.payload:
+            channels.start(io.Update(now, lease.member, payload))
+        elif now >= lease.refresh_at and wish is not Wish.NOTHING:
+            channels.start(io.Refresh(now, lease.member))
+        else:
+            channels.wake(lease.refresh_at)
+
+    def take_in(self, operation: Operation, result: Any) -> bool:
+        """Take in an answer; False if the store has ended this membership."""
+        if isinstance(operation, io.Enter):
+            ttl, interval = self._settings.ttl, self._settings.keep_alive_interval
+            self.lease = Lease(result, operation.started, ttl, interval, operation.payload)
+            self.was_member = True
+        elif isinstance(operation, io.Leave):
+            self.lease = None
+        elif self.lease is not None and isinstance(operation, (io.Update, io.Refresh)):
+            if not result:
+                return False
+            self.lease.renewed(operation.started)
+            if isinstance(operation, io.Update):
+                self.lease.payload = operation.payload
+        return True
+
+    def unknown(self, operation: Operation | None) -> None:
+        """After an update whose outcome is unknown, so is what the others read."""
+        if isinstance(operation, io.Update) and self.lease is not None:
+            self.lease.payload = None
+
+    def _free(self, now: float) -> bool:
+        """Whether the channel may be used; a keep-alive that takes longer than `heartbeat_timeout` is given up."""
+        under_way = self._channels.under_way(Channel.LEASE)
+        if under_way is not None and not isinstance(under_way, io.Enter):
+            give_up_at = under_way.started + self._settings.heartbeat_timeout
+            if now < give_up_at:
+                self._channels.wake(give_up_at)
+                return False
+            self._channels.give_up(Channel.LEASE)
+            self.unknown(under_way)
+        return self._channels.ready(Channel.LEASE, now)
