@@ -97,7 +97,7 @@ class Subject:
 
     def shared_by_processes(self) -> bool:
         """Say whether another process of this machine reaches the same store: the backend's `topology`."""
-        return getattr(self.open().backend, "topology", "machine") != "process"
+        return self.open().backend.topology != "process"
 
     def needs_connection(self) -> None:
         """Go on only if there is a connection that can be lost."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from rdzv_core._errors import RendezvousError
 
@@ -47,6 +47,9 @@ class RendezvousBackend(ABC):
     max_state_bytes: int = 256 * 1024
     """The largest state that `set_state` takes; a larger one is a `ValueError`. At least 256 KiB."""
 
+    topology: Literal["process", "machine"] = "machine"
+    """How far apart instances may be and still share a store: a `process` only, or a `machine` and more."""
+
     _origin: tuple[Callable[[RendezvousParameters], RendezvousBackend], RendezvousParameters] | None = None
 
     @property
@@ -73,6 +76,11 @@ class RendezvousBackend(ABC):
         when what is stored can not be read (it is left as it is), and `RendezvousConnectionError` when the outcome is
         not known.
         """
+
+    @property
+    def hosts_store(self) -> bool:
+        """Whether the store ends with this process: then it should be the last of the run to go."""
+        return False
 
     def close(self) -> None:  # noqa: B027 - a backend that holds nothing need not say so
         """Release everything the instance holds. Idempotent; ends other threads' blocked waits within a second."""

@@ -18,7 +18,7 @@ class Access:
     def __init__(self, backend: RendezvousBackend) -> None:
         self.backend = backend
         self.members = membership_of(backend)
-        self._watch = watch_of(backend)
+        self.watch = watch_of(backend)
         self._stores: list[Store] = []
         self._written: list[str] = []
         self._lock = threading.Lock()
@@ -29,7 +29,7 @@ class Access:
             case io.ReadHead():
                 return self.backend.get_state()
             case io.WaitHead():
-                return self._watch.wait_state(operation.token, operation.timeout)
+                return self.watch.wait_state(operation.token, operation.timeout)
             case io.WriteHead():
                 return self._write(operation.head, operation.token, operation.roster)
             case io.FetchRoster():
@@ -78,7 +78,7 @@ class Access:
         """Close what was opened here, and the backend."""
         with self._lock:
             stores, self._stores = self._stores, []
-        for port in (*stores, self.members, self._watch):
+        for port in (*stores, self.members, self.watch):
             release(port)
         self.backend.close()
 

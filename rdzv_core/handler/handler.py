@@ -6,9 +6,10 @@ import logging
 import socket
 from types import TracebackType
 
+from rdzv_core import clock
 from rdzv_core._errors import RendezvousError
 from rdzv_core._parameters import RendezvousParameters
-from rdzv_core.abc import RendezvousBackend, Store
+from rdzv_core.abc import RendezvousBackend, Store, Token
 from rdzv_core.handler.access import Access
 from rdzv_core.handler.driver import Driver
 from rdzv_core.handler.head import Bye
@@ -23,6 +24,7 @@ log = logging.getLogger("rdzv")
 
 _MASTER_PORT = "rdzv/master_port"
 _CLOSE_SECONDS = 2.0
+_LOOK_SECONDS = 1.0
 
 
 class RendezvousHandler:
@@ -99,6 +101,27 @@ class RendezvousHandler:
         The last one to finish closes the run.
         """
         self._depart("done")
+
+    def wait_until_over(self, timeout: float) -> bool:
+        """Wait until the run is closed or no membership is left in it; False after `timeout` seconds.
+
+        For a node that `hosts_store` and has finished: the others still need it. Raises what the store raises.
+        """
+        until = clock.now() + timeout
+        token: Token | None = None
+        while True:
+            left = until - clock.now()
+            changed, snapshot = self._access.watch.wait_state(token, max(0.0, min(left, _LOOK_SECONDS)))
+            token = snapshot[1] if snapshot is not None else None
+            if (changed and self.is_closed()) or not self._access.members.count():
+                return True
+            if left <= 0:
+                return False
+
+    @property
+    def hosts_store(self) -> bool:
+        """Whether the store that the others use ends with this process."""
+        return self._access.backend.hosts_store
 
     def close_run(self) -> None:
         """Close the run: nobody meets in it again. Raises `RendezvousTimeoutError` after `close_timeout` seconds."""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from rdzv_core._checks import checked_payload, checked_state, checked_ttl
 from rdzv_core._errors import RendezvousConnectionError
@@ -37,7 +38,7 @@ class MemoryBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Suppor
     can not cross a fork: in the child every call raises `RendezvousConnectionError`.
     """
 
-    topology = "process"
+    topology: Literal["process", "machine"] = "process"
     """Who can share a register, for the conformance suite: the threads of one process."""
 
     def __init__(self, params: RendezvousParameters, hub: MemoryHub | None = None) -> None:

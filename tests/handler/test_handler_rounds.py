@@ -130,6 +130,26 @@ def test_who_finishes_disturbs_nobody_and_the_last_one_closes_the_run(nodes) -> 
     assert first.is_closed()
 
 
+def test_a_finished_node_can_wait_until_the_run_is_over(nodes) -> None:
+    """Who hosts the store and is done waits until the others are done too, or are gone."""
+    first, second = nodes.make("a", 2, 2), nodes.make("b", 2, 2)
+    nodes.meet(first, second)
+    first.finish()
+    assert not first.hosts_store
+    assert not first.wait_until_over(0.1)
+    second.finish()
+    assert first.wait_until_over(10)
+
+
+def test_a_run_is_over_when_everybodys_lease_has_ended(nodes) -> None:
+    """A crash of the last node does not keep the host waiting for ever."""
+    first, second = nodes.make("a", 2, 2), nodes.make("b", 2, 2)
+    nodes.meet(first, second)
+    first.finish()
+    second.close()
+    assert first.wait_until_over(10)
+
+
 def test_a_node_with_other_settings_is_told_so(nodes) -> None:
     """Settings that differ from the run's are a ValueError that names them."""
     nodes.meet(nodes.make("a", 1, 2))

@@ -174,7 +174,7 @@ class _Run:
         self.world.later(seconds, lambda: self.network.cut_off.discard(node.name))
 
     def _everybody_met(self) -> None:
-        if self.checker.last_formed > self.world.time - SETTLED_FOR:
+        if self.checker.last_formed > self.scenario.stormy_for + self.scenario.peace_for - SETTLED_FOR:
             raise Violation(f"a round still formed at {self.checker.last_formed:.0f} s: it does not settle")
         alive = [node for node in self.nodes if node.alive and not node.job_done]
         if any(node.closed for node in alive):

@@ -91,6 +91,11 @@ class TcpBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
         return str(self._session.endpoint)
 
     @property
+    def hosts_store(self) -> bool:
+        """Whether the store ends with this process."""
+        return self.is_host
+
+    @property
     def is_host(self) -> bool:
         """Whether the store is hosted by this process through this instance."""
         return self._hosting is not None
