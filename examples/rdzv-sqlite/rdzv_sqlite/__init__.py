@@ -1,15 +1,11 @@
 """A rendezvous over a SQLite database: the endpoint is the database's file, every register a row."""
 
-from __future__ import annotations
-
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from rdzv_core import (
-    Option,
     RendezvousBackend,
     RendezvousConnectionError,
     RendezvousParameters,
@@ -17,25 +13,21 @@ from rdzv_core import (
     SetStateResult,
     StateSnapshot,
     Token,
-    accepts_options,
 )
 from rdzv_core.envelope import seal, unseal
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS rdzv (key TEXT PRIMARY KEY, sealed BLOB)"
-BUSY_TIMEOUT = Option("busy_timeout", float, 10.0, "seconds to wait while others write", positive=True)
 
 
-@accepts_options(BUSY_TIMEOUT)
 class SqliteBackend(RendezvousBackend):
-    """Opens a connection for each call, so it holds nothing that a thread, a fork or a dead process could spoil."""
-
     name = "sqlite"
 
     def __init__(self, params: RendezvousParameters) -> None:
         if not params.endpoint or "\0" in params.endpoint:
             raise ValueError(f"endpoint {params.endpoint!r}: give the path of a database file, new or not")
-        self._params, self._key, self._path = params, params.key, Path(params.endpoint).absolute()
-        self._busy_timeout, self._closed = BUSY_TIMEOUT.of(params), False
+        self._where, self._key, self._closed = f"sqlite backend at {params.endpoint!r}", params.key, False
+        mode = "rw" if params.observing else "rwc"  # who only looks creates no file
+        self._uri = f"{Path(params.endpoint).absolute().as_uri()}?mode={mode}"
 
     def get_state(self) -> StateSnapshot | None:
         with self._database() as database:
@@ -45,11 +37,11 @@ class SqliteBackend(RendezvousBackend):
         if len(state) > self.max_state_bytes:
             raise ValueError(f"a state of {len(state)} bytes is too long: at most {self.max_state_bytes} are allowed")
         with self._database() as database:
-            database.execute("BEGIN IMMEDIATE")  # nobody else writes from here on until this connection is closed
+            database.execute("BEGIN IMMEDIATE")  # from here to COMMIT nobody else writes
             seen = self._read(database)
             if token != (seen and seen.token):
                 return seen and SetStateResult(*seen, False)
-            sealed = seal(state)  # with a nonce, which is the token: no write has that of another
+            sealed = seal(state)  # with a nonce, which is the token: no other write has the same
             database.execute(SCHEMA)
             database.execute("INSERT OR REPLACE INTO rdzv VALUES (?, ?)", (self._key, sealed))
             database.execute("COMMIT")
@@ -66,17 +58,13 @@ class SqliteBackend(RendezvousBackend):
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        where, observing = f"sqlite backend at {self._params.endpoint!r}", self._params.observing
+        """Open a connection for one call: nothing is held that a thread or a fork could spoil."""
         if self._closed:
-            raise RendezvousConnectionError(f"{where}: this backend was closed; create a new one")
-        # Who only looks creates no file: where there is none, an empty database in memory stands in for it.
-        mode = "rwc" if not observing else "ro" if os.path.exists(self._path) else "memory"  # noqa: PTH110 - never raises
-        uri = f"{self._path.as_uri()}?mode={mode}"
+            raise RendezvousConnectionError(f"{self._where}: this backend was closed; create a new one")
         try:
-            with closing(sqlite3.connect(uri, self._busy_timeout, isolation_level=None, uri=True)) as database:
-                database.execute(f"PRAGMA query_only = {observing:d}")
+            with closing(sqlite3.connect(self._uri, timeout=10, isolation_level=None, uri=True)) as database:
                 yield database
         except sqlite3.OperationalError as error:  # busy, unable to open, read-only, disk full
-            raise RendezvousConnectionError(f"{where}: {error}; check path, permissions and who else writes") from error
-        except (sqlite3.DatabaseError, RendezvousStateError) as error:  # no database at all, or a damaged one or row
-            raise RendezvousStateError(f"{where}: {error}; name another path, or restore that file") from error
+            raise RendezvousConnectionError(f"{self._where}: {error}; check the path and who else writes") from error
+        except (sqlite3.DatabaseError, RendezvousStateError) as error:  # no database, or a damaged one or row
+            raise RendezvousStateError(f"{self._where}: {error}; name another path, or restore that file") from error
