@@ -1,0 +1,42 @@
+"""What the README shows is what the tree holds, and it runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```(?:python|toml)?\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "examples/meet.py",
+        "examples/rdzv-sqlite/rdzv_sqlite/__init__.py",
+        "examples/rdzv-sqlite/tests/test_sqlite_conformance.py",
+    ],
+)
+def test_a_program_in_the_readme_is_the_file_that_is_tested(path: str) -> None:
+    """The README's code is not a copy that ages."""
+    assert (ROOT / path).read_text("utf-8") in BLOCKS
+
+
+def test_the_readmes_first_program_prints_what_the_readme_says(tmp_path: Path) -> None:
+    """Three processes of examples/meet.py print the three lines."""
+    command = [sys.executable, str(ROOT / "examples/meet.py"), str(tmp_path / "meet")]
+    nodes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    printed = sorted(node.communicate(timeout=60)[0] for node in nodes)
+    assert [0, 0, 0] == [node.returncode for node in nodes]
+    assert "".join(printed) in BLOCKS
+
+
+def test_every_file_that_the_readme_links_to_is_there() -> None:
+    """No dead links."""
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
