@@ -20,7 +20,7 @@ STAMP = $(VENV)/.rdzv-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.v
 .PHONY: help demo test lint types imports pytest test-wheels setup clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | sed -n '1,4p'
 
 setup: $(STAMP)
 

@@ -61,7 +61,8 @@ def run(
     stopped (SIGTERM to its process group, SIGKILL after the grace period), the nodes meet again, and CMD is started
     anew. When CMD fails it is started anew too, up to --max-restarts; then this node leaves. When CMD ends with
     status 0 this node is done and the others go on; the last one to be done closes the run. In a closed run CMD goes
-    on to its end and is not started anew.
+    on to its end and is not started anew. A node that hosts the store itself (tcp without `rdzv serve`) stays until
+    the others are done.
 
     SIGTERM, SIGINT and SIGHUP are passed on to CMD, and then the node leaves; a second one kills CMD. The exit status
     is CMD's (128 + n if signal n ended it); 1 if no round could be had, 2 for bad input. What CMD leaves behind in its

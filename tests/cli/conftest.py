@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -78,20 +79,39 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str,
 
 
 @pytest.fixture
-def node(store: tuple[str, str]) -> Iterator[Callable[..., Node]]:
-    """Start nodes on the store: `node(nodes, *command, run_id=…, flags=…, options=…)`."""
+def bare_node() -> Iterator[Callable[..., Node]]:
+    """Start nodes with exactly the arguments given."""
     started: list[Node] = []
 
-    def start(nodes: str, *command: str, run_id: str = "job", flags: tuple[str, ...] = (), **options: str) -> Node:
-        backend, endpoint = store
-        given = [word for name, value in {**FAST, **options}.items() for word in ("--option", f"{name}={value}")]
-        where = ["--backend", backend, "--endpoint", endpoint, "--run-id", run_id, "--nodes", nodes]
-        started.append(Node(*where, *given, *flags, "--", *command))
+    def start(*arguments: str) -> Node:
+        started.append(Node(*arguments))
         return started[-1]
 
     yield start
     for each in started:
         each.close()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Give a port of 127.0.0.1 that was free just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def node(store: tuple[str, str], bare_node: Callable[..., Node]) -> Callable[..., Node]:
+    """Start nodes on the store: `node(nodes, *command, run_id=…, flags=…, options…)`."""
+
+    def start(nodes: str, *command: str, run_id: str = "job", flags: tuple[str, ...] = (), **options: str) -> Node:
+        backend, endpoint = store
+        given = [word for name, value in {**FAST, **options}.items() for word in ("--option", f"{name}={value}")]
+        where = ["--backend", backend, "--endpoint", endpoint, "--run-id", run_id, "--nodes", nodes]
+        return bare_node(*where, *given, *flags, "--", *command)
+
+    return start
 
 
 @pytest.fixture

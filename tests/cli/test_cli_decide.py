@@ -12,14 +12,17 @@ from rdzv_core.cli.node.events import (
     Changed,
     Effect,
     Ended,
+    Event,
     Exit,
     Finish,
     GraceOver,
     Kill,
     Leave,
+    Linger,
     Meet,
     Met,
     NotMet,
+    OthersGone,
     Say,
     Signalled,
     Start,
@@ -48,12 +51,24 @@ def _change(reason: ChangeReason, number: int = 1) -> Changed:
 
 def test_a_command_that_ends_well_finishes_the_node() -> None:
     """Status 0: the node is done, with status 0, and nobody is disturbed."""
-    assert _deeds(_working().on(Ended(0))) == [Finish(), Exit(0)]
+    decider = _working()
+    assert _deeds(decider.on(Ended(0))) == [Finish(), Linger()]
+    assert decider.on(OthersGone()) == [Exit(0)]
 
 
 def test_a_command_that_fails_without_restarts_left_makes_the_node_leave() -> None:
     """The exit status is the command's."""
-    assert _deeds(_working().on(Ended(3))) == [Leave(), Exit(3)]
+    decider = _working()
+    assert _deeds(decider.on(Ended(3))) == [Leave(), Linger()]
+    assert decider.on(OthersGone()) == [Exit(3)]
+
+
+@pytest.mark.parametrize("event", [Signalled(signal.SIGTERM), NotMet(RendezvousClosedError("gone"))])
+def test_a_node_that_stays_for_the_others_can_be_ended(event: Event) -> None:
+    """By a signal, or because its store can not be asked any more; its status is the command's all the same."""
+    decider = _working()
+    decider.on(Ended(0))
+    assert decider.on(event) == [Exit(0)]
 
 
 def test_a_command_that_fails_is_restarted_as_often_as_allowed() -> None:
@@ -61,7 +76,7 @@ def test_a_command_that_fails_is_restarted_as_often_as_allowed() -> None:
     decider = _working(max_restarts=1)
     assert _deeds(decider.on(Ended(3))) == [Meet()]
     assert _deeds(decider.on(SECOND)) == [Start(SECOND)]
-    assert _deeds(decider.on(Ended(4))) == [Leave(), Exit(4)]
+    assert _deeds(decider.on(Ended(4))) == [Leave(), Linger()]
 
 
 @pytest.mark.parametrize("reason", MEET_AGAIN)
@@ -103,14 +118,14 @@ def test_closing_leaves_the_command_alone() -> None:
     """A closed run meets no more: the command goes on to its end, which is reported as ever."""
     decider = _working()
     assert _deeds(decider.on(_change(ChangeReason.CLOSED))) == []
-    assert _deeds(decider.on(Ended(0))) == [Finish(), Exit(0)]
+    assert _deeds(decider.on(Ended(0))) == [Finish(), Linger()]
 
 
 def test_a_failure_in_a_closed_run_is_not_restarted() -> None:
     """There is no round to restart it in."""
     decider = _working(max_restarts=5)
     decider.on(_change(ChangeReason.CLOSED))
-    assert _deeds(decider.on(Ended(7))) == [Leave(), Exit(7)]
+    assert _deeds(decider.on(Ended(7))) == [Leave(), Linger()]
 
 
 def test_a_fenced_node_stops_in_a_closed_run_too() -> None:
@@ -180,6 +195,7 @@ def test_nothing_happens_after_the_end() -> None:
     """What is reported late is ignored."""
     decider = _working()
     decider.on(Ended(0))
+    decider.on(OthersGone())
     assert decider.on(Signalled(signal.SIGTERM)) == []
     assert decider.on(_change(ChangeReason.LOST)) == []
 

@@ -207,3 +207,26 @@ def test_no_progress_line_is_a_traceback(node: Start) -> None:
     assert each.ends()[0] == 2
     assert len(each.lines) == 1
     assert Path(sys.executable).name in each.lines[0]
+
+
+def test_a_node_that_hosts_the_store_stays_for_the_others(free_port: int, tmp_path: Path, bare_node: Start) -> None:
+    """Without `rdzv serve` one of the nodes hosts: done first, it goes last, and the other never notices."""
+    where = ["--backend", "tcp", "--endpoint", f"127.0.0.1:{free_port}", "--run-id", "job", "--nodes", "2"]
+    fast = ["--option", "keep_alive_interval=0.4"]
+    host = bare_node(*where, *fast, "--option", "is_host=true", "--", "true")
+    other = bare_node(
+        *where,
+        *fast,
+        "--option",
+        "is_host=false",
+        "--",
+        "sh",
+        "-c",
+        f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done",
+    )
+    host.says("this node hosts the store")
+    assert host.process.poll() is None
+    (tmp_path / "go").touch()
+    assert other.ends()[0] == 0, other.lines
+    assert "stopping the command" not in " ".join(other.lines)
+    assert host.ends()[0] == 0, host.lines

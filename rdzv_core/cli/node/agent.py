@@ -25,9 +25,11 @@ from rdzv_core.cli.node.events import (
     GraceOver,
     Kill,
     Leave,
+    Linger,
     Meet,
     Met,
     NotMet,
+    OthersGone,
     Say,
     Signalled,
     Start,
@@ -102,6 +104,8 @@ class Agent:
             self._depart(self._handler.finish)
         elif isinstance(effect, Leave):
             self._depart(self._handler.leave)
+        elif isinstance(effect, Linger):
+            self._report("rdzv-linger", self._wait_for_others)
 
     def _next_event(self) -> Event:
         while True:
@@ -182,6 +186,13 @@ class Agent:
         except RendezvousError as error:
             # What the command achieved stands; the others learn of it when this node's lease runs out.
             self._say(f"could not tell the others: {error}")
+
+    def _wait_for_others(self) -> Event:
+        if self._handler.hosts_store and not self._handler.wait_until_over(0):
+            self._say("this node hosts the store: it stays until the others are done (SIGTERM or Ctrl-C ends it)")
+            while not self._over.is_set() and not self._handler.wait_until_over(_LOOK_EVERY):
+                pass
+        return OthersGone()
 
     def _end_worker(self) -> None:
         if self._worker:

@@ -2,11 +2,11 @@
 
     MEETING --met--> WORKING --the round changed--> STOPPING --ended--> MEETING
                         |---- the command failed, restarts left -----------^
-                        |---- the command ended well ----------------> OVER, finished
-                        '---- told to stop, or no restarts left -----> OVER, left
+                        |---- the command ended well, or no restarts left --> LINGERING --others gone--> OVER
+                        '---- told to stop ---------------------------------> OVER
 
 Only failures of the command count against `max_restarts`. A restart because the round changed costs nothing: it is
-what an elastic job is for.
+what an elastic job is for. A node lingers only if it hosts the store that the others use.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from rdzv_core.cli.node.events import (
     Finish,
     Kill,
     Leave,
+    Linger,
     Meet,
     Met,
     NotMet,
+    OthersGone,
     Say,
     Signalled,
     Start,
@@ -40,6 +42,7 @@ class Phase(Enum):
     MEETING = auto()
     WORKING = auto()
     STOPPING = auto()
+    LINGERING = auto()
     OVER = auto()
 
 
@@ -52,6 +55,7 @@ class Decider:
         self._round = 0
         self._closed = False
         self._leaving = False
+        self._status = 0
         self._failed: int | None = None
         self._lost_sight: Exception | None = None
 
@@ -59,6 +63,8 @@ class Decider:
         """Give what to do upon `event`; nothing once the node is over."""
         if self.phase is Phase.OVER:
             return []
+        if self.phase is Phase.LINGERING:
+            return self._on_lingering(event)
         if isinstance(event, Met):
             return self._on_met(event)
         if isinstance(event, NotMet):
@@ -106,13 +112,13 @@ class Decider:
         if self._leaving:
             return self._over(how, Leave(), Exit(exit_code(status)))
         if status == 0:
-            return self._over(Say("the command ended well; this node is done"), Finish(), Exit(0))
+            return self._linger(0, Say("the command ended well; this node is done"), Finish())
         return self._on_failed(status)
 
     def _on_failed(self, status: int) -> list[Effect]:
         if self._closed or self._restarts_left == 0:
             why = "the run is closed" if self._closed else "no restarts are left"
-            return self._over(Say(f"the command {_outcome(status)}; {why}, leaving"), Leave(), Exit(exit_code(status)))
+            return self._linger(status, Say(f"the command {_outcome(status)}; {why}, leaving"), Leave())
         self._restarts_left -= 1
         self._failed = status
         left = f"{self._restarts_left} more restart{'' if self._restarts_left == 1 else 's'} left"
@@ -134,6 +140,15 @@ class Decider:
     def _meet(self, said: Say) -> list[Effect]:
         self.phase = Phase.MEETING
         return [said, Meet()]
+
+    def _linger(self, status: int, *effects: Effect) -> list[Effect]:
+        self.phase, self._status = Phase.LINGERING, exit_code(status)
+        return [*effects, Linger()]
+
+    def _on_lingering(self, event: Event) -> list[Effect]:
+        # A signal ends the wait; so does a store that can not be asked: there is nothing left to serve.
+        over = isinstance(event, (OthersGone, Signalled, NotMet))
+        return self._over(Exit(self._status)) if over else []
 
     def _over(self, *effects: Effect) -> list[Effect]:
         self.phase = Phase.OVER

@@ -54,7 +54,12 @@ class GraceOver:
     """The command was told to stop, and its grace period is over."""
 
 
-Event: TypeAlias = Met | NotMet | Changed | Ended | Signalled | GraceOver
+@dataclass(frozen=True)
+class OthersGone:
+    """Nobody needs this process any more: it hosts no store, or the run is over."""
+
+
+Event: TypeAlias = Met | NotMet | Changed | Ended | Signalled | GraceOver | OthersGone
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,11 @@ class Leave:
 
 
 @dataclass(frozen=True)
+class Linger:
+    """Stay until the others are gone, if the store that they use ends with this process."""
+
+
+@dataclass(frozen=True)
 class Exit:
     """End with the exit status, or with the error where there is one."""
 
@@ -106,4 +116,4 @@ class Exit:
     error: Exception | None = None
 
 
-Effect: TypeAlias = Say | Meet | Start | Stop | Kill | Finish | Leave | Exit
+Effect: TypeAlias = Say | Meet | Start | Stop | Kill | Finish | Leave | Linger | Exit
