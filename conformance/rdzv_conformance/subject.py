@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import threading
 from collections.abc import Callable
@@ -22,7 +23,7 @@ CLOSE_LIMIT = 10.0
 class Subject:
     """What a test of the suite is given.
 
-    `run_id` is new for every subject and holds its `tag`. Instances made with `open` are closed, and their registers
+    `run_id` is new for every subject and holds its `tag`; `random` is drawn from the target's seed. Instances made with `open` are closed, and their registers
     deleted where the backend can, by `clean_up`.
     """
 
@@ -30,6 +31,7 @@ class Subject:
         self.target = target
         self.tag = secrets.token_hex(8)
         self.run_id = f"conformance-{self.tag}"
+        self.random = random.Random(target.seed)
         self.calls = Calls()
         self._opened: list[Register] = []
         self._lock = threading.Lock()

@@ -38,7 +38,8 @@ class Target:
     """A backend to be certified.
 
     `preload` names modules to import in every process of the suite (`module`, or `module:function` to call as well),
-    for a backend that is registered in code instead of being installed. A call may take `patience` seconds.
+    for a backend that is registered in code instead of being installed. A call may take `patience` seconds. Whatever
+    a test draws at random comes from `seed`: a test takes it from its subject's `random`, so that a run can be repeated.
     """
 
     backend: str
@@ -47,6 +48,7 @@ class Target:
     helpers: Helpers = Helpers()
     preload: tuple[str, ...] = ()
     patience: float = 20.0
+    seed: int = 0
 
     def parameters(self, run_id: str, endpoint: str | None = None, **options: Any) -> RendezvousParameters:
         """Give the parameters of a run; `options` go over those of the target, and None takes one away."""
