@@ -64,23 +64,42 @@ def _finding(item: pytest.Item, when: str, clauses: tuple[str, ...], error: Base
         status, message = "untested", str(error)
     elif status == "fail" and when != "call":
         status = "error"
+    # Without the parameters of a fixture: those tell variants of one class apart, they make no other test.
+    name = getattr(item, "originalname", None) or item.name
     return {
         "backend": item.stash.get(BACKEND, "?"),
-        "test": item.name,
+        "where": item.nodeid.removesuffix(item.name).removesuffix("::") + item.name.removeprefix(name),
+        "test": name,
         "clauses": clauses,
         "status": status,
         "message": message,
+        "bent": _bent(item, name, error),
     }
 
 
+def _bent(item: pytest.Item, name: str, error: BaseException | None) -> str:
+    """Say how the class under test took a test out of the suite's hands, nothing if it did not."""
+    from rdzv_conformance import BackendConformance
+
+    if isinstance(error, pytest.xfail.Exception) or item.get_closest_marker("xfail"):
+        return "marked as expected to fail"
+    if isinstance(error, pytest.skip.Exception):
+        return f"skipped ({error})"
+    bases = getattr(item, "cls", BackendConformance).__mro__
+    for attribute in (name, "subject"):
+        if next((base for base in bases if attribute in vars(base)), None) not in BackendConformance.__mro__:
+            return "overridden" if attribute == name else f"run with another fixture {attribute!r}"
+    return ""
+
+
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """Print for each class of the suite what its clauses came to."""
+    """Print for each class of the suite, and each set of its fixtures' parameters, what its clauses came to."""
     found: dict[str, list[dict[str, Any]]] = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
             for name, value in getattr(report, "user_properties", ()):
                 if name == PROPERTY:
-                    found.setdefault(report.nodeid.rpartition("::")[0], []).append(value)
+                    found.setdefault(value["where"], []).append(value)
     for where, findings in sorted(found.items()):
         _summarize(terminalreporter, where, findings)
 

@@ -10,6 +10,8 @@ from rdzv_conformance.clauses import PROFILES
 from rdzv_conformance.results import ClauseResult, Report, Subject, TestResult, by_clause, count
 from rdzv_conformance.runner import select_tests
 
+NAMED = 20
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -26,15 +28,22 @@ def summary(findings: Sequence[Mapping[str, Any]]) -> Summary:
     results = [TestResult(each["test"], tuple(each["clauses"]), each["status"], each["message"]) for each in findings]
     profiles = _profiles(results)
     clauses = by_clause(results, profiles)
-    backend = str(findings[0]["backend"])
+    backend = next((str(each["backend"]) for each in findings if each["backend"] != "?"), "?")
     report = Report(Subject(backend, ""), profiles, clauses)
     wanted = select_tests(profiles)
-    missing = len(set(wanted) - {result.test for result in results})
+    bent = {each["test"]: each["bent"] for each in findings if each["bent"]}
+    missing = [test for test in wanted if test not in {result.test for result in results}]
     counts = ", ".join(f"{number} {status}" for status, number in count(clauses).items() if number)
     lines = [*(_line(each) for each in clauses if each.status != "pass"), f"clauses: {counts}"]
-    if missing:
+    if missing or bent:
+        lines += [f"not run as it is in the suite: {test} ({how})" for test, how in sorted(bent.items())]
+        # A handful has names that are worth reading; of a selection by hand everybody knows what was left out.
+        named = missing if len(missing) <= NAMED else [*missing[:NAMED], f"… and {len(missing) - NAMED} more"]
+        lines += [f"not run at all: {test}" for test in named]
         held = "NOT certified" if report.of("fail") or report.of("error") else "not certified"
-        verdict = f"partial, {held}: {missing} of the suite's {len(wanted)} tests were not run"
+        count_of = [f"{len(missing)} of the suite's {len(wanted)} tests were not run"] if missing else []
+        count_of += [f"{len(bent)} not as they are in the suite"] if bent else []
+        verdict = f"partial, {held}: {', '.join(count_of)}"
         return Summary(backend, tuple(lines), verdict, certified=False)
     return Summary(backend, tuple(lines), report.verdict, report.certified)
 

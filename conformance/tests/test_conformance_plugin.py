@@ -52,6 +52,47 @@ def test_a_selection_gives_no_certificate(tmp_path: Path) -> None:
     assert "partial, not certified" in ran.stdout
 
 
+BENT = """
+    @pytest.mark.xfail(reason="we know")
+    def test_RDZV_CAS_2_without_a_token_a_present_state_is_kept(self, subject):
+        raise AssertionError
+    @clause("RDZV-CAS-3")
+    def test_RDZV_CAS_3_with_the_current_token_the_state_is_updated(self, subject): pass
+    @pytest.mark.skip(reason="not today")
+    @clause("RDZV-CAS-4")
+    def test_RDZV_CAS_4_a_stale_token_changes_nothing(self, subject): pass
+    test_RDZV_CAS_1_without_a_token_an_absent_state_is_created = None
+"""
+
+
+def test_a_test_that_was_bent_makes_the_verdict_partial_and_is_listed(tmp_path: Path) -> None:
+    """Overridden, skipped, expected to fail, or taken away: each is named, and there is no certificate."""
+    text = CLASS.format(backend="memory", fixture="from rdzv_conformance.clauses import clause", body=BENT)
+    ran = _pytest(tmp_path, text.replace(f"{BENT}", f"endpoint = 'here'\n{BENT}"))
+    assert ran.returncode == 0, ran.stdout
+    for test, how in {
+        "CAS_1_without_a_token_an_absent_state_is_created": "not run at all: test_RDZV_{}",
+        "CAS_2_without_a_token_a_present_state_is_kept": "not run at all: test_RDZV_{}",
+        "CAS_3_with_the_current_token_the_state_is_updated": "as it is in the suite: test_RDZV_{} (overridden)",
+        "CAS_4_a_stale_token_changes_nothing": "as it is in the suite: test_RDZV_{} (skipped (not today))",
+    }.items():
+        assert how.format(test) in ran.stdout
+    assert "partial, not certified: 2 of the suite's" in ran.stdout
+    assert "2 not as they are in the suite" in ran.stdout
+
+
+def test_the_variants_of_a_class_have_a_verdict_each(tmp_path: Path) -> None:
+    """A fixture with parameters makes a class run several times: every run is whole, and none hides another."""
+    fixture = "@pytest.fixture(scope='module', params=['here', 'there'])\ndef endpoint(request): return request.param"
+    use = "@pytest.mark.usefixtures('endpoint')\nclass TestMine"
+    text = CLASS.format(backend="memory", fixture=fixture, body="").replace("class TestMine", use)
+    ran = _pytest(tmp_path, text)
+    assert ran.returncode == 0, ran.stdout
+    for variant in ("here", "there"):
+        assert f"TestMine[{variant}]" in ran.stdout
+    assert ran.stdout.count("\ncertified: core, watch, membership, store") == 2
+
+
 def test_a_broken_backend_fails_the_test_of_the_clause(tmp_path: Path) -> None:
     """The finding is in pytest's own output, and in the summary by clause."""
     text = CLASS.format(backend="falsy-is-none", fixture="", body="endpoint = 'here'")
