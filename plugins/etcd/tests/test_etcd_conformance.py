@@ -42,8 +42,13 @@ class TestEtcd(BackendConformance):
 
     @pytest.fixture
     def pause(self, server: EtcdServer) -> Callable[[], None]:
-        """Let etcd answer nothing."""
-        return lambda: os.kill(server.pid, signal.SIGSTOP)
+        """Let etcd answer nothing; from when this returns, not some time after."""
+
+        def stop_and_see() -> None:
+            os.kill(server.pid, signal.SIGSTOP)
+            os.waitpid(server.pid, os.WUNTRACED)
+
+        return stop_and_see
 
     @pytest.fixture
     def resume(self, server: EtcdServer) -> Callable[[], None]:

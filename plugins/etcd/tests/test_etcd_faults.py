@@ -38,6 +38,8 @@ def frozen() -> Iterator[Callable[[EtcdServer], None]]:
     def toggle(server: EtcdServer) -> None:
         pid = server.pid
         os.kill(pid, signal.SIGCONT if pid in stopped else signal.SIGSTOP)
+        if pid not in stopped:
+            os.waitpid(pid, os.WUNTRACED)  # the signal is sent before it has stopped all threads
         stopped.symmetric_difference_update({pid})
 
     yield toggle

@@ -79,6 +79,8 @@ class ServerProcess:
 
     def send(self, number: int) -> None:
         self.process.send_signal(number)
+        if number == signal.SIGSTOP:
+            os.waitpid(self.process.pid, os.WUNTRACED)  # the signal is sent before it has stopped all threads
 
     def end(self, number: int = signal.SIGKILL) -> tuple[int, str]:
         """End it with a signal; gives its exit status and what it wrote to stderr."""
