@@ -14,6 +14,8 @@ from typing import Any
 
 from rdzv_conformance.expect import ClauseFailed, shown_error
 from rdzv_conformance.helpers import installed_helpers
+from rdzv_conformance.reports._conditions import claims_of
+from rdzv_conformance.reports._latency import measure
 from rdzv_conformance.runner import Anchor, claimed_profiles, run_test, select_tests
 from rdzv_conformance.target import Target, preload
 from rdzv_core import RendezvousError
@@ -39,7 +41,13 @@ def _certify(job: dict[str, Any], say: Callable[..., None]) -> None:
         preload(tuple(job["preload"]))
         helpers = installed_helpers(job["backend"])
         target = Target(
-            job["backend"], job["endpoint"], job["options"], helpers, tuple(job["preload"]), job["patience"]
+            job["backend"],
+            job["endpoint"],
+            job["options"],
+            helpers,
+            tuple(job["preload"]),
+            job["patience"],
+            job["seed"],
         )
         anchor = Anchor(target)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - told to the command, which prints it
@@ -51,10 +59,17 @@ def _certify(job: dict[str, Any], say: Callable[..., None]) -> None:
     with anchor:
         profiles = tuple(job["profiles"]) or claimed_profiles(anchor.backend)
         tests = [name for name in select_tests(profiles) if name not in job["done"]]
-        say("plan", profiles=profiles, tests=tests, name=anchor.backend.name)
+        about = {"module": type(anchor.backend).__module__, "claims": claims_of(anchor.backend)}
+        secret = [option.name for option in target.option_table() if option.secret]
+        say("plan", profiles=profiles, tests=tests, secret=secret, **about)
         for name in tests:
             say("start", test=name)
             say("done", result=asdict(run_test(target, name)))
+        say("measuring")
+        try:
+            say("measured", latency=[asdict(each) for each in measure(target)])
+        except (Exception, SystemExit):  # noqa: BLE001, S110 - a report without a plot; what is wrong with the calls the tests say
+            pass
         say("end")
 
 

@@ -8,21 +8,19 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from rdzv_conformance import results
 from rdzv_conformance.clauses import clauses_of
-from rdzv_conformance.results import Report, TestResult, by_clause
+from rdzv_conformance.progress import Watcher
+from rdzv_conformance.reports._assemble import Findings, Secrets, assemble
+from rdzv_conformance.results import Latency, Report, TestResult
 from rdzv_conformance.subject import TEST_LIMIT
 from rdzv_conformance.suite import Suite
-from rdzv_core import BackendRegistry
-from rdzv_core.registry import normalize
 
 SILENCE_LIMIT = TEST_LIMIT + 60.0
 """A process that says nothing for so long hangs where its own watchdog does not reach it."""
-
-Progress = Callable[[str, int, int], None]
 
 
 class CouldNotRunError(Exception):
@@ -82,70 +80,92 @@ def certify(
     endpoint: str,
     options: Mapping[str, str],
     profiles: tuple[str, ...] = (),
-    progress: Progress | None = None,
+    watcher: Watcher | None = None,
     preload: tuple[str, ...] = (),
     patience: float = 20.0,
+    seed: int = 0,
 ) -> Report:
     """Run the suite; without `profiles`, all that the backend claims. Raises `CouldNotRunError`.
 
-    A test whose process died or hung is a failure of its clauses, and the suite goes on after it.
+    A test whose process died or hung is a failure of its clauses, and the suite goes on after it. The same `seed` makes
+    the suite draw the same random numbers. No secret among the options is in the report.
     """
+    began = time.monotonic()
     job = {
         "backend": backend,
         "endpoint": endpoint,
         "options": dict(options),
         "preload": preload,
         "patience": patience,
-        "profiles": profiles,
+        "seed": seed,
     }
-    found: list[TestResult] = []
-    while True:
-        finished, profiles = _run_once(
-            {**job, "profiles": profiles, "done": [each.test for each in found]}, found, progress
-        )
-        if finished:
-            return _report(backend, endpoint, options, profiles, found)
+    findings = Findings(backend, endpoint, dict(options), seed=seed, asked=profiles, profiles=profiles)
+    while not _run_once(job, findings, watcher or Watcher()):
+        pass
+    return assemble(findings, time.monotonic() - began)
 
 
-def _run_once(
-    job: Mapping[str, Any], found: list[TestResult], progress: Progress | None
-) -> tuple[bool, tuple[str, ...]]:
-    child = _Child(job)
-    profiles: tuple[str, ...] = tuple(job["profiles"])
-    total, running = 0, None
+def _run_once(job: Mapping[str, Any], findings: Findings, watcher: Watcher) -> bool:
+    """Run what is left in one process, and say whether that was all."""
+    done = [each.test for each in findings.tests]
+    listener = _Listener(findings, watcher)
+    child = _Child({**job, "profiles": findings.profiles, "done": done})
     try:
         while (event := child.next_event()) is not None:
-            kind = event["kind"]
-            if kind == "refused":
-                raise CouldNotRunError(event["message"])
-            if kind == "plan":
-                profiles, total = tuple(event["profiles"]), len(found) + len(event["tests"])
-            elif kind == "start":
-                running = event["test"]
-                if progress is not None:
-                    progress(running, len(found), total)
-            elif kind == "done":
-                result = event["result"]
-                found.append(TestResult(**{**result, "clauses": tuple(result["clauses"])}))
-                running = None
-            elif kind == "end":
-                return True, profiles
+            if listener.hear(event):
+                return True
     finally:
         ending = child.stop()
+    if listener.measuring:
+        return True  # the tests are through
+    running = listener.running
     if running is None:
         raise CouldNotRunError(f"the process of the suite ended before a test ({ending})")
     clauses = clauses_of(getattr(Suite, running))
-    found.append(TestResult(running, clauses, "fail", f"the process died in this test ({ending})"))
-    return False, profiles
+    watcher.ended(findings.add(TestResult(running, clauses, "fail", f"the process died in this test ({ending})")))
+    return False
 
 
-def _report(
-    backend: str, endpoint: str, options: Mapping[str, str], profiles: tuple[str, ...], found: list[TestResult]
-) -> Report:
-    infos = [info for info in BackendRegistry().list() if info.name == normalize(backend.rpartition(":")[2])]
-    distribution, version = (infos[0].distribution, infos[0].version) if infos else ("", "")
-    subject = results.Subject(backend, endpoint, distribution, version, tuple(sorted(options)))
-    return Report(subject, profiles, by_clause(found, profiles))
+class _Listener:
+    """Takes in what one process of the suite says."""
+
+    def __init__(self, findings: Findings, watcher: Watcher) -> None:
+        self.running: str | None = None
+        self.measuring = False
+        self._findings = findings
+        self._watcher = watcher
+        self._total = 0
+
+    def hear(self, event: Mapping[str, Any]) -> bool:
+        """Take in one event, and say whether it was the last; raises `CouldNotRunError` if the process refuses."""
+        kind = event["kind"]
+        if kind == "refused":
+            raise CouldNotRunError(Secrets.of(self._findings).hide(event["message"]))
+        if kind != "end":
+            getattr(self, f"_{kind}")(event)
+        return bool(kind == "end")
+
+    def _plan(self, event: Mapping[str, Any]) -> None:
+        self._total = len(self._findings.tests) + len(event["tests"])
+        if not self._findings.tests:
+            self._findings.take_plan(event)
+            self._watcher.planned(self._findings.profiles, event["tests"])
+
+    def _start(self, event: Mapping[str, Any]) -> None:
+        self.running = event["test"]
+        self._watcher.began(event["test"], len(self._findings.tests), self._total)
+
+    def _done(self, event: Mapping[str, Any]) -> None:
+        self._watcher.ended(self._findings.add(TestResult(**event["result"])))
+        self.running = None
+
+    def _measuring(self, _: Mapping[str, Any]) -> None:
+        self.measuring = True
+        self._watcher.measuring()
+
+    def _measured(self, event: Mapping[str, Any]) -> None:
+        samples = ({**each, "samples_ms": tuple(each["samples_ms"])} for each in event["latency"])
+        self._findings.latency = tuple(Latency(**each) for each in samples)
 
 
 def _follow(stream: IO[str] | None, take: Callable[[str], object], end: Callable[[], object]) -> threading.Thread:

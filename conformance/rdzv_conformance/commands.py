@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from rdzv_conformance.certify import CouldNotRunError, Progress
+from rdzv_conformance.certify import CouldNotRunError
 from rdzv_conformance.certify import certify as run_suite
 from rdzv_conformance.clauses import PROFILES
-from rdzv_conformance.results import ClauseResult, Report, Status, count
+from rdzv_conformance.live import watching
+from rdzv_conformance.printing import show_matrix, show_report
+from rdzv_conformance.reports import UnreadableReportError, read_report, verify, write_matrix, write_report
+from rdzv_conformance.reports._text import plain
+from rdzv_conformance.results import Report
 
 CERTIFIED, NOT_CERTIFIED, COULD_NOT_RUN = 0, 1, 2
 
-_STYLES: dict[Status, str] = {
-    "pass": "green",
-    "fail": "bold red",
-    "error": "bold magenta",
-    "untested": "yellow",
-    "unsupported": "dim",
-}
+LARGEST_SEED = 2**32 - 1
 
 
 class _CouldNotRun(click.ClickException):
     exit_code = COULD_NOT_RUN
 
     def format_message(self) -> str:
-        return " ".join(self.message.split())
+        return plain(self.message)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One backend to certify."""
+
+    name: str
+    endpoint: str
+    options: dict[str, str]
+    profiles: tuple[str, ...]
 
 
 def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -44,15 +52,15 @@ def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str,
 
 
 @click.command()
-@click.argument("name")
-@click.option("--endpoint", required=True, metavar="E", help="Where the store is, as the backend reads it.")
+@click.argument("backends", nargs=-1, metavar="NAME | NAME=ENDPOINT…")
+@click.option("--endpoint", metavar="E", help="Where the store is, as the backend reads it.")
 @click.option(
     "--option",
     "options",
     multiple=True,
-    metavar="NAME=VALUE",
+    metavar="[NAME.]OPTION=VALUE",
     callback=_read_options,
-    help="An option of the backend. May be repeated.",
+    help="An option of the backend; with several backends, of the one that is NAMEd. May be repeated.",
 )
 @click.option(
     "--profile",
@@ -61,34 +69,118 @@ def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str,
     type=click.Choice(PROFILES),
     help="What to certify; without it, all that the backend claims. May be repeated.",
 )
+@click.option(
+    "--seed",
+    type=click.IntRange(0, LARGEST_SEED),
+    metavar="N",
+    help="What the suite draws its random numbers from; without it a new one, which the report names.",
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Run the suite N times, with seeds that count up, until one run fails.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, for machines.")
 @click.option(
     "--report",
     "directory",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write the report to DIR/NAME.json as well.",
+    help="Write report.json, report.md, junit.xml, badge.svg and index.html to DIR; of several backends, each to a "
+    "directory in it, and the comparison to README.md.",
+)
+@click.option(
+    "--verify",
+    "written",
+    metavar="REPORT",
+    type=click.Path(path_type=Path),
+    help="Run nothing: hold a report.json against what is installed. Exit status 1 if that is something else.",
 )
 @click.pass_context
 def certify(
     ctx: click.Context,
-    name: str,
-    endpoint: str,
+    backends: tuple[str, ...],
+    endpoint: str | None,
     options: dict[str, str],
     profiles: tuple[str, ...],
+    seed: int | None,
+    repeat: int,
     as_json: bool,
     directory: Path | None,
+    written: Path | None,
 ) -> None:
-    """Test a backend against every clause of the contract.
+    """Test a backend, or several, against every clause of the contract.
+
+    One backend: NAME --endpoint E. Several: NAME=ENDPOINT for each; a comparison of them is printed at the end.
 
     The exit status is 0 if it is certified, 1 if it is not, 2 if the suite could not run: no such backend, no store at
     the endpoint, a bad option. Every run that the suite makes has an id of its own; it changes no other.
     """
+    if written is not None:
+        if backends or endpoint is not None:
+            raise click.UsageError("--verify takes a report and no backend: it runs nothing", ctx)
+        ctx.exit(_verify(written, as_json))
+    jobs = _jobs(ctx, backends, endpoint, options, profiles)
+    first = secrets.randbelow(LARGEST_SEED) if seed is None else seed
+    if len(jobs) == 1:
+        ctx.exit(_certify_one(jobs[0], first, repeat, as_json, directory))
+    ctx.exit(_certify_several(jobs, first, repeat, as_json, directory))
+
+
+def _jobs(
+    ctx: click.Context,
+    backends: Sequence[str],
+    endpoint: str | None,
+    options: dict[str, str],
+    profiles: tuple[str, ...],
+) -> list[_Job]:
+    if not backends:
+        raise click.UsageError("which backend? Give NAME --endpoint E, or NAME=ENDPOINT…", ctx)
+    if len(backends) == 1 and "=" not in backends[0]:
+        if endpoint is None:
+            raise click.UsageError(f"where is the store of {backends[0]!r}? Give its --endpoint E", ctx)
+        return [_Job(backends[0], endpoint, options, profiles)]
+    if endpoint is not None:
+        raise click.UsageError("--endpoint is for one NAME: with several give each as NAME=ENDPOINT", ctx)
+    without = [text for text in backends if "=" not in text]
+    if without:
+        raise click.UsageError(f"where is the store of {without[0]!r}? Give it as {without[0]}=ENDPOINT", ctx)
+    pairs = [(text.partition("=")[0], text.partition("=")[2]) for text in backends]
+    if len(pairs) == 1:
+        return [_Job(*pairs[0], options, profiles)]
+    names = {name for name, _ in pairs}
+    for option in options:
+        if option.partition(".")[0] not in names or "." not in option:
+            raise click.UsageError(
+                f"the option {option!r} is whose? With several backends write it as NAME.{option}=VALUE", ctx
+            )
+    return [
+        _Job(name, there, {k.partition(".")[2]: v for k, v in options.items() if k.partition(".")[0] == name}, profiles)
+        for name, there in pairs
+    ]
+
+
+def _run(job: _Job, seed: int, repeat: int) -> Report:
+    """Run the suite, again and again if that was asked, and give the last report: the first that is no certificate."""
+    for run in range(repeat):
+        with watching(f"{job.name}, run {run + 1} of {repeat}" if repeat > 1 else job.name) as watcher:
+            report = run_suite(job.name, job.endpoint, job.options, job.profiles, watcher, seed=seed + run)
+        if repeat > 1:
+            held = "certified" if report.certified else "NOT certified"
+            said = f"run {run + 1} of {repeat}, seed {report.seed}: {held} in {report.seconds:.1f} s"
+            click.echo(said, err=True)
+        if not report.certified:
+            break
+    return report
+
+
+def _certify_one(job: _Job, seed: int, repeat: int, as_json: bool, directory: Path | None) -> int:
     try:
-        with _progress() as progress:
-            report = run_suite(name, endpoint, options, profiles, progress)
+        report = _run(job, seed, repeat)
         if directory is not None:
-            _write(report, directory / f"{name.replace(':', '-')}.json")
+            write_report(report, directory)
     except CouldNotRunError as error:
         raise _CouldNotRun(str(error)) from error
     except OSError as error:
@@ -96,59 +188,46 @@ def certify(
     if as_json:
         click.echo(json.dumps(report.as_dict(), indent=2))
     else:
-        _show(report)
-    ctx.exit(CERTIFIED if report.certified else NOT_CERTIFIED)
+        show_report(report)
+    return CERTIFIED if report.certified else NOT_CERTIFIED
 
 
-def _write(report: Report, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")
+def _certify_several(jobs: Sequence[_Job], seed: int, repeat: int, as_json: bool, directory: Path | None) -> int:
+    reports, missing = [], []
+    for job in jobs:
+        try:
+            reports.append(_run(job, seed, repeat))
+        except CouldNotRunError as error:
+            missing.append(f"{job.name} could not be tested: {plain(str(error))}")
+            click.echo(missing[-1], err=True)
+    if directory is not None and reports:
+        try:
+            write_matrix(reports, directory)
+        except OSError as error:
+            raise _CouldNotRun(f"the reports could not be written: {error}") from error
+    if as_json:
+        click.echo(json.dumps([report.as_dict() for report in reports], indent=2))
+    elif reports:
+        show_matrix(reports)
+    if missing:
+        raise _CouldNotRun("; ".join(missing))
+    return CERTIFIED if all(report.certified for report in reports) else NOT_CERTIFIED
 
 
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Say on stderr which test runs: one line that changes on a terminal, one line each elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda test, done, total: click.echo(f"[{done + 1}/{total}] {_words(test)}", err=True)
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("starting the suite") as line:
-        yield lambda test, done, total: line.update(f"{done + 1}/{total} {_words(test)}")
-
-
-def _words(test: str) -> str:
-    """Turn `test_RDZV_CAS_4_a_stale_token` into `RDZV-CAS-4 a stale token`."""
-    section, number, *rest = test.removeprefix("test_RDZV_").split("_")
-    return f"RDZV-{section}-{number} {' '.join(rest)}"
-
-
-def _show(report: Report) -> None:
-    if sys.stdout.isatty():
-        _draw(report)
-    else:
-        for each in report.clauses:
-            click.echo(f"{each.clause:<14}  {each.status:<11}  {_remark(each)}".rstrip())
-    counts = ", ".join(f"{number} {status}" for status, number in count(report.clauses).items() if number)
-    of = f"{report.subject.distribution} {report.subject.version}".strip()
-    click.echo(f"{report.subject.backend}{f' ({of})' if of else ''} at {report.subject.endpoint!r}: {counts}")
-    click.echo(report.verdict)
-
-
-def _draw(report: Report) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("clause", "status", "what it says, or what was found"):
-        table.add_column(column, overflow="fold")
-    for each in report.clauses:
-        # Text, not markup: what a backend says is shown as it is.
-        table.add_row(each.clause, Text(each.status, style=_STYLES[each.status]), Text(_remark(each) or each.text))
-    Console().print(table)
-
-
-def _remark(result: ClauseResult) -> str:
-    return " ".join(result.message.split())
+def _verify(written: Path, as_json: bool) -> int:
+    try:
+        report = read_report(written)
+    except UnreadableReportError as error:
+        raise _CouldNotRun(str(error)) from error
+    differences = verify(report)
+    if as_json:
+        click.echo(json.dumps({"same": not differences, "differences": differences}, indent=2))
+        return NOT_CERTIFIED if differences else CERTIFIED
+    for each in differences:
+        click.echo(plain(each))
+    what = f"the report about {report.subject.backend} of {report.made} ({report.verdict})"
+    if differences:
+        click.echo(f"different: {plain(what)} is about other files than those installed here")
+        return NOT_CERTIFIED
+    click.echo(f"same: what is installed here is what {plain(what)} is about")
+    return CERTIFIED

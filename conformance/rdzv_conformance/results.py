@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import unittest
 from collections.abc import Iterable, Mapping
@@ -9,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import rdzv_conformance
+import rdzv_core
 from rdzv_conformance.clauses import catalogue
 from rdzv_conformance.expect import ClauseFailed, Unsupported, shown_error
 from rdzv_core import CONTRACT_VERSION
@@ -34,6 +36,16 @@ class TestResult:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What one test found about one clause, and in how many seconds."""
+
+    test: str
+    status: Status
+    message: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class ClauseResult:
     """What the tests of one clause found together: the worst of failures, else a pass, else why there is none."""
 
@@ -42,18 +54,63 @@ class ClauseResult:
     text: str
     status: Status
     message: str = ""
-    tests: tuple[str, ...] = ()
+    tests: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What was certified; never an option's value, which may be a secret."""
+    """What was certified. Of an option that is a secret the value is not here; nor are credentials in the endpoint."""
 
     backend: str
     endpoint: str
     distribution: str = ""
     version: str = ""
-    options: tuple[str, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Capability:
+    """Something that a backend may add: whether it claims it, and whether that was found to be true.
+
+    `found` is None where it was not tested. What is there but not claimed is used by nobody, and is reported.
+    """
+
+    name: str
+    claimed: bool
+    found: bool | None
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A topology or a fault that clauses are about, and whether the backend was tried under it."""
+
+    kind: Literal["topology", "fault"]
+    what: str
+    clause: str
+    status: Status
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long single calls took, in milliseconds, in the order of the calls."""
+
+    operation: str
+    samples_ms: tuple[float, ...]
+    median_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Files that the certificate is about: SHA-256 of each, by its path in the distribution, and one over them all."""
+
+    role: Literal["backend", "suite", "core"]
+    distribution: str
+    version: str
+    module: str
+    sha256: str
+    files: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,11 +120,21 @@ class Report:
     subject: Subject
     profiles: tuple[str, ...]
     clauses: tuple[ClauseResult, ...]
+    capabilities: tuple[Capability, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    latency: tuple[Latency, ...] = ()
+    seed: int = 0
+    command: str = ""
+    made: str = ""
+    seconds: float = 0.0
+    tested: tuple[Tested, ...] = ()
     report_version: int = REPORT_VERSION
     suite_version: str = rdzv_conformance.__version__
+    core_version: str = rdzv_core.__version__
     contract_version: int = CONTRACT_VERSION
-    python: str = field(default_factory=platform.python_version)
+    python: str = field(default_factory=lambda: f"{platform.python_implementation()} {platform.python_version()}")
     os: str = field(default_factory=platform.platform)
+    machine: str = field(default_factory=lambda: f"{platform.machine()}, {os.cpu_count()} processors")
 
     def of(self, status: Status, profile: str | None = None) -> list[ClauseResult]:
         """Give the clauses of a status, in one profile or in all."""
@@ -76,6 +143,17 @@ class Report:
     def holds(self, profile: str) -> bool:
         """Say whether a profile is certified: nothing of it failed, and something of it was seen to hold."""
         return not self.of("fail", profile) and not self.of("error", profile) and bool(self.of("pass", profile))
+
+    @property
+    def scope(self) -> str:
+        """Say for what the certificate speaks: the topologies and faults under which its clauses were seen to hold."""
+        held = [each for each in self.conditions if each.status == "pass"]
+        topologies = [each.what for each in held if each.kind == "topology"]
+        faults = [each.what for each in held if each.kind == "fault"]
+        if not topologies:
+            return "linearizable for no topology that was tried"
+        under = f", under these faults: {'; '.join(faults)}" if faults else ", without any fault"
+        return f"linearizable as far as it was tried, for {', '.join(topologies)}{under}. No more than that."
 
     @property
     def certified(self) -> bool:
@@ -134,7 +212,7 @@ def _combine(number: str, profile: str, text: str, results: list[TestResult]) ->
     if not results:
         return ClauseResult(number, profile, text, "untested", "this suite has no test of it, or it was not run")
     worst = max(results, key=lambda result: _WEIGHT[result.status])
-    tests = tuple(result.test for result in results)
+    tests = tuple(Evidence(result.test, result.status, result.message, result.seconds) for result in results)
     return ClauseResult(number, profile, text, worst.status, worst.message, tests)
 
 

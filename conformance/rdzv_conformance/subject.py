@@ -23,8 +23,8 @@ CLOSE_LIMIT = 10.0
 class Subject:
     """What a test of the suite is given.
 
-    `run_id` is new for every subject and holds its `tag`; `random` is drawn from the target's seed. Instances made with `open` are closed, and their registers
-    deleted where the backend can, by `clean_up`.
+    `run_id` is new for every subject and holds its `tag`; `random` comes from the target's seed. Instances made with
+    `open` are closed, and their registers deleted where the backend can, by `clean_up`.
     """
 
     def __init__(self, target: Target) -> None:

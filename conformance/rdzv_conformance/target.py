@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +20,16 @@ class Helpers:
     """What a backend's author may lend to the suite; whatever is None leaves the clauses that need it `untested`.
 
     `corrupt(params)` spoils the register of `params` behind the backend's back. `pause()` stops the store from
-    answering until `resume()`; `restart()` stops it and starts it again, and returns when it answers. An
-    `unreachable_endpoint` is one where there is no store. `network` says whether there is a connection that can be
-    lost; None: there is one if the endpoint is a `host:port`.
+    answering until `resume()`; `restart()` kills it (SIGKILL) and starts it again, with its data where it keeps any,
+    and returns when it answers; `restart_without_data()` does so after everything it kept was removed.
+    `lose_members(params)` makes the store forget the members of a run. An `unreachable_endpoint` is one where there is
+    no store. `network` says whether there is a connection that can be lost; None: there is one if the endpoint is a
+    `host:port`.
+
+    For the profile `secure`: `secure_endpoint` and `secure_options` reach a store that asks for credentials over an
+    encrypted connection (without them the endpoint itself is tried). `wrong_credentials` and `wrong_transport` are
+    pairs of options that go over those, None taking one away, and of words that the error must hold: the first without
+    the right credentials, the second in plain text, or trusting another authority.
     """
 
     corrupt: Callable[[RendezvousParameters], None] | None = None
@@ -31,6 +38,12 @@ class Helpers:
     resume: Callable[[], None] | None = None
     restart: Callable[[], None] | None = None
     network: bool | None = None
+    restart_without_data: Callable[[], None] | None = None
+    lose_members: Callable[[RendezvousParameters], None] | None = None
+    secure_endpoint: str | None = None
+    secure_options: Mapping[str, Any] | None = None
+    wrong_credentials: Sequence[tuple[Mapping[str, Any], str]] | None = None
+    wrong_transport: Sequence[tuple[Mapping[str, Any], str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +52,7 @@ class Target:
 
     `preload` names modules to import in every process of the suite (`module`, or `module:function` to call as well),
     for a backend that is registered in code instead of being installed. A call may take `patience` seconds. Whatever
-    a test draws at random comes from `seed`: a test takes it from its subject's `random`, so that a run can be repeated.
+    a test draws at random comes from `seed`: it takes its subject's `random`, so that a run can be repeated.
     """
 
     backend: str

@@ -1,0 +1,131 @@
+"""From what a run of the suite said to a report, in which no secret is."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from rdzv_conformance.reports._conditions import capabilities, conditions
+from rdzv_conformance.reports._provenance import examine
+from rdzv_conformance.results import Latency, Report, Subject, Tested, TestResult, by_clause
+from rdzv_core import BackendRegistry
+from rdzv_core.registry import normalize
+
+HIDDEN = "…"
+
+_SECRET_NAMES = ("password", "passwd", "token", "secret", "credential")
+_CREDENTIALS = re.compile(r"(?:(?<=://)|^)([^@/]*)@")
+_SHORTEST = 4
+
+
+@dataclass
+class Findings:
+    """What a run was asked, and what it has said so far."""
+
+    backend: str
+    endpoint: str
+    options: dict[str, str]
+    seed: int = 0
+    asked: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()
+    module: str = ""
+    claims: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
+    tests: list[TestResult] = field(default_factory=list)
+    latency: tuple[Latency, ...] = ()
+
+    def take_plan(self, event: Mapping[str, Any]) -> None:
+        """Take in what the suite's process said about the backend."""
+        self.profiles, self.secret = tuple(event["profiles"]), tuple(event["secret"])
+        self.module, self.claims = event["module"], event["claims"]
+
+    def add(self, result: TestResult) -> TestResult:
+        """Keep a test's result, and give it, without secrets."""
+        hidden = Secrets.of(self).hide(result.message)
+        kept = replace(result, clauses=tuple(result.clauses), message=hidden)
+        self.tests.append(kept)
+        return kept
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What must not be written: values of secret options, and credentials within the endpoint."""
+
+    names: frozenset[str]
+    values: tuple[str, ...]
+
+    @classmethod
+    def of(cls, findings: Findings) -> Secrets:
+        """Find out which options are secrets: the backend says so of some, and the names of others do."""
+        names = frozenset(
+            name
+            for name in findings.options
+            if name in findings.secret or any(word in name.lower() for word in _SECRET_NAMES)
+        )
+        values = [findings.options[name] for name in names]
+        for found in _CREDENTIALS.finditer(findings.endpoint):
+            values += [found[1], found[1].partition(":")[2]]
+        longest_first = sorted({value for value in values if len(value) >= _SHORTEST}, key=len, reverse=True)
+        return cls(names, tuple(longest_first))
+
+    def hide(self, text: str) -> str:
+        """Give `text` without them. One of under four characters is hidden where it is given, and not in prose."""
+        for value in self.values:
+            for form in (value, repr(value)[1:-1]):
+                text = text.replace(form, HIDDEN)
+        return text
+
+    def shown(self, options: Mapping[str, str]) -> dict[str, str]:
+        """Give the options as they may be shown."""
+        return {name: HIDDEN if name in self.names else self.hide(value) for name, value in sorted(options.items())}
+
+
+def assemble(findings: Findings, seconds: float) -> Report:
+    """Make the report of a run that has ended."""
+    secrets = Secrets.of(findings)
+    endpoint = _CREDENTIALS.sub(f"{HIDDEN}@", findings.endpoint)
+    tested = _tested(findings)
+    options = secrets.shown(findings.options)
+    clauses = by_clause(findings.tests, findings.profiles)
+    return Report(
+        Subject(findings.backend, endpoint, tested[0].distribution, tested[0].version, options),
+        findings.profiles,
+        clauses,
+        capabilities(findings.claims, clauses),
+        conditions(clauses),
+        findings.latency,
+        findings.seed,
+        _command(findings, endpoint, options),
+        datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        round(seconds, 1),
+        tested,
+    )
+
+
+def _tested(findings: Findings) -> tuple[Tested, ...]:
+    distribution, module = "", findings.module
+    asked, _, plain = findings.backend.rpartition(":")
+    for info in BackendRegistry().list():
+        of_it = not asked or normalize(asked) == normalize(info.distribution)
+        if info.name == normalize(plain) and of_it:
+            distribution, module = info.distribution, info.target.partition(":")[0]
+    return (
+        examine("backend", distribution, module),
+        examine("suite", "rdzv-conformance", "rdzv_conformance"),
+        examine("core", "rdzv-core", "rdzv_core"),
+    )
+
+
+def _command(findings: Findings, endpoint: str, options: Mapping[str, str]) -> str:
+    words: list[str] = ["rdzv", "certify", findings.backend, "--endpoint", endpoint]
+    words += _each("--option", (f"{name}={value}" for name, value in options.items()))
+    words += _each("--profile", findings.asked)
+    return shlex.join([*words, "--seed", str(findings.seed)])
+
+
+def _each(flag: str, values: Iterable[str]) -> list[str]:
+    return [word for value in values for word in (flag, value)]

@@ -1,0 +1,30 @@
+"""Text of a backend made harmless: it may say anything at all in an error."""
+
+from __future__ import annotations
+
+import html
+
+
+def plain(text: str) -> str:
+    """Give `text` on one line, what can not be printed as an escape: no control sequence reaches a terminal or a file.
+
+    A lone surrogate, which no file could be written with, becomes an escape too.
+    """
+    return "".join(each if each.isprintable() else _escape(each) for each in " ".join(text.split()))
+
+
+def in_markdown(text: str) -> str:
+    """Give `text` for a cell of a Markdown table."""
+    escaped = html.escape(plain(text), quote=False)
+    for mark in "\\`*_[]|~":
+        escaped = escaped.replace(mark, f"\\{mark}")
+    return escaped
+
+
+def in_html(text: object) -> str:
+    """Give `text` for HTML, SVG or an attribute."""
+    return html.escape(plain(str(text)))
+
+
+def _escape(character: str) -> str:
+    return ascii(character)[1:-1]
