@@ -46,6 +46,12 @@ class BackendConformance(Suite):
     resume: Callable[[], None] | None = None
     restart: Callable[[], None] | None = None
     network: bool | None = None
+    restart_without_data: Callable[[], None] | None = None
+    lose_members: Callable[[RendezvousParameters], None] | None = None
+    secure_endpoint: Any = None
+    secure_options: Any = None
+    wrong_credentials: Any = None
+    wrong_transport: Any = None
 
     @pytest.fixture
     def subject(self, request: pytest.FixtureRequest, _rdzv_anchor: AnchorHolder) -> Iterator[Subject]:

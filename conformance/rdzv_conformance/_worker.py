@@ -17,6 +17,7 @@ from rdzv_conformance.register import Register
 from rdzv_conformance.residue import Residue
 from rdzv_conformance.subject import Subject
 from rdzv_conformance.target import Target, preload
+from rdzv_conformance.writing import Writings, write_once
 from rdzv_core import RendezvousConnectionError
 
 FORK_LIMIT = 20
@@ -130,8 +131,25 @@ def _use_and_close(subject: Subject, instances: int) -> None:
         register.close()
 
 
+def write_on(subject: Subject, say: Say, size: int) -> None:
+    """Write on and on until this process is killed, and say what is acknowledged."""
+    register, told = subject.open(**subject.target.as_client(), **subject.target.impatient()), Writings()
+    register.get_state()
+    say("ready")
+    sys.stdin.readline()
+    while True:
+        try:
+            if write_once(register, size, told):
+                say("acknowledged", used=told.used[-1], got=told.got[-1])
+        except RendezvousConnectionError:
+            if told.unknown:
+                say("unknown")
+            told.unknown = 0
+
+
 TASKS: dict[str, Callable[..., None]] = {
     "write": write,
+    "write_on": write_on,
     "count": count,
     "fork": fork,
     "leave_nothing": leave_nothing,

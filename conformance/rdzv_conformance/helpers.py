@@ -24,7 +24,7 @@ def installed_helpers(backend: str) -> Helpers:
     for point in importlib_metadata.entry_points(group=GROUP):
         if normalize(point.name) == wanted:
             return helpers_of(point.load())
-    return Helpers(corrupt=corrupt_memory) if wanted == "memory" else Helpers()
+    return Helpers(corrupt=corrupt_memory, lose_members=lose_members_of_memory) if wanted == "memory" else Helpers()
 
 
 def helpers_of(lender: Any) -> Helpers:
@@ -37,3 +37,8 @@ def corrupt_memory(params: RendezvousParameters) -> None:
     backend = MemoryBackend(params)
     backend.hub.raw[backend.key] = b"not what the backend wrote"
     backend.hub.wake()
+
+
+def lose_members_of_memory(params: RendezvousParameters) -> None:
+    """Let the reference backend forget who is there, in every run of its endpoint."""
+    MemoryBackend(params).hub.lose_members()

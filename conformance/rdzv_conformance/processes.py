@@ -67,6 +67,13 @@ class Worker:
 
     def expect(self, kind: str, limit: float = ANSWER_LIMIT) -> dict[str, Any]:
         """Wait for the next answer, which must be of `kind`; fail the clause if none comes."""
+        answer = self.answer(limit)
+        if answer["kind"] != kind:
+            raise ClauseFailed(f"another process ({self._task}) said {answer} instead of {kind}")
+        return answer
+
+    def answer(self, limit: float = ANSWER_LIMIT) -> dict[str, Any]:
+        """Wait for the next answer, of whatever kind; fail the clause if none comes, or if it says that it failed."""
         try:
             line = self._answers.get(timeout=limit)
         except queue.Empty:
@@ -76,9 +83,19 @@ class Worker:
         answer: dict[str, Any] = json.loads(line)
         if answer["kind"] == "failed":
             raise ClauseFailed(f"in another process ({self._task}): {answer['message']}")
-        if answer["kind"] != kind:
-            raise ClauseFailed(f"another process ({self._task}) said {line.strip()} instead of {kind}")
         return answer
+
+    def signal(self, number: int) -> None:
+        """Send the process a signal."""
+        self._process.send_signal(number)
+
+    def kill(self) -> list[dict[str, Any]]:
+        """Kill the process, and give what it said that nobody has asked for yet."""
+        self.stop()
+        lines = []
+        while not self._answers.empty():
+            lines.append(self._answers.get())
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def stop(self) -> None:
         """End the process, whatever it is doing."""

@@ -1,4 +1,4 @@
-"""A TCP proxy between a backend and its store that stalls, cuts and swallows answers on command."""
+"""A TCP proxy between a backend and its store that, on command, stalls, cuts, dribbles, half-opens and swallows."""
 
 from __future__ import annotations
 
@@ -20,16 +20,24 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
-        self._pumps: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._answering = asyncio.Event()
+        self._silent: set[asyncio.StreamWriter] = set()
+        self._pairs: dict[asyncio.StreamWriter, asyncio.StreamWriter] = {}
         self._swallow_after: int | None = None
         self._swallowed = 0
+        self._cut_answer: int | None = None
+        self._cut_request: int | None = None
+        self._cuts = 0
+        self._piece = CHUNK
+        self._pause = 0.0
         self.port = 0
         self._thread = threading.Thread(target=self._loop.run_forever, name="rdzv-conformance-proxy", daemon=True)
 
     def __enter__(self) -> Proxy:
         self._thread.start()
         self.resume()
+        self.release_answers()
         self.restore()
         return self
 
@@ -51,6 +59,41 @@ class Proxy:
     def resume(self) -> None:
         """Forward again, first what was held back."""
         self._do(self._flowing.set)
+
+    def hold_answers(self) -> None:
+        """Hold back answers alone: requests reach the store and are done."""
+        self._do(self._answering.clear)
+
+    def release_answers(self) -> None:
+        """Forward answers again, first those that were held back."""
+        self._do(self._answering.set)
+
+    def dribble(self, piece: int, seconds: float) -> None:
+        """From now on forward in pieces of `piece` bytes, `seconds` apart."""
+        self._do(lambda: self.__dict__.update(_piece=piece, _pause=seconds))
+
+    def half_open(self) -> None:
+        """Let the store's end of every connection be gone, without a word to the client; new ones work."""
+
+        def lose() -> None:
+            for client, store in self._pairs.items():
+                self._silent.add(client)
+                _reset(store)
+
+        self._do(lose)
+
+    def cut_within_answer(self, length: int) -> None:
+        """Let the first `length` bytes of the next answer pass and reset every connection."""
+        self._do(lambda: setattr(self, "_cut_answer", length))
+
+    def cut_within_request(self, length: int) -> None:
+        """Let the first `length` bytes of the next request pass and reset every connection."""
+        self._do(lambda: setattr(self, "_cut_request", length))
+
+    @property
+    def cuts(self) -> int:
+        """The number of answers and requests cut so far."""
+        return self._cuts
 
     def cut(self) -> None:
         """Reset every connection and refuse new ones."""
@@ -78,53 +121,69 @@ class Proxy:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for writer in list(self._writers):
-            _reset(writer)
-        pumps = list(self._pumps)
-        for pump in pumps:
-            pump.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
+        # All tasks and not the known pumps alone: a connection may have been taken a moment ago.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for writer in list(self._writers):
+                _reset(writer)
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.sleep(0)
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._pumps.add(task)
         self._writers.add(writer)
         try:
             store_reader, store_writer = await asyncio.open_connection(*self._target)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             _reset(writer)
         else:
             self._writers.add(store_writer)
-            both = (self._pump(reader, store_writer, self._request), self._pump(store_reader, writer, self._answer))
+            self._pairs[writer] = store_writer
+            both = (self._pump(reader, store_writer, False), self._pump(store_reader, writer, True))
             try:
                 await asyncio.gather(*both)
             except asyncio.CancelledError:
                 pass  # by a cut, which has reset both sides
             self._writers.discard(store_writer)
+            self._pairs.pop(writer, None)
         finally:
+            if writer in self._silent:
+                _reset(writer)
+            self._silent.discard(writer)
             self._writers.discard(writer)
-            self._pumps.discard(task)
 
-    async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passes: Callable[[], bool]
-    ) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: bool) -> None:
         try:
             while data := await reader.read(CHUNK):
                 await self._flowing.wait()
-                if not passes():
+                if answers:
+                    await self._answering.wait()
+                length = self._length(len(data), answers)
+                for start in range(0, length, self._piece):
+                    writer.write(data[start : min(start + self._piece, length)])
+                    await writer.drain()
+                    await asyncio.sleep(self._pause)
+                if length < len(data):
                     for each in list(self._writers):
                         _reset(each)
                     return
-                writer.write(data)
-                await writer.drain()
         except (OSError, asyncio.CancelledError):
-            _reset(writer)
+            if writer not in self._silent:
+                _reset(writer)
         else:
-            writer.close()
+            if writer not in self._silent:
+                writer.close()
 
-    def _request(self) -> bool:
-        return True
+    def _length(self, length: int, answers: bool) -> int:
+        """Say how much of what came is forwarded; less than all ends in a reset."""
+        attribute = "_cut_answer" if answers else "_cut_request"
+        limit: int | None = getattr(self, attribute)
+        if limit is not None:
+            left = limit - length
+            setattr(self, attribute, left if left >= 0 else None)
+            self._cuts += left < 0
+            return min(limit, length)
+        return 0 if answers and not self._answer() else length
 
     def _answer(self) -> bool:
         if self._swallow_after is None:

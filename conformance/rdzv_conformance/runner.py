@@ -69,7 +69,8 @@ class AnchorHolder:
 
 def claimed_profiles(backend: RendezvousBackend) -> tuple[str, ...]:
     """Give the profiles that a backend claims by the capabilities it has."""
-    return ("core", *(profile for profile, capability in _CLAIMS.items() if isinstance(backend, capability)))
+    capabilities = [profile for profile, capability in _CLAIMS.items() if isinstance(backend, capability)]
+    return ("core", *capabilities, *(profile for profile in ("durable", "secure") if getattr(backend, profile, False)))
 
 
 def select_tests(profiles: Iterable[str]) -> list[str]:

@@ -50,6 +50,15 @@ class RendezvousBackend(ABC):
     topology: Literal["process", "machine"] = "machine"
     """How far apart instances may be and still share a store: a `process` only, or a `machine` and more."""
 
+    durable: bool = False
+    """Whether what was acknowledged outlives a `kill -9` of the store and of its writers (profile `durable`).
+
+    True of an instance's own store: one that keeps nothing unless it is told where says False there (a property does).
+    """
+
+    secure: bool = False
+    """Whether this instance and its store authenticate each other and nobody can read along (profile `secure`)."""
+
     _origin: tuple[Callable[[RendezvousParameters], RendezvousBackend], RendezvousParameters] | None = None
 
     @property

@@ -3,6 +3,8 @@
 from rdzv_conformance.suite.cas import CompareAndSet
 from rdzv_conformance.suite.concurrency import Concurrency
 from rdzv_conformance.suite.conn import Connection
+from rdzv_conformance.suite.durable import Durable
+from rdzv_conformance.suite.faults import Faults
 from rdzv_conformance.suite.fencing import Fencing
 from rdzv_conformance.suite.life import Life
 from rdzv_conformance.suite.membership import Membership
@@ -10,6 +12,7 @@ from rdzv_conformance.suite.outages import Outages
 from rdzv_conformance.suite.param import Parameters
 from rdzv_conformance.suite.pkg import Packaging
 from rdzv_conformance.suite.run import Isolation
+from rdzv_conformance.suite.secure import Secure
 from rdzv_conformance.suite.state import State
 from rdzv_conformance.suite.store import KeyValueStore
 from rdzv_conformance.suite.watch import Watch
@@ -23,12 +26,15 @@ class Suite(
     Isolation,
     Connection,
     Outages,
+    Faults,
     Life,
     Parameters,
     Packaging,
     Watch,
     Membership,
     KeyValueStore,
+    Durable,
+    Secure,
 ):
     """Every test of the contract."""
 

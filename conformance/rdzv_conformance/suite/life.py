@@ -15,7 +15,7 @@ from rdzv_conformance.proxy import Proxy
 from rdzv_conformance.register import Register
 from rdzv_conformance.subject import Subject
 from rdzv_conformance.threads import Running, race
-from rdzv_core import RendezvousConnectionError, SupportsDelete, SupportsMembership, SupportsWatch
+from rdzv_core import RendezvousConnectionError, SupportsDelete, SupportsMembership, SupportsStore, SupportsWatch
 
 CLOSE_ENDS_WAITS = 1.0
 GRACE = 1.0
@@ -136,5 +136,9 @@ def _calls_of_capabilities(register: Register) -> dict[str, Callable[[], object]
     if isinstance(backend, SupportsMembership):
         membership = backend
         calls["members()"] = lambda: register.call("members()", membership.members)
+        calls["count()"] = lambda: register.call("count()", membership.count)
         calls["enter(b'', 10)"] = lambda: register.call("enter(b'', 10)", membership.enter, b"", 10.0)
+    if isinstance(backend, SupportsStore):
+        storing = backend
+        calls["store('closed').num_keys()"] = lambda: register.call("store", lambda: storing.store("closed").num_keys())
     return calls

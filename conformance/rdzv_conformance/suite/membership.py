@@ -3,14 +3,19 @@
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
 
+import copy
+import math
 import re
+import threading
 import time
+from typing import NoReturn
 
 from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import equal, that
+from rdzv_conformance.expect import Unsupported, Untested, equal, raises, that
 from rdzv_conformance.subject import Subject
+from rdzv_conformance.suite.outages import await_return
 from rdzv_conformance.threads import Running
-from rdzv_core import MembersView, SupportsMembership
+from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, SupportsMembership
 
 TTL = 60.0
 SHORT_TTL = 1.0
@@ -109,6 +114,150 @@ class Membership:
         for each in (waiting, Running(other.wait_members, version, LONG)):
             gave = each.result(SOON, f"wait_members has not returned {SOON:.0f} s after a change")
             equal("what wait_members gave after a change", gave, True)
+
+    @clause("RDZV-MEMBER-8")
+    def test_RDZV_MEMBER_8_an_older_write_replaces_nothing(self, subject: Subject) -> None:
+        """An update that was overtaken by a later one leaves the later payload."""
+        one, other = _two(subject)
+        lease = one.enter(b"first", TTL)
+        older = _overtaken(lease)
+        for number in range(3):
+            equal("what update gave", one.update(lease, b"%d" % number), True)
+        version = other.members().version
+        one.update(older, b"overtaken")
+        if not _asked(older):
+            _untested(NO_SEQUENCE)
+        equal("the members after an older update arrived", _seen(other.members()), [(lease.id, b"2")])
+        equal("the version after an older update arrived", other.members().version, version)
+
+    @clause("RDZV-MEMBER-8")
+    def test_RDZV_MEMBER_8_an_older_refresh_renews_nothing(self, subject: Subject) -> None:
+        """Refreshes that were overtaken keep nobody: a member that sends nothing newer ends."""
+        one, other = _two(subject)
+        lease = one.enter(b"goes", SHORT_TTL)
+        older = _overtaken(lease)
+        for _ in range(3):
+            one.refresh(lease)
+        ends = time.monotonic() + EXPIRES_WITHIN
+        while lease.id in [member.id for member in other.members().members]:
+            that(time.monotonic() < ends, f"overtaken refreshes keep a member with a ttl of {SHORT_TTL} s for ever")
+            one.refresh(older)
+            if not _asked(older):
+                _untested(NO_SEQUENCE)
+            other.wait_members(other.members().version, SHORT_TTL / 4)
+
+    @clause("RDZV-MEMBER-9")
+    def test_RDZV_MEMBER_9_a_store_that_lost_the_members_has_a_new_incarnation(self, subject: Subject) -> None:
+        """After the loss nobody is there, the incarnation is another, and who waited or refreshes learns of it."""
+        one, other = _two(subject)
+        lease = one.enter(b"lost", TTL)
+        before = other.members()
+        equal("the incarnation of the lease", lease.incarnation, before.incarnation)
+        if subject.helpers.lose_members is not None:
+            subject.helpers.lose_members(subject.parameters())
+        elif subject.helpers.restart_without_data is not None:
+            subject.helpers.restart_without_data()
+            await_return(subject.open())
+        else:
+            _untested("needs the helper lose_members(params) or restart_without_data()")
+        equal("what wait_members gave after the members were lost", other.wait_members(before.version, SOON), True)
+        view = other.members()
+        that(
+            view.incarnation != before.incarnation,
+            f"after the members were lost the incarnation is still {view.incarnation!r}: it must be new",
+        )
+        equal("the members after they were lost", _seen(view), [])
+        equal("what refresh of a lost member gave", one.refresh(lease), False)
+        again = one.enter(b"again", TTL)
+        equal("the incarnation of a new lease", again.incarnation, view.incarnation)
+        equal("the members", _seen(other.members()), [(again.id, b"again")])
+
+    @clause("RDZV-MEMBER-10")
+    def test_RDZV_MEMBER_10_after_a_stall_everybody_has_a_fresh_ttl(self, subject: Subject) -> None:
+        """A store that stood still for longer than a ttl ends nobody at once; who stays away then does end."""
+        one, other = _two(subject)
+        pause, resume = subject.helpers.pause, subject.helpers.resume
+        if pause is None or resume is None:
+            if subject.open().backend.topology == "process":
+                raise Unsupported("store and members are one process, and stall together")
+            raise Untested("needs the helpers pause() and resume(), which let the store stand still")
+        ttl = 2 * SHORT_TTL
+        lease = one.enter(b"stays", ttl)
+        pause()
+        try:
+            threading.Event().wait(1.5 * ttl)  # nothing can be awaited: that the store stands still is the point
+        finally:
+            resume()
+        view = _when_it_answers(other)
+        that(
+            lease.id in [member.id for member in view.members],
+            f"a store that stood still for {1.5 * ttl:.1f} s ended a member with a ttl of {ttl:.1f} s at once: it must "
+            "grant a fresh ttl",
+        )
+        equal("what refresh gave after the store stood still", one.refresh(lease), True)
+        _await_end(other, lease.id)
+
+    @clause("RDZV-MEMBER-11")
+    def test_RDZV_MEMBER_11_payloads_and_ttls_have_bounds(self, subject: Subject) -> None:
+        """4096 bytes of any value are kept; more, and a ttl that is none, are refused and change nothing."""
+        one, other = _two(subject)
+        largest = bytes(range(256)) * 16
+        lease = one.enter(largest, TTL)
+        for ttl in (0.0, -1.0, math.nan, math.inf):
+            raises(ValueError, f"enter(b'', {ttl})", one.enter, b"", ttl)
+        raises(ValueError, "enter with 4097 bytes", one.enter, largest + b"x", TTL)
+        raises(ValueError, "update with 4097 bytes", one.update, lease, largest + b"x")
+        equal("the members", _seen(other.members()), [(lease.id, largest)])
+        equal("what update with nothing gave", one.update(lease, b""), True)
+        equal("the members", _seen(other.members()), [(lease.id, b"")])
+
+    @clause("RDZV-MEMBER-12")
+    def test_RDZV_MEMBER_12_runs_share_no_member(self, subject: Subject) -> None:
+        """Who enters one run is not seen in another, and leaving one changes nothing in the other."""
+        one, _ = _two(subject)
+        other = subject.needs(SupportsMembership, subject.open(f"{subject.run_id}-other"))
+        lease, theirs = one.enter(b"one", TTL), other.enter(b"other", TTL)
+        equal("the members of a run", _seen(one.members()), [(lease.id, b"one")])
+        equal("the members of another run", _seen(other.members()), [(theirs.id, b"other")])
+        one.leave(lease)
+        equal("the members of a run after somebody left another", _seen(other.members()), [(theirs.id, b"other")])
+
+
+NO_SEQUENCE = "the backend takes no sequence number from MemberLease.next_sequence, so the suite can send no older one"
+
+
+class _Asked:
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> int:
+        self.times += 1
+        return 0
+
+
+def _overtaken(lease: MemberLease) -> MemberLease:
+    """Give the same membership, whose writes are all older than any that was sent."""
+    older = copy.copy(lease)
+    vars(older)["next_sequence"] = _Asked()
+    return older
+
+
+def _asked(older: MemberLease) -> bool:
+    return bool(vars(older)["next_sequence"].times)
+
+
+def _untested(why: str) -> NoReturn:
+    raise Untested(why)
+
+
+def _when_it_answers(backend: SupportsMembership) -> MembersView:
+    ends = time.monotonic() + EXPIRES_WITHIN
+    while True:
+        try:
+            return backend.members()
+        except RendezvousConnectionError as error:
+            that(time.monotonic() < ends, f"{EXPIRES_WITHIN:.0f} s after the store went on members() raises {error}")
+            threading.Event().wait(0.05)  # between two attempts; what is awaited tells nobody when it is there
 
 
 def _two(subject: Subject) -> tuple[SupportsMembership, SupportsMembership]:

@@ -38,13 +38,13 @@ class Outages:
     @clause("RDZV-CONN-3", "RDZV-CONN-5")
     def test_RDZV_CONN_5_an_instance_works_again_after_a_cut(self, subject: Subject) -> None:
         """Connections are reset and refused, then taken again: the same instance goes on."""
-        with _through_proxy(subject) as (register, proxy):
+        with through_proxy(subject) as (register, proxy):
             token = register.write(b"before")
             proxy.cut()
             raises(RendezvousConnectionError, "get_state() on a store that is gone", register.get_state)
             raises(RendezvousConnectionError, "set_state() on a store that is gone", _write, register, None)
             proxy.restore()
-            _await_return(register)
+            await_return(register)
             register.holds(b"before", token, "after the connection came back")
             register.write(b"after", token)
 
@@ -57,7 +57,7 @@ class Outages:
         register = subject.open(**subject.target.as_client(), **subject.target.impatient())
         token = register.write(b"before")
         subject.helpers.restart()
-        _await_return(register)
+        await_return(register)
         found = register.get_state()
         newer = register.write(b"before", found and found.token)
         that(newer != token, f"after a restart of the store a write has the token {shown(token)} of one before it")
@@ -76,7 +76,7 @@ class Outages:
 def _lose_an_answer(subject: Subject, after: int, exists: bool) -> int:
     """Swallow the answer number `after` of a write; give how many were swallowed."""
     run_id = f"{subject.run_id}-{after}-{exists}"
-    with _through_proxy(subject, run_id) as (register, proxy):
+    with through_proxy(subject, run_id) as (register, proxy):
         direct = subject.open(run_id)
         token = direct.write(b"before") if exists else None
         register.get_state()
@@ -104,7 +104,7 @@ def _write(register: Register, limit: float | None) -> object:
     return register.set_state(b"new", None, limit)
 
 
-def _await_return(register: Register) -> None:
+def await_return(register: Register) -> None:
     """Read until it works: each failure until then must be a connection error."""
     ends = time.monotonic() + BACK_LIMIT
     while True:
@@ -118,7 +118,7 @@ def _await_return(register: Register) -> None:
 
 
 @contextmanager
-def _through_proxy(subject: Subject, run_id: str | None = None) -> Iterator[tuple[Register, Proxy]]:
+def through_proxy(subject: Subject, run_id: str | None = None) -> Iterator[tuple[Register, Proxy]]:
     """An instance that reaches its store through a proxy; a second one on the store itself keeps it there."""
     subject.needs_connection()
     network = subject.target.network_endpoint()
@@ -137,7 +137,7 @@ def _may_fall_silent(subject: Subject) -> Iterator[tuple[Register, Callable[[], 
     """An instance, and how to silence its store."""
     pause, resume = subject.helpers.pause, subject.helpers.resume
     if pause is None or resume is None:
-        with _through_proxy(subject) as (register, proxy):
+        with through_proxy(subject) as (register, proxy):
             yield register, proxy.pause
         return
     register = subject.open(**subject.target.as_client(), **subject.target.impatient())

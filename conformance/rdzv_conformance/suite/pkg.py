@@ -5,12 +5,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.resources import files
+from typing import Any
 
 from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import equal, fail, that
+from rdzv_conformance.expect import Unsupported, equal, fail, shown_error, that
+from rdzv_conformance.register import Register
 from rdzv_conformance.subject import Subject
-from rdzv_core import CONTRACT_VERSION, BackendRegistry, RendezvousBackend
+from rdzv_core import (
+    CONTRACT_VERSION,
+    BackendRegistry,
+    RendezvousBackend,
+    SupportsDelete,
+    SupportsMembership,
+    SupportsStore,
+    SupportsWatch,
+)
 from rdzv_core.registry import BackendInfo, normalize
 
 IMPORT_LIMIT = 60
@@ -72,6 +83,41 @@ class Packaging:
         that(ran.returncode == 0, f"importing {mine} in a fresh interpreter failed: {ran.stderr.strip()[-300:]}")
         loaded = others & {name.partition(".")[0] for name in ran.stdout.split()}
         that(not loaded, f"importing {mine} imports other backends' packages: {', '.join(sorted(loaded))}")
+
+    @clause("RDZV-PKG-6")
+    def test_RDZV_PKG_6_it_claims_what_it_can_do(self, subject: Subject) -> None:
+        """Methods of a capability that is claimed answer; methods that work without the claim are reported."""
+        register, unclaimed = subject.open(), []
+        for capability, (what, probe) in PROBES.items():
+            name = capability.__name__
+            methods = capability.__abstractmethods__  # type: ignore[attr-defined]
+            claimed = isinstance(register.backend, capability)
+            if not claimed and not all(callable(getattr(register.backend, method, None)) for method in methods):
+                continue
+            try:
+                probe(register)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
+                that(not claimed, f"the backend claims {name}, but {what} raised {shown_error(error)}")
+            else:
+                unclaimed += [] if claimed else [f"{what} works, but the backend does not derive from {name}"]
+        for claim in ("durable", "secure"):
+            value = getattr(register.backend, claim, False)
+            that(isinstance(value, bool), f"{claim} is {value!r}: it must be True or False")
+        if unclaimed:
+            raise Unsupported(f"true but not claimed: {'; '.join(unclaimed)}")
+
+
+PROBES: dict[type, tuple[str, Callable[[Register], object]]] = {
+    SupportsWatch: ("wait_state(None, 0)", lambda at: at.call("wait_state", at.backend.wait_state, None, 0.0)),  # type: ignore[attr-defined]
+    SupportsMembership: ("count()", lambda at: at.call("count()", at.backend.count)),  # type: ignore[attr-defined]
+    SupportsStore: ("store('probe').num_keys()", lambda at: at.call("store", _num_keys, at.backend)),
+    SupportsDelete: ("delete_state()", lambda at: at.call("delete_state()", at.backend.delete_state)),  # type: ignore[attr-defined]
+}
+"""What tells whether a capability works, without leaving anything in a register that nobody has written."""
+
+
+def _num_keys(backend: Any) -> object:
+    return backend.store("probe").num_keys()
 
 
 def _module_of(subject: Subject) -> str:

@@ -98,6 +98,17 @@ class KeyValueStore:
             equal("the values of a store", store.multi_get(["k", "k/k"], SOON), [b"%d" % number] * 2)
             equal("num_keys()", store.num_keys(), 2)
 
+    @clause("RDZV-STORE-5")
+    def test_RDZV_STORE_5_adding_to_what_is_no_integer_changes_nothing(self, subject: Subject) -> None:
+        """add to other bytes is a ValueError; negative amounts and integers that were set are added to."""
+        one, other = _two(subject)
+        one.set("text", b"ten")
+        raises(ValueError, "add to b'ten'", one.add, "text", 1)
+        equal("the value after add was refused", other.get("text", SOON), b"ten")
+        one.set("number", b"10")
+        equal("the sum of b'10' and -11", other.add("number", -11), -1)
+        equal("the value after add", one.get("number", SOON), b"-1")
+
 
 def _two(subject: Subject) -> tuple[Store, Store]:
     one, other = (subject.needs(SupportsStore, subject.open()).store("round-1") for _ in range(2))

@@ -7,11 +7,11 @@ import time
 from typing import TypeVar
 
 from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import equal, that
+from rdzv_conformance.expect import Untested, equal, raises, that
 from rdzv_conformance.register import Register
 from rdzv_conformance.subject import Subject
 from rdzv_conformance.threads import Running
-from rdzv_core import StateSnapshot, SupportsDelete, SupportsWatch, Token
+from rdzv_core import RendezvousStateError, StateSnapshot, SupportsDelete, SupportsWatch, Token
 
 T = TypeVar("T")
 
@@ -112,6 +112,21 @@ class Watch:
         for each in waiting:
             answer = _soon(each, "wait_state(current token) after a write on the same instance")
             equal("what wait_state gave", answer, (True, StateSnapshot(b"next", newer)))
+
+    @clause("RDZV-WATCH-7")
+    def test_RDZV_WATCH_7_a_wait_on_corrupt_storage_says_so(self, subject: Subject) -> None:
+        """What can not be read ends a wait with an error, and begins none."""
+        register, _ = _two(subject)
+        if subject.helpers.corrupt is None:
+            raise Untested("needs the helper corrupt(params), which spoils what is stored")
+        token = register.write(b"good")
+        waiting = Running(register.wait_state, token, LONG)
+        that(not waiting.ended(SHORT), "wait_state(current token) returned though nothing had changed")
+        subject.helpers.corrupt(subject.parameters())
+        again = {tried: Running(register.wait_state, tried, SOON) for tried in (None, token, b"invalid")}
+        for tried, each in {"current token, begun before": waiting, **again}.items():
+            what = f"wait_state({tried!r}) on corrupt storage"
+            raises(RendezvousStateError, what, each.result, 2 * SOON, f"{what} has not returned")
 
 
 def _two(subject: Subject) -> tuple[Register, Register]:

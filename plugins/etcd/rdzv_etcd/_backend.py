@@ -54,6 +54,7 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
     """
 
     max_state_bytes = MAX_STATE_BYTES
+    durable = True
 
     def __init__(self, client: EtcdClient, params: RendezvousParameters) -> None:
         self._client = client

@@ -31,6 +31,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
     """
 
     max_state_bytes = 16 * 1024 * 1024
+    durable = True
 
     def __init__(self, store: FileStore, params: RendezvousParameters, temporary: TemporaryFile | None = None) -> None:
         self._store = store

@@ -1,0 +1,224 @@
+"""RDZV-CONN-7 to 9: a client killed or stopped in the middle of a call, answers in part, late, or from nobody."""
+
+# ruff: noqa: N802 - a test's name carries its clause
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from rdzv_conformance.clauses import clause
+from rdzv_conformance.expect import Untested, shown, that
+from rdzv_conformance.processes import Worker
+from rdzv_conformance.proxy import Proxy
+from rdzv_conformance.register import Register
+from rdzv_conformance.subject import Subject
+from rdzv_conformance.suite.outages import await_return, through_proxy
+from rdzv_conformance.writing import Writings, write_once
+from rdzv_core import RendezvousConnectionError
+
+SIZE = 16 * 1024
+KILLS = 4
+STOPS = 4
+MOST_ACKNOWLEDGED = 25
+MEANWHILE = 3
+CUTS = (1, 6, 30, 200)
+
+
+class Faults:
+    """Whatever happens to one client, or to one answer, the others go on and nothing half done is seen."""
+
+    @clause("RDZV-CONN-7")
+    def test_RDZV_CONN_7_a_killed_client_holds_up_nobody(self, subject: Subject) -> None:
+        """Processes are killed while they write: what they were told is there, whole, and others write on."""
+        subject.needs_other_processes()
+        kill_writers(subject, KILLS, SIZE)
+
+    @clause("RDZV-CONN-7")
+    def test_RDZV_CONN_7_a_client_killed_between_request_and_answer_holds_up_nobody(self, subject: Subject) -> None:
+        """The store has the request, the client is dead before its answer: the others go on."""
+        with through_proxy(subject) as (register, proxy):
+            told = Writings()
+            with _writer(subject, proxy) as writer:
+                _take(writer, told, 1)
+                proxy.hold_answers()
+                writer.signal(signal.SIGSTOP)
+                proxy.release_answers()
+                told.take(writer.kill())
+            told.unknown += 1
+            for _ in range(MEANWHILE):
+                write_once(register, SIZE, told)
+            told.check(register, SIZE, "after a client was killed between request and answer")
+
+    @clause("RDZV-CONN-8")
+    def test_RDZV_CONN_8_a_stopped_client_undoes_nothing_when_it_goes_on(self, subject: Subject) -> None:
+        """A process is stopped while it writes: others work, or are told in time; no write is lost to it later."""
+        subject.needs_other_processes()
+        told = Writings()
+        with ExitStack() as stack:
+            network = subject.target.network_endpoint()
+            proxy = None if network is None else stack.enter_context(Proxy(network.host, network.port))
+            register = subject.open(**subject.target.as_client(), **subject.target.impatient())
+            writer = stack.enter_context(_writer(subject, proxy))
+            for _ in range(STOPS):
+                _take(writer, told, subject.random.randint(1, MOST_ACKNOWLEDGED))
+                if proxy is not None:
+                    proxy.hold_answers()  # so that it is stopped within a call for sure
+                writer.signal(signal.SIGSTOP)
+                if proxy is not None:
+                    proxy.release_answers()
+                _work_meanwhile(subject, register, told)
+                writer.signal(signal.SIGCONT)
+            told.take(writer.kill())
+        told.unknown += 1
+        told.check(subject.open(), SIZE, "after a process was stopped in the middle of a call and went on")
+
+    @clause("RDZV-CONN-9")
+    def test_RDZV_CONN_9_an_answer_in_pieces_is_put_together(self, subject: Subject) -> None:
+        """Requests and answers that come in pieces, slowly, are read whole."""
+        with through_proxy(subject) as (register, proxy):
+            token = register.write(b"first")
+            proxy.dribble(100, 0.002)
+            state = bytes(range(256)) * 4
+            token = register.write(state, token)
+            register.holds(state, token, "where everything comes in pieces")
+
+    @clause("RDZV-CONN-9", "RDZV-CONN-3")
+    def test_RDZV_CONN_9_an_answer_cut_within_is_not_taken_for_a_whole_one(self, subject: Subject) -> None:
+        """The connection ends in the middle of an answer: the call raises, or tells the truth."""
+        cuts = 0
+        state = b"whole " * 100
+        with through_proxy(subject) as (register, proxy):
+            token = register.write(state)
+            for length in CUTS:
+                proxy.cut_within_answer(length)
+                try:
+                    found = register.get_state()
+                except RendezvousConnectionError:
+                    pass
+                else:
+                    that(
+                        found == (state, token),
+                        f"get_state() whose answer was cut after {length} bytes gave {shown(found)}: it must raise",
+                    )
+                cuts = proxy.cuts
+                await_return(register)
+                register.holds(state, token, "after an answer was cut")
+        if not cuts:
+            raise Untested("the suite's proxy saw no answer that it could have cut")
+
+    @clause("RDZV-CONN-9", "RDZV-CAS-14")
+    def test_RDZV_CONN_9_a_request_cut_within_is_done_whole_or_not_at_all(self, subject: Subject) -> None:
+        """The connection ends in the middle of a write: it is resolved, or raises, and nothing half is stored."""
+        with through_proxy(subject) as (register, proxy):
+            token = register.write(b"old")
+            for length in CUTS:
+                new = b"%d" % length * 500
+                proxy.cut_within_request(length)
+                try:
+                    answer = register.set_state(new, token)
+                except RendezvousConnectionError:
+                    answer = None
+                else:
+                    that(
+                        answer is not None and answer.has_set,
+                        f"a write that was cut after {length} bytes gave {shown(answer)}: it must be done, or raise",
+                    )
+                await_return(register)
+                found = register.get_state()
+                allowed = (new,) if answer else (new, b"old")
+                that(
+                    found is not None and found.state in allowed,
+                    f"after a write that was cut after {length} bytes the state is {shown(found and found.state)}",
+                )
+                token = register.write(b"old", found and found.token)
+
+    @clause("RDZV-CONN-9")
+    def test_RDZV_CONN_9_a_late_answer_is_not_taken_for_the_next_calls(self, subject: Subject) -> None:
+        """A call gave up on its answer; when that comes at last, the next call does not take it for its own."""
+        with through_proxy(subject) as (register, proxy):
+            token = register.write(b"old")
+            direct = subject.open()
+            proxy.hold_answers()
+            limit = subject.target.impatience()
+            try:
+                register.get_state(limit)
+            except RendezvousConnectionError:
+                pass
+            newer = direct.write(b"new", token)
+            proxy.release_answers()
+            await_return(register)
+            register.holds(b"new", newer, "after an answer came late, which was to an earlier call")
+
+    @clause("RDZV-CONN-5", "RDZV-CONN-9")
+    def test_RDZV_CONN_5_an_instance_works_again_on_a_half_open_connection(self, subject: Subject) -> None:
+        """The store has forgotten the connection and nobody told the client: it notices in time, and goes on."""
+        with through_proxy(subject) as (register, proxy):
+            token = register.write(b"before")
+            proxy.half_open()
+            limit = subject.target.impatience()
+            began = time.monotonic()
+            try:
+                register.get_state(limit)
+            except RendezvousConnectionError:
+                pass
+            took = time.monotonic() - began
+            that(took <= limit, f"get_state() on a half-open connection took {took:.1f} s: the limit is {limit:.0f} s")
+            await_return(register)
+            register.holds(b"before", token, "after a connection was half open")
+
+
+def kill_writers(subject: Subject, kills: int, size: int) -> None:
+    """Kill processes that write, one after the other at points drawn at random; what they were told must be there."""
+    told, register = Writings(), subject.open()
+    writers = [Worker(subject, "write_on", size=size) for _ in range(kills)]
+    try:
+        for writer in writers:
+            writer.expect("ready")
+        for writer in writers:
+            writer.send("go")
+            _take(writer, told, subject.random.randint(1, MOST_ACKNOWLEDGED))
+            told.take(writer.kill())
+            told.unknown += 1
+            await_return(register)
+            told.check(register, size, "after a process that wrote was killed")
+            that(write_once(register, size, told), "after a process that wrote was killed, a write was refused")
+    finally:
+        for writer in writers:
+            writer.stop()
+
+
+def _take(writer: Worker, told: Writings, acknowledged: int) -> None:
+    """Take what the writer says until that many writes more were acknowledged."""
+    until = len(told.got) + acknowledged
+    while len(told.got) < until:
+        told.take([writer.answer()])
+
+
+def _work_meanwhile(subject: Subject, register: Register, told: Writings) -> None:
+    limit = subject.target.impatience()
+    for _ in range(MEANWHILE):
+        began = time.monotonic()
+        try:
+            write_once(register, SIZE, told, limit)
+        except RendezvousConnectionError:
+            took = time.monotonic() - began
+            that(took <= 2 * limit, f"while a client was stopped a call took {took:.1f} s to raise: over {limit:.0f} s")
+            return
+
+
+@contextmanager
+def _writer(subject: Subject, proxy: Proxy | None) -> Iterator[Worker]:
+    """Another process that writes on and on, through the proxy if there is one."""
+    target, network = subject.target, subject.target.network_endpoint()
+    there = Subject(target if proxy is None or network is None else replace(target, endpoint=network.at(proxy.port)))
+    there.run_id = subject.run_id
+    writer = Worker(there, "write_on", size=SIZE)
+    try:
+        writer.expect("ready")
+        writer.send("go")
+        yield writer
+    finally:
+        writer.stop()
