@@ -1,0 +1,69 @@
+"""Whether a history can be explained: is there an order of its calls, within their times, that a register allows?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rdzv_conformance.linearizability._claims import first_contradiction
+from rdzv_conformance.linearizability._moves import moves_of
+from rdzv_conformance.linearizability._search import first_unexplained
+from rdzv_conformance.linearizability._shrink import shrink
+from rdzv_conformance.linearizability._telling import fault_of
+from rdzv_conformance.linearizability.faults import Fault
+from rdzv_conformance.linearizability.history import Operation
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `check` found: no fault, or one, with the few operations that show it, in the order of their calls.
+
+    The operations are as few as leaving out one after the other makes them, not the fewest there could be.
+    """
+
+    fault: Fault | None = None
+    shown_by: tuple[Operation, ...] = ()
+
+    @property
+    def linearizable(self) -> bool:
+        """Whether the history can be explained."""
+        return self.fault is None
+
+
+def check(history: Sequence[Operation]) -> Verdict:
+    """Say whether `history`, of a register that held nothing at its beginning, is linearizable as a fenced register.
+
+    That is: there is an order of the operations in which each takes effect at once at some moment between its call and
+    its answer; one without an answer at any time after its call, or never. A write takes effect if its token is the
+    current one (None: if there is no state), and has a token that no write had before; a deletion likewise. What is
+    refused, read, or waited for is told what is there at its moment.
+
+    Exact: it accuses no history that can be explained, and misses none that can not. The time grows with the number of
+    operations times how many are under way at once, as long as few creations, deletions and unanswered writes overlap;
+    `python -m rdzv_conformance.linearizability` measures it. Pure, and thread-safe.
+    """
+    contradiction = first_contradiction(history)
+    if contradiction is not None:
+        return _verdict(history, contradiction.indexes, contradiction.fault)
+    moves = moves_of(history)
+    unexplained = first_unexplained(history, moves)
+    if unexplained is None:
+        return Verdict()
+    kept = shrink(history, moves, unexplained)
+    kept += _written_too_late(history, kept)
+    return _verdict(history, kept, fault_of(history, kept))
+
+
+def _written_too_late(history: Sequence[Operation], kept: Sequence[int]) -> list[int]:
+    """Give the writes of what `kept` saw before they were called: the search had not come to them yet."""
+    seen = {found.token: history[index] for index in kept if (found := history[index].found) is not None}
+    seen |= {history[index].token: history[index] for index in kept if history[index].has_won}
+    return [
+        index
+        for index, each in enumerate(history)
+        if index not in kept and each.wrote is not None and each.wrote in seen and seen[each.wrote].precedes(each)
+    ]
+
+
+def _verdict(history: Sequence[Operation], indexes: Sequence[int], fault: Fault) -> Verdict:
+    return Verdict(fault, tuple(sorted((history[index] for index in indexes), key=lambda each: each.call)))
