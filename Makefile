@@ -13,6 +13,8 @@ PACKAGES = rdzv_core plugins/tcp/rdzv_tcp plugins/file/rdzv_file plugins/etcd/rd
 	conformance/rdzv_conformance examples/demo
 PROJECTS = $(wildcard pyproject.toml plugins/*/pyproject.toml conformance/pyproject.toml examples/*/pyproject.toml)
 
+PYTEST_FLAGS = --timeout=300 --durations=10
+
 BIN = $(abspath $(VENV))/bin
 # The interpreter's version is in the stamp's name, so that another PYTHON sets up anew.
 STAMP = $(VENV)/.rdzv-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
@@ -53,9 +55,14 @@ imports: $(STAMP)
 	@echo "== import-linter"
 	@$(BIN)/lint-imports --no-cache
 
+# Most of the time is spent in waiting for timeouts, so the suite's own tests run beside the others.
 pytest: $(STAMP)
-	@echo "== pytest"
-	@$(BIN)/pytest --timeout=300 --durations=10
+	@echo "== pytest (the suite's own tests run beside the others; what they say follows at the end)"
+	@$(BIN)/pytest $(PYTEST_FLAGS) -p no:cacheprovider conformance >$(VENV)/suite-tests.log 2>&1 & suite=$$!; \
+	trap 'kill $$suite 2>/dev/null' INT TERM; failed=0; \
+	$(BIN)/pytest $(PYTEST_FLAGS) tests plugins examples || failed=1; \
+	wait $$suite || failed=1; \
+	echo "== pytest: the suite's own tests"; cat $(VENV)/suite-tests.log; exit $$failed
 
 # The tests of core and plugins against built wheels, in a venv and a directory that know nothing of this tree.
 test-wheels: $(STAMP)
