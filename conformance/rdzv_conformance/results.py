@@ -150,10 +150,12 @@ class Report:
         held = [each for each in self.conditions if each.status == "pass"]
         topologies = [each.what for each in held if each.kind == "topology"]
         faults = [each.what for each in held if each.kind == "fault"]
-        if not topologies:
-            return "linearizable for no topology that was tried"
+        if "core" not in self.profiles:
+            return "the profile core was not tested: nothing is said about linearizability"
+        if not self.holds("core") or not topologies:
+            return "not shown to be linearizable: the profile core does not hold"
         under = f", under these faults: {'; '.join(faults)}" if faults else ", without any fault"
-        return f"linearizable as far as it was tried, for {', '.join(topologies)}{under}. No more than that."
+        return f"linearizable for {', '.join(topologies)}{under}; as far as it was tried, and no more"
 
     @property
     def certified(self) -> bool:
@@ -211,9 +213,11 @@ def by_clause(results: Iterable[TestResult], profiles: Iterable[str]) -> tuple[C
 def _combine(number: str, profile: str, text: str, results: list[TestResult]) -> ClauseResult:
     if not results:
         return ClauseResult(number, profile, text, "untested", "this suite has no test of it, or it was not run")
-    worst = max(results, key=lambda result: _WEIGHT[result.status])
+    worst = max((result.status for result in results), key=lambda status: _WEIGHT[status])
+    # Of tests that found the same each may have found something else: nothing is left to be found in a second run.
+    messages = dict.fromkeys(result.message for result in results if result.status == worst and result.message)
     tests = tuple(Evidence(result.test, result.status, result.message, result.seconds) for result in results)
-    return ClauseResult(number, profile, text, worst.status, worst.message, tests)
+    return ClauseResult(number, profile, text, worst, "; ".join(messages), tests)
 
 
 def count(clauses: Iterable[ClauseResult]) -> Mapping[Status, int]:

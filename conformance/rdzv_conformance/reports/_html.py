@@ -72,8 +72,7 @@ def page(report: Report) -> str:
 
 def _header(report: Report) -> str:
     of = f"{report.subject.distribution} {report.subject.version}".strip()
-    held = [profile for profile in report.profiles if report.holds(profile)]
-    verdict = f"certified: {', '.join(held)}" if report.certified else "not certified"
+    verdict = "certified" if report.certified else "not certified"
     what = f"{in_html(of)} at " if of else "at "
     return f"""<header class="{"pass" if report.certified else "fail"}">
 <p class="kicker">rdzv backend contract {report.contract_version}</p>
@@ -81,6 +80,7 @@ def _header(report: Report) -> str:
 {in_html(report.subject.backend)}: {in_html(verdict)}</h1>
 <p>{in_html(_summary(report))}</p>
 <p class="scope">{in_html(_sentence(report.scope))}</p>
+{_untested(report)}
 <p class="what">{what}<code>{in_html(report.subject.endpoint)}</code>, {in_html(report.python)},
 {in_html(report.os)}</p>
 </header>"""
@@ -89,16 +89,23 @@ def _header(report: Report) -> str:
 def _summary(report: Report) -> str:
     counts = count(report.clauses)
     said = f"{counts['pass']} of {len(report.clauses)} clauses hold"
-    others = [f"{number} {_adjective(status)}" for status, number in counts.items() if number and status != "pass"]
-    return f"{said}; {', '.join(others)}." if others else f"{said}."
+    others = [f"{number} {_predicate(status)}" for status, number in counts.items() if number and status != "pass"]
+    held = ", ".join(profile for profile in report.profiles if report.holds(profile))
+    before = f"{'Profiles' if ',' in held else 'Profile'} {held}. " if held else "No profile holds. "
+    return f"{before}{', '.join([said, *others])}."
 
 
-def _adjective(status: Status) -> str:
-    return {"fail": "failed", "error": "could not be judged", "unsupported": "not claimed"}.get(status, status)
+def _predicate(status: Status) -> str:
+    return {"fail": "failed", "error": "could not be judged", "unsupported": "do not apply"}.get(status, status)
+
+
+def _untested(report: Report) -> str:
+    links = ", ".join(f'<a href="#{each.clause}">{each.clause}</a>' for each in report.of("untested"))
+    return f'<p class="scope">Untested: {links}.</p>' if links else ""
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _broken(report: Report) -> str:
@@ -148,7 +155,8 @@ def _conditions(report: Report) -> str:
 
 
 def _condition(each: Condition) -> str:
-    tail = {"pass": "", "fail": ": did not hold", "error": ": could not be judged"}.get(each.status, f": {each.status}")
+    tails = {"pass": "", "fail": ": did not hold", "error": ": could not be judged", "unsupported": ": does not apply"}
+    tail = tails.get(each.status, f": {each.status}")
     return (
         f'<li class="{each.status}"><span class="mark">{MARKS[each.status]}</span>{in_html(each.what)}'
         f"{tail} <small>{in_html(each.clause)}</small></li>"

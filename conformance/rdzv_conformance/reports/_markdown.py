@@ -20,7 +20,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     yield f"**{in_markdown(report.verdict)}**"
     yield ""
-    yield f"{in_markdown(report.scope[:1].upper() + report.scope[1:])}"
+    yield f"{in_markdown(report.scope[:1].upper() + report.scope[1:])}."
     yield ""
     yield from _broken(report)
     yield "| profile | verdict | clauses |"

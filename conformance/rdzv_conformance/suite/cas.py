@@ -8,7 +8,7 @@ from rdzv_conformance.expect import equal, shown, that
 from rdzv_conformance.processes import in_another_process
 from rdzv_conformance.register import Register
 from rdzv_conformance.subject import Subject
-from rdzv_core import StateSnapshot
+from rdzv_core import StateSnapshot, SupportsDelete
 
 MALFORMED = (
     *("invalid", 12345, b"invalid", b"\xff\xfe", b"\x00", ("a", 1), "\udc80", "0", -1, 2**80, 1.5),
@@ -87,6 +87,17 @@ class CompareAndSet:
             answer = register.set_state(b"new", token)
             equal(f"what set_state(b'new', {shown(token)}) gave where there is no state", answer, None)
             register.is_empty(f"after set_state(b'new', {shown(token)}) where there was no state")
+
+    @clause("RDZV-CAS-6")
+    def test_RDZV_CAS_6_the_token_of_a_state_that_vanished_writes_nothing(self, subject: Subject) -> None:
+        """Where the state has vanished, its last token gives None: not the state that the caller remembers."""
+        register = subject.open()
+        subject.needs(SupportsDelete, register)
+        token = register.write(b"there")
+        register.delete_state()
+        answer = register.set_state(b"new", token)
+        equal("what set_state gave for the last token of a state that has vanished", answer, None)
+        register.is_empty("after set_state with the last token of a state that has vanished")
 
     @clause("RDZV-CAS-10")
     def test_RDZV_CAS_10_tokens_are_values(self, subject: Subject) -> None:
