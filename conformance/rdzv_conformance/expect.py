@@ -16,6 +16,19 @@ class ClauseFailed(AssertionError):  # noqa: N818 - a finding, not an error of t
     """The backend does not do what the clause says."""
 
 
+class Blamed(ClauseFailed):
+    """A finding of a test for several clauses, which knows that these are the ones that are broken."""
+
+    def __init__(self, message: str, clauses: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.clauses = clauses
+
+
+def concerned(error: BaseException | None, clauses: tuple[str, ...]) -> tuple[str, ...]:
+    """Give those of a test's clauses that its ending says something about: all, unless it knows better."""
+    return error.clauses if isinstance(error, Blamed) else clauses
+
+
 class Untested(unittest.SkipTest):
     """The suite was not given what it needs to test the clause here."""
 
@@ -49,7 +62,7 @@ def raises(kind: type[E], what: str, call: Callable[..., object], *args: object)
         return error
     except (ClauseFailed, unittest.SkipTest):
         raise
-    except Exception as error:
+    except BaseException as error:  # whatever a backend raises, a KeyboardInterrupt too, is its answer
         raise ClauseFailed(f"{what} raised {shown_error(error)}: it must raise {_article(kind.__name__)}") from error
     raise ClauseFailed(f"{what} gave {shown(result)}: it must raise {_article(kind.__name__)}")
 

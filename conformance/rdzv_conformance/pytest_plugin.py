@@ -57,6 +57,7 @@ def pytest_runtest_makereport(
 
 
 def _finding(item: pytest.Item, when: str, clauses: tuple[str, ...], error: BaseException | None) -> dict[str, object]:
+    from rdzv_conformance.expect import concerned
     from rdzv_conformance.results import status_of
 
     status, message = status_of(error)
@@ -70,7 +71,7 @@ def _finding(item: pytest.Item, when: str, clauses: tuple[str, ...], error: Base
         "backend": item.stash.get(BACKEND, "?"),
         "where": item.nodeid.removesuffix(item.name).removesuffix("::") + item.name.removeprefix(name),
         "test": name,
-        "clauses": clauses,
+        "clauses": concerned(error, clauses),
         "status": status,
         "message": message,
         "bent": _bent(item, name, error),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 
 from rdzv_conformance.clauses import catalogue, clauses_of, names_of_tests
+from rdzv_conformance.expect import concerned
 from rdzv_conformance.guard import run_guarded
 from rdzv_conformance.results import TestResult, status_of
 from rdzv_conformance.subject import Subject
@@ -90,7 +91,9 @@ def run_test(target: Target, name: str) -> TestResult:
     error: BaseException | None = None
     try:
         test(Subject(target))
-    except (Exception, SystemExit) as raised:  # noqa: BLE001 - whatever it is, it is this test's result
+    except KeyboardInterrupt:
+        raise  # somebody's at the terminal: a backend's own is a finding by now
+    except BaseException as raised:  # noqa: BLE001 - whatever it is, it is this test's result
         error = raised
     status, message = status_of(error)
-    return TestResult(name, clauses_of(test), status, message, round(time.monotonic() - began, 3))
+    return TestResult(name, concerned(error, clauses_of(test)), status, message, round(time.monotonic() - began, 3))
