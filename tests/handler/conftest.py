@@ -11,7 +11,7 @@ import pytest
 
 from rdzv_core import RendezvousHandler, RendezvousInfo, RendezvousParameters, create_handler
 
-FAST = {"last_call_timeout": 0.3, "keep_alive_interval": 0.3, "fence_delay": 0.1, "join_timeout": 20}
+FAST = {"last_call_timeout": 0.3, "keep_alive_interval": 1.0, "fence_delay": 0.1, "join_timeout": 20}
 
 
 class Nodes:

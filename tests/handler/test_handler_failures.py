@@ -97,7 +97,7 @@ def test_E15_a_heartbeat_survives_stray_exceptions(nodes) -> None:
     handler = RendezvousHandler(Faulty.from_params(params), params)
     nodes.made.append(handler)
     handler.next_rendezvous()
-    assert handler.wait_for_change(2.0) is None, "several ttls"
+    assert handler.wait_for_change(7.0) is None, "several ttls"
     assert Faulty.calls >= 4
 
 
