@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rdzv_conformance.clauses import PROFILES
 from rdzv_conformance.reports._conditions import CAPABILITIES
@@ -32,10 +32,11 @@ def matrix_rows(reports: Sequence[Report]) -> tuple[list[str], list[list[str]]]:
     return columns, rows
 
 
-def matrix_markdown(reports: Sequence[Report], links: Mapping[str, str] | None = None) -> str:
-    """Give the matrix as Markdown; `links` leads from a backend's name to its own report."""
+def matrix_markdown(reports: Sequence[Report], links: Sequence[str] = ()) -> str:
+    """Give the matrix as Markdown; `links` lead from the backends' names to their own reports."""
     columns, rows = matrix_rows(reports)
-    heads = [_linked(name, (links or {}).get(name)) for name in columns]
+    heads = [in_markdown(name) for name in columns]
+    heads[1:] = [f"[{name}]({link})" for name, link in zip(heads[1:], links, strict=True)] if links else heads[1:]
     first = reports[0]
     made_by = f"rdzv-conformance {first.suite_version}, contract {first.contract_version}"
     lines = [
@@ -52,10 +53,6 @@ def matrix_markdown(reports: Sequence[Report], links: Mapping[str, str] | None =
         f"{in_markdown(first.python)} on {in_markdown(first.os)}, {in_markdown(first.machine)}; {made_by}.",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _linked(name: str, link: str | None) -> str:
-    return f"[{in_markdown(name)}]({link})" if link else in_markdown(name)
 
 
 def _profile(report: Report, profile: str) -> str:

@@ -26,13 +26,10 @@ def write_report(report: Report, directory: Path) -> None:
 
 def write_matrix(reports: Sequence[Report], directory: Path) -> None:
     """Write each report into a directory of its backend's name, and the matrix as `README.md`; raises `OSError`."""
-    links: dict[str, str] = {}
-    used: set[str] = set()
+    names: list[str] = []
     for report in reports:
         name = re.sub(r"[^A-Za-z0-9_-]", "-", report.subject.backend)
-        if name in used:
-            name = f"{name}-{len(used) + 1}"
-        used.add(name)
-        write_report(report, directory / name)
-        links[report.subject.backend] = f"{name}/report.md"
+        names.append(f"{name}-{len(names) + 1}" if name in names else name)
+        write_report(report, directory / names[-1])
+    links = [f"{name}/report.md" for name in names]
     (directory / "README.md").write_text(matrix_markdown(reports, links), encoding="utf-8")
