@@ -40,9 +40,10 @@ OURS = """
 import sys, threading, time
 from rdzv_core import RendezvousParameters, create_handler
 backend, endpoint, run_id, total, mine = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+options = {"join_timeout": %(patience)d, **({"is_host": False} if backend == "tcp" else {})}
 def make(n):
-    return create_handler(RendezvousParameters(backend, endpoint, run_id, total, total, local_addr=f"host{n}",
-                                               join_timeout=%(patience)d, **({"is_host": False} if backend == "tcp" else {})))
+    params = RendezvousParameters(backend, endpoint, run_id, total, total, local_addr=f"host{n}", **options)
+    return create_handler(params)
 handlers = [make(n) for n in range(mine)]
 def meet(handler):
     handler.next_rendezvous()
@@ -67,7 +68,7 @@ def measure(commands: list[list[str]]) -> float:
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=quiet)
         for command in commands
     ]
-    watchdog = threading.Timer(PATIENCE, lambda: [child.kill() for child in children])
+    watchdog = threading.Timer(PATIENCE, _kill, [children])
     watchdog.start()
     try:
         for child in children:
@@ -112,6 +113,11 @@ def peer(python: str, nodes: int, processes: int) -> float:
 def _shares(nodes: int, processes: int) -> list[int]:
     processes = min(nodes, processes)
     return [nodes // processes + (number < nodes % processes) for number in range(processes)]
+
+
+def _kill(children: list[subprocess.Popen[str]]) -> None:
+    for child in children:
+        child.kill()
 
 
 def _line(child: subprocess.Popen[str]) -> str:
