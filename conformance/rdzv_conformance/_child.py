@@ -61,7 +61,8 @@ def _certify(job: dict[str, Any], say: Callable[..., None]) -> None:
         tests = [name for name in select_tests(profiles) if name not in job["done"]]
         about = {"module": type(anchor.backend).__module__, "claims": claims_of(anchor.backend)}
         secret = [option.name for option in target.option_table() if option.secret]
-        say("plan", profiles=profiles, tests=tests, secret=secret, **about)
+        lent = [str(value) for name, value in (helpers.secure_options or {}).items() if name in secret and value]
+        say("plan", profiles=profiles, tests=tests, secret=secret, lent=lent, **about)
         for name in tests:
             say("start", test=name)
             say("done", result=asdict(run_test(target, name)))

@@ -216,10 +216,12 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
 
 def test_a_secret_is_what_the_backend_says_is_one() -> None:
     """An option that the backend's table calls secret is hidden, whatever its name; a refusal is cleaned as well."""
-    findings = Findings("memory", "redis://me:opensesame@h:1/0", {"pin": "123456"}, secret=("pin",))
+    findings = Findings(
+        "memory", "redis://me:opensesame@h:1/0", {"pin": "123456"}, secret=("pin",), lent=("swordfish",)
+    )
     secrets = Secrets.of(findings)
     assert secrets.shown(findings.options) == {"pin": "…"}
-    assert secrets.hide("pin 123456 for me:opensesame") == "pin … for …"
+    assert secrets.hide("pin 123456 for me:opensesame, swordfish") == "pin … for …, …"
 
 
 def test_the_median_and_the_99th_percentile_are_of_the_samples() -> None:

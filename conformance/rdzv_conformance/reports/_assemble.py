@@ -33,6 +33,7 @@ class Findings:
     asked: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     secret: tuple[str, ...] = ()
+    lent: tuple[str, ...] = ()
     module: str = ""
     claims: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
     tests: list[TestResult] = field(default_factory=list)
@@ -41,6 +42,7 @@ class Findings:
     def take_plan(self, event: Mapping[str, Any]) -> None:
         """Take in what the suite's process said about the backend."""
         self.profiles, self.secret = tuple(event["profiles"]), tuple(event["secret"])
+        self.lent = tuple(event["lent"])
         self.module, self.claims = event["module"], event["claims"]
 
     def add(self, result: TestResult) -> TestResult:
@@ -53,7 +55,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Secrets:
-    """What must not be written: values of secret options, and credentials within the endpoint."""
+    """What must not be written: values of secret options, given or lent, and credentials within the endpoint."""
 
     names: frozenset[str]
     values: tuple[str, ...]
@@ -66,7 +68,7 @@ class Secrets:
             for name in findings.options
             if name in findings.secret or any(word in name.lower() for word in _SECRET_NAMES)
         )
-        values = [findings.options[name] for name in names]
+        values = [*(findings.options[name] for name in names), *findings.lent]
         for found in _CREDENTIALS.finditer(findings.endpoint):
             values += [found[1], found[1].partition(":")[2]]
         longest_first = sorted({value for value in values if len(value) >= _SHORTEST}, key=len, reverse=True)
