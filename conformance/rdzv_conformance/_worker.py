@@ -10,8 +10,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from rdzv_conformance.counting import count_up
 from rdzv_conformance.expect import ClauseFailed, shown_error
+from rdzv_conformance.linearizability import to_json
+from rdzv_conformance.linearizability.recording import Client
 from rdzv_conformance.processes import decode
 from rdzv_conformance.register import Register
 from rdzv_conformance.residue import Residue
@@ -59,13 +60,13 @@ def write(subject: Subject, say: Say, state: bytes, token: Any) -> None:
     say("done", has_set=answer is not None and answer.has_set)
 
 
-def count(subject: Subject, say: Say, steps: int) -> None:
-    """Add one, at least `steps` times."""
+def hammer(subject: Subject, say: Say, name: str, seed: str, least: int) -> None:
+    """Be one of those who do everything at once to one register, and say what happened."""
     register = subject.open()
     register.get_state()
     say("ready")
     sys.stdin.readline()
-    say("done", steps=count_up(register, steps))
+    say("done", history=[to_json(operation) for operation in Client(register, name, seed).run(least)])
 
 
 def fork(subject: Subject, say: Say) -> None:
@@ -150,7 +151,7 @@ def write_on(subject: Subject, say: Say, size: int) -> None:
 TASKS: dict[str, Callable[..., None]] = {
     "write": write,
     "write_on": write_on,
-    "count": count,
+    "hammer": hammer,
     "fork": fork,
     "leave_nothing": leave_nothing,
 }

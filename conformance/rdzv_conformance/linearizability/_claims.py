@@ -41,7 +41,7 @@ def _fault_of(operation: Operation) -> Fault | None:
     if operation.kind != "set":
         return None
     if operation.found is None:
-        return Fault.NONE_WITHOUT_TOKEN if given is None else None
+        return Fault.NOT_CREATED if given is None else None
     if not operation.done:
         return Fault.REFUSED_THOUGH_CURRENT if told == given else None
     if told == given:
@@ -101,13 +101,4 @@ def _from_nowhere(history: Sequence[Operation]) -> Iterator[Contradiction]:
     for index, operation in enumerate(history):
         token = operation.token
         if operation.has_won and token is not None and token not in known and not maybe:
-            yield Contradiction(_won_by_a_stranger(history, index), (index,))
-
-
-def _won_by_a_stranger(history: Sequence[Operation], index: int) -> Fault:
-    """Tell a foreign token that won against a state from one that won where there was none, as far as can be told."""
-    won = history[index]
-    changes = [each for each in history if each.has_won and each is not won and not won.precedes(each)]
-    if won.kind == "set" and (not changes or any(each.kind == "delete" for each in changes)):
-        return Fault.FOREIGN_TOKEN_CREATED
-    return Fault.FOREIGN_TOKEN_WON
+            yield Contradiction(Fault.FOREIGN_TOKEN_WON, (index,))

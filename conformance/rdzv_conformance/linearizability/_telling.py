@@ -43,7 +43,9 @@ def _out_of_time(history: Sequence[Operation], late: Operation, operations: list
         return None
     for each in operations:
         if each.wrote == token and late.precedes(each):
-            return Fault.FROM_THE_FUTURE
+            # As far as can be told: where states are deleted, it is likelier a token that came back.
+            deleted = any(other.kind == "delete" and other.has_won for other in history)
+            return Fault.TOKEN_REUSED_AFTER_DELETION if deleted else Fault.FROM_THE_FUTURE
         if each is late:
             continue
         if each.has_won and each.token == token and each.precedes(late):
@@ -71,11 +73,11 @@ def _left_no_trace(history: Sequence[Operation], write: Operation) -> bool:
 
 
 def _without_a_state(told: list[Operation]) -> Fault | None:
-    """Name what is wrong where there was a state, and then none."""
-    if any(each.kind == "delete" for each in told):
+    """Name what is wrong where one was told, against all the others, that there is no state."""
+    nothing = [each for each in told if each.kind != "delete" and each.found is None]
+    if len(nothing) != 1:
         return None
+    if nothing[0].kind == "set":
+        return Fault.STATE_NOT_GIVEN_TO_TOKEN
     there = [each for each in told if each.found is not None]
-    for each in told:
-        if each.kind != "delete" and each.found is None and any(other.precedes(each) for other in there):
-            return Fault.VANISHED
-    return None
+    return Fault.VANISHED if any(each.precedes(nothing[0]) for each in there) else None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rdzv_conformance.linearizability._claims import first_contradiction
+from rdzv_conformance.linearizability._claims import Contradiction, first_contradiction
 from rdzv_conformance.linearizability._moves import moves_of
 from rdzv_conformance.linearizability._search import first_unexplained
 from rdzv_conformance.linearizability._shrink import shrink
@@ -43,15 +43,55 @@ def check(history: Sequence[Operation]) -> Verdict:
     `python -m rdzv_conformance.linearizability` measures it. Pure, and thread-safe.
     """
     contradiction = first_contradiction(history)
-    if contradiction is not None:
-        return _verdict(history, contradiction.indexes, contradiction.fault)
+    if contradiction is None:
+        return _searched(history) or Verdict()
+    complete = max(history[index].answer or 0 for index in contradiction.indexes)
+    before = _until(history, complete)
+    # What came first is the cause: the contradiction may only follow from it.
+    return _searched(before) or _verdict(history, contradiction.indexes, _in_its_place(history, contradiction, before))
+
+
+def _searched(history: Sequence[Operation]) -> Verdict | None:
     moves = moves_of(history)
     unexplained = first_unexplained(history, moves)
     if unexplained is None:
-        return Verdict()
+        return None
     kept = shrink(history, moves, unexplained)
     kept += _written_too_late(history, kept)
-    return _verdict(history, kept, fault_of(history, kept))
+    fault = fault_of(history, kept)
+    last = history[unexplained]
+    if fault in (Fault.STALE_TOKEN_WON, Fault.TWO_WINNERS) and last.has_won and last.answer is not None:
+        before = [each for each in _until(history, last.answer + 1) if each != last]
+        if last.kind == "set" and _explained([*before, replace(last, token=None)]):
+            fault = Fault.DEAD_TOKEN_WON
+    return _verdict(history, kept, fault)
+
+
+def _until(history: Sequence[Operation], moment: int) -> list[Operation]:
+    """Give what was known before `moment`: it can be explained if all can."""
+    return [
+        each if each.answer is not None and each.answer < moment else replace(each, answer=None, found=None, done=False)
+        for each in history
+        if each.call < moment
+    ]
+
+
+def _in_its_place(history: Sequence[Operation], found: Contradiction, before: Sequence[Operation]) -> Fault:
+    """Tell what may be wrong in two ways, by whether there was a state."""
+    suspect = history[found.indexes[-1]]
+    rest = [each for each in before if not (each.call == suspect.call and each.client == suspect.client)]
+    if found.fault is Fault.FOREIGN_TOKEN_WON and suspect.kind == "set":
+        as_if = replace(suspect, token=None)
+        return Fault.FOREIGN_TOKEN_CREATED if _explained([*rest, as_if]) else found.fault
+    if found.fault is Fault.NOT_CREATED:
+        # Where both may be, a state is likelier: it is there most of the time.
+        seen = any(each.found is not None and not suspect.precedes(each) for each in history)
+        return Fault.STATE_NOT_GIVEN if seen else found.fault
+    return found.fault
+
+
+def _explained(history: Sequence[Operation]) -> bool:
+    return first_unexplained(history, moves_of(history)) is None
 
 
 def _written_too_late(history: Sequence[Operation], kept: Sequence[int]) -> list[int]:

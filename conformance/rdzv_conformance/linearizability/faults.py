@@ -10,21 +10,27 @@ from enum import Enum
 class _Meaning:
     says: str
     clauses: tuple[str, ...]
-    is_race: bool = False
 
 
 class Fault(Enum):
     """A kind of violation.
 
-    `clauses` are those that it breaks whoever else was there. A fault that `is_race` breaks the clause about many at
-    once under which it was seen as well: it is the one that only many at once show.
+    `clauses` are those that it breaks whoever else was there; a fault that only many at once show has none.
     """
 
     OTHER_STATE_WRITTEN = _Meaning(
         "a write was told that it succeeded, and given another state than it wrote", ("RDZV-STATE-3",)
     )
-    TOKEN_KEPT = _Meaning("a write succeeded and has the token that it used up", ("RDZV-CAS-3",))
-    NONE_WITHOUT_TOKEN = _Meaning("a write without a token was told that there is no state", ("RDZV-CAS-1",))
+    TOKEN_KEPT = _Meaning("a write succeeded and has the token that it used up", ("RDZV-CAS-7",))
+    NOT_CREATED = _Meaning(
+        "a write without a token was told that there is no state, and there was none", ("RDZV-CAS-1",)
+    )
+    STATE_NOT_GIVEN = _Meaning(
+        "a write without a token was told that there is no state, and there was one", ("RDZV-CAS-2",)
+    )
+    STATE_NOT_GIVEN_TO_TOKEN = _Meaning(
+        "a write with a token was told that there is no state, and there was one", ("RDZV-CAS-4",)
+    )
     REFUSED_THOUGH_CURRENT = _Meaning(
         "a write was refused, and told that the current token is the one that it had given", ("RDZV-CAS-3",)
     )
@@ -48,20 +54,19 @@ class Fault(Enum):
     FOREIGN_TOKEN_CREATED = _Meaning(
         "a token that nobody was given was good for a write where there was no state", ("RDZV-CAS-6",)
     )
-    TWO_WINNERS = _Meaning("one token was good for two: each token has one winner", (), is_race=True)
+    TWO_WINNERS = _Meaning("one token was good for two: each token has one winner", ())
     STALE_TOKEN_WON = _Meaning("a token was used again after it had been used up", ("RDZV-CAS-4",))
     DEAD_TOKEN_WON = _Meaning("the token of a deleted state was used", ("RDZV-CAS-8",))
     CREATED_TWICE = _Meaning(
         "two writes without a token both created the state: each token, and none, has one winner",
         (),
-        is_race=True,
     )
     OVERWRITTEN_WITHOUT_TOKEN = _Meaning("a write without a token succeeded where there was a state", ("RDZV-CAS-2",))
-    LOST_UPDATE = _Meaning("a write was acknowledged, and the state is still the one before it", (), is_race=True)
-    STALE_READ = _Meaning("a state was seen after it had been replaced", ("RDZV-STATE-8",), is_race=True)
+    LOST_UPDATE = _Meaning("a write was acknowledged, and the state is still the one before it", ())
+    STALE_READ = _Meaning("a state was seen after it had been replaced", ("RDZV-STATE-8",))
     FROM_THE_FUTURE = _Meaning("a state was seen before anybody had called the write of it", ("RDZV-STATE-8",))
     VANISHED = _Meaning("there was a state, nobody deleted it, and then there was none", ("RDZV-STATE-2",))
-    NO_ORDER = _Meaning("there is no order of these calls in which all answers are right", (), is_race=True)
+    NO_ORDER = _Meaning("there is no order of these calls in which all answers are right", ())
 
     @property
     def says(self) -> str:
@@ -72,8 +77,3 @@ class Fault(Enum):
     def clauses(self) -> tuple[str, ...]:
         """The clauses that it breaks."""
         return self.value.clauses
-
-    @property
-    def is_race(self) -> bool:
-        """Whether only many at once show it."""
-        return self.value.is_race

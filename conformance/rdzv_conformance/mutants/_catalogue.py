@@ -26,6 +26,11 @@ class Mutant:
     may_break: tuple[str, ...] = ()
     remote: bool = False
 
+    def __post_init__(self) -> None:
+        # What breaks the register as such may be seen by many at once as well, but need not be.
+        if any(number.startswith(("RDZV-STATE-", "RDZV-CAS-")) for number in self.breaks):
+            object.__setattr__(self, "may_break", (*self.may_break, "RDZV-CAS-11", "RDZV-CAS-12", "RDZV-CAS-13"))
+
 
 REFERENCES = ("sound-memory", "sound-remote")
 """The backends on which the mutants are made: they pass every clause that a registered backend can."""
