@@ -56,6 +56,11 @@ class ClauseResult:
     message: str = ""
     tests: tuple[Evidence, ...] = ()
 
+    @property
+    def in_part(self) -> bool:
+        """Whether it passed, though not all of its tests could be run."""
+        return self.status == "pass" and any(test.status == "untested" for test in self.tests)
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -167,10 +172,14 @@ class Report:
         """One line for a person."""
         good = [profile for profile in self.profiles if self.holds(profile)]
         if self.certified:
-            return f"certified: {', '.join(good)}{_listed('untested', self.of('untested'))}"
+            return f"certified: {', '.join(good)}{self._gaps()}"
         bad = [f"{profile} ({self._why_not(profile)})" for profile in self.profiles if profile not in good]
         held = f"; held: {', '.join(good)}" if good else ""
-        return f"NOT certified: {', '.join(bad)}{held}{_listed('untested', self.of('untested'))}"
+        return f"NOT certified: {', '.join(bad)}{held}{self._gaps()}"
+
+    def _gaps(self) -> str:
+        in_part = [each for each in self.clauses if each.in_part]
+        return _listed("untested", self.of("untested")) + _listed("in part untested", in_part)
 
     def _why_not(self, profile: str) -> str:
         broken = [
@@ -214,10 +223,13 @@ def _combine(number: str, profile: str, text: str, results: list[TestResult]) ->
     if not results:
         return ClauseResult(number, profile, text, "untested", "this suite has no test of it, or it was not run")
     worst = max((result.status for result in results), key=lambda status: _WEIGHT[status])
-    # Of tests that found the same each may have found something else: nothing is left to be found in a second run.
-    messages = dict.fromkeys(result.message for result in results if result.status == worst and result.message)
+    # Of tests with one ending each may have found something else: nothing is left to be found in a second run. And
+    # what else was not tested is said of a clause that passed.
+    told = "untested" if worst == "pass" else worst
+    messages = dict.fromkeys(result.message for result in results if result.status == told and result.message)
+    message = f"{'in part untested: ' if worst == 'pass' and messages else ''}{'; '.join(messages)}"
     tests = tuple(Evidence(result.test, result.status, result.message, result.seconds) for result in results)
-    return ClauseResult(number, profile, text, worst, "; ".join(messages), tests)
+    return ClauseResult(number, profile, text, worst, message, tests)
 
 
 def count(clauses: Iterable[ClauseResult]) -> Mapping[Status, int]:

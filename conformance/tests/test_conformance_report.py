@@ -12,13 +12,14 @@ from xml.etree import ElementTree
 
 import pytest
 from rdzv_conformance.certify import certify
-from rdzv_conformance.clauses import catalogue
+from rdzv_conformance.clauses import catalogue, map_clauses, names_of_tests
 from rdzv_conformance.reports import matrix_markdown, read_report, schema, write_matrix, write_report
 from rdzv_conformance.reports._assemble import Findings, Secrets, assemble
-from rdzv_conformance.reports._conditions import capabilities, claims_of
+from rdzv_conformance.reports._conditions import capabilities, claims_of, conditions, conditions_rest_on
 from rdzv_conformance.reports._latency import latency
 from rdzv_conformance.reports._text import plain
-from rdzv_conformance.results import Report, TestResult
+from rdzv_conformance.results import Report, TestResult, by_clause
+from rdzv_conformance.suite import Suite
 
 from rdzv_core import RendezvousParameters
 from rdzv_core.memory import MemoryBackend
@@ -37,7 +38,7 @@ def _made(message: str = HOSTILE, endpoint: str = "here", **options: str) -> Rep
     for number, clause in catalogue().items():
         if clause.profile in findings.profiles and number != "RDZV-CONN-6":
             failed = number == "RDZV-CAS-7"
-            name = f"test_{number.replace('-', '_')}_says_so"
+            name = next(iter(map_clauses(Suite)[number]), f"test_{number}")
             findings.add(TestResult(name, (number,), "fail" if failed else "pass", message if failed else "", 0.25))
     return assemble(findings, 12.3)
 
@@ -257,6 +258,29 @@ def test_a_certificate_speaks_only_for_what_it_was_tried_under(ran: Report) -> N
     assert sound.scope.startswith("linearizable for threads on one instance, instances in one process, processes")
     assert "a fork with an open instance" not in sound.scope  # it was untested
     assert sound.scope.endswith("as far as it was tried, and no more")
+
+
+def test_every_condition_is_read_from_a_test_of_the_suite() -> None:
+    """A test that was renamed would silently take its fault out of every certificate."""
+    assert set(conditions_rest_on()) <= set(names_of_tests(Suite))
+
+
+def test_a_clause_that_passed_in_part_says_what_was_not_tested() -> None:
+    """A killed writer was tried, a killed store was not: the clause passes, the verdict and the scope say so."""
+    tests = map_clauses(Suite)["RDZV-DURABLE-1"]
+    store, writer = (next(test for test in tests if f"killed_{who}" in test) for who in ("store", "writer"))
+    found = [
+        TestResult(store, ("RDZV-DURABLE-1",), "untested", "needs restart()"),
+        TestResult(writer, ("RDZV-DURABLE-1", "RDZV-DURABLE-2"), "pass"),
+    ]
+    clauses = by_clause(found, ["durable"])
+    report = Report(_made().subject, ("durable",), clauses, conditions=conditions(clauses))
+    assert (clauses[0].status, clauses[0].message) == ("pass", "in part untested: needs restart()")
+    assert report.verdict == "certified: durable (in part untested: RDZV-DURABLE-1)"
+    assert {each.what: each.status for each in report.conditions} == {
+        "kill -9 of the store": "untested",
+        "kill -9 of a writer": "pass",
+    }
 
 
 def test_several_reports_make_a_matrix(ran: Report, tmp_path: Path) -> None:

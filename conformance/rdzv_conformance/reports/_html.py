@@ -100,8 +100,13 @@ def _predicate(status: Status) -> str:
 
 
 def _untested(report: Report) -> str:
-    links = ", ".join(f'<a href="#{each.clause}">{each.clause}</a>' for each in report.of("untested"))
-    return f'<p class="scope">Untested: {links}.</p>' if links else ""
+    in_part = [each for each in report.clauses if each.in_part]
+    said = (("Untested", report.of("untested")), ("In part untested", in_part))
+    return "\n".join(f'<p class="scope">{words}: {_links(clauses)}.</p>' for words, clauses in said if clauses)
+
+
+def _links(clauses: Iterable[ClauseResult]) -> str:
+    return ", ".join(f'<a href="#{each.clause}">{each.clause}</a>' for each in clauses)
 
 
 def _sentence(text: str) -> str:
@@ -193,7 +198,7 @@ def _clauses(report: Report) -> str:
 
 
 def _clause(each: ClauseResult) -> str:
-    opened = " open" if each.status in ("fail", "error") else ""
+    opened = " open" if each.status in ("fail", "error") or each.in_part else ""
     tests = "\n".join(
         f'<li class="{test.status}"><span class="pill {test.status}">{test.status}</span> '
         f'{in_html(_test(test.test))} <span class="time">{test.seconds:.2f} s</span>{_message(test.message)}</li>'

@@ -50,7 +50,10 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _remark(each: ClauseResult) -> str:
-    return in_markdown(each.message) if each.message else each.text.replace("|", "\\|")
+    text = each.text.replace("|", "\\|")
+    if each.status == "pass" and each.message:
+        return f"{text} ({in_markdown(each.message)})"
+    return in_markdown(each.message) if each.message else text
 
 
 def _broken(report: Report) -> Iterator[str]:

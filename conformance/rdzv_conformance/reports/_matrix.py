@@ -24,9 +24,9 @@ def matrix_rows(reports: Sequence[Report]) -> tuple[list[str], list[list[str]]]:
             rows.append([f"profile {profile}", *(_profile(each, profile) for each in reports)])
     for name in CAPABILITIES:
         rows.append([f"capability {name}", *(_capability(each, name) for each in reports)])
-    conditions = {(c.clause, c.what): c.kind for each in reports for c in each.conditions}
-    for (clause, what), kind in sorted(conditions.items(), key=lambda item: item[1] == "fault"):
-        rows.append([f"{kind}: {what}", *(_condition(each, clause) for each in reports)])
+    conditions = {c.what: c.kind for each in reports for c in each.conditions}
+    for what, kind in sorted(conditions.items(), key=lambda item: item[1] == "fault"):
+        rows.append([f"{kind}: {what}", *(_condition(each, what) for each in reports)])
     for operation in dict.fromkeys(latency.operation for each in reports for latency in each.latency):
         rows.append([f"{operation}, median", *(_median(each, operation) for each in reports)])
     return columns, rows
@@ -72,8 +72,8 @@ def _capability(report: Report, name: str) -> str:
     return {True: _TICK, False: _CROSS, None: "untested"}[found.found]
 
 
-def _condition(report: Report, clause: str) -> str:
-    status = next((each.status for each in report.conditions if each.clause == clause), "unsupported")
+def _condition(report: Report, what: str) -> str:
+    status = next((each.status for each in report.conditions if each.what == what), "unsupported")
     return {"pass": _TICK, "fail": _CROSS, "unsupported": _NONE}.get(status, status)
 
 
