@@ -34,11 +34,11 @@ def show_report(report: Report) -> None:
     unclaimed = [each for each in report.capabilities if each.found and not each.claimed]
     for capability in unclaimed:
         click.echo(f"not claimed, but there: {capability.name} ({capability.remark})")
+    click.echo(f"again: {plain(report.command)}")
     counts = ", ".join(f"{number} {status}" for status, number in count(report.clauses).items() if number)
     of = f"{report.subject.distribution} {report.subject.version}".strip()
     where = plain(repr(report.subject.endpoint))
     click.echo(f"{report.subject.backend}{f' ({of})' if of else ''} at {where}: {counts}")
-    click.echo(f"again: {plain(report.command)}")
     _verdict(report)
 
 
