@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import unittest
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -92,10 +91,8 @@ def run_guarded(check: Callable[[], None], calls: Calls, limit: float) -> None:
 
 
 def _finding(error: BaseException, calls: Calls) -> BaseException:
-    if isinstance(error, (ClauseFailed, unittest.SkipTest)):
-        return error
-    what = calls.raiser_of(error)
-    if what is None:
+    what = calls.raiser_of(error)  # first: a backend that raises a SkipTest has not left a clause untested
+    if what is None or isinstance(error, ClauseFailed):
         return error
     finding = ClauseFailed(f"{what} raised {shown_error(error)}")
     finding.__cause__ = error

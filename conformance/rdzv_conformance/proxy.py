@@ -22,6 +22,8 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self._answering = asyncio.Event()
+        self._holding = threading.Event()
+        self._hold_after: int | None = None
         self._silent: set[asyncio.StreamWriter] = set()
         self._pairs: dict[asyncio.StreamWriter, asyncio.StreamWriter] = {}
         self._swallow_after: int | None = None
@@ -60,13 +62,27 @@ class Proxy:
         """Forward again, first what was held back."""
         self._do(self._flowing.set)
 
-    def hold_answers(self) -> None:
-        """Hold back answers alone: requests reach the store and are done."""
-        self._do(self._answering.clear)
+    def hold_answers(self, after: int = 0) -> None:
+        """Let `after` more answers pass, then hold back answers alone: requests reach the store and are done."""
+
+        def hold() -> None:
+            self._holding.clear()
+            self._hold_after = after
+
+        self._do(hold)
+
+    def await_held(self, seconds: float) -> bool:
+        """Wait until an answer is held back, at most `seconds`; say whether one is."""
+        return self._holding.wait(seconds)
 
     def release_answers(self) -> None:
         """Forward answers again, first those that were held back."""
-        self._do(self._answering.set)
+
+        def release() -> None:
+            self._hold_after = None
+            self._answering.set()
+
+        self._do(release)
 
     def dribble(self, piece: int, seconds: float) -> None:
         """From now on forward in pieces of `piece` bytes, `seconds` apart."""
@@ -157,7 +173,7 @@ class Proxy:
             while data := await reader.read(CHUNK):
                 await self._flowing.wait()
                 if answers:
-                    await self._answering.wait()
+                    await self._passage()
                 length = self._length(len(data), answers)
                 for start in range(0, length, self._piece):
                     writer.write(data[start : min(start + self._piece, length)])
@@ -173,6 +189,16 @@ class Proxy:
         else:
             if writer not in self._silent:
                 writer.close()
+
+    async def _passage(self) -> None:
+        """Wait for as long as answers are held back."""
+        if self._hold_after is not None:
+            if self._hold_after == 0:
+                self._answering.clear()
+                self._holding.set()
+            else:
+                self._hold_after -= 1
+        await self._answering.wait()
 
     def _length(self, length: int, answers: bool) -> int:
         """Say how much of what came is forwarded; less than all ends in a reset."""

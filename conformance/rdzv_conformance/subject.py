@@ -12,6 +12,7 @@ from rdzv_conformance import expect
 from rdzv_conformance.guard import Calls, run_guarded
 from rdzv_conformance.register import Register
 from rdzv_conformance.target import Helpers, Target
+from rdzv_conformance.watched import Watched
 from rdzv_core import RendezvousBackend, RendezvousParameters, SupportsDelete, create_backend
 
 T = TypeVar("T")
@@ -89,7 +90,7 @@ class Subject:
         # A Callable and not a type[T]: mypy takes no abstract class for the latter.
         if not isinstance(register.backend, cast("type", capability)):
             raise expect.Unsupported(f"the backend does not claim {capability.__name__}")
-        return cast("T", register.backend)
+        return cast("T", Watched(register.backend, self.calls, self.target.patience))
 
     def needs_other_processes(self) -> None:
         """Go on only if another process of this machine can reach the same store."""
@@ -118,9 +119,11 @@ def _sweep(opened: list[Register]) -> None:
         try:
             if register.own and not register.closed and isinstance(register.backend, SupportsDelete):
                 register.backend.delete_state()
-        except Exception:  # noqa: BLE001, S110 - only tidiness is at stake
+        except BaseException:  # noqa: BLE001, S110 - only tidiness is at stake
             pass
+        if register.closed:
+            continue
         try:
             register.backend.close()
-        except Exception:  # noqa: BLE001, S110 - LIFE-1 tests close
+        except BaseException:  # noqa: BLE001, S110 - LIFE-1 tests close
             pass

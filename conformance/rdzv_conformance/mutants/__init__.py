@@ -4,7 +4,7 @@
 prints which clauses caught which.
 """
 
-from rdzv_conformance.mutants._catalogue import Mutant, install, mutants, rest_of_baseline
+from rdzv_conformance.mutants._catalogue import Mutant, install, mutants, references, rest_of_baseline
 from rdzv_conformance.mutants._hunt import caught_by, failing_clauses, run_all
 
-__all__ = ["Mutant", "caught_by", "failing_clauses", "install", "mutants", "rest_of_baseline", "run_all"]
+__all__ = ["Mutant", "caught_by", "failing_clauses", "install", "mutants", "references", "rest_of_baseline", "run_all"]

@@ -2,30 +2,63 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+import time
 
-from rdzv_conformance.mutants import caught_by, failing_clauses, install, mutants
+from rdzv_conformance.mutants import mutants
+from rdzv_conformance.mutants._matrix import EXCUSED, Verdict, draw, hunt_all, idle_clauses
+
+JOBS = 3
+"""Processes at a time: most of what a mutant takes is waiting for a timeout."""
 
 
-def main(names: list[str]) -> int:
-    """Print a line for each mutant; the status is 1 if one survived or was caught by other clauses than expected."""
-    install()
-    missed = 0
-    for mutant in [mutants()[name] for name in names] or mutants().values():
-        found = failing_clauses(caught_by(mutant))
-        survived = set(mutant.breaks) - set(found)
-        surplus = set(found) - set(mutant.breaks) - set(mutant.may_break)
-        silent = not survived and not any(mutant.message in text for text in found[mutant.breaks[0]])
-        missed += bool(survived or surplus or silent)
-        remarks = [
-            *(f"NOT caught by {number}" for number in sorted(survived)),
-            *(f"ALSO caught by {number}: {found[number][0]}" for number in sorted(surplus)),
-            *([f"WITHOUT {mutant.message!r}: {found[mutant.breaks[0]]}"] if silent else []),
-        ]
-        print(f"{mutant.name:<28} {' '.join(sorted(found)) or 'survived'}", flush=True)
-        for remark in remarks:
-            print(f"    {remark}", flush=True)
-    return 1 if missed else 0
+def main(arguments: list[str]) -> int:
+    """Print the kill matrix; the status is 1 if a mutant survived, was caught by other clauses, or a clause is idle."""
+    parser = argparse.ArgumentParser(prog="python -m rdzv_conformance.mutants", description=main.__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="mutants; all of them without any")
+    parser.add_argument("--jobs", type=int, default=JOBS, metavar="N", help=f"processes at a time ({JOBS})")
+    parser.add_argument("--list", action="store_true", help="print the mutants and what they stand for, and run none")
+    given = parser.parse_args(arguments)
+    unknown = [name for name in given.names if name not in mutants()]
+    if unknown:
+        parser.error(f"there is no mutant {', '.join(unknown)}: see --list")
+    if given.list:
+        for mutant in mutants().values():
+            print(f"{mutant.name}: {mutant.sentence} [{', '.join(mutant.breaks)}]")
+        return 0
+    return _matrix(given.names, given.jobs)
+
+
+def _matrix(names: list[str], jobs: int) -> int:
+    began = time.monotonic()
+    wanted = names or list(mutants())
+    done = 0
+
+    def seen(verdict: Verdict) -> None:
+        nonlocal done
+        done += 1
+        print(f"[{done}/{len(wanted)}] {verdict.name} {verdict.seconds:.1f} s", file=sys.stderr, flush=True)
+        for remark in verdict.wrong:
+            print(f"    {remark}", file=sys.stderr, flush=True)
+
+    verdicts = hunt_all(wanted, jobs, seen)
+    print(draw(verdicts))
+    wrong = [verdict for verdict in verdicts if verdict.wrong]
+    for verdict in wrong:
+        print(f"{verdict.name}: {'; '.join(verdict.wrong)}")
+    idle = [] if names else idle_clauses(verdicts)
+    if not names:
+        for number in idle:
+            print(f"{number} catches no mutant")
+        for number, reason in EXCUSED.items():
+            print(f"{number} is excused: {reason}")
+    clauses = {number for verdict in verdicts for number in mutants()[verdict.name].breaks if number in verdict.found}
+    print(
+        f"{len(verdicts)} mutants, {len(verdicts) - len(wrong)} caught by their clauses with the words expected; "
+        f"{len(clauses)} clauses caught one; {time.monotonic() - began:.0f} s"
+    )
+    return 1 if wrong or idle else 0
 
 
 if __name__ == "__main__":

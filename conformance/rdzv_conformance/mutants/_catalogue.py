@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+from rdzv_conformance.mutants._settings import Setting, in_memory, remotely
 from rdzv_core import RendezvousBackend, RendezvousParameters, register
 
 
@@ -24,16 +25,14 @@ class Mutant:
     message: str
     factory: Callable[[RendezvousParameters], RendezvousBackend]
     may_break: tuple[str, ...] = ()
-    remote: bool = False
+    setting: Setting = in_memory
+    in_a_child: bool = False
+    """Tried as `rdzv certify` does it, in a process that it may take along; in the setting `in_memory` only."""
 
     def __post_init__(self) -> None:
         # What breaks the register as such may be seen by many at once as well, but need not be.
         if any(number.startswith(("RDZV-STATE-", "RDZV-CAS-")) for number in self.breaks):
             object.__setattr__(self, "may_break", (*self.may_break, "RDZV-CAS-11", "RDZV-CAS-12", "RDZV-CAS-13"))
-
-
-REFERENCES = ("sound-memory", "sound-remote")
-"""The backends on which the mutants are made: they pass every clause that a registered backend can."""
 
 
 def rest_of_baseline() -> frozenset[str]:
@@ -44,22 +43,83 @@ def rest_of_baseline() -> frozenset[str]:
 @cache
 def mutants() -> dict[str, Mutant]:
     """Give every mutant by its name."""
-    from rdzv_conformance.mutants import _life, _memory, _network, _options, _states, _tokens, _waits
+    from rdzv_conformance.mutants import (
+        _kept,
+        _life,
+        _members,
+        _network,
+        _odd,
+        _options,
+        _packaging,
+        _secrets,
+        _states,
+        _stores,
+        _tokens,
+        _waits,
+    )
 
-    del _memory
-    found = [m for module in (_states, _tokens, _life, _options, _waits, _network) for m in module.MUTANTS]
+    first = (_states, _tokens, _life, _options, _packaging, _network, _odd)
+    further = (_waits, _members, _stores, _kept, _secrets)
+    found = [mutant for module in (*first, *further) for mutant in module.MUTANTS]
     by_name = {mutant.name: mutant for mutant in found}
     if len(by_name) != len(found):
         raise ValueError("two mutants have one name")
     return by_name
 
 
-def install() -> None:
-    """Register every mutant, and the two sound backends, in this process."""
-    from rdzv_conformance.mutants._memory import sound_memory
-    from rdzv_conformance.mutants._remote import sound_remote
+@cache
+def references() -> dict[str, Mutant]:
+    """Give the backends on which the mutants are made: what `breaks` names there are the clauses that they pass."""
+    from rdzv_conformance.mutants import _kept, _memory, _remote, _secrets
 
-    register("sound-memory", sound_memory)
-    register("sound-remote", sound_remote)
-    for mutant in mutants().values():
+    core = ("RDZV-STATE-1",)
+    return {
+        each.name: each
+        for each in (
+            Mutant(
+                "sound-memory",
+                "It is sound.",
+                (*core, "RDZV-WATCH-1", "RDZV-MEMBER-1", "RDZV-STORE-1"),
+                "",
+                _memory.sound_memory,
+            ),
+            Mutant(
+                "sound-and-slow",
+                "It is sound, and takes 50 ms for every call.",
+                (*core, "RDZV-WATCH-1", "RDZV-MEMBER-1", "RDZV-STORE-1"),
+                "",
+                _memory.SoundAndSlow.from_params,
+            ),
+            Mutant("sound-remote", "It is sound.", core, "", _remote.sound_remote, setting=remotely),
+            Mutant(
+                "sound-stalling",
+                "It is sound, and its store can stand still.",
+                ("RDZV-MEMBER-10",),
+                "",
+                _memory.SoundStalling.from_params,
+                setting=_memory.stalling,
+            ),
+            Mutant(
+                "sound-kept",
+                "It is sound, and durable.",
+                ("RDZV-DURABLE-1",),
+                "",
+                _kept.sound_kept,
+                setting=_kept.kept(),
+            ),
+            Mutant(
+                "sound-guarded",
+                "It is sound, and secure.",
+                ("RDZV-SECURE-1",),
+                "",
+                _secrets.sound_guarded,
+                setting=_secrets.guarded(),
+            ),
+        )
+    }
+
+
+def install() -> None:
+    """Register every mutant, and the sound backends, in this process."""
+    for mutant in (*references().values(), *mutants().values()):
         register(mutant.name, mutant.factory)

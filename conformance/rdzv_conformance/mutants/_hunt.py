@@ -3,44 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
+from rdzv_conformance.certify import certify
 from rdzv_conformance.clauses import catalogue, clauses_of
-from rdzv_conformance.helpers import corrupt_memory
 from rdzv_conformance.mutants._catalogue import Mutant, rest_of_baseline
-from rdzv_conformance.mutants._remote import remote_store
 from rdzv_conformance.results import TestResult
 from rdzv_conformance.runner import Anchor, run_test, select_tests
 from rdzv_conformance.suite import Suite
-from rdzv_conformance.target import Helpers, Target
+from rdzv_conformance.target import Target
 
 PRELOAD = "rdzv_conformance.mutants:install"
-PATIENCE = 5.0
+PATIENCE = 3.0
 
-SLOW = frozenset({"RDZV-CAS-10", "RDZV-CAS-13", "RDZV-CONN-4", "RDZV-CONN-6", "RDZV-LIFE-4", "RDZV-PKG-5"})
+SLOW = frozenset(
+    f"RDZV-{number}"
+    for number in (
+        *("CAS-10", "CAS-13", "CAS-14", "CONN-4", "CONN-5", "CONN-6", "CONN-7", "CONN-8", "CONN-9"),
+        *("LIFE-4", "PKG-5", "MEMBER-3", "MEMBER-4", "MEMBER-8", "MEMBER-10"),
+    )
+)
 """Clauses whose tests start processes or wait for timeouts: tried on the mutants that break them, and on no other."""
 
 
 @contextmanager
-def target_for(name: str, remote: bool) -> Iterator[Target]:
-    """Give the target that a registered backend of this package is, with its store while the context lasts."""
-    with remote_store() if remote else nullcontext("mutants") as endpoint:
-        helpers = Helpers() if remote else Helpers(corrupt=corrupt_memory)
-        yield Target(name, endpoint, {}, helpers, (PRELOAD,), PATIENCE)
+def target_for(mutant: Mutant, patience: float = PATIENCE) -> Iterator[Target]:
+    """Give the target that a backend of this package is, with its store while the context lasts."""
+    with mutant.setting() as place:
+        yield Target(mutant.name, place.endpoint, place.options, place.helpers, (PRELOAD,), patience)
 
 
-def run_all(name: str, remote: bool, tests: Iterable[str]) -> list[TestResult]:
+def run_all(mutant: Mutant, tests: Iterable[str], patience: float = PATIENCE) -> list[TestResult]:
     """Run tests on a backend of this package, which `install` has registered."""
-    with target_for(name, remote) as target, Anchor(target):
+    with target_for(mutant, patience) as target, Anchor(target):
         return [run_test(target, test) for test in tests]
 
 
-def caught_by(mutant: Mutant) -> list[TestResult]:
-    """Run the profiles that a mutant breaks, core in any case; give the results of the tests that failed."""
+def tests_for(mutant: Mutant) -> list[str]:
+    """Give the tests of the profiles that a mutant breaks, without the slow ones of clauses that it does not break."""
     elsewhere = SLOW - set(mutant.breaks)
-    profiles = {"core", *(catalogue()[number].profile for number in mutant.breaks)}
-    tests = [name for name in select_tests(profiles) if not elsewhere & set(clauses_of(getattr(Suite, name)))]
-    return [result for result in run_all(mutant.name, mutant.remote, tests) if result.status in ("fail", "error")]
+    profiles = {catalogue()[number].profile for number in mutant.breaks}
+    return [name for name in select_tests(profiles) if not elsewhere & set(clauses_of(getattr(Suite, name)))]
+
+
+def caught_by(mutant: Mutant) -> list[TestResult]:
+    """Set the suite on a mutant; give the results of the tests that failed."""
+    if mutant.in_a_child:
+        return _certified(mutant)
+    return [each for each in run_all(mutant, tests_for(mutant)) if each.status in ("fail", "error")]
+
+
+def _certified(mutant: Mutant) -> list[TestResult]:
+    report = certify(mutant.name, "mutants", {}, ("core",), preload=(PRELOAD,), patience=PATIENCE)
+    return [
+        TestResult(each.clause, (each.clause,), each.status, each.message)
+        for each in (*report.of("fail"), *report.of("error"))
+    ]
 
 
 def failing_clauses(results: Iterable[TestResult]) -> dict[str, list[str]]:

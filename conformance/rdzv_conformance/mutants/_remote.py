@@ -1,6 +1,8 @@
 """A sound backend over TCP, as small as can be: what the mutants about connections are made of.
 
-The server keeps its registers in this process. A request is one line of JSON, and so is its answer.
+The server keeps its registers in this process. A request is one line of JSON, and so is its answer. Where the server
+has a `guard`, the first line of a connection says who the client is, and its answer who the server is: a toy that
+stands for passwords and TLS.
 """
 
 from __future__ import annotations
@@ -11,8 +13,7 @@ import os
 import socket
 import socketserver
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from rdzv_core import (
@@ -20,6 +21,7 @@ from rdzv_core import (
     RendezvousBackend,
     RendezvousConnectionError,
     RendezvousParameters,
+    RendezvousStateError,
     SetStateResult,
     StateSnapshot,
     Token,
@@ -31,23 +33,49 @@ from rdzv_core.memory._registers import RegisterTable
 READ_TIMEOUT = Option("read_timeout", int, 10, "seconds to wait for an answer", positive=True)
 
 
+AUTHORITY = "ours"
+
+Guard = Callable[[dict[str, Any], dict[str, Any]], str]
+"""Says why a client that introduced itself so may not make a request; nothing if it may."""
+
+
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Conversation)
-        self.registers = RegisterTable()
+    def __init__(self, port: int = 0, registers: RegisterTable | None = None, guard: Guard | None = None) -> None:
+        super().__init__(("127.0.0.1", port), _Conversation)
+        self.registers = RegisterTable() if registers is None else registers
         self.lock = threading.Lock()
+        self.guard = guard
+        self.conversations: set[socket.socket] = set()
 
 
 class _Conversation(socketserver.StreamRequestHandler):
     def handle(self) -> None:
+        assert isinstance(self.server, _Server)
+        self.server.conversations.add(self.connection)
+        hello: dict[str, Any] = {}
         try:
             for line in self.rfile:
-                self.wfile.write(json.dumps(self._answer(json.loads(line))).encode() + b"\n")
-        except OSError:
-            pass  # the client went away
+                request = json.loads(line)
+                if "hello" in request:
+                    hello = request["hello"]
+                    answer: Any = {"authority": AUTHORITY} if hello["authority"] else {}
+                else:
+                    refusal = self.server.guard and self.server.guard(hello, request)
+                    answer = {"refused": refusal} if refusal else self._answer_or_complain(request)
+                self.wfile.write(json.dumps(answer).encode() + b"\n")
+        except (OSError, ValueError):
+            pass  # the client went away, perhaps within a line
+        finally:
+            self.server.conversations.discard(self.connection)
+
+    def _answer_or_complain(self, request: dict[str, Any]) -> Any:
+        try:
+            return self._answer(request)
+        except RendezvousStateError as error:
+            return {"corrupt": str(error)}
 
     def _answer(self, request: dict[str, Any]) -> list[Any] | None:
         assert isinstance(self.server, _Server)
@@ -64,15 +92,52 @@ class _Conversation(socketserver.StreamRequestHandler):
         )
 
 
-@contextmanager
-def remote_store() -> Iterator[str]:
-    """Serve registers for as long as the context lasts; gives the endpoint."""
-    with _Server() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="mutants' store", daemon=True)
-        thread.start()
-        yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+class RemoteStore:
+    """A server that can be killed and started again, with `survives(its registers)`; a context manager."""
+
+    def __init__(
+        self,
+        guard: Guard | None = None,
+        survives: Callable[[RegisterTable], RegisterTable] = lambda registers: registers,
+        registers: RegisterTable | None = None,
+    ) -> None:
+        self._guard, self._survives, self._port = guard, survives, 0
+        self._start(registers)
+
+    @property
+    def endpoint(self) -> str:
+        """Where it serves."""
+        return f"127.0.0.1:{self._port}"
+
+    def restart(self) -> None:
+        """Cut every connection, and serve what survives."""
+        self._stop()
+        self._start(self._survives(self._server.registers))
+
+    def __enter__(self) -> RemoteStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _start(self, registers: RegisterTable | None) -> None:
+        self._server = _Server(self._port, registers, self._guard)
+        self._port = self._server.server_address[1]
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="mutants' store", daemon=True
+        )
+        self._thread.start()
+
+    def _stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        for conversation in list(self._server.conversations):
+            try:
+                conversation.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it ended by itself
+        with self._server.lock:
+            self._server.server_close()
 
 
 class SoundRemote(RendezvousBackend):
@@ -139,6 +204,15 @@ class SoundRemote(RendezvousBackend):
         if self.connection is None:
             self.connection = socket.create_connection(self.where, self.timeout)
             self.connection.settimeout(self.timeout)
+            self.introduce()
+        return self.converse(request)
+
+    def introduce(self) -> None:
+        """Say who this is, and learn who the server is; not on a store that asks for neither."""
+
+    def converse(self, request: dict[str, Any]) -> Any:
+        """Send a request and give its answer."""
+        assert self.connection is not None
         self.connection.sendall(json.dumps(request).encode() + b"\n")
         answer = b""
         while not answer.endswith(b"\n"):
@@ -147,6 +221,12 @@ class SoundRemote(RendezvousBackend):
                 raise ConnectionResetError("the connection ended")
             answer += part
         found = json.loads(answer)
+        if isinstance(found, dict):
+            if found.get("refused"):
+                raise PermissionError(found["refused"])
+            if found.get("corrupt"):
+                raise RendezvousStateError(found["corrupt"])
+            return found
         return found and [base64.b64decode(found[0]), base64.b64decode(found[1]), *found[2:]]
 
     def drop(self) -> None:

@@ -201,8 +201,8 @@ class ReadsItsOwnCache(SoundMemory):
     "constructor-clears",
     "A constructor that 'makes sure there is nothing stale' deletes an empty state (E3).",
     "STATE-9",
-    "STATE-3",
     message="gave None after another instance was created",
+    may_break=("STATE-3",),
 )
 class ConstructorClears(SoundMemory):
     def __init__(self, params: RendezvousParameters) -> None:

@@ -7,7 +7,7 @@ import time
 from contextlib import AbstractContextManager
 
 from rdzv_conformance.mutants._memory import SoundMemory, mutant
-from rdzv_core import StateSnapshot, Token
+from rdzv_core import RendezvousStateError, StateSnapshot, Token
 
 
 @mutant(
@@ -82,7 +82,7 @@ class DeletionGoesUnseen(SoundMemory):
     "A wait returns after the store's own short polling interval.",
     "WATCH-4",
     message="gave up after",
-    may_break=("LIFE-3", "WATCH-1", "WATCH-2", "WATCH-3", "WATCH-5", "WATCH-6"),
+    may_break=("LIFE-3", "WATCH-1", "WATCH-2", "WATCH-3", "WATCH-5", "WATCH-6", "WATCH-7"),
 )
 class GivesUpEarly(SoundMemory):
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
@@ -118,7 +118,22 @@ class NoneIsAToken(SoundMemory):
         return super().wait_state(b"none" if token is None else token, timeout)
 
 
+@mutant(
+    "waits-over-corruption",
+    "A wait takes what it can not read for no change, and goes on.",
+    "WATCH-7",
+    message="it must raise a RendezvousStateError",
+)
+class WaitsOverCorruption(SoundMemory):
+    def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
+        try:
+            return super().wait_state(token, timeout)
+        except RendezvousStateError:
+            return False, None
+
+
 MUTANTS = (
+    WaitsOverCorruption,
     AWaitHoldsTheLock,
     WaitsForOtherBytes,
     WaitsForEventsOnly,

@@ -21,7 +21,7 @@ TTL = 60.0
 SHORT_TTL = 1.0
 LONG = 30.0
 SOON = 5.0
-EXPIRES_WITHIN = 20.0
+EXPIRES_WITHIN = 12.0
 
 
 class Membership:
