@@ -57,7 +57,7 @@ def test_a_tests_name_and_docstring_speak_of_its_clause(name: str) -> None:
     test = getattr(Suite, name)
     number = "-".join(name.removeprefix("test_").split("_")[:3])
     assert number in clauses_of(test)
-    assert (test.__doc__ or "").endswith(".")
+    assert (test.__doc__ or "").strip().endswith(".")
 
 
 def test_the_pytest_class_has_every_test_of_the_suite() -> None:
