@@ -8,6 +8,7 @@ from rdzv_conformance.suite.faults import Faults
 from rdzv_conformance.suite.fencing import Fencing
 from rdzv_conformance.suite.life import Life
 from rdzv_conformance.suite.membership import Membership
+from rdzv_conformance.suite.models import Models
 from rdzv_conformance.suite.outages import Outages
 from rdzv_conformance.suite.param import Parameters
 from rdzv_conformance.suite.pkg import Packaging
@@ -35,6 +36,7 @@ class Suite(
     KeyValueStore,
     Durable,
     Secure,
+    Models,
 ):
     """Every test of the contract."""
 

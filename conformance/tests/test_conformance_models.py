@@ -1,0 +1,90 @@
+"""The models: a sound backend passes with every seed, a broken one is told with a program that shows it."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from rdzv_conformance.expect import Blamed
+from rdzv_conformance.models import MembershipModel, RegisterModel, StoreModel, hold_against
+from rdzv_conformance.models.running import Model
+from rdzv_conformance.mutants import install
+from rdzv_conformance.subject import Subject
+from rdzv_conformance.target import Target
+
+INSTALL = "rdzv_conformance.mutants:install"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _installed() -> None:
+    install()
+
+
+def _finding(name: str, seed: int = 0, model: type[Model] = RegisterModel) -> Blamed:
+    with pytest.raises(Blamed) as caught:
+        _hold(name, seed, model)
+    return caught.value
+
+
+def _hold(name: str, seed: int, model: type[Model]) -> None:
+    subject = Subject(Target(name, "models", preload=(INSTALL,) if name != "memory" else (), seed=seed))
+    try:
+        hold_against(model, subject)
+    finally:
+        subject.clean_up()
+
+
+@pytest.mark.parametrize("model", [RegisterModel, MembershipModel, StoreModel])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_reference_backend_is_as_its_models(model: type[Model], seed: int) -> None:
+    """Whatever the seed, memory does what a dict would do."""
+    _hold("memory", seed, model)
+
+
+@pytest.mark.parametrize(
+    ("mutant", "clause"),
+    [
+        ("none-overwrites", "RDZV-CAS-2"),
+        ("stale-tokens-win", "RDZV-CAS-4"),
+        ("decodes-tokens", "RDZV-CAS-5"),
+        ("falsy-is-none", "RDZV-CAS-6"),
+        ("keeps-the-token", "RDZV-CAS-7"),
+    ],
+)
+def test_a_broken_backend_is_told_by_its_clause(mutant: str, clause: str) -> None:
+    """The finding blames the one clause that the calls break."""
+    assert _finding(mutant).clauses == (clause,)
+
+
+def _run(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("mutant", ["none-overwrites", "keeps-the-token"])
+def test_the_counter_example_is_a_program_that_shows_it(mutant: str) -> None:
+    """It runs as it is printed, fails in its last line on the broken backend, and passes on a sound one."""
+    text = str(_finding(mutant))
+    program = textwrap.dedent(text.partition("\n")[2])
+    ran = _run(program)
+    assert ran.returncode == 1
+    assert "AssertionError" in ran.stderr
+    assert f"line {len(program.splitlines())}, in <module>" in ran.stderr
+    assert _run(program.replace(f"'{mutant}'", "'sound-memory'")).returncode == 0
+
+
+def test_the_same_seed_finds_the_same_program() -> None:
+    """What is printed with its seed can be had again."""
+    one, other = (str(_finding("keeps-the-token", seed=7)) for _ in range(2))
+    assert one.splitlines()[1:] == other.splitlines()[1:]
+    assert "(seed 7)" in one
+
+
+def test_an_options_value_is_not_in_the_program() -> None:
+    """It may be a secret."""
+    from rdzv_conformance.models.running import program_of
+
+    secret = secrets.token_hex(4)
+    assert secret not in program_of(Target("memory", "here", {"password": secret}), [])
