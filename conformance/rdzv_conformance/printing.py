@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rdzv_conformance.reports import matrix_rows
-from rdzv_conformance.reports._text import plain
-from rdzv_conformance.results import Report, Status, count
+from rdzv_conformance.reports._text import lines, plain
+from rdzv_conformance.results import ClauseResult, Report, Status, count
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,9 +28,14 @@ def show_report(report: Report) -> None:
     """Print every clause, what was tested, and the verdict, which is the last line."""
     if sys.stdout.isatty():
         _draw(_clauses(report))
+        for each in report.clauses:
+            if len(lines(each.message)) > 1:
+                click.echo(f"{each.clause}: {_first(each)}")
+                _show_drawing(each)
     else:
         for each in report.clauses:
-            click.echo(f"{each.clause:<14}  {each.status:<11}  {plain(each.message)}".rstrip())
+            click.echo(f"{each.clause:<14}  {each.status:<11}  {_first(each)}".rstrip())
+            _show_drawing(each)
     unclaimed = [each for each in report.capabilities if each.found and not each.claimed]
     for capability in unclaimed:
         click.echo(f"not claimed, but there: {capability.name} ({capability.remark})")
@@ -53,9 +58,20 @@ def show_matrix(reports: Sequence[Report]) -> None:
             click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for report in reports:
         for each in (*report.of("fail"), *report.of("error")):
-            click.echo(f"{report.subject.backend}: {each.clause} {each.status}: {plain(each.message)}")
+            click.echo(f"{report.subject.backend}: {each.clause} {each.status}: {_first(each)}")
+            _show_drawing(each)
     for report in reports:
         _verdict(report, f"{report.subject.backend}: ")
+
+
+def _first(each: ClauseResult) -> str:
+    return plain(lines(each.message)[0])
+
+
+def _show_drawing(each: ClauseResult) -> None:
+    """Print what a finding draws below its first line: the calls that show it, say."""
+    for line in lines(each.message)[1:]:
+        click.echo(f"    {line}")
 
 
 def _verdict(report: Report, before: str = "") -> None:
@@ -79,7 +95,7 @@ def _clauses(report: Report) -> Table:
         table.add_column(column, overflow="fold")
     for each in report.clauses:
         # Text, not markup: what a backend says is shown as it is.
-        remark = Text(plain(each.message) or each.text)
+        remark = Text(_first(each) or each.text)
         table.add_row(each.clause, Text(each.status, style=STYLES[each.status]), remark)
     return table
 

@@ -227,9 +227,14 @@ def _combine(number: str, profile: str, text: str, results: list[TestResult]) ->
     # what else was not tested is said of a clause that passed.
     told = "untested" if worst == "pass" else worst
     messages = dict.fromkeys(result.message for result in results if result.status == told and result.message)
-    message = f"{'in part untested: ' if worst == 'pass' and messages else ''}{'; '.join(messages)}"
+    message = f"{'in part untested: ' if worst == 'pass' and messages else ''}{_joined(messages)}"
     tests = tuple(Evidence(result.test, result.status, result.message, result.seconds) for result in results)
     return ClauseResult(number, profile, text, worst, message, tests)
+
+
+def _joined(messages: Iterable[str]) -> str:
+    each = list(messages)
+    return ("\n" if any("\n" in message for message in each) else "; ").join(each)
 
 
 def count(clauses: Iterable[ClauseResult]) -> Mapping[Status, int]:

@@ -260,6 +260,19 @@ def test_a_certificate_speaks_only_for_what_it_was_tried_under(ran: Report) -> N
     assert sound.scope.endswith("as far as it was tried, and no more")
 
 
+def test_a_drawing_stays_as_it_was_drawn(tmp_path: Path) -> None:
+    """The calls that show a violation are a picture of several lines: on the page, in Markdown and in JUnit."""
+    drawing = "two won:\nthread 1      ├─2──┤\nthread 2  ├─1──┤ <b>\x1b"
+    write_report(_made(drawing), tmp_path)
+    page, text = ((tmp_path / name).read_text(encoding="utf-8") for name in ("index.html", "report.md"))
+    assert ">thread 1      ├─2──┤\nthread 2  ├─1──┤ &lt;b&gt;\\x1b</pre>" in page
+    assert "\n      thread 1      ├─2──┤\n      thread 2  ├─1──┤ <b>\\x1b\n" in text
+    failure = ElementTree.fromstring((tmp_path / "junit.xml").read_bytes()).find(".//failure")
+    assert failure is not None
+    assert failure.get("message") == "two won:"
+    assert "\nthread 1      ├─2──┤\n" in (failure.text or "")
+
+
 def test_every_condition_is_read_from_a_test_of_the_suite() -> None:
     """A test that was renamed would silently take its fault out of every certificate."""
     assert set(conditions_rest_on()) <= set(names_of_tests(Suite))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable
 from importlib.resources import files
@@ -9,7 +10,7 @@ from itertools import groupby
 
 from rdzv_conformance.progress import words
 from rdzv_conformance.reports._plot import latency_plot
-from rdzv_conformance.reports._text import in_html
+from rdzv_conformance.reports._text import in_html, lines
 from rdzv_conformance.results import ClauseResult, Condition, Report, Status, Tested, count
 
 MARKS: dict[Status, str] = {"pass": "✓", "fail": "✗", "error": "!", "untested": "?", "unsupported": "–"}  # noqa: RUF001
@@ -120,11 +121,22 @@ def _broken(report: Report) -> str:
     items = "\n".join(
         f'<div class="broken {each.status}"><p><span class="pill {each.status}">{each.status}</span> '
         f'<a href="#{each.clause}"><b>{each.clause}</b></a></p>\n'
-        f'<p class="found">{in_html(each.message)}</p>\n<p class="asked">{_contract(each.text)}</p></div>'
+        f'{_found_by(each)}\n<p class="asked">{_contract(each.text)}</p></div>'
         for each in broken
     )
     note = '<p class="note">What the backend did, and below it what the contract asks.</p>'
     return f"<h2>What is broken</h2>\n{note}\n{items}"
+
+
+def _found_by(each: ClauseResult) -> str:
+    """Give what each test found on its own; a drawing stays as it was drawn."""
+    messages = dict.fromkeys(test.message for test in each.tests if test.status == each.status) or [each.message]
+    return "\n".join(f'<p class="found">{in_html(lines(text)[0])}</p>{_drawing(text)}' for text in messages)
+
+
+def _drawing(message: str) -> str:
+    rest = "\n".join(html.escape(line) for line in lines(message)[1:])
+    return f'<div class="scroll"><pre class="drawing">{rest}</pre></div>' if rest else ""
 
 
 def _profiles(report: Report) -> str:
@@ -219,7 +231,7 @@ def _test(name: str) -> str:
 
 
 def _message(message: str) -> str:
-    return f'<span class="message">{in_html(message)}</span>' if message else ""
+    return f'<span class="message">{in_html(lines(message)[0])}</span>{_drawing(message)}' if message else ""
 
 
 def _contract(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from rdzv_conformance.reports._text import plain
+from rdzv_conformance.reports._text import lines, plain
 from rdzv_conformance.results import ClauseResult, Report, count
 
 
@@ -33,18 +33,16 @@ def junit(report: Report) -> str:
 
 def _case(suite: Element, each: ClauseResult, group: str) -> None:
     case = SubElement(suite, "testcase", name=each.clause, classname=group, time=f"{_seconds(each):.3f}")
-    message = plain(each.message)
+    message = plain(lines(each.message)[0])
     if each.status == "fail":
-        SubElement(case, "failure", message=message).text = f"{message}\n{plain(each.text)}"
+        SubElement(case, "failure", message=message).text = "\n".join([*lines(each.message), each.text])
     elif each.status == "error":
         SubElement(case, "error", message=message).text = message
     elif each.status != "pass":
         SubElement(case, "skipped", message=f"{each.status}: {message}")
     if each.tests:
-        lines = (
-            f"{test.status} {test.test} {test.seconds:.3f} s {plain(test.message)}".rstrip() for test in each.tests
-        )
-        SubElement(case, "system-out").text = "\n".join(lines)
+        ran = (f"{test.status} {test.test} {test.seconds:.3f} s {plain(test.message)}".rstrip() for test in each.tests)
+        SubElement(case, "system-out").text = "\n".join(ran)
 
 
 def _seconds(each: ClauseResult) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rdzv_conformance.reports._html import MARKS
-from rdzv_conformance.reports._text import in_markdown, plain
+from rdzv_conformance.reports._text import in_markdown, lines, plain
 from rdzv_conformance.results import ClauseResult, Report, count
 
 
@@ -52,13 +52,16 @@ def _lines(report: Report) -> Iterator[str]:
 def _remark(each: ClauseResult) -> str:
     text = each.text.replace("|", "\\|")
     if each.status == "pass" and each.message:
-        return f"{text} ({in_markdown(each.message)})"
-    return in_markdown(each.message) if each.message else text
+        return f"{text} ({in_markdown(lines(each.message)[0])})"
+    return in_markdown(lines(each.message)[0]) if each.message else text
 
 
 def _broken(report: Report) -> Iterator[str]:
     for each in (*report.of("fail"), *report.of("error")):
-        yield f"- **{each.clause}** {each.status}: {in_markdown(each.message)}"
+        first, *drawn = lines(each.message)
+        yield f"- **{each.clause}** {each.status}: {in_markdown(first)}"
+        if drawn:
+            yield "\n".join(["", *(f"      {line}" for line in drawn), ""])
     if report.of("fail") or report.of("error"):
         yield ""
 

@@ -13,6 +13,14 @@ def plain(text: str) -> str:
     return "".join(each if each.isprintable() else _escape(each) for each in " ".join(text.split()))
 
 
+def lines(text: str) -> list[str]:
+    """Give the lines of `text` as they are drawn, at least one; what can not be printed is an escape here too."""
+    drawn = [
+        "".join(each if each.isprintable() else _escape(each) for each in row.rstrip()) for row in text.split("\n")
+    ]
+    return [drawn[0], *(row for row in drawn[1:] if row)]
+
+
 def in_markdown(text: str) -> str:
     """Give `text` for a cell of a Markdown table."""
     escaped = html.escape(plain(text), quote=False)
