@@ -5,12 +5,14 @@ Some of the mutants, of every section; `python -m rdzv_conformance.mutants` sets
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 
 import pytest
 from rdzv_conformance.clauses import PROFILES, catalogue
 from rdzv_conformance.mutants import failing_clauses, install, mutants, references, run_all
+from rdzv_conformance.mutants._generated import explained, generated
 from rdzv_conformance.mutants._matrix import EXCUSED, Verdict, hunt, idle_clauses, judge
 from rdzv_conformance.runner import select_tests
 
@@ -83,6 +85,16 @@ def test_a_clause_that_catches_nobody_is_told() -> None:
     found = [Verdict(name, {number: ["x"] for number in each.breaks}, (), 0.0) for name, each in mutants().items()]
     assert idle_clauses(found) == []
     assert idle_clauses([each for each in found if "RDZV-WATCH-7" not in each.found]) == ["RDZV-WATCH-7"]
+
+
+def test_generated_mutants_change_one_thing_each() -> None:
+    """Every generated mutant differs from its module and from the others; only these can be explained as equivalent."""
+    everything = generated()
+    texts = [f"{module} {ast.unparse(tree)}" for module, tree in everything.values()]
+    assert len(everything) >= 100
+    assert len(set(texts)) > 0.9 * len(texts)
+    assert set(explained()) <= set(everything)
+    assert all(explained().values())
 
 
 def test_the_command_prints_the_matrix_and_refuses_unknown_names() -> None:

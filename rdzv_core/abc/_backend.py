@@ -53,7 +53,7 @@ class RendezvousBackend(ABC):
     durable: bool = False
     """Whether what was acknowledged outlives a `kill -9` of the store and of its writers (profile `durable`).
 
-    True of an instance's own store: one that keeps nothing unless it is told where says False there (a property does).
+    A backend that keeps nothing unless it is told where says so for each instance, in its constructor.
     """
 
     secure: bool = False

@@ -7,6 +7,7 @@ import sys
 import time
 
 from rdzv_conformance.mutants import mutants
+from rdzv_conformance.mutants._generated import run_generated
 from rdzv_conformance.mutants._matrix import EXCUSED, Verdict, draw, hunt_all, idle_clauses
 
 JOBS = 3
@@ -19,7 +20,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="mutants; all of them without any")
     parser.add_argument("--jobs", type=int, default=JOBS, metavar="N", help=f"processes at a time ({JOBS})")
     parser.add_argument("--list", action="store_true", help="print the mutants and what they stand for, and run none")
+    parser.add_argument("--generated", action="store_true", help="mutants made mechanically from the reference backend")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which of the generated ones are drawn")
+    parser.add_argument("--most", type=int, default=0, metavar="M", help="draw so many of the generated ones")
     given = parser.parse_args(arguments)
+    if given.generated:
+        return run_generated(given.names, given.seed, given.most, given.jobs)
     unknown = [name for name in given.names if name not in mutants()]
     if unknown:
         parser.error(f"there is no mutant {', '.join(unknown)}: see --list")
