@@ -19,7 +19,7 @@ BIN = $(abspath $(VENV))/bin
 # The interpreter's version is in the stamp's name, so that another PYTHON sets up anew.
 STAMP = $(VENV)/.rdzv-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 
-.PHONY: help demo test lint types imports pytest test-wheels setup clean
+.PHONY: help demo test lint types imports pytest test-wheels mutants certificates setup clean
 
 help:
 	@sed -n 's/^# //p' Makefile | sed -n '1,4p'
@@ -67,6 +67,14 @@ pytest: $(STAMP)
 # The tests of core and plugins against built wheels, in a venv and a directory that know nothing of this tree.
 test-wheels: $(STAMP)
 	@$(BIN)/pytest --timeout=1200 -s tests/packaging/wheels_check.py
+
+# Every broken backend that tests the suite, and which clauses catch it.
+mutants: $(STAMP)
+	@$(BIN)/python -m rdzv_conformance.mutants
+
+# The reports under docs/certificates, from real runs. Run it last: they carry the hashes of what was tested.
+certificates: $(STAMP)
+	@$(BIN)/python docs/certificates/generate.py
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
