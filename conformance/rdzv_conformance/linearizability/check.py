@@ -44,11 +44,15 @@ def check(history: Sequence[Operation]) -> Verdict:
     """
     contradiction = first_contradiction(history)
     if contradiction is None:
-        return _searched(history) or Verdict()
+        found = _searched(history)
+        return Verdict() if found is None else _two_winners(history, found) or found
     complete = max(history[index].answer or 0 for index in contradiction.indexes)
     before = _until(history, complete)
     # What came first is the cause: the contradiction may only follow from it.
-    return _searched(before) or _verdict(history, contradiction.indexes, _in_its_place(history, contradiction, before))
+    earlier = _searched(before)
+    if earlier is not None:
+        return _two_winners(history, earlier) or earlier
+    return _verdict(history, contradiction.indexes, _in_its_place(history, contradiction, before))
 
 
 def _searched(history: Sequence[Operation]) -> Verdict | None:
@@ -65,6 +69,18 @@ def _searched(history: Sequence[Operation]) -> Verdict | None:
         if last.kind == "set" and _explained([*before, replace(last, token=None)]):
             fault = Fault.DEAD_TOKEN_WON
     return _verdict(history, kept, fault)
+
+
+def _two_winners(history: Sequence[Operation], found: Verdict) -> Verdict | None:
+    """Give the plainer reason for what only has no order: somebody else won a token that one of them used."""
+    if found.fault not in (Fault.NO_ORDER, Fault.LOST_UPDATE):
+        return None
+    winners = {each.token: each for each in found.shown_by if each.has_won and each.token is not None}
+    for index, each in enumerate(history):
+        rival = winners.get(each.token) if each.has_won else None
+        if rival is not None and each != rival and not each.precedes(rival) and not rival.precedes(each):
+            return _verdict(history, (history.index(rival), index), Fault.TWO_WINNERS)
+    return None
 
 
 def _until(history: Sequence[Operation], moment: int) -> list[Operation]:

@@ -121,4 +121,4 @@ class StoreModel(Model):
             self._does("RDZV-STORE-3", who, "add", key, amount, gives=int(before) + amount)
             self.there[key] = b"%d" % (int(before) + amount)
         else:
-            self._raises("RDZV-STORE-3", ValueError, who, "add", key, amount)
+            self._raises("RDZV-STORE-5", ValueError, who, "add", key, amount)

@@ -23,7 +23,7 @@ class Models:
         subject.needs(SupportsMembership, subject.open())
         hold_against(MembershipModel, subject)
 
-    @clause("RDZV-STORE-1", "RDZV-STORE-3")
+    @clause("RDZV-STORE-1", "RDZV-STORE-3", "RDZV-STORE-5")
     def test_RDZV_STORE_1_a_store_is_as_its_model(self, subject: Subject) -> None:
         """Keys come, change and go at random, one call after the other."""
         subject.needs(SupportsStore, subject.open())
