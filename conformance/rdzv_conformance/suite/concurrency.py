@@ -63,5 +63,6 @@ def _judge(subject: Subject, who: str, done: list[list[Operation]]) -> None:
         against = f" That is against {', '.join(verdict.fault.clauses)} too." if verdict.fault.clauses else ""
         fail(
             f"{len(done)} {who} made {len(history)} calls (seed {subject.target.seed}): {verdict.fault.says}.{against} "
-            f"These calls show it:\n{draw(verdict.shown_by)}"
+            "Calls must be as if one came after the other: each token has one winner, no update is lost. "
+            f"These show it:\n{draw(verdict.shown_by)}"
         )
