@@ -197,13 +197,15 @@ def run_generated(names: list[str], seed: int, most: int, jobs: int) -> int:
     if finding:
         print(f"the reference backend itself is caught: {finding}")
         return 1
-    with ThreadPoolExecutor(jobs) as pool:
-        found = dict(zip(wanted, pool.map(_try, wanted), strict=True))
+    found: dict[str, str] = {}
     unexplained = 0
-    for name, finding in found.items():
-        if not finding:
-            unexplained += name not in reasons
-            print(f"survived  {name}  {reasons.get(name, 'NOT EXPLAINED')}", flush=True)
+    with ThreadPoolExecutor(jobs) as pool:
+        for name, finding in zip(wanted, pool.map(_try, wanted), strict=True):
+            found[name] = finding
+            print(f"[{len(found)}/{len(wanted)}] {name}: {finding[:120] or 'survived'}", file=sys.stderr, flush=True)
+            if not finding:
+                unexplained += name not in reasons
+                print(f"survived  {name}  {reasons.get(name, 'NOT EXPLAINED')}", flush=True)
     caught = sum(bool(finding) for finding in found.values())
     print(f"{len(found)} generated mutants: {caught} caught, {len(found) - caught} survived, {unexplained} unexplained")
     return 1 if unexplained else 0
