@@ -18,7 +18,7 @@ EXCUSED = {
 }
 """Clauses that no mutant has to break, each with its reason."""
 
-RECORDED = "these calls show it"
+RECORDED = ("these calls show it", "This program shows it")
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,10 @@ class Verdict:
 def judge(mutant: Mutant, found: dict[str, list[str]]) -> tuple[str, ...]:
     """Say what is wrong with how a mutant was caught: survived, by other clauses, or without the words."""
     survived = [number for number in mutant.breaks if number not in found]
-    # A recorded history shows whatever is broken, and names the clause itself: it accuses nobody wrongly.
-    told = {number for number, texts in found.items() if all(RECORDED in text for text in texts)}
+    # A recorded history, or a model, shows whatever is broken and names the clause itself: it accuses nobody wrongly.
+    told = {
+        number for number, texts in found.items() if all(any(words in text for words in RECORDED) for text in texts)
+    }
     surplus = sorted(set(found) - {*mutant.breaks, *mutant.may_break} - told)
     first = found.get(mutant.breaks[0], [])
     silent = first and not any(mutant.message in text for text in first)
