@@ -21,6 +21,7 @@ SCHEMA = "CREATE TABLE IF NOT EXISTS rdzv (key TEXT PRIMARY KEY, sealed BLOB)"
 
 class SqliteBackend(RendezvousBackend):
     name = "sqlite"
+    durable = True  # SQLite syncs every COMMIT
 
     def __init__(self, params: RendezvousParameters) -> None:
         if not params.endpoint or "\0" in params.endpoint:
