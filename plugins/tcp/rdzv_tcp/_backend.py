@@ -19,12 +19,12 @@ from rdzv_core import (
 )
 from rdzv_tcp._endpoint import read_endpoint
 from rdzv_tcp._hosting import Hosting
+from rdzv_tcp._message import NONCE_BYTES
 from rdzv_tcp._open import open_store
 from rdzv_tcp._session import Session, new_nonce
 from rdzv_tcp._store import TcpStore
 from rdzv_tcp._wire import (
     MAX_STATE_BYTES,
-    NONCE_BYTES,
     Absent,
     Answer,
     Corrupt,

@@ -12,7 +12,8 @@ from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._client import Client, Reply, release_client, share_client
 from rdzv_tcp._connection import Call
-from rdzv_tcp._wire import NONCE_BYTES, Answer, Request
+from rdzv_tcp._message import NONCE_BYTES
+from rdzv_tcp._wire import Answer, Request
 
 _CLOSE_SECONDS = 1.0
 
