@@ -9,6 +9,7 @@ from collections import deque
 
 from rdzv_tcp._frames import FrameReader
 from rdzv_tcp._hub import Hub, Waiting
+from rdzv_tcp._questions import Question, RegisterQuestion
 from rdzv_tcp._wire import (
     MAX_FRAME_BYTES,
     MAX_HELLO_BYTES,
@@ -21,7 +22,6 @@ from rdzv_tcp._wire import (
     Refused,
     Request,
     Set,
-    Unchanged,
     Wait,
     Welcome,
     WireError,
@@ -65,6 +65,7 @@ class Peer(asyncio.BufferedProtocol):
     def connection_lost(self, _: Exception | None) -> None:
         self._hub.peers.discard(self)
         self._hello_timer.cancel()
+        self._hub.desk.lost(self)
         for waiting in self._waiting:
             self._hub.forget(waiting)
         self._waiting.clear()
@@ -85,7 +86,7 @@ class Peer(asyncio.BufferedProtocol):
         self._paused = False
         while self._due and not self._paused:
             waiting = self._due.popleft()
-            self._send(waiting.request_id, encode(self._hub.table.look(waiting.key)))
+            self.send(waiting.request_id, encode(waiting.question.answer()))
         if not self._paused:
             self._serve()
         if not self._paused:
@@ -99,7 +100,7 @@ class Peer(asyncio.BufferedProtocol):
         if self._paused:
             self._due.append(waiting)
         else:
-            self._send(waiting.request_id, body)
+            self.send(waiting.request_id, body)
 
     def _serve(self) -> None:
         try:
@@ -114,17 +115,19 @@ class Peer(asyncio.BufferedProtocol):
         elif not self._greeted:
             raise WireError("the first message must be a hello")
         elif isinstance(request, Wait):
-            self._wait(request_id, request)
-        else:
+            self.ask(request_id, RegisterQuestion(self._hub.table, request), request.seconds)
+        elif isinstance(request, (Get, Set, Delete, RawGet, RawSet)):
             self._answer(request_id, request)
+        else:
+            self._hub.desk.serve(self, request_id, request)
 
     def _answer(self, request_id: int, request: Get | Set | Delete | RawGet | RawSet) -> None:
         table = self._hub.table
         if isinstance(request, Get):
-            self._send(request_id, encode(table.get(request)))
+            self.send(request_id, encode(table.get(request)))
             return
         if isinstance(request, RawGet):
-            self._send(request_id, encode(table.raw_get(request)))
+            self.send(request_id, encode(table.raw_get(request)))
             return
         before = table.token(request.key)
         if isinstance(request, Set):
@@ -134,7 +137,7 @@ class Peer(asyncio.BufferedProtocol):
         else:
             answer = table.raw_set(request)
         # The writer's answer goes first: whoever is woken by the write competes with it for this thread.
-        self._send(request_id, encode(answer))
+        self.send(request_id, encode(answer))
         if table.token(request.key) != before:
             self._hub.changed(request.key)
 
@@ -147,32 +150,36 @@ class Peer(asyncio.BufferedProtocol):
         self._greeted = True
         self._reader.limit = MAX_FRAME_BYTES
         self._hello_timer.cancel()
-        self._send(request_id, encode(Welcome(PROTOCOL, self._hub.table.incarnation, self._hub.server)))
+        self.send(request_id, encode(Welcome(PROTOCOL, self._hub.table.incarnation, self._hub.server)))
 
-    def _wait(self, request_id: int, request: Wait) -> None:
-        if self._hub.table.token(request.key) != request.token:
-            self._send(request_id, encode(self._hub.table.look(request.key)))
-            return
-        if len(self._waiting) + len(self._due) >= MAX_WAITS:
-            raise WireError(f"more than {MAX_WAITS} waits on one connection")
-        waiting = Waiting(self, request_id, request.key)
-        seconds = min(request.seconds, MAX_WAIT_SECONDS) if request.seconds > 0 else 0.0
-        waiting.timer = asyncio.get_running_loop().call_later(seconds, self._expire, waiting)
-        self._waiting.add(waiting)
-        self._hub.wait(waiting)
+    def ask(self, request_id: int, question: Question, seconds: float) -> None:
+        """Answer a question as soon as there is an answer, or after `seconds`."""
+        topic = question.topic()
+        if topic is None:
+            self.send(request_id, encode(question.answer()))
+        elif not seconds > 0:
+            self.send(request_id, encode(question.in_vain()))
+        else:
+            if len(self._waiting) + len(self._due) >= MAX_WAITS:
+                raise WireError(f"more than {MAX_WAITS} waits on one connection")
+            waiting = Waiting(self, request_id, question, topic)
+            waiting.timer = asyncio.get_running_loop().call_later(min(seconds, MAX_WAIT_SECONDS), self._expire, waiting)
+            self._waiting.add(waiting)
+            self._hub.wait(waiting)
 
     def _expire(self, waiting: Waiting) -> None:
         self._waiting.discard(waiting)
         self._hub.forget(waiting)
-        self._send(waiting.request_id, encode(Unchanged()))
+        self.send(waiting.request_id, encode(waiting.question.in_vain()))
 
-    def _send(self, request_id: int, body: bytes) -> None:
+    def send(self, request_id: int, body: bytes) -> None:
+        """Send an answer, unless the connection is about to end."""
         if not self.transport.is_closing():
             self.transport.write(frame(request_id, body))
 
     def _refuse(self, reason: str) -> None:
         _log.info("rdzv tcp server: disconnecting %s: %s", self.transport.get_extra_info("peername"), reason)
-        self._send(0, encode(Refused(PROTOCOL, reason)))
+        self.send(0, encode(Refused(PROTOCOL, reason)))
         self.transport.close()
         # A peer that does not even take the refusal is not waited for.
         asyncio.get_running_loop().call_later(HELLO_SECONDS, self.transport.abort)
