@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Hashable
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from rdzv_tcp._commit import Committer
 from rdzv_tcp._desk import Desk
+from rdzv_tcp._journal import Journal
+from rdzv_tcp._lobby import Lobby
 from rdzv_tcp._questions import Question
+from rdzv_tcp._server_messages import Healthy
+from rdzv_tcp._settings import Settings, connection_limits
 from rdzv_tcp._table import Table
-from rdzv_tcp._wire import encode
+from rdzv_tcp._wire import PROTOCOL, Welcome, encode
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,16 +41,31 @@ class Waiting:
 
 
 class Hub:
-    """The shared part of a server."""
+    """The shared part of a server. With a data directory it raises `OSError` or `RendezvousStateError` on creation."""
 
-    def __init__(self) -> None:
-        self.table = Table()
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.lobby = Lobby(*connection_limits(settings))
+        self.journal = None if settings.data_dir is None else Journal(settings.data_dir, fsync=settings.fsync)
+        self.committer = None if self.journal is None else Committer(self, self.journal)
+        self.table = Table() if self.journal is None else self.journal.table
+        self.started = time.monotonic()
         self.peers: set[Peer] = set()
         self.server = f"process {os.getpid()} on {socket.gethostname()}"
         # One buffer serves all connections: the loop hands what was received on before it receives again.
         self.scratch = memoryview(bytearray(RECEIVE_BYTES))
         self.desk = Desk(self)
         self._waiting: dict[Hashable, set[Waiting]] = {}
+
+    def welcome(self, proof: bytes) -> Welcome:
+        """Give what a client is met with that may be here."""
+        return Welcome(PROTOCOL, self.table.incarnation, self.server, proof)
+
+    def health(self) -> Healthy:
+        """Give how the server is."""
+        uptime = time.monotonic() - self.started
+        data_dir = "" if self.journal is None else str(self.journal.directory)
+        return Healthy(uptime, len(self.peers), len(self.table), version("rdzv-tcp"), data_dir)
 
     def wait(self, waiting: Waiting) -> None:
         """Answer `waiting` when its topic has changed."""

@@ -8,8 +8,11 @@ import socket
 from collections import deque
 
 from rdzv_tcp._frames import FrameReader
+from rdzv_tcp._greeting import Denied, Greeting
 from rdzv_tcp._hub import Hub, Waiting
 from rdzv_tcp._questions import Question, RegisterQuestion
+from rdzv_tcp._server_messages import Health, Proof
+from rdzv_tcp._tls import is_tls
 from rdzv_tcp._wire import (
     MAX_FRAME_BYTES,
     MAX_HELLO_BYTES,
@@ -33,6 +36,7 @@ from rdzv_tcp._wire import (
 HELLO_SECONDS = 10.0
 MAX_WAITS = 16_384
 MAX_WAIT_SECONDS = 3600.0
+MAX_UNCOMMITTED_BYTES = 1024 * 1024
 
 _log = logging.getLogger("rdzv_tcp")
 
@@ -49,7 +53,9 @@ class Peer(asyncio.BufferedProtocol):
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._reader: FrameReader[Request] = FrameReader(decode_request, MAX_HELLO_BYTES)
+        self._greeting = Greeting(hub.settings.secret, hub.welcome)
         self._greeted = False
+        self._uncommitted = 0
         self._paused = False
         self._waiting: set[Waiting] = set()
         self._due: deque[Waiting] = deque()
@@ -58,12 +64,14 @@ class Peer(asyncio.BufferedProtocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self._hub.peers.add(self)
+        self._hub.lobby.arrived(self)
         # So that the connection of a machine that is gone ends some day.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._hello_timer = asyncio.get_running_loop().call_later(HELLO_SECONDS, transport.abort)
 
     def connection_lost(self, _: Exception | None) -> None:
         self._hub.peers.discard(self)
+        self._hub.lobby.left(self)
         self._hello_timer.cancel()
         self._hub.desk.lost(self)
         for waiting in self._waiting:
@@ -75,6 +83,11 @@ class Peer(asyncio.BufferedProtocol):
         return self._hub.scratch
 
     def buffer_updated(self, nbytes: int) -> None:
+        if not self._greeted and is_tls(self._hub.scratch[:nbytes]):
+            self._refuse(
+                Denied("this server speaks plain text, and the client TLS: give the server tls_cert and tls_key")
+            )
+            return
         self._reader.feed(self._hub.scratch[:nbytes])
         self._serve()
 
@@ -84,12 +97,33 @@ class Peer(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._paused = False
+        self._go_on()
+
+    def hold(self, size: int) -> None:
+        """Note that a write of `size` bytes waits for the disk: not too many may."""
+        self._uncommitted += size
+        if self._uncommitted > MAX_UNCOMMITTED_BYTES:
+            self.transport.pause_reading()
+
+    def release(self, request_id: int, body: bytes, size: int) -> None:
+        """Answer a write that waited for the disk."""
+        held_up = self._uncommitted > MAX_UNCOMMITTED_BYTES
+        self._uncommitted -= size
+        self.send(request_id, body)
+        if held_up and not self._blocked and not self.transport.is_closing():
+            self._go_on()
+
+    @property
+    def _blocked(self) -> bool:
+        return self._paused or self._uncommitted > MAX_UNCOMMITTED_BYTES
+
+    def _go_on(self) -> None:
         while self._due and not self._paused:
             waiting = self._due.popleft()
             self.send(waiting.request_id, encode(waiting.question.answer()))
-        if not self._paused:
+        if not self._blocked:
             self._serve()
-        if not self._paused:
+        if not self._blocked:
             self.transport.resume_reading()
 
     def wake(self, waiting: Waiting, body: bytes) -> None:
@@ -104,20 +138,22 @@ class Peer(asyncio.BufferedProtocol):
 
     def _serve(self) -> None:
         try:
-            while not self._paused and not self.transport.is_closing() and (taken := self._reader.take()) is not None:
+            while not self._blocked and not self.transport.is_closing() and (taken := self._reader.take()) is not None:
                 self._handle(*taken)
         except WireError as error:
-            self._refuse(str(error))
+            self._refuse(error)
 
     def _handle(self, request_id: int, request: Request) -> None:
-        if isinstance(request, Hello):
+        if not self._greeted:
             self._greet(request_id, request)
-        elif not self._greeted:
-            raise WireError("the first message must be a hello")
         elif isinstance(request, Wait):
             self.ask(request_id, RegisterQuestion(self._hub.table, request), request.seconds)
         elif isinstance(request, (Get, Set, Delete, RawGet, RawSet)):
             self._answer(request_id, request)
+        elif isinstance(request, (Hello, Proof)):
+            raise WireError("this connection has been introduced already")
+        elif isinstance(request, Health):
+            self.send(request_id, encode(self._hub.health()))
         else:
             self._hub.desk.serve(self, request_id, request)
 
@@ -129,28 +165,24 @@ class Peer(asyncio.BufferedProtocol):
         if isinstance(request, RawGet):
             self.send(request_id, encode(table.raw_get(request)))
             return
+        if self._hub.committer is not None:
+            self._hub.committer.submit(self, request_id, request)
+            return
         before = table.token(request.key)
-        if isinstance(request, Set):
-            answer = table.set(request)
-        elif isinstance(request, Delete):
-            answer = table.delete(request)
-        else:
-            answer = table.raw_set(request)
+        answer = table.write(request)
         # The writer's answer goes first: whoever is woken by the write competes with it for this thread.
         self.send(request_id, encode(answer))
         if table.token(request.key) != before:
             self._hub.changed(request.key)
 
-    def _greet(self, request_id: int, hello: Hello) -> None:
-        if hello.protocol != PROTOCOL:
-            raise WireError(
-                f"this server speaks protocol version {PROTOCOL}, the client version {hello.protocol}: "
-                "install the same version of rdzv-tcp on both sides"
-            )
-        self._greeted = True
-        self._reader.limit = MAX_FRAME_BYTES
-        self._hello_timer.cancel()
-        self.send(request_id, encode(Welcome(PROTOCOL, self._hub.table.incarnation, self._hub.server)))
+    def _greet(self, request_id: int, request: Request) -> None:
+        answer = self._greeting.take(request)
+        if isinstance(answer, Welcome):
+            self._hub.lobby.admit(self)
+            self._greeted = True
+            self._reader.limit = MAX_FRAME_BYTES
+            self._hello_timer.cancel()
+        self.send(request_id, encode(answer))
 
     def ask(self, request_id: int, question: Question, seconds: float) -> None:
         """Answer a question as soon as there is an answer, or after `seconds`."""
@@ -177,9 +209,10 @@ class Peer(asyncio.BufferedProtocol):
         if not self.transport.is_closing():
             self.transport.write(frame(request_id, body))
 
-    def _refuse(self, reason: str) -> None:
-        _log.info("rdzv tcp server: disconnecting %s: %s", self.transport.get_extra_info("peername"), reason)
-        self.send(0, encode(Refused(PROTOCOL, reason)))
+    def _refuse(self, reason: WireError) -> None:
+        level = logging.WARNING if isinstance(reason, Denied) else logging.INFO
+        _log.log(level, "rdzv tcp server: refused %s: %s", self.transport.get_extra_info("peername"), reason)
+        self.send(0, encode(Refused(PROTOCOL, str(reason))))
         self.transport.close()
         # A peer that does not even take the refusal is not waited for.
         asyncio.get_running_loop().call_later(HELLO_SECONDS, self.transport.abort)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
 from rdzv_core import RendezvousStateError
