@@ -12,15 +12,19 @@ from rdzv_core import (
     RendezvousStateError,
     SetStateResult,
     StateSnapshot,
+    Store,
     SupportsDelete,
+    SupportsStore,
     SupportsWatch,
     Token,
     accepts_options,
 )
 from rdzv_tcp._endpoint import read_endpoint
 from rdzv_tcp._hosting import Hosting
+from rdzv_tcp._membership import TcpMembership
 from rdzv_tcp._message import NONCE_BYTES
 from rdzv_tcp._open import open_store
+from rdzv_tcp._round_store import TcpRoundStore
 from rdzv_tcp._session import Session, new_nonce
 from rdzv_tcp._store import TcpStore
 from rdzv_tcp._wire import (
@@ -66,11 +70,12 @@ def create_backend(params: RendezvousParameters) -> TcpBackend:
     return TcpBackend(params, session, hosting)
 
 
-class TcpBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
-    """A register on a tcp server. Thread-safe; instances of a process share one connection to an endpoint.
+class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore, SupportsDelete):
+    """The register, the memberships and the stores of a run, on a tcp server.
 
-    A token is the 16-byte nonce that its write carried. A write whose answer was lost is sent again and told by its
-    nonce; where that does not settle it (the server was restarted, say) it raises `RendezvousConnectionError`.
+    Thread-safe; instances of a process share one connection to an endpoint. A token is the 16-byte nonce that its
+    write carried. A write whose answer was lost is sent again and told by its nonce; where that does not settle it
+    (the server was restarted, say) it raises `RendezvousConnectionError`.
     """
 
     max_state_bytes = MAX_STATE_BYTES
@@ -78,6 +83,7 @@ class TcpBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
     def __init__(self, params: RendezvousParameters, session: Session, hosting: Hosting | None = None) -> None:
         self._params = params
         self._key = params.key
+        self._run = params.for_purpose("").key
         self._session = session
         self._hosting = hosting
 
@@ -147,6 +153,11 @@ class TcpBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
         if doubted and not isinstance(answer, Done):
             raise self._unknown("deleting")
         return isinstance(answer, Done)
+
+    def store(self, prefix: str) -> Store:
+        if self._session.closed:
+            raise self._session.closed_error()
+        return TcpRoundStore(self._session, self._run, prefix)
 
     def sibling(self, purpose: str) -> TcpBackend:
         session = self._session.share()

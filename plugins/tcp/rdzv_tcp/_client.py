@@ -15,6 +15,8 @@ from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Refusal, Silent
 from rdzv_tcp._dial import dial
+from rdzv_tcp._identity import identity, is_settled
+from rdzv_tcp._member_messages import Claim
 from rdzv_tcp._wire import Answer, Request
 
 _FIRST_PAUSE = 0.005
@@ -104,7 +106,7 @@ class Client:
         while True:
             remark = before_attempt()
             try:
-                return dial(self.endpoint, call, deadline)
+                return self._claimed(dial(self.endpoint, call, deadline), call, deadline)
             except (OSError, Lost, Silent) as error:
                 # A name that does not exist will not exist in a moment; one that can not be looked up now may be.
                 hopeless = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
@@ -112,6 +114,16 @@ class Client:
                     raise (Silent if isinstance(error, Silent) else Lost)(f"{_text(error)}{remark}") from error
             _pause(call, pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _claimed(self, connection: Connection, call: Call, deadline: float) -> Connection:
+        """Let the server know at once that this process's members are still alive."""
+        if is_settled(self.endpoint):
+            try:
+                connection.exchange(call, Claim(identity()), deadline)
+            except BaseException as error:
+                connection.break_off(Lost(str(error)))
+                raise
+        return connection
 
     def _abandon(self) -> None:
         self._connecting = threading.Lock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+import time
 import weakref
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._client import Client, Reply, release_client, share_client
 from rdzv_tcp._connection import Call
-from rdzv_tcp._message import NONCE_BYTES
+from rdzv_tcp._message import NONCE_BYTES, Message
 from rdzv_tcp._wire import Answer, Request
 
 _CLOSE_SECONDS = 1.0
@@ -45,6 +46,20 @@ class Session:
         """Ask something that may be asked any number of times; `make` is called anew for each."""
         with _Entered(self) as call:
             return self._client.request(call, make, self.read_timeout if seconds is None else seconds).answer
+
+    def wait(self, make: Callable[[float], Request], timeout: float, in_vain: type[Message]) -> Answer:
+        """Ask what is answered later, until the answer is not `in_vain` or `timeout` seconds have passed.
+
+        `make` is given how many seconds the server may wait. Half of the read timeout is waited, half is for the
+        answer: a server that has stopped is noticed in time.
+        """
+        end = time.monotonic() + timeout
+        half = self.read_timeout / 2
+        while True:
+            until = min(end, time.monotonic() + half)
+            answer = self.read(lambda: make(until - time.monotonic()), 2 * half)  # noqa: B023
+            if not isinstance(answer, in_vain) or time.monotonic() >= end:
+                return answer
 
     def write(self, request: Request) -> Reply:
         """Send something that the server does once for its nonce, however often it arrives."""

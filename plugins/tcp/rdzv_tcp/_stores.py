@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from rdzv_tcp._store_messages import (
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
     """What a change did: the answer, the keys that were set by it, and the prefix of the store that it displaced."""
 
     answer: StoreAnswer
-    set_keys: list[str] = []
+    set_keys: Sequence[str] = ()
     displaced: str | None = None
 
 
