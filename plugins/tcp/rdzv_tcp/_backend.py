@@ -25,8 +25,10 @@ from rdzv_tcp._membership import TcpMembership
 from rdzv_tcp._message import NONCE_BYTES
 from rdzv_tcp._open import open_store
 from rdzv_tcp._round_store import TcpRoundStore
+from rdzv_tcp._security import SECURITY, client_credentials, host_tls
 from rdzv_tcp._session import Session, new_nonce
-from rdzv_tcp._store import TcpStore
+from rdzv_tcp._settings import Settings
+from rdzv_tcp._store import Health, TcpStore
 from rdzv_tcp._wire import (
     MAX_STATE_BYTES,
     Absent,
@@ -53,7 +55,11 @@ CONNECT_TIMEOUT = Option(
 )
 
 
-@accepts_options(IS_HOST, READ_TIMEOUT, CONNECT_TIMEOUT)
+DATA_DIR = Option("data_dir", str, None, "hosting: keep registers in this directory; unset: in memory only")
+FSYNC = Option("fsync", bool, True, "hosting with data_dir: answer a write only when it is on the disk")
+
+
+@accepts_options(IS_HOST, READ_TIMEOUT, CONNECT_TIMEOUT, DATA_DIR, FSYNC, *SECURITY)
 def create_backend(params: RendezvousParameters) -> TcpBackend:
     """Create a backend for `params`; hosts the store where that is this process's part, and is connected then.
 
@@ -64,9 +70,15 @@ def create_backend(params: RendezvousParameters) -> TcpBackend:
     read_timeout = READ_TIMEOUT.of(params)
     connect_timeout = CONNECT_TIMEOUT.optional(params) or read_timeout
     is_host = False if params.observing else IS_HOST.optional(params)
+    credentials = client_credentials(params)
+    settings = Settings(credentials.secret, host_tls(params), DATA_DIR.optional(params), FSYNC.of(params))
+    if credentials.tls is not None and settings.tls is None:
+        if is_host:
+            raise ValueError("option tls_ca is given and tls_cert is not: a host needs a certificate to speak TLS")
+        is_host = False
     if endpoint.port == 0 and is_host is False:
         raise ValueError(f"endpoint {params.endpoint!r}: port 0 is for who hosts; a client needs the host's port")
-    session, hosting = open_store(endpoint, is_host, read_timeout, connect_timeout)
+    session, hosting = open_store(endpoint, is_host, read_timeout, connect_timeout, credentials, settings)
     return TcpBackend(params, session, hosting)
 
 
@@ -110,6 +122,10 @@ class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore,
     def raw_store(self) -> TcpStore:
         """The store below the register, on this instance's connection; do not close it."""
         return TcpStore.over(self._session)
+
+    def health(self) -> Health:
+        """Ask the server how it is. Raises `RendezvousConnectionError`."""
+        return self.raw_store.health()
 
     def get_state(self) -> StateSnapshot | None:
         return self._snapshot(self._session.read(lambda: Get(self._key)))

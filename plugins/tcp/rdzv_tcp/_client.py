@@ -17,6 +17,7 @@ from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Refusal, Silen
 from rdzv_tcp._dial import dial
 from rdzv_tcp._identity import identity, is_settled
 from rdzv_tcp._member_messages import Claim
+from rdzv_tcp._security import Credentials
 from rdzv_tcp._wire import Answer, Request
 
 _FIRST_PAUSE = 0.005
@@ -34,8 +35,9 @@ class Reply(NamedTuple):
 class Client:
     """One connection to an endpoint, made when it is first needed and again whenever it was lost. Thread-safe."""
 
-    def __init__(self, endpoint: HostPort) -> None:
+    def __init__(self, endpoint: HostPort, credentials: Credentials) -> None:
         self.endpoint = endpoint
+        self.credentials = credentials
         self.users = 0
         self._connection: Connection | None = None
         self._connecting = threading.Lock()
@@ -106,7 +108,7 @@ class Client:
         while True:
             remark = before_attempt()
             try:
-                return self._claimed(dial(self.endpoint, call, deadline), call, deadline)
+                return self._claimed(dial(self.endpoint, self.credentials, call, deadline), call, deadline)
             except (OSError, Lost, Silent) as error:
                 # A name that does not exist will not exist in a moment; one that can not be looked up now may be.
                 hopeless = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
@@ -168,12 +170,12 @@ class _errors_of:  # noqa: N801 - reads as a phrase where it is used
         )
 
 
-def share_client(endpoint: HostPort) -> Client:
-    """Give this process's client of `endpoint`; to be given back with `release_client`."""
+def share_client(endpoint: HostPort, credentials: Credentials) -> Client:
+    """Give this process's client of `endpoint` with `credentials`; to be given back with `release_client`."""
     with _lock:
-        client = _shared.get(endpoint)
+        client = _shared.get((endpoint, credentials))
         if client is None:
-            client = _shared[endpoint] = Client(endpoint)
+            client = _shared[endpoint, credentials] = Client(endpoint, credentials)
         client.users += 1
         return client
 
@@ -183,8 +185,9 @@ def release_client(client: Client) -> None:
     with _lock:
         client.users -= 1
         if client.users == 0:
-            if _shared.get(client.endpoint) is client:
-                del _shared[client.endpoint]
+            shared_as = client.endpoint, client.credentials
+            if _shared.get(shared_as) is client:
+                del _shared[shared_as]
             client.close()
 
 
@@ -201,7 +204,7 @@ def _text(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 
-_shared: dict[HostPort, Client] = {}
+_shared: dict[tuple[HostPort, Credentials], Client] = {}
 _lock = threading.Lock()
 _clients_alive: weakref.WeakSet[Client] = weakref.WeakSet()
 

@@ -13,6 +13,7 @@ import threading
 import time
 
 from rdzv_tcp._frames import FrameReader
+from rdzv_tcp._tls import TlsPipe, TlsRefused
 from rdzv_tcp._wire import MAX_FRAME_BYTES, Answer, Refused, Request, WireError, decode_answer, encode, frame
 
 _RECEIVE_BYTES = 256 * 1024
@@ -58,11 +59,12 @@ class Call:
 class Connection:
     """A connected socket and the calls on it. Thread-safe. It owns the socket, and a pipe that wakes its reader."""
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, tls: TlsPipe | None = None) -> None:
         connected.setblocking(False)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._socket = connected
+        self._tls = tls
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
         self._poll = select.poll()
@@ -193,6 +195,8 @@ class Connection:
         try:
             self._check(call)
             call.sent = True
+            if self._tls is not None:
+                data = self._tls.seal(data)
             try:
                 sent = self._socket.send(data)
             except BlockingIOError:
@@ -266,13 +270,15 @@ class Connection:
             if not data:
                 raise ConnectionResetError("the server closed the connection")
             self._received += len(data)
-            self._frames.feed(data)
+            self._frames.feed(data if self._tls is None else self._tls.open(data))
             while (taken := self._frames.take()) is not None:
                 self._settle(*taken)
         except BlockingIOError:
             return
         except OSError as error:
             self.break_off(error)
+        except TlsRefused as refused:
+            self.break_off(Refusal(str(refused)))
         except WireError as error:
             self.break_off(Refusal(f"what answers there does not speak rdzv's protocol: {error}"))
 

@@ -65,7 +65,7 @@ class Hub:
         """Give how the server is."""
         uptime = time.monotonic() - self.started
         data_dir = "" if self.journal is None else str(self.journal.directory)
-        return Healthy(uptime, len(self.peers), len(self.table), version("rdzv-tcp"), data_dir)
+        return Healthy(self.server, uptime, len(self.peers), len(self.table), version("rdzv-tcp"), data_dir)
 
     def wait(self, waiting: Waiting) -> None:
         """Answer `waiting` when its topic has changed."""

@@ -63,7 +63,7 @@ class Journal:
             self._sync(self._file)
         except OSError as error:
             self._take_back(error)
-            raise
+            raise OSError(error.errno, f"{self._path}: {error.strerror}: nothing was written") from error
         self._size += len(frame)
 
     def compact(self, incarnation: bytes, records: dict[str, Record], nonces: list[bytes]) -> None:

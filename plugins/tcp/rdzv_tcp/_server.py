@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import weakref
@@ -14,6 +15,8 @@ from rdzv_tcp._listen import BACKLOG, bound_addresses, listen
 from rdzv_tcp._peer import Peer
 from rdzv_tcp._settings import Settings
 from rdzv_tcp._tls_door import TlsDoor
+
+_log = logging.getLogger("rdzv_tcp")
 
 
 class TcpServer:
@@ -53,7 +56,19 @@ class TcpServer:
         if self._failure is not None:
             self.stop()
             raise self._failure
+        if exposed := self.exposure():
+            _log.warning("rdzv tcp server: %s", exposed)
         return self
+
+    def exposure(self) -> str:
+        """Say who can do what without being asked for anything; empty if only this machine can, or nobody."""
+        open_to = [str(address) for address in self.addresses if not address.is_loopback()]
+        if not open_to or not self.settings.open_to_all:
+            return ""
+        return (
+            f"whoever reaches {', '.join(open_to)} can read and change every run: there is no authentication; "
+            "set auth_token, or tls_cert and tls_client_ca, or listen on a network that you trust"
+        )
 
     def stop(self) -> None:
         """Disconnect everybody, end the thread and close every socket. Idempotent; not for a server that `run`s."""

@@ -43,6 +43,7 @@ class Failed(Message, tag="failed"):
 class Healthy(Message, tag="healthy"):
     """How the server is. `uptime` is in seconds; `data_dir` is empty if nothing is kept on disk."""
 
+    server: str
     uptime: float
     connections: int
     registers: int

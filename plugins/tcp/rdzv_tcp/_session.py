@@ -14,6 +14,8 @@ from rdzv_core.endpoint import HostPort
 from rdzv_tcp._client import Client, Reply, release_client, share_client
 from rdzv_tcp._connection import Call
 from rdzv_tcp._message import NONCE_BYTES, Message
+from rdzv_tcp._security import NO_CREDENTIALS, Credentials
+from rdzv_tcp._server_messages import Failed
 from rdzv_tcp._wire import Answer, Request
 
 _CLOSE_SECONDS = 1.0
@@ -22,11 +24,12 @@ _CLOSE_SECONDS = 1.0
 class Session:
     """One user of an endpoint's client. Thread-safe; after `close` every call raises `RendezvousConnectionError`."""
 
-    def __init__(self, endpoint: HostPort, read_timeout: float) -> None:
+    def __init__(self, endpoint: HostPort, read_timeout: float, credentials: Credentials = NO_CREDENTIALS) -> None:
         self.endpoint = endpoint
+        self._credentials = credentials
         self.read_timeout = read_timeout
         """Seconds that a request may take altogether, connecting again included."""
-        self._client: Client = share_client(endpoint)
+        self._client: Client = share_client(endpoint, credentials)
         self._state = threading.Condition()
         self._calls: set[Call] = set()
         self._closed = False
@@ -64,13 +67,18 @@ class Session:
     def write(self, request: Request) -> Reply:
         """Send something that the server does once for its nonce, however often it arrives."""
         with _Entered(self) as call:
-            return self._client.request(call, lambda: request, self.read_timeout, once=True)
+            reply = self._client.request(call, lambda: request, self.read_timeout, once=True)
+        if isinstance(reply.answer, Failed):
+            raise RendezvousConnectionError(
+                f"tcp backend at '{self.endpoint}': the server could not keep a write on disk: {reply.answer.reason}"
+            )
+        return reply
 
     def share(self) -> Session:
         """Give another session on the same connection."""
         if self._closed:
             raise self.closed_error()
-        return Session(self.endpoint, self.read_timeout)
+        return Session(self.endpoint, self.read_timeout, self._credentials)
 
     def close(self) -> None:
         """End this session's calls, and the connection if nobody else uses it. Idempotent; takes a second at most."""
