@@ -25,6 +25,9 @@ _LONGEST_PAUSE = 0.5
 _SLICE = 0.1
 
 
+_ENDS = (Lost, Silent, Refusal, Aborted)
+
+
 class Reply(NamedTuple):
     """An answer; `doubted` if an earlier sending of the request was lost on the way and may have been the one."""
 
@@ -49,8 +52,10 @@ class Client:
 
         `before_attempt` is called before each attempt; what it gives is added to the error.
         """
-        with _errors_of(self, seconds):
+        try:
             self._connected(call, time.monotonic() + seconds, before_attempt)
+        except _ENDS as error:
+            raise RendezvousConnectionError(self._say(error, seconds)) from (error.__cause__ or error)
 
     def request(self, call: Call, make: Callable[[], Request], seconds: float, *, once: bool = False) -> Reply:
         """Send what `make` gives and wait for its answer, in `seconds` altogether; connect again where needed.
@@ -61,7 +66,7 @@ class Client:
         deadline = time.monotonic() + seconds
         doubtful: bytes | None = None
         pause = _FIRST_PAUSE
-        with _errors_of(self, seconds):
+        try:
             while True:
                 connection = self._connected(call, deadline)
                 if once and doubtful not in (None, connection.incarnation):
@@ -73,6 +78,8 @@ class Client:
                         doubtful = connection.incarnation
                 _pause(call, min(pause * random.uniform(0.5, 1.0), deadline - time.monotonic()))
                 pause = min(2 * pause, _LONGEST_PAUSE)
+        except _ENDS as error:
+            raise RendezvousConnectionError(self._say(error, seconds)) from (error.__cause__ or error)
 
     def close(self) -> None:
         """End the connection; a later call would open another."""
@@ -127,47 +134,33 @@ class Client:
                 raise
         return connection
 
-    def _abandon(self) -> None:
-        self._connecting = threading.Lock()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.abandon()
-
-
-class _errors_of:  # noqa: N801 - reads as a phrase where it is used
-    """Turns what can happen to a call into the one error that a user sees."""
-
-    def __init__(self, client: Client, seconds: float) -> None:
-        self._client = client
-        self._seconds = seconds
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (Lost, Silent, Refusal, Aborted)):
-            raise RendezvousConnectionError(self._say(error)) from (error.__cause__ or error)
-
-    def _say(self, error: Exception) -> str:
-        who, server = f"tcp backend at '{self._client.endpoint}'", self._client._last_server
+    def _say(self, error: Exception, seconds: float) -> str:
+        who, server = f"tcp backend at '{self.endpoint}'", self._last_server
         if isinstance(error, Aborted):
             return f"{who}: this instance is closed; create another one"
         if isinstance(error, Refusal):
             return f"{who}: {error}"
         if isinstance(error, Silent):
             return (
-                f"{who}: the server ({server or 'unknown'}) stopped answering: no answer within {self._seconds:g} s "
+                f"{who}: the server ({server or 'unknown'}) stopped answering: no answer within {seconds:g} s "
                 f"({error}); see whether that process hangs or its machine is cut off"
             )
         if server:
             return (
-                f"{who}: the host is gone: lost {server} and could not go on within {self._seconds:g} s ({error}). "
+                f"{who}: the host is gone: lost {server} and could not go on within {seconds:g} s ({error}). "
                 "A store goes with the node that hosts it: start the job again, or let `rdzv serve` host the store, "
                 "which outlives the nodes"
             )
         return (
-            f"{who}: could not reach a store within {self._seconds:g} s ({error}): "
+            f"{who}: could not reach a store within {seconds:g} s ({error}): "
             "see that its host runs and that this endpoint is the host's, or start one with `rdzv serve`"
         )
+
+    def _abandon(self) -> None:
+        self._connecting = threading.Lock()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abandon()
 
 
 def share_client(endpoint: HostPort, credentials: Credentials) -> Client:

@@ -14,10 +14,12 @@ import time
 
 from rdzv_tcp._frames import FrameReader
 from rdzv_tcp._tls import TlsPipe, TlsRefused
-from rdzv_tcp._wire import MAX_FRAME_BYTES, Answer, Refused, Request, WireError, decode_answer, encode, frame
+from rdzv_tcp._wire import MAX_FRAME_BYTES, Answer, Refused, Request, WireError, decode_answer, framed
 
 _RECEIVE_BYTES = 256 * 1024
 _SEND_SLICE = 0.1
+_FRESH = 0.001
+"""Seconds after an answer in which a connection is believed to live, without asking the system."""
 
 
 class Lost(Exception):  # noqa: N818 - a signal between these modules, not an error for users
@@ -80,6 +82,8 @@ class Connection:
         self._inside = 0
         self._open = True
         self._received = 0
+        self._used = 0.0
+        self._scratch = memoryview(bytearray(_RECEIVE_BYTES))
         self.incarnation = b""
         self.server = ""
 
@@ -93,7 +97,6 @@ class Connection:
 
         Raises `Lost`, `Silent`, `Refusal` or `Aborted`; `call.sent` then says whether the server may have got it.
         """
-        body = encode(request)
         call.answer, call.sent, call.connection = None, False, self
         with self._lock:
             self._inside += 1
@@ -101,7 +104,7 @@ class Connection:
             self._calls[request_id] = call
         try:
             received = self._received
-            self._send(call, frame(request_id, body), deadline)
+            self._send(call, framed(request_id, request), deadline)
             self._await(call, deadline, received)
         except (Lost, Silent, Aborted, Refusal):
             raise
@@ -111,9 +114,12 @@ class Connection:
             raise
         finally:
             with self._lock:
-                self._calls.pop(request_id, None)
+                del self._calls[request_id]
                 self._inside -= 1
+                if self._reader is call:
+                    self._hand_over()
                 self._close_when_left()
+        self._used = time.monotonic()
         assert call.answer is not None
         return call.answer
 
@@ -152,6 +158,8 @@ class Connection:
         """Say whether the server has closed the connection, so that a request is not sent into the void."""
         if self._reader is not None or self._broken is not None or self._inside:
             return self.broken
+        if time.monotonic() - self._used < _FRESH:
+            return False
         try:
             return not self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
@@ -189,14 +197,15 @@ class Connection:
         if time.monotonic() >= deadline:
             raise Silent("the server takes no requests")
 
-    def _send(self, call: Call, data: bytes, deadline: float) -> None:
-        while not self._send_lock.acquire(timeout=_SEND_SLICE):
-            self._check_sending(call, deadline)
+    def _send(self, call: Call, data: bytes | bytearray, deadline: float) -> None:
+        if not self._send_lock.acquire(blocking=False):
+            while not self._send_lock.acquire(timeout=_SEND_SLICE):
+                self._check_sending(call, deadline)
         try:
             self._check(call)
             call.sent = True
             if self._tls is not None:
-                data = self._tls.seal(data)
+                data = self._tls.seal(bytes(data))
             try:
                 sent = self._socket.send(data)
             except BlockingIOError:
@@ -237,10 +246,7 @@ class Connection:
                 else:
                     call.event.clear()
             if reading:
-                try:
-                    in_time = self._read(call, deadline)
-                finally:
-                    self._hand_over()
+                in_time = self._read(call, deadline)
             else:
                 assert call.event is not None
                 in_time = call.event.wait(max(0.0, deadline - time.monotonic()))
@@ -266,10 +272,11 @@ class Connection:
 
     def _receive(self) -> None:
         try:
-            data = self._socket.recv(_RECEIVE_BYTES)
-            if not data:
+            count = self._socket.recv_into(self._scratch)
+            if not count:
                 raise ConnectionResetError("the server closed the connection")
-            self._received += len(data)
+            self._received += count
+            data = self._scratch[:count]
             self._frames.feed(data if self._tls is None else self._tls.open(data))
             while (taken := self._frames.take()) is not None:
                 self._settle(*taken)
@@ -286,18 +293,22 @@ class Connection:
         if isinstance(answer, Refused):
             self.break_off(Refusal(f"the server refused: {answer.reason}"))
             return
+        call = self._calls.get(request_id)
+        if call is None:  # its thread has given up
+            return
+        if call is self._reader:
+            call.answer = answer
+            return
         with self._lock:
-            call = self._calls.pop(request_id, None)
-            if call is not None:  # else its thread has given up
-                call.answer = answer
-                if call.event is not None:
-                    call.event.set()
+            call.answer = answer
+            if call.event is not None:
+                call.event.set()
 
     def _hand_over(self) -> None:
-        with self._lock:
-            self._reader = None
-            # Somebody without an event has not begun to wait, and will find that nobody reads.
-            for other in self._calls.values():
-                if other.event is not None and other.answer is None:
-                    other.event.set()
-                    break
+        """Let somebody else read, the lock being held."""
+        self._reader = None
+        # Somebody without an event has not begun to wait, and will find that nobody reads.
+        for other in self._calls.values():
+            if other.event is not None and other.answer is None:
+                other.event.set()
+                break

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections import deque
+from typing import cast
 
 from rdzv_tcp._frames import FrameReader
 from rdzv_tcp._greeting import Denied, Greeting
@@ -17,6 +18,7 @@ from rdzv_tcp._wire import (
     MAX_FRAME_BYTES,
     MAX_HELLO_BYTES,
     PROTOCOL,
+    Answer,
     Delete,
     Get,
     Hello,
@@ -31,6 +33,7 @@ from rdzv_tcp._wire import (
     decode_request,
     encode,
     frame,
+    framed,
 )
 
 HELLO_SECONDS = 10.0
@@ -61,8 +64,8 @@ class Peer(asyncio.BufferedProtocol):
         self._due: deque[Waiting] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # Not every loop's transport is of the class; each has its methods.
+        self.transport = cast(asyncio.Transport, transport)
         self._hub.peers.add(self)
         self._hub.lobby.arrived(self)
         # So that the connection of a machine that is gone ends some day.
@@ -140,15 +143,18 @@ class Peer(asyncio.BufferedProtocol):
         try:
             while not self._blocked and not self.transport.is_closing() and (taken := self._reader.take()) is not None:
                 self._handle(*taken)
+            self._reader.keep()
         except WireError as error:
             self._refuse(error)
 
     def _handle(self, request_id: int, request: Request) -> None:
         if not self._greeted:
             self._greet(request_id, request)
+        elif isinstance(request, Get):
+            self.answer(request_id, self._hub.table.look(request.key))
         elif isinstance(request, Wait):
             self.ask(request_id, RegisterQuestion(self._hub.table, request), request.seconds)
-        elif isinstance(request, (Get, Set, Delete, RawGet, RawSet)):
+        elif isinstance(request, (Set, Delete, RawGet, RawSet)):
             self._answer(request_id, request)
         elif isinstance(request, (Hello, Proof)):
             raise WireError("this connection has been introduced already")
@@ -157,13 +163,10 @@ class Peer(asyncio.BufferedProtocol):
         else:
             self._hub.desk.serve(self, request_id, request)
 
-    def _answer(self, request_id: int, request: Get | Set | Delete | RawGet | RawSet) -> None:
+    def _answer(self, request_id: int, request: Set | Delete | RawGet | RawSet) -> None:
         table = self._hub.table
-        if isinstance(request, Get):
-            self.send(request_id, encode(table.get(request)))
-            return
         if isinstance(request, RawGet):
-            self.send(request_id, encode(table.raw_get(request)))
+            self.answer(request_id, table.raw_get(request))
             return
         if self._hub.committer is not None:
             self._hub.committer.submit(self, request_id, request)
@@ -208,6 +211,11 @@ class Peer(asyncio.BufferedProtocol):
         """Send an answer, unless the connection is about to end."""
         if not self.transport.is_closing():
             self.transport.write(frame(request_id, body))
+
+    def answer(self, request_id: int, answer: Answer) -> None:
+        """The same for an answer that is for this client alone."""
+        if not self.transport.is_closing():
+            self.transport.write(framed(request_id, answer))
 
     def _refuse(self, reason: WireError) -> None:
         level = logging.WARNING if isinstance(reason, Denied) else logging.INFO

@@ -167,9 +167,18 @@ Answer: TypeAlias = Welcome | Refused | Challenge | Failed | Healthy | RegisterA
 
 decode_request: Final = msgspec.msgpack.Decoder(Request).decode
 decode_answer: Final = msgspec.msgpack.Decoder(Answer).decode
-encode: Final = msgspec.msgpack.Encoder().encode
+_encoder: Final = msgspec.msgpack.Encoder()
+encode: Final = _encoder.encode
 
 
 def frame(request_id: int, body: bytes) -> bytes:
     """Give the frame that carries `body`."""
     return HEADER.pack(len(body), request_id) + body
+
+
+def framed(request_id: int, message: Message) -> bytearray:
+    """Give the frame that carries `message`, which is copied once."""
+    data = bytearray(HEADER.size)
+    _encoder.encode_into(message, data, HEADER.size)
+    HEADER.pack_into(data, 0, len(data) - HEADER.size, request_id)
+    return data
