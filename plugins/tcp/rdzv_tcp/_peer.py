@@ -70,7 +70,7 @@ class Peer(asyncio.BufferedProtocol):
         self._hub.lobby.arrived(self)
         # So that the connection of a machine that is gone ends some day.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._hello_timer = asyncio.get_running_loop().call_later(HELLO_SECONDS, transport.abort)
+        self._hello_timer = asyncio.get_running_loop().call_later(HELLO_SECONDS, self.transport.abort)
 
     def connection_lost(self, _: Exception | None) -> None:
         self._hub.peers.discard(self)
