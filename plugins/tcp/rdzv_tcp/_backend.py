@@ -98,6 +98,10 @@ class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore,
         self._run = params.for_purpose("").key
         self._session = session
         self._hosting = hosting
+        self.durable: bool = session.durable
+        """Whether the store is kept on disk, so that a kill of its server loses nothing."""
+        self.secure: bool = session.guarded
+        """Whether this instance and its store know each other, and nobody can read along."""
 
     @property
     def name(self) -> str:

@@ -44,6 +44,7 @@ class Client:
         self.users = 0
         self._connection: Connection | None = None
         self._connecting = threading.Lock()
+        self.durable = self.guarded = False
         self._last_server = ""
         _clients_alive.add(self)
 
@@ -103,6 +104,7 @@ class Client:
                     connection.break_off(Lost("the server closed the connection"))
                 self._connection = connection = self._connect(call, deadline, before_attempt)
                 self._last_server = connection.server
+                self.durable, self.guarded = connection.durable, connection.guarded
                 if self.users == 0:  # closed meanwhile: `close` may have looked before the connection was there
                     self.close()
                     raise Aborted

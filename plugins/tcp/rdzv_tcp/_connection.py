@@ -86,6 +86,7 @@ class Connection:
         self._scratch = memoryview(bytearray(_RECEIVE_BYTES))
         self.incarnation = b""
         self.server = ""
+        self.durable = self.guarded = False
 
     @property
     def broken(self) -> bool:

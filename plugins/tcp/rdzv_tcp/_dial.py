@@ -89,4 +89,5 @@ def _greet(
         connection.break_off(Lost(str(error)))
         raise
     connection.incarnation, connection.server = welcome.incarnation, welcome.server
+    connection.durable, connection.guarded = welcome.durable, welcome.guarded and tls is not None
     return connection

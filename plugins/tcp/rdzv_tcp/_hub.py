@@ -59,7 +59,8 @@ class Hub:
 
     def welcome(self, proof: bytes) -> Welcome:
         """Give what a client is met with that may be here."""
-        return Welcome(PROTOCOL, self.table.incarnation, self.server, proof)
+        durable, guarded = self.journal is not None, not self.settings.open_to_all
+        return Welcome(PROTOCOL, self.table.incarnation, self.server, proof, durable, guarded)
 
     def health(self) -> Healthy:
         """Give how the server is."""

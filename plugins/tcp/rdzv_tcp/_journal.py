@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import logging
-import mmap
 import os
 import socket
 from collections.abc import Iterable
@@ -86,9 +84,7 @@ class Journal:
         self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         size = os.fstat(self._file).st_size
         try:
-            with contextlib.ExitStack() as stack:
-                whole = stack.enter_context(mmap.mmap(self._file, 0, prot=mmap.PROT_READ)) if size else b""
-                table, self._size = read_log(stack.enter_context(memoryview(whole)))
+            table, self._size = read_log(memoryview(self._path.read_bytes()))
         except Spoiled as error:
             raise RendezvousStateError(
                 f"{self._path}: spoiled at offset {error.offset} of {size}: {error}. Nothing was changed. Bring it "

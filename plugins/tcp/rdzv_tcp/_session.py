@@ -40,6 +40,16 @@ class Session:
         """Say whether `close` was called."""
         return self._closed
 
+    @property
+    def durable(self) -> bool:
+        """Say whether the server that was last connected to keeps registers on disk."""
+        return self._client.durable
+
+    @property
+    def guarded(self) -> bool:
+        """Say whether that server and its clients know each other, and nobody can read along."""
+        return self._client.guarded
+
     def connect(self, seconds: float, before_attempt: Callable[[], str] = str) -> None:
         """Be connected within `seconds`; see `Client.connect`."""
         call = self._enter()

@@ -111,12 +111,18 @@ class RawSet(Message, tag="raw-set"):
 
 
 class Welcome(Message, tag="welcome"):
-    """`incarnation` is new whenever the server's memory is; `server` says who it is, for error messages only."""
+    """`incarnation` is new whenever the server's memory is; `server` says who it is, for error messages only.
+
+    `proof` answers the client's challenge. `durable`: registers are kept on disk. `guarded`: nobody is served without
+    credentials.
+    """
 
     protocol: int
     incarnation: bytes
     server: str
     proof: bytes = b""
+    durable: bool = False
+    guarded: bool = False
 
 
 class Refused(Message, tag="refused"):
