@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer
@@ -317,3 +317,51 @@ def raw_peer() -> Iterator[Callable[..., RawPeer]]:
     yield connect
     for peer in opened:
         peer.socket.close()
+
+
+class Authority(NamedTuple):
+    """A certificate authority, and a certificate of 127.0.0.1 and localhost with its key; PEM files."""
+
+    ca: str
+    cert: str
+    key: str
+
+
+def _openssl(*arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=60)
+
+
+def _new_authority(directory: Path, names: str) -> Authority:
+    directory.mkdir()
+    ca, ca_key, cert, key, request, extensions = (
+        str(directory / name) for name in ("ca.pem", "ca.key", "cert.pem", "cert.key", "cert.csr", "extensions")
+    )
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    subject = ["-days", "2", "-subj", "/CN=test authority", "-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+    _openssl("req", "-x509", *curve, "-keyout", ca_key, "-out", ca, *subject)
+    _openssl("req", *curve, "-keyout", key, "-out", request, "-subj", "/CN=node")
+    # The key identifiers are what Python 3.13's strict checks ask for.
+    Path(extensions).write_text(
+        f"subjectAltName={names}\nbasicConstraints=CA:FALSE\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+    )
+    signer = ["-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "2", "-extfile", extensions]
+    _openssl("x509", "-req", "-in", request, "-out", cert, *signer)
+    return Authority(ca, cert, key)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The authority that the tests' servers and clients belong to."""
+    return _new_authority(tmp_path_factory.mktemp("tls") / "right", "IP:127.0.0.1,DNS:localhost")
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Another authority."""
+    return _new_authority(tmp_path_factory.mktemp("tls") / "wrong", "IP:127.0.0.1,DNS:localhost")
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority whose certificate is for another host."""
+    return _new_authority(tmp_path_factory.mktemp("tls") / "other", "DNS:node2.example")
