@@ -57,6 +57,7 @@ class Peer(asyncio.BufferedProtocol):
         self._hub = hub
         self._reader: FrameReader[Request] = FrameReader(decode_request, MAX_HELLO_BYTES)
         self._greeting = Greeting(hub.settings.secret, hub.welcome)
+        self._silent = True
         self._greeted = False
         self._uncommitted = 0
         self._paused = False
@@ -86,11 +87,13 @@ class Peer(asyncio.BufferedProtocol):
         return self._hub.scratch
 
     def buffer_updated(self, nbytes: int) -> None:
-        if not self._greeted and is_tls(self._hub.scratch[:nbytes]):
-            self._refuse(
-                Denied("this server speaks plain text, and the client TLS: give the server tls_cert and tls_key")
-            )
-            return
+        if self._silent:
+            self._silent = False
+            if is_tls(self._hub.scratch[:nbytes]):
+                self._refuse(
+                    Denied("this server speaks plain text, and the client TLS: give the server tls_cert and tls_key")
+                )
+                return
         self._reader.feed(self._hub.scratch[:nbytes])
         self._serve()
 
