@@ -11,8 +11,11 @@ import secrets
 import sys
 import time
 
+from rdzv_tcp._member_messages import Enter, Members, Renew
+from rdzv_tcp._message import Message
+from rdzv_tcp._wire import HEADER, PROTOCOL, Hello, Wait, encode, frame
+
 from rdzv_core.endpoint import parse_endpoint
-from rdzv_tcp._wire import HEADER, PROTOCOL, Enter, Hello, Members, Message, Renew, Wait, encode, frame
 
 TTL = 15.0
 AT_ONCE = 200

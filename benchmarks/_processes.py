@@ -36,12 +36,25 @@ class Child:
 @contextlib.contextmanager
 def child(*command: str) -> Iterator[Child]:
     """Run a command for as long as it is needed."""
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(  # noqa: S603 - commands of this benchmark
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         yield Child(process)
     finally:
         process.terminate()
         process.communicate()
+
+
+@contextlib.contextmanager
+def on_cpu(cpu: int) -> Iterator[None]:
+    """Have this process, and what it starts meanwhile, run on one processor: `cpu`, counted among those it may use."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(allowed)[cpu % len(allowed)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 @contextlib.contextmanager

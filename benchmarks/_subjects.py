@@ -16,8 +16,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks._processes import child, rdzv_server
-from rdzv_core import RendezvousParameters, create_backend
+from benchmarks._processes import child, on_cpu, rdzv_server
+from rdzv_core import RendezvousParameters, Token, create_backend
 
 WARM_UP = 50
 
@@ -50,15 +50,12 @@ listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1], flush=True)
 there, _ = listener.accept()
 there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-while True:
-    data = there.recv(1 << 20)
-    if not data:
-        break
-    wanted, answer = struct.unpack_from(">II", data)
-    got = len(data)
+buffer, answers = bytearray(1 << 20), memoryview(bytes(1 << 20))
+while got := there.recv_into(buffer):
+    wanted, answer = struct.unpack_from(">II", buffer)
     while got < wanted:
-        got += len(there.recv(1 << 20))
-    there.sendall(bytes(answer))
+        got += there.recv_into(buffer)
+    there.sendall(answers[:answer])
 """
 QUESTION = struct.Struct(">II")
 SMALL = 64
@@ -76,12 +73,13 @@ class PingPong(Subject):
     def times(self, what: str, size: int, count: int) -> list[float]:
         there, back = (SMALL, size) if what == "get" else (size, SMALL)
         data = QUESTION.pack(there, back) + bytes(there - QUESTION.size)
+        buffer = bytearray(1 << 20)
 
         def call() -> None:
             self._socket.sendall(data)
             got = 0
             while got < back:
-                got += len(self._socket.recv(1 << 20))
+                got += self._socket.recv_into(buffer)
 
         return timed(call, count)
 
@@ -98,14 +96,16 @@ class Rdzv(Subject):
         params = RendezvousParameters("tcp", self._endpoint, secrets.token_hex(8), 1, 2, is_host=False)
         backend = create_backend(params)
         state = bytes(size)
-        written = backend.set_state(state)
+        token: Token | None = None
 
         def compare_and_set() -> None:
-            nonlocal written
+            nonlocal token
+            written = backend.set_state(state, token)
             assert written is not None
-            written = backend.set_state(state, written.token)
-            assert written is not None
-            assert written.has_set
+            _, token, has_set = written
+            assert has_set
+
+        compare_and_set()
 
         try:
             return timed(backend.get_state if what == "get" else compare_and_set, count)
@@ -137,7 +137,7 @@ class Redis(Subject):
         for word in words:
             parts += [b"$%d\r\n" % len(word), word, b"\r\n"]
         self._socket.sendall(b"".join(parts))
-        data = self._socket.recv(1 << 20)
+        data = self._socket.recv(1 << 16)
         if data[:1] != b"$":
             if data[:1] == b"-":
                 raise RuntimeError(f"redis: {data!r}")
@@ -146,7 +146,7 @@ class Redis(Subject):
         size = int(head[1:])
         pieces, got = [rest], len(rest)
         while got < size + 2:
-            pieces.append(self._socket.recv(1 << 20))
+            pieces.append(self._socket.recv(1 << 18))
             got += len(pieces[-1])
         return b"".join(pieces)[:-2]
 
@@ -180,32 +180,52 @@ class Torch(Subject):
 
 
 @contextlib.contextmanager
-def subjects() -> Iterator[list[Subject]]:
-    """Start everything that is there to be measured; the ping-pong comes first, then this backend."""
+def subjects(server_cpu: int) -> Iterator[list[Subject]]:
+    """Start everything that is there to be measured; the ping-pong comes first, then this backend.
+
+    The servers run on a processor of their own (or, with 0, on that of the clients): where the system puts them makes
+    more of a difference than what they do, and changes from one moment to the next.
+    """
     with contextlib.ExitStack() as stack:
-        echo = stack.enter_context(child(sys.executable, "-c", ECHO))
-        found: list[Subject] = [PingPong(int(echo.hear()))]
-        _, endpoint = stack.enter_context(rdzv_server())
-        found.append(Rdzv(endpoint))
-        if peer := os.environ.get("PEER_PYTHON"):
-            script = str(Path(__file__).with_name("_torch_peer.py"))
-            port = stack.enter_context(child(peer, script, "serve")).hear()
-            client = stack.enter_context(child(peer, script, "measure", port))
+        found: list[Subject] = []
+        with on_cpu(server_cpu):
+            echo = stack.enter_context(child(sys.executable, "-c", ECHO))
+            _, endpoint = stack.enter_context(rdzv_server())
+            torch_port = _serve_torch(stack)
+            redis_port = _serve_redis(stack)
+        stack.enter_context(on_cpu(0))
+        found += [PingPong(int(echo.hear())), Rdzv(endpoint)]
+        if torch_port:
+            client = stack.enter_context(child(os.environ["PEER_PYTHON"], TORCH_PEER, "measure", torch_port))
 
             def ask(line: str) -> str:
                 client.tell(line)
                 return client.hear()
 
             found.append(Torch(ask))
-        if redis := shutil.which("redis-server"):
-            port = str(_free_port())
-            server = stack.enter_context(
-                child(redis, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no")
-            )
-            while "eady to accept connections" not in server.hear():
-                pass
-            found.append(Redis(int(port)))
+        if redis_port:
+            found.append(Redis(redis_port))
         yield found
+
+
+TORCH_PEER = str(Path(__file__).with_name("_torch_peer.py"))
+
+
+def _serve_torch(stack: contextlib.ExitStack) -> str:
+    peer = os.environ.get("PEER_PYTHON")
+    return stack.enter_context(child(peer, TORCH_PEER, "serve")).hear() if peer else ""
+
+
+def _serve_redis(stack: contextlib.ExitStack) -> int:
+    redis = shutil.which("redis-server")
+    if redis is None:
+        return 0
+    port = _free_port()
+    quietly = ("--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no")
+    server = stack.enter_context(child(redis, *quietly))
+    while "eady to accept connections" not in server.hear():
+        pass
+    return port
 
 
 def _free_port() -> int:

@@ -13,24 +13,27 @@ import sys
 import time
 from typing import Any
 
+from rdzv_tcp import TcpStore
+
 from benchmarks._processes import Child, allow_many_files, child, cpu_seconds, rdzv_server, rss
 from benchmarks._subjects import compare, subjects, timed
 from rdzv_core import RendezvousParameters, create_backend
-from rdzv_tcp import TcpStore
 
 SIZES = {"200 B": 200, "20 kB": 20_000, "1 MB": 1_000_000}
 MB = 1_000_000
 
 
 def latencies(count: int) -> list[dict[str, Any]]:
-    """Give the median times of get and compare-and-set."""
+    """Give the median times of get and compare-and-set, server and client on a processor each, then on one."""
     rows = []
-    with subjects() as found:
-        for label, size in SIZES.items():
-            for what in ("get", "cas"):
-                calls = count if size < MB else count // 10
-                medians = compare(found, what, size, calls, turns=7)
-                rows.append({"what": what, "size": label, "seconds": medians})
+    for placement, cpu in (("", 1), (", one processor", 0)):
+        with subjects(cpu) as found:
+            for label, size in SIZES.items():
+                for what in ("get", "cas"):
+                    calls = count if size < MB else count // 10
+                    if not placement or size == SIZES["200 B"]:
+                        medians = compare(found, what, size, calls, turns=7)
+                        rows.append({"what": what, "size": label, "where": placement, "seconds": medians})
     return rows
 
 
@@ -140,7 +143,9 @@ def show(results: dict[str, Any]) -> str:
         ),
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
 
@@ -158,8 +163,10 @@ def _latency_row(row: dict[str, Any]) -> tuple[str, str, str, str, str]:
     goal = "1.6 x ping-pong" if small else "0.2 x torch" if large and row["what"] == "cas" else "1 x torch"
     if small and row["what"] == "get":
         goal += ", 1 x torch"
+    if row["where"]:
+        goal = ""
     return (
-        f"{'get' if row['what'] == 'get' else 'compare-and-set'}, {row['size']}",
+        f"{'get' if row['what'] == 'get' else 'compare-and-set'}, {row['size']}{row['where']}",
         f"{1e6 * own:.1f} us",
         ", ".join(ratios),
         ", ".join(beside),

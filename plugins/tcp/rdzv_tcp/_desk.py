@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_MEMBERS = 16_384
 """How many members one client may have."""
 
+_DONE, _ENDED = encode(Done()), encode(Ended())
+
 
 class Desk:
     """Memberships and stores, what is sent about them, and whom a change wakes."""
@@ -35,6 +37,10 @@ class Desk:
     def serve(self, peer: Peer, request_id: int, request: MemberRequest | StoreRequest) -> None:
         """Answer a request, at once or when its time has come."""
         match request:
+            case Renew(payload=None):
+                # The request that comes most often, and changes nothing that anybody waits for.
+                renewed = self.members.renew(request, self.reaper.now())
+                peer.send(request_id, _DONE if renewed else _ENDED)
             case StoreGet():
                 peer.ask(request_id, StoreQuestion(self.stores, request), request.seconds)
             case WaitMembers():
@@ -45,7 +51,7 @@ class Desk:
                 peer.send(request_id, encode(self.stores.count(request)))
             case Claim():
                 self._claim(peer, request.client)
-                peer.send(request_id, encode(Done()))
+                peer.send(request_id, _DONE)
             case Enter() | Renew() | Leave():
                 self._change_members(peer, request_id, request)
             case _:
