@@ -1,11 +1,12 @@
 """Thousands of clients in one process: bare connections that speak the protocol, without the library's client.
 
-Run as a process: `python -m benchmarks._herd waiters|members endpoint key count`.
+Run as a process: `python -m benchmarks._herd waiters|members|renewals endpoint key count`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import secrets
 import sys
@@ -78,13 +79,15 @@ async def waiters(herd: list[Connection], key: str) -> None:
             return
 
 
-async def member(connection: Connection, key: str, entered: asyncio.Event) -> None:
-    """Do what a node of a settled round does: renew, wait for the head, see which place it has."""
+async def member(connection: Connection, key: str, entered: asyncio.Event, busy: bool) -> None:
+    """Renew thrice a ttl; `busy`: also wait for the head and see which place it has, as a node of a settled round."""
     name = secrets.token_bytes(16)
     await connection.ask(Enter("run-" + key, name, bytes(100), TTL, name))
-    waiting = connection.ask(Wait(key, None, TTL))
+    waiting = connection.ask(Wait(key, None, TTL if busy else 3600.0))
     await entered.wait()
     sequence, renew_at, look_at, wait_until = 0, *(time.monotonic() + TTL * random.random() for _ in range(3))
+    if not busy:
+        look_at = wait_until = math.inf
     while True:
         due = min(renew_at, look_at, wait_until)
         await asyncio.sleep(max(0.0, due - time.monotonic()))
@@ -101,10 +104,10 @@ async def member(connection: Connection, key: str, entered: asyncio.Event) -> No
             wait_until += TTL
 
 
-async def members(herd: list[Connection], key: str) -> None:
+async def members(herd: list[Connection], key: str, busy: bool) -> None:
     """Be members until the end of stdin."""
     entered = asyncio.Event()
-    tasks = [asyncio.create_task(member(one, key, entered)) for one in herd]
+    tasks = [asyncio.create_task(member(one, key, entered, busy)) for one in herd]
     await herd[0].ask(Members("", 0, 0))
     entered.set()
     print("there", flush=True)
@@ -119,7 +122,7 @@ async def main(what: str, endpoint: str, key: str, count: int) -> None:
     """Connect, and be what is asked for."""
     there = parse_endpoint(endpoint, 0)
     herd = await connected(there.host, there.port, count)
-    await (waiters if what == "waiters" else members)(herd, key)
+    await (waiters(herd, key) if what == "waiters" else members(herd, key, busy=what == "members"))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from rdzv_core import RendezvousParameters, create_backend
 
 SIZES = {"200 B": 200, "20 kB": 20_000, "1 MB": 1_000_000}
 MB = 1_000_000
+IDLE = {"renewals": "", "members": ", as nodes between rounds"}
 
 
 def latencies(count: int) -> list[dict[str, Any]]:
@@ -58,17 +59,20 @@ def wake_up(count: int, turns: int) -> dict[str, Any]:
     return {"waiters": count, "seconds": statistics.median(times), "worst": max(times)}
 
 
-def idle_members(count: int, seconds: float) -> dict[str, Any]:
-    """Give what a server uses for members that renew, wait for the head and look at their place, and do nothing."""
+def idle_members(kind: str, count: int, seconds: float) -> dict[str, Any]:
+    """Give what a server uses for members that renew (`renewals`), or do all that nodes between rounds do (`members`).
+
+    That is: renew every 5 s, wait for the head 15 s at a time, ask for their place every 5.6 s.
+    """
     with rdzv_server() as (server, endpoint):
         params = RendezvousParameters("tcp", endpoint, "herd", 1, 2, is_host=False)
-        with child(sys.executable, "-m", "benchmarks._herd", "members", endpoint, params.key, str(count)) as herd:
+        with child(sys.executable, "-m", "benchmarks._herd", kind, endpoint, params.key, str(count)) as herd:
             assert herd.hear() == "there"
             began, used = time.monotonic(), cpu_seconds(server.pid)
             time.sleep(seconds)
             load = (cpu_seconds(server.pid) - used) / (time.monotonic() - began)
             herd.tell("enough")
-            return {"members": count, "seconds": seconds, "cpu": load, "rss": rss(server.pid)}
+            return {"kind": kind, "members": count, "seconds": seconds, "cpu": load, "rss": rss(server.pid)}
 
 
 def many_runs(count: int, calls: int) -> dict[str, Any]:
@@ -118,7 +122,7 @@ def show(results: dict[str, Any]) -> str:
     """Give the results as a table in Markdown."""
     rows = [("what", "rdzv", "ratio", "beside it", "goal")]
     rows += [_latency_row(row) for row in results["latencies"]]
-    wake, idle, runs = results["wake_up"], results["idle"], results["runs"]
+    wake, runs = results["wake_up"], results["runs"]
     rows += [
         (
             f"wake-up of {wake['waiters']:,} waiters by one write of 20 kB",
@@ -127,12 +131,15 @@ def show(results: dict[str, Any]) -> str:
             f"worst of all turns {wake['worst']:.3f} s",
             "0.5 s",
         ),
-        (
-            f"{idle['members']:,} idle members for {idle['seconds']:g} s",
-            f"{100 * idle['cpu']:.1f} % of a core, {idle['rss'] / MB:.0f} MB",
-            "",
-            "",
-            "2 %, 100 MB",
+        *(
+            (
+                f"{idle['members']:,} idle members for {idle['seconds']:g} s{IDLE[idle['kind']]}",
+                f"{100 * idle['cpu']:.1f} % of a core, {idle['rss'] / MB:.0f} MB",
+                "",
+                "",
+                "2 %, 100 MB",
+            )
+            for idle in results["idle"]
         ),
         (
             f"{runs['runs']:,} runs of 1 kB",
@@ -187,7 +194,7 @@ def main() -> None:
         "python": sys.version.split()[0],
         "latencies": latencies(7000 // part),
         "wake_up": wake_up(1000 // part, 5),
-        "idle": idle_members(2000 // part, chosen.idle / part),
+        "idle": [idle_members(kind, 2000 // part, chosen.idle / part) for kind in ("renewals", "members")],
         "runs": many_runs(100_000 // part, 7000 // part),
     }
     print(json.dumps(results, indent=1) if chosen.json else show(results))
