@@ -22,7 +22,7 @@ from rdzv_core import (
 from rdzv_tcp._endpoint import read_endpoint
 from rdzv_tcp._hosting import Hosting
 from rdzv_tcp._membership import TcpMembership
-from rdzv_tcp._message import NONCE_BYTES
+from rdzv_tcp._message import MAX_NAME_CHARACTERS, NONCE_BYTES
 from rdzv_tcp._open import open_store
 from rdzv_tcp._round_store import TcpRoundStore
 from rdzv_tcp._security import SECURITY, client_credentials, host_tls
@@ -177,6 +177,10 @@ class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore,
     def store(self, prefix: str) -> Store:
         if self._session.closed:
             raise self._session.closed_error()
+        if len(prefix) > MAX_NAME_CHARACTERS:
+            raise ValueError(
+                f"{self._who()}: a store's name of {len(prefix)} characters: at most {MAX_NAME_CHARACTERS}"
+            )
         return TcpRoundStore(self._session, self._run, prefix)
 
     def sibling(self, purpose: str) -> TcpBackend:

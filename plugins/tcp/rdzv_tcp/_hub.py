@@ -30,13 +30,14 @@ RECEIVE_BYTES = 256 * 1024
 class Waiting:
     """One request that waits for a topic to change."""
 
-    __slots__ = ("peer", "question", "request_id", "timer", "topic")
+    __slots__ = ("peer", "question", "request_id", "size", "timer", "topic")
 
     def __init__(self, peer: Peer, request_id: int, question: Question, topic: Hashable) -> None:
         self.peer = peer
         self.request_id = request_id
         self.question = question
         self.topic = topic
+        self.size = question.size
         self.timer: asyncio.TimerHandle | None = None
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from rdzv_core.abc._membership import MAX_PAYLOAD_BYTES
-from rdzv_tcp._message import Message, Nonce
+from rdzv_tcp._message import Message, Name, Nonce
 
 Payload: TypeAlias = Annotated[bytes, msgspec.Meta(max_length=MAX_PAYLOAD_BYTES)]
 
@@ -23,7 +23,7 @@ class Claim(Message, tag="claim"):
 class Enter(Message, tag="enter"):
     """Become a member of `run`, behind all who are there. The same entry again is done once."""
 
-    run: str
+    run: Name
     member: Nonce
     payload: Payload
     ttl: Annotated[float, msgspec.Meta(gt=0)]
@@ -45,7 +45,7 @@ class Leave(Message, tag="leave"):
 class Members(Message, tag="members"):
     """Ask for at most `limit` members (None: all), leaving out the first `start`."""
 
-    run: str
+    run: Name
     start: Annotated[int, msgspec.Meta(ge=0)]
     limit: Annotated[int, msgspec.Meta(ge=0)] | None
 
@@ -53,7 +53,7 @@ class Members(Message, tag="members"):
 class WaitMembers(Message, tag="wait-members"):
     """Answer as soon as the run's version is not `version`, or `Unchanged`."""
 
-    run: str
+    run: Name
     version: bytes
     seconds: float
 

@@ -38,6 +38,7 @@ from rdzv_tcp._wire import (
 
 HELLO_SECONDS = 10.0
 MAX_WAITS = 16_384
+MAX_WAIT_BYTES = 16 * 1024 * 1024
 MAX_WAIT_SECONDS = 3600.0
 MAX_UNCOMMITTED_BYTES = 1024 * 1024
 
@@ -48,7 +49,7 @@ class Peer(asyncio.BufferedProtocol):
     """Serves one client.
 
     What a connection can cost is bounded: one frame of at most 8 MiB coming in, about as much going out (a client
-    that does not take its answers is not read from), and 16,384 waits.
+    that does not take its answers is not read from), and 16,384 waits, which hold 16 MiB at most.
     """
 
     transport: asyncio.Transport
@@ -62,6 +63,7 @@ class Peer(asyncio.BufferedProtocol):
         self._uncommitted = 0
         self._paused = False
         self._waiting: set[Waiting] = set()
+        self._waiting_bytes = 0
         self._due: deque[Waiting] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -126,6 +128,7 @@ class Peer(asyncio.BufferedProtocol):
     def _go_on(self) -> None:
         while self._due and not self._paused:
             waiting = self._due.popleft()
+            self._waiting_bytes -= waiting.size
             self.send(waiting.request_id, encode(waiting.question.answer()))
         if not self._blocked:
             self._serve()
@@ -140,6 +143,7 @@ class Peer(asyncio.BufferedProtocol):
         if self._paused:
             self._due.append(waiting)
         else:
+            self._waiting_bytes -= waiting.size
             self.send(waiting.request_id, body)
 
     def _serve(self) -> None:
@@ -201,12 +205,16 @@ class Peer(asyncio.BufferedProtocol):
             if len(self._waiting) + len(self._due) >= MAX_WAITS:
                 raise WireError(f"more than {MAX_WAITS} waits on one connection")
             waiting = Waiting(self, request_id, question, topic)
+            if self._waiting_bytes + waiting.size > MAX_WAIT_BYTES:
+                raise WireError(f"waits for more than {MAX_WAIT_BYTES} bytes of keys on one connection")
+            self._waiting_bytes += waiting.size
             waiting.timer = asyncio.get_running_loop().call_later(min(seconds, MAX_WAIT_SECONDS), self._expire, waiting)
             self._waiting.add(waiting)
             self._hub.wait(waiting)
 
     def _expire(self, waiting: Waiting) -> None:
         self._waiting.discard(waiting)
+        self._waiting_bytes -= waiting.size
         self._hub.forget(waiting)
         self.send(waiting.request_id, encode(waiting.question.in_vain()))
 

@@ -12,6 +12,8 @@ from rdzv_tcp._stores import Stores
 from rdzv_tcp._table import Table
 from rdzv_tcp._wire import Answer, Unchanged, Wait
 
+_KEY_BYTES = 64
+
 
 class Question(ABC):
     """A request that is answered once something has changed, or after its time.
@@ -25,6 +27,11 @@ class Question(ABC):
     @abstractmethod
     def likeness(self) -> Hashable:
         """What tells one answer from another among those who wait for the same topic."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """About how many bytes are kept while it waits, beside what every question costs."""
 
     @abstractmethod
     def topic(self) -> Hashable | None:
@@ -48,6 +55,10 @@ class RegisterQuestion(Question):
         self._table, self._request = table, request
 
     @property
+    def size(self) -> int:
+        return len(self._request.key)
+
+    @property
     def likeness(self) -> Hashable:
         return None
 
@@ -65,6 +76,10 @@ class MembersQuestion(Question):
 
     def __init__(self, members: Memberships, request: WaitMembers) -> None:
         self._members, self._request = members, request
+
+    @property
+    def size(self) -> int:
+        return len(self._request.run) + len(self._request.version)
 
     @property
     def likeness(self) -> Hashable:
@@ -85,6 +100,11 @@ class StoreQuestion(Question):
 
     def __init__(self, stores: Stores, request: StoreGet) -> None:
         self._stores, self._request = stores, request
+
+    @property
+    def size(self) -> int:
+        request = self._request
+        return len(request.run) + len(request.prefix) + sum(_KEY_BYTES + len(key) for key in request.keys)
 
     @property
     def likeness(self) -> Hashable:

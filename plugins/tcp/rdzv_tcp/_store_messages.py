@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from rdzv_tcp._message import Message, Nonce
+from rdzv_tcp._message import Message, Name, Nonce
 
 # What a client sends. A nonce names a write, as with registers: it takes effect once.
 
 
 class StoreSet(Message, tag="store-set"):
-    run: str
-    prefix: str
+    run: Name
+    prefix: Name
     items: dict[str, bytes]
     nonce: Nonce
 
@@ -20,8 +20,8 @@ class StoreGet(Message, tag="store-get"):
     `values` false: the answer is `Done` instead of the values.
     """
 
-    run: str
-    prefix: str
+    run: Name
+    prefix: Name
     keys: list[str]
     seconds: float
     values: bool
@@ -30,8 +30,8 @@ class StoreGet(Message, tag="store-get"):
 class StoreCompareSet(Message, tag="store-compare-set"):
     """Set `key` to `desired` if it is `expected` (None: absent); else the answer is what is there."""
 
-    run: str
-    prefix: str
+    run: Name
+    prefix: Name
     key: str
     expected: bytes | None
     desired: bytes
@@ -41,23 +41,23 @@ class StoreCompareSet(Message, tag="store-compare-set"):
 class StoreAdd(Message, tag="store-add"):
     """Add `amount`, decimal text as it may be of any size, to the integer at `key`."""
 
-    run: str
-    prefix: str
+    run: Name
+    prefix: Name
     key: str
     amount: str
     nonce: Nonce
 
 
 class StoreDelete(Message, tag="store-delete"):
-    run: str
-    prefix: str
+    run: Name
+    prefix: Name
     key: str
     nonce: Nonce
 
 
 class StoreCount(Message, tag="store-count"):
-    run: str
-    prefix: str
+    run: Name
+    prefix: Name
 
 
 # What a server answers.

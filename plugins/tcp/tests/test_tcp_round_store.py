@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer, _stores
-from rdzv_tcp._wire import MAX_STATE_BYTES
+from rdzv_tcp._store_messages import StoreGet
+from rdzv_tcp._wire import MAX_STATE_BYTES, PROTOCOL, Hello, encode, frame
 
 from rdzv_core import RendezvousConnectionError, RendezvousStateError, RendezvousTimeoutError
 from rdzv_core.fallback import store_of
@@ -133,3 +135,28 @@ def test_a_closed_backend_has_no_store(backend: TcpBackend, server: TcpServer) -
         store.num_keys()
     with pytest.raises(RendezvousConnectionError, match="closed"):
         backend.store("p")
+
+
+def test_what_waits_on_a_connection_holds_a_bounded_amount_of_memory(
+    server: TcpServer, open_backend: Callable[..., TcpBackend]
+) -> None:
+    """Who waits for too many keys at once is disconnected, and what it waited for is forgotten."""
+    with socket.create_connection(("127.0.0.1", server.endpoint.port), timeout=LIMIT) as peer:
+        peer.sendall(frame(1, encode(Hello(PROTOCOL))))
+        keys = ["k" * 1000] * 6000
+        received = b""
+        for number in range(2, 5):
+            peer.sendall(frame(number, encode(StoreGet("r", "p", keys, 600.0, True))))
+        while data := peer.recv(65536):
+            received += data
+    assert b"waits for more than 16777216 bytes of keys on one connection" in received
+    backend = open_backend(str(server.endpoint), is_host=False)
+    while server._hub._waiting:
+        backend.get_state()
+
+
+def test_a_name_that_is_too_long_is_refused_before_it_is_sent(backend: TcpBackend) -> None:
+    """A store's name has at most 1,024 characters, for the server remembers it after the store itself."""
+    backend.store("p" * 1024).set("k", b"v")
+    with pytest.raises(ValueError, match="1025 characters: at most 1024"):
+        backend.store("p" * 1025)
