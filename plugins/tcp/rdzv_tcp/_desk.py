@@ -11,7 +11,7 @@ from rdzv_tcp._members import Memberships
 from rdzv_tcp._questions import MembersQuestion, StoreQuestion
 from rdzv_tcp._reaper import Reaper
 from rdzv_tcp._store_messages import StoreCount, StoreGet
-from rdzv_tcp._stores import Change, Stores
+from rdzv_tcp._stores import Change, Outcome, Stores
 from rdzv_tcp._wire import Answer, Done, MemberRequest, StoreRequest, WireError, encode
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Desk:
 
     def __init__(self, hub: Hub) -> None:
         self.members = Memberships()
-        self.stores = Stores()
+        self.stores = Stores() if hub.journal is None else hub.journal.stores
         self.reaper = Reaper(self.members, self._changed_runs)
         self._hub = hub
         self._clients: dict[Peer, bytes] = {}
@@ -97,12 +97,19 @@ class Desk:
             raise WireError("one connection, and two clients that claim to be at its end")
 
     def _change_store(self, peer: Peer, request_id: int, request: Change) -> None:
-        answer, set_keys, displaced = self.stores.change(request)
-        peer.send(request_id, encode(answer))
-        for key in set_keys:
+        if self._hub.committer is not None:
+            self._hub.committer.submit(peer, request_id, request)
+            return
+        outcome = self.stores.change(request)
+        peer.send(request_id, encode(outcome.answer))
+        self.store_changed(request, outcome)
+
+    def store_changed(self, request: Change, outcome: Outcome) -> None:
+        """Tell those who wait what a write to a store has done."""
+        for key in outcome.set_keys:
             self._hub.changed((request.run, request.prefix, key))
-        if displaced is not None:
-            self._hub.changed_below((request.run, displaced))
+        if outcome.displaced is not None:
+            self._hub.changed_below((request.run, outcome.displaced))
 
     def _changed_runs(self, runs: Iterable[str]) -> None:
         for run in runs:

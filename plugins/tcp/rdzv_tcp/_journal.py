@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rdzv_core import RendezvousStateError
-from rdzv_tcp._log_format import Spoiled, encode_snapshot, read_log
+from rdzv_tcp._log_format import Kept, Spoiled, encode_snapshot, read_log
+from rdzv_tcp._stores import Content, Stores
 from rdzv_tcp._table import Record, Table
 
 COMPACT_BYTES = 16 * 1024 * 1024
@@ -38,7 +39,7 @@ class Journal:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _lock(self.directory)
         try:
-            self.table = self._read() if self._path.exists() else self._begin()
+            self.table, self.stores = self._read() if self._path.exists() else self._begin()
         except BaseException:
             self.close()
             raise
@@ -64,10 +65,10 @@ class Journal:
             raise OSError(error.errno, f"{self._path}: {error.strerror}: nothing was written") from error
         self._size += len(frame)
 
-    def compact(self, incarnation: bytes, records: dict[str, Record], nonces: list[bytes]) -> None:
+    def compact(self, incarnation: bytes, records: dict[str, Record], nonces: list[bytes], stores: Content) -> None:
         """Put a log with just this content into the place of the old one. Raises `OSError`: the old one stays then."""
         try:
-            self._replace(encode_snapshot(incarnation, records, nonces))
+            self._replace(encode_snapshot(incarnation, records, nonces, stores))
         except OSError:
             self._compact_at = 2 * self._size  # not at once again
             raise
@@ -80,11 +81,11 @@ class Journal:
                 os.close(descriptor)
         self._file = self._lock = -1
 
-    def _read(self) -> Table:
+    def _read(self) -> Kept:
         self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         size = os.fstat(self._file).st_size
         try:
-            table, self._size = read_log(memoryview(self._path.read_bytes()))
+            kept, self._size = read_log(memoryview(self._path.read_bytes()))
         except Spoiled as error:
             raise RendezvousStateError(
                 f"{self._path}: spoiled at offset {error.offset} of {size}: {error}. Nothing was changed. Bring it "
@@ -99,16 +100,17 @@ class Journal:
             )
             os.ftruncate(self._file, self._size)
             self._sync(self._file)
-        records = table.copy_out()[0]
+        records, stores = kept.table.copy_out()[0], kept.stores.copy_out().stores
         live = sum(len(key) + len(record.value) + _RECORD_OVERHEAD for key, record in records.items())
+        live += sum(len(key) + len(value) for _, _, items in stores for key, value in items.items())
         self._compact_at = max(COMPACT_BYTES, 2 * live)
-        return table
+        return kept
 
-    def _begin(self) -> Table:
+    def _begin(self) -> Kept:
         table = Table()
         self._replace(encode_snapshot(table.incarnation, {}, []))
         self._compact_at = COMPACT_BYTES
-        return table
+        return Kept(table, Stores())
 
     def _replace(self, pieces: Iterable[bytes]) -> None:
         new = self._path.with_suffix(".new")

@@ -1,4 +1,4 @@
-"""The log of a data directory, as bytes: a table's changes, batch by batch. No file is touched here.
+"""The log of a data directory, as bytes: the writes to registers and stores, batch by batch. No file is touched here.
 
 A log is a readable first line, then frames. A frame is 12 bytes of header (big-endian: length of the body, CRC-32 of
 the body, CRC-32 of these eight bytes) and a body of MessagePack: the entries of one batch, which are kept together or
@@ -10,17 +10,21 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from rdzv_tcp._message import NONCE_BYTES
+from rdzv_tcp._store_messages import StoreAdd, StoreCompareSet, StoreDelete, StoreSet
+from rdzv_tcp._stores import Content, Stores
 from rdzv_tcp._table import Change, Record, Table
+from rdzv_tcp._wire import Done, Value
 
 FIRST_LINE: Final = b"rdzv-tcp log 1\n"
 _HEADER: Final = struct.Struct(">III")
 _SECTOR: Final = 512
 _SNAPSHOT_FRAME_BYTES: Final = 1024 * 1024
+NO_STORES: Final = Content([], [], [])
 
 
 class Spoiled(Exception):  # noqa: N818 - mapped where the file's name is known
@@ -59,7 +63,43 @@ class Known(msgspec.Struct, array_like=True, tag="known"):
     nonces: bytes
 
 
-Entry: TypeAlias = Start | Put | Gone | Known
+class Asked(msgspec.Struct, array_like=True, tag="asked"):
+    """A write to a store of a round, to be done again; `displaced` is the store that went for it, if any."""
+
+    request: StoreSet | StoreCompareSet | StoreAdd | StoreDelete
+    displaced: str | None
+
+
+class Holds(msgspec.Struct, array_like=True, tag="holds"):
+    """What a store of a round holds, or a part of it."""
+
+    run: str
+    prefix: str
+    items: dict[str, bytes]
+
+
+class Dropped(msgspec.Struct, array_like=True, tag="dropped"):
+    """The latest stores of a run that went for newer ones."""
+
+    run: str
+    prefixes: list[str]
+
+
+class Answered(msgspec.Struct, array_like=True, tag="answered"):
+    """Remembered writes to stores: nonce, and the value of the answer; None for one without."""
+
+    answers: list[tuple[bytes, bytes | None]]
+
+
+Entry: TypeAlias = Start | Put | Gone | Known | Asked | Holds | Dropped | Answered
+
+
+class Kept(NamedTuple):
+    """What a log keeps."""
+
+    table: Table
+    stores: Stores
+
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[Entry]).decode
@@ -72,13 +112,15 @@ def encode_frame(entries: list[Entry]) -> bytes:
     return b"%b%b%b" % (head, struct.pack(">I", zlib.crc32(head)), body)
 
 
-def encode_changes(changes: Iterable[Change]) -> bytes:
+def encode_changes(changes: Iterable[Change], asked: Iterable[Asked] = ()) -> bytes:
     """Give the frame of one batch."""
-    return encode_frame([_entry(change.key, change.record, change.nonce) for change in changes])
+    return encode_frame([*(_entry(change.key, change.record, change.nonce) for change in changes), *asked])
 
 
-def encode_snapshot(incarnation: bytes, records: dict[str, Record], nonces: list[bytes]) -> Iterator[bytes]:
-    """Give, piece by piece, the shortest log that makes a table with this content."""
+def encode_snapshot(
+    incarnation: bytes, records: dict[str, Record], nonces: list[bytes], stores: Content = NO_STORES
+) -> Iterator[bytes]:
+    """Give, piece by piece, the shortest log that makes a table and stores with this content."""
     yield FIRST_LINE
     entries: list[Entry] = [Start(incarnation)]
     size = 0
@@ -89,17 +131,34 @@ def encode_snapshot(incarnation: bytes, records: dict[str, Record], nonces: list
             yield encode_frame(entries)
             entries, size = [], 0
     yield encode_frame([*entries, Known(b"".join(nonces))])
+    yield from _encode_stores(stores)
 
 
-def read_log(data: memoryview) -> tuple[Table, int]:
-    """Give the table that a log makes, and where its last whole frame ends: what follows was never acknowledged.
+def _encode_stores(content: Content) -> Iterator[bytes]:
+    for run, prefix, items in content.stores:
+        part: dict[str, bytes] = {}
+        size = 0
+        for key, value in items.items():
+            part[key] = value
+            size += len(key) + len(value)
+            if size > _SNAPSHOT_FRAME_BYTES:
+                yield encode_frame([Holds(run, prefix, part)])
+                part, size = {}, 0
+        if part or not items:
+            yield encode_frame([Holds(run, prefix, part)])
+    answers = [(nonce, answer.value if isinstance(answer, Value) else None) for nonce, answer in content.answers]
+    yield encode_frame([*(Dropped(run, prefixes) for run, prefixes in content.dropped), Answered(answers)])
+
+
+def read_log(data: memoryview) -> tuple[Kept, int]:
+    """Give what a log keeps, and where its last whole frame ends: what follows was never acknowledged.
 
     Raises `Spoiled`.
     """
     begins = bytes(data[: len(FIRST_LINE)])
     if begins != FIRST_LINE:
         raise Spoiled(0, f"a log begins with {FIRST_LINE!r}, this with {begins!r}")
-    table, end = Table(), len(FIRST_LINE)
+    kept, end = Kept(Table(), Stores()), len(FIRST_LINE)
     while (body := _body_at(data, end)) is not None:
         with body:
             try:
@@ -109,18 +168,33 @@ def read_log(data: memoryview) -> tuple[Table, int]:
             if (end == len(FIRST_LINE)) != (bool(entries) and isinstance(entries[0], Start)):
                 raise Spoiled(end, "the first batch of a log, and no other, says which server wrote it")
             for entry in entries:
-                _replay(table, entry)
+                _replay(kept, entry)
             end += _HEADER.size + len(body)
     if end == len(FIRST_LINE):
         raise Spoiled(end, "the log has no first batch")
-    return table, end
+    return kept, end
 
 
 def _entry(key: str, record: Record | None, nonce: bytes) -> Entry:
     return Gone(key, nonce) if record is None else Put(key, record.value, nonce, record.fault)
 
 
-def _replay(table: Table, entry: Entry) -> None:
+def _replay(kept: Kept, entry: Entry) -> None:
+    table, stores = kept
+    if isinstance(entry, Asked):
+        stores.change(entry.request, entry.displaced)
+    elif isinstance(entry, Holds):
+        stores.put(entry.run, entry.prefix, entry.items)
+    elif isinstance(entry, Dropped):
+        stores.drop(entry.run, entry.prefixes)
+    elif isinstance(entry, Answered):
+        for nonce, value in entry.answers:
+            stores.remember(nonce, Done() if value is None else Value(value))
+    else:
+        _replay_register(table, entry)
+
+
+def _replay_register(table: Table, entry: Start | Put | Gone | Known) -> None:
     if isinstance(entry, Put):
         table.apply(Change(entry.key, Record(entry.value, entry.nonce, entry.fault), entry.nonce))
     elif isinstance(entry, Gone):

@@ -42,6 +42,14 @@ class Outcome(NamedTuple):
     displaced: str | None = None
 
 
+class Content(NamedTuple):
+    """What stores hold, by run and prefix, those used last at the end; what was dropped; what is remembered."""
+
+    stores: list[tuple[str, str, dict[str, bytes]]]
+    dropped: list[tuple[str, list[str]]]
+    answers: list[tuple[bytes, StoreAnswer]]
+
+
 class _Run:
     """A run's stores, the one used longest ago first, and the prefixes of the latest that were dropped."""
 
@@ -62,20 +70,52 @@ class Stores:
         self._runs: dict[str, _Run] = {}
         self._answers: OrderedDict[bytes, StoreAnswer] = OrderedDict()
 
-    def change(self, request: Change) -> Outcome:
-        """Do what `request` asks."""
+    def change(self, request: Change, displaced: str | None = None) -> Outcome:
+        """Do what `request` asks; `displaced` is what `displaces` gave when that was decided, if it was earlier."""
         again = self._answers.get(request.nonce)
         if again is not None:
             return Outcome(again)
         if self.is_over(request.run, request.prefix):
             return Outcome(Over())
-        store, displaced = self._made(request.run, request.prefix)
+        store, displaced = self._made(request.run, request.prefix, displaced)
         answer, set_keys = _apply(request, store)
         if set_keys or isinstance(answer, Done):
-            self._answers[request.nonce] = answer
-            if len(self._answers) > REMEMBERED_WRITES:
-                self._answers.popitem(last=False)
+            self.remember(request.nonce, answer)
         return Outcome(answer, set_keys, displaced)
+
+    def makes_store(self, request: Change) -> bool:
+        """Say whether `request` is the first write to its store."""
+        there = self._runs.get(request.run)
+        return there is None or request.prefix not in there.stores
+
+    def displaces(self, request: Change) -> str | None:
+        """Give the prefix of the store that goes if `request` makes one now: the one used longest ago."""
+        there = self._runs.get(request.run)
+        if there is None or request.prefix in there.stores or len(there.stores) < KEPT_STORES:
+            return None
+        return next(iter(there.stores))
+
+    def copy_out(self) -> Content:
+        """Give a copy of everything."""
+        stores = [
+            (run, prefix, dict(store)) for run, there in self._runs.items() for prefix, store in there.stores.items()
+        ]
+        dropped = [(run, list(there.dropped)) for run, there in self._runs.items() if there.dropped]
+        return Content(stores, dropped, list(self._answers.items()))
+
+    def put(self, run: str, prefix: str, items: dict[str, bytes]) -> None:
+        """Add to a store what one held that is read from disk."""
+        self._runs.setdefault(run, _Run()).stores.setdefault(prefix, {}).update(items)
+
+    def drop(self, run: str, prefixes: list[str]) -> None:
+        """Say of a run that is read from disk which stores were dropped."""
+        self._runs.setdefault(run, _Run()).dropped.extend(prefixes)
+
+    def remember(self, nonce: bytes, answer: StoreAnswer) -> None:
+        """Answer a write in this way if it comes again."""
+        self._answers[nonce] = answer
+        if len(self._answers) > REMEMBERED_WRITES:
+            self._answers.popitem(last=False)
 
     def get(self, request: StoreGet) -> StoreAnswer:
         """Give the values, or which keys are missing."""
@@ -112,16 +152,17 @@ class Stores:
         there.stores.move_to_end(prefix)
         return there.stores[prefix]
 
-    def _made(self, run: str, prefix: str) -> tuple[dict[str, bytes], str | None]:
+    def _made(self, run: str, prefix: str, goes: str | None) -> tuple[dict[str, bytes], str | None]:
         there = self._runs.get(run)
         if there is None:
             there = self._runs[run] = _Run()
         displaced = None
         if prefix not in there.stores:
-            there.stores[prefix] = {}
-            if len(there.stores) > KEPT_STORES:
-                displaced, _ = there.stores.popitem(last=False)
+            if len(there.stores) >= KEPT_STORES:
+                displaced = goes if goes is not None and goes in there.stores else next(iter(there.stores))
+                del there.stores[displaced]
                 there.dropped.append(displaced)
+            there.stores[prefix] = {}
         return self._store(run, prefix), displaced
 
 

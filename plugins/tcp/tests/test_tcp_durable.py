@@ -20,8 +20,9 @@ from rdzv_tcp._journal import Journal
 from rdzv_tcp._log_format import encode_changes
 from rdzv_tcp._session import Session, new_nonce
 from rdzv_tcp._settings import Settings
+from rdzv_tcp._store_messages import StoreAdd
 from rdzv_tcp._table import Change, Record
-from rdzv_tcp._wire import Done, Set
+from rdzv_tcp._wire import Done, Set, Value
 
 from rdzv_core import RendezvousConnectionError, RendezvousStateError
 from rdzv_core.endpoint import HostPort, parse_endpoint
@@ -88,6 +89,49 @@ def test_a_restart_in_the_middle_of_a_write_goes_unnoticed(serve: Serve, open_ba
     writing.join(30)
     assert results[0].has_set
     assert backend.get_state() == results[0][:2]
+
+
+def test_the_stores_of_rounds_outlive_a_kill(serve: Serve, open_backend: Open, data: Path) -> None:
+    """Keys and values of a round are there again, deleted ones are not, and the same instances go on."""
+    first = serve("127.0.0.1:0", "--data-dir", str(data))
+    backend = open_backend(first.endpoint, read_timeout=20)
+    store = backend.store("round-1")
+    store.multi_set({"a": b"1", "b": b"2", "gone": b""})
+    store.delete_key("gone")
+    assert store.add("count", 3) == 3
+    assert store.compare_set("a", b"1", b"new") == b"new"
+    first.end()
+    serve(first.endpoint, "--data-dir", str(data))
+    assert store.multi_get(["a", "b", "count"]) == [b"new", b"2", b"3"]
+    assert store.num_keys() == 3
+    assert store.add("count", 1) == 4
+
+
+def test_adding_again_after_a_restart_adds_once(serve: Serve, data: Path) -> None:
+    """A write to a store that is sent again to a server with a data directory is answered, and not done twice."""
+    first = serve("127.0.0.1:0", "--data-dir", str(data))
+    with contextlib.closing(Session(parse_endpoint(first.endpoint, 0), 20)) as session:
+        request = StoreAdd("run", "round", "count", "5", new_nonce())
+        assert session.write(request).answer == Value(b"5")
+        first.end()
+        serve(first.endpoint, "--data-dir", str(data))
+        assert session.write(request).answer == Value(b"5")
+        assert session.write(StoreAdd("run", "round", "count", "5", new_nonce())).answer == Value(b"10")
+
+
+def test_the_stores_of_many_rounds(serving: Serving, open_backend: Open, data: Path) -> None:
+    """Written at once by many, in one batch or several: a run keeps the four used last, before a restart and after."""
+    server = serving(data)
+    backend = open_backend(str(server.endpoint), is_host=False)
+    for number in range(6):
+        backend.store(f"round-{number}").set("key", b"value")
+    backend.close()
+    server.stop()
+    again = open_backend(str(serving(data).endpoint), is_host=False)
+    assert again.store("round-5").get("key", 1) == b"value"
+    assert again.store("round-2").get("key", 1) == b"value"
+    with pytest.raises(RendezvousStateError):
+        again.store("round-1").get("key", 1)
 
 
 def test_files_are_for_their_owner_only(serving: Serving, data: Path) -> None:
@@ -199,6 +243,10 @@ def test_a_full_disk_fails_the_write_and_nothing_else(serve: Serve, open_backend
     with pytest.raises(RendezvousConnectionError, match=r"could not keep a write.*registers.log.*nothing was written"):
         backend.set_state(bytes(100_000), before.token)
     assert backend.get_state() == before
+    store = backend.store("round")
+    with pytest.raises(RendezvousConnectionError, match="could not keep a write"):
+        store.set("key", bytes(100_000))
+    assert not store.check(["key"])
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, unlimited)
     result = backend.set_state(bytes(100_000), before.token)
     assert result is not None

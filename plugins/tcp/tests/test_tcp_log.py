@@ -7,7 +7,10 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rdzv_tcp._log_format import FIRST_LINE, Spoiled, encode_changes, encode_snapshot, read_log
+from rdzv_tcp._log_format import FIRST_LINE, Asked, Spoiled, encode_changes, encode_snapshot, read_log
+from rdzv_tcp._store_messages import StoreAdd, StoreCompareSet, StoreCount, StoreDelete, StoreSet
+from rdzv_tcp._stores import Change as StoreChange
+from rdzv_tcp._stores import Stores
 from rdzv_tcp._table import Change, Draft, Record, Table
 from rdzv_tcp._wire import Delete, Done, Found, RawSet, Set
 
@@ -25,10 +28,12 @@ def batch(number: int, size: int = 3) -> bytes:
 
 
 def keys(log: bytes) -> list[str]:
-    return list(read_log(memoryview(log))[0].copy_out()[0])
+    return list(read_log(memoryview(log))[0].table.copy_out()[0])
 
 
 LOG = start() + batch(1) + batch(2) + batch(3)
+
+nonces = st.sampled_from(NONCES)
 
 requests = st.lists(
     st.one_of(
@@ -53,10 +58,11 @@ def test_a_table_comes_back_from_its_log(batches: list[list[Set | Delete | RawSe
         log += encode_changes(draft.changes)
         for change in draft.changes:
             table.apply(change)
-    again, end = read_log(memoryview(log))
+    kept, end = read_log(memoryview(log))
+    again = kept.table
     assert (again.incarnation, again.copy_out(), end) == (table.incarnation, table.copy_out(), len(log))
     short = b"".join(encode_snapshot(table.incarnation, *table.copy_out()))
-    assert read_log(memoryview(short))[0].copy_out() == table.copy_out()
+    assert read_log(memoryview(short))[0].table.copy_out() == table.copy_out()
 
 
 @given(requests)
@@ -71,12 +77,53 @@ def test_a_draft_answers_as_the_table_would(some: list[Set | Delete | RawSet]) -
     assert table.copy_out() == twin.copy_out()
 
 
+store_changes = st.lists(
+    st.one_of(
+        st.builds(StoreSet, *[st.sampled_from("abcdef")] * 2, st.dictionaries(st.text("xy"), st.binary()), nonces),
+        st.builds(StoreAdd, *[st.sampled_from("ab")] * 3, st.sampled_from(["1", "no"]), nonces),
+        st.builds(StoreCompareSet, *[st.sampled_from("ab")] * 3, st.none() | st.just(b"1"), st.just(b"1"), nonces),
+        st.builds(StoreDelete, *[st.sampled_from("ab")] * 3, nonces),
+    ),
+    max_size=30,
+)
+
+
+@given(store_changes)
+def test_stores_come_back_from_their_log(changes: list[StoreChange]) -> None:
+    """Their keys, which of them went for newer ones, and what is answered to a write that comes again."""
+    stores, log = Stores(), start()
+    for change in changes:
+        asked = Asked(change, stores.displaces(change))
+        log += encode_changes([], [asked])
+        stores.change(change, asked.displaced)
+    assert read_log(memoryview(log))[0].stores.copy_out() == stores.copy_out()
+    short = b"".join(encode_snapshot(INCARNATION, {}, [], stores.copy_out()))
+    again = read_log(memoryview(short))[0].stores
+    assert again.copy_out() == stores.copy_out()
+    for change in changes:
+        assert again.change(change).answer == stores.change(change).answer
+
+
+def test_a_store_that_was_read_goes_where_it_went(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading a store keeps it from going next, and is not in the log: which one goes is."""
+    stores, log = Stores(), start()
+    for number in range(5):
+        change = StoreSet("run", str(number), {"key": b"value"}, NONCES[number])
+        asked = Asked(change, stores.displaces(change))
+        log += encode_changes([], [asked])
+        stores.change(change, asked.displaced)
+        stores.count(StoreCount("run", "0"))
+    assert stores.is_over("run", "1")
+    again = read_log(memoryview(log))[0].stores
+    assert [again.is_over("run", str(number)) for number in range(5)] == [False, True, False, False, False]
+
+
 def test_a_write_that_is_known_from_the_log_is_done_once() -> None:
     """A request that comes again after the log was read is told as done, and changes nothing."""
     table = Table()
     table.restore(INCARNATION, {})
     request = Set("key-1", b"\1\1\1", NONCES[1], None)
-    again = read_log(memoryview(LOG + encode_changes([Change("key-1", Record(b"new", NONCES[9]), NONCES[9])])))[0]
+    again = read_log(memoryview(LOG + encode_changes([Change("key-1", Record(b"new", NONCES[9]), NONCES[9])])))[0].table
     assert again.write(request) == Done()
     assert again.look("key-1") == Found(b"new", NONCES[9])
 
@@ -84,8 +131,8 @@ def test_a_write_that_is_known_from_the_log_is_done_once() -> None:
 @pytest.mark.parametrize("cut", range(1, len(batch(3)) + 1))
 def test_a_torn_last_batch_is_left_out(cut: int) -> None:
     """Wherever the last batch was cut off, what was before it is there, and it ends before it."""
-    table, end = read_log(memoryview(LOG[:-cut]))
-    assert list(table.copy_out()[0]) == ["key-1", "key-2"]
+    kept, end = read_log(memoryview(LOG[:-cut]))
+    assert list(kept.table.copy_out()[0]) == ["key-1", "key-2"]
     assert end == len(LOG) - len(batch(3))
 
 
@@ -96,7 +143,8 @@ def test_a_spoiled_byte_before_the_last_batch_is_told(at: int) -> None:
     spoiled[at] ^= 0x40
     with pytest.raises(Spoiled) as caught:
         read_log(memoryview(spoiled))
-    frames = [0, len(FIRST_LINE), *itertools.accumulate(map(len, (batch(1), batch(2))), initial=len(start()))]
+    pieces = [*encode_snapshot(INCARNATION, {}, []), batch(1), batch(2)]
+    frames = [0, *itertools.accumulate(map(len, pieces))]
     assert caught.value.offset == max(begin for begin in frames if begin <= at)
 
 
@@ -143,7 +191,7 @@ def test_what_is_no_log_is_told(log: bytes) -> None:
 def test_any_bytes_are_a_log_or_spoiled(tail: bytes) -> None:
     """Whatever follows the last batch, reading gives at least what was before, or says that it is spoiled."""
     try:
-        log = read_log(memoryview(LOG + tail))[0].copy_out()[0]
+        log = read_log(memoryview(LOG + tail))[0].table.copy_out()[0]
     except Spoiled as error:
         log, offset = dict.fromkeys(keys(LOG)), error.offset
     else:
