@@ -20,6 +20,8 @@ COMPACT_BYTES = 16 * 1024 * 1024
 
 _log = logging.getLogger("rdzv_tcp")
 _RECORD_OVERHEAD = 64
+# On macOS fsync leaves what was written in the drive's own cache.
+_FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
 
 class Journal:
@@ -109,6 +111,7 @@ class Journal:
     def _begin(self) -> Kept:
         table = Table()
         self._replace(encode_snapshot(table.incarnation, {}, []))
+        self._sync_directory(self.directory.parent)
         self._compact_at = COMPACT_BYTES
         return Kept(table, Stores())
 
@@ -127,7 +130,12 @@ class Journal:
         old, self._file, self._size = self._file, descriptor, size
         if old >= 0:
             os.close(old)
-        self._sync_directory()
+        try:
+            self._sync_directory(self.directory)
+        except OSError as error:
+            # After a power cut the name could stand for the old file: nothing that is only in the new one may count.
+            self._broken = f"{self._path}: {error.strerror}: restart the server when the disk is well"
+            raise
 
     def _take_back(self, failure: OSError) -> None:
         try:
@@ -140,8 +148,8 @@ class Journal:
             )
             raise OSError(errno.EIO, self._broken) from error
 
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self.directory, os.O_RDONLY | os.O_CLOEXEC)
+    def _sync_directory(self, directory: Path) -> None:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self._sync(descriptor)
         finally:
@@ -150,6 +158,8 @@ class Journal:
     def _sync(self, descriptor: int) -> None:
         if self._fsync:
             os.fsync(descriptor)
+            if _FULL_SYNC is not None:
+                fcntl.fcntl(descriptor, _FULL_SYNC)
 
 
 def _write_all(descriptor: int, data: bytes) -> int:

@@ -25,6 +25,7 @@ from pathlib import Path
 from rdzv_core import RendezvousConnectionError, RendezvousParameters, create_backend
 
 PROGRESS_SECONDS = 120.0
+PADDING = 16_384
 
 
 class Lost(Exception):  # noqa: N818
@@ -50,7 +51,7 @@ def work(name: str, endpoint: str, registers: int, notes: Path) -> None:
                 token = None if before is None else before.token
                 note["prev"] = token.hex() if isinstance(token, bytes) else None
                 note["prev_writer"] = None if before is None else json.loads(before.state)["writer"]
-                padding = "x" * random.randrange(4096)  # so that the log is compacted now and then
+                padding = "x" * random.randrange(PADDING)  # so that the log is compacted now and then
                 state = json.dumps({"writer": note["writer"], "prev": note["prev"], "padding": padding}).encode()
                 result = backends[register].set_state(state, token)
                 if result is None or not result.has_set:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -279,6 +280,57 @@ def test_a_log_is_written_anew_when_it_is_mostly_past(
     other.close()
 
 
+def test_a_log_that_can_not_be_written_anew_is_used_on(
+    serving: Serving,
+    open_backend: Open,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Without room for a second log the first one grows: that is said, and nothing is lost."""
+    monkeypatch.setattr(_journal, "COMPACT_BYTES", 1000)
+
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    server = serving(data)
+    backend = open_backend(str(server.endpoint), is_host=False)
+    monkeypatch.setattr(Path, "rename", no_room)
+    backend.set_state(b"")
+    for number in range(5):
+        backend.set_state(bytes([number]) * 1000, token_of(backend))
+    before = backend.get_state()
+    assert "could not write the log anew: No space left on device" in caplog.text
+    backend.close()
+    server.stop()
+    monkeypatch.undo()
+    assert sorted(path.name for path in data.iterdir()) == ["lock", "registers.log"]
+    assert open_backend(str(serving(data).endpoint), is_host=False).get_state() == before
+
+
+def test_a_write_that_can_not_be_taken_back_ends_all_writing(
+    serving: Serving, open_backend: Open, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the disk fails a write and its being taken back, what it holds is not known: no more is written to it."""
+    server = serving(data)
+    backend = open_backend(str(server.endpoint), is_host=False)
+    backend.set_state(b"state")
+    before = backend.get_state()
+
+    def failing(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", failing)
+        with pytest.raises(
+            RendezvousConnectionError, match=r"could not be taken back.*whether it is kept is not known"
+        ):
+            backend.set_state(b"next", token_of(backend))
+    with pytest.raises(RendezvousConnectionError, match="restart the server"):
+        backend.set_state(b"next", token_of(backend))
+    assert backend.get_state() == before
+
+
 def test_many_writes_share_an_fsync(
     serving: Serving, open_backend: Open, data: Path, in_threads: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,6 +361,7 @@ def test_many_writes_share_an_fsync(
     while len(committer._queue) < 8:
         # A read is answered meanwhile, and knows nothing of what is not on the disk.
         assert backends[0].get_state() is None
+    assert first.is_alive()  # nor is its writer told of it
     go_on.set()
     first.join(20)
     others.join(20)
