@@ -220,27 +220,31 @@ def test_an_entry_whose_answer_was_lost_is_one_member(
 def test_a_forked_child_is_another_client(backend: TcpBackend, run_python: Callable[..., Any]) -> None:
     """What the parent entered ends with the parent, though a child of it lives on and has connected since."""
     code = """
-import os, sys
+import os, signal, sys
 from rdzv_core import RendezvousParameters, create_backend
 backend = create_backend(RendezvousParameters("tcp", sys.argv[1], "run", 1, 2, is_host=False))
-print(backend.enter(b"parent", 2.0).id, flush=True)
+print(backend.enter(b"parent", 600.0).id, flush=True)
 if os.fork() == 0:
     backend.enter(b"child", 600.0)
     print("entered", flush=True)
     sys.stdin.readline()
     os._exit(0)
-os.kill(os.getpid(), 9)
+signal.pause()
 """
     process = run_python(code, backend.endpoint)
     parent = process.stdout.readline().strip()
     assert process.stdout.readline().strip() == "entered"
+    assert backend._hosting is not None
+    leases = backend._hosting.server._hub.desk.members._leases
+    (child,) = (lease for lease in leases.values() if lease.payload == b"child")
+    process.kill()
     deadline = time.monotonic() + LIMIT
-    while parent in ids(backend):
+    while leases[bytes.fromhex(parent)].end == leases[bytes.fromhex(parent)].ends:
         assert time.monotonic() < deadline
-        backend.wait_members(backend.members().version, 0.5)
-    assert [member.payload for member in backend.members().members] == [b"child"]
-    process.stdin.write("\\n")
-    process.stdin.flush()
+        backend.get_state()
+    assert child.end == child.ends
+    process.stdin.close()
+    assert process.stdout.read() == ""
 
 
 def test_a_client_that_is_no_member_claims_nothing(
