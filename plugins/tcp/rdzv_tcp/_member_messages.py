@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
@@ -10,6 +10,10 @@ from rdzv_core.abc._membership import MAX_PAYLOAD_BYTES
 from rdzv_tcp._message import Message, Name, Nonce
 
 Payload: TypeAlias = Annotated[bytes, msgspec.Meta(max_length=MAX_PAYLOAD_BYTES)]
+
+MAX_PLACE: Final = 2**31 - 1
+
+Place: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_PLACE)]
 
 # What a client sends.
 
@@ -46,8 +50,8 @@ class Members(Message, tag="members"):
     """Ask for at most `limit` members (None: all), leaving out the first `start`."""
 
     run: Name
-    start: Annotated[int, msgspec.Meta(ge=0)]
-    limit: Annotated[int, msgspec.Meta(ge=0)] | None
+    start: Place
+    limit: Place | None
 
 
 class WaitMembers(Message, tag="wait-members"):

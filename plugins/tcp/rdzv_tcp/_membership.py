@@ -9,7 +9,18 @@ from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, Suppo
 from rdzv_core._checks import checked_payload, checked_ttl
 from rdzv_core.abc import Member
 from rdzv_tcp._identity import identity, settle
-from rdzv_tcp._member_messages import Changed, Ended, Enter, Entered, Leave, Members, Renew, View, WaitMembers
+from rdzv_tcp._member_messages import (
+    MAX_PLACE,
+    Changed,
+    Ended,
+    Enter,
+    Entered,
+    Leave,
+    Members,
+    Renew,
+    View,
+    WaitMembers,
+)
 from rdzv_tcp._message import NONCE_BYTES
 from rdzv_tcp._session import Session
 from rdzv_tcp._wire import Done, Unchanged
@@ -53,7 +64,7 @@ class TcpMembership(SupportsMembership):
         return self._view(None)
 
     def first(self, k: int) -> MembersView:
-        return self._view(max(k, 0))
+        return self._view(min(max(k, 0), MAX_PLACE))
 
     def count(self) -> int:
         return self._ask(0, 0).total

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +14,8 @@ from typing import Any
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer, _members
 from rdzv_tcp._client import Client
+from rdzv_tcp._member_messages import Claim, Enter, Members
+from rdzv_tcp._wire import PROTOCOL, Hello, Set, encode, frame
 
 from rdzv_core import RendezvousConnectionError
 
@@ -255,3 +260,32 @@ def test_a_client_that_is_no_member_claims_nothing(
     backend.members()
     assert server._hub.desk._clients == {}
     assert isinstance(backend._session._client, Client)
+
+
+@pytest.mark.parametrize(
+    ("requests", "reason"),
+    [
+        ([Enter("r", b"m" * 16, b"", math.inf, b"c" * 16)], "without an end"),
+        ([Enter("r", b"m" * 16, b"", math.nan, b"c" * 16)], "holds no known message"),
+        ([Enter("r", b"m" * 16, b"p" * 4097, 1.0, b"c" * 16)], "holds no known message"),
+        ([Enter("r" * 1025, b"m" * 16, b"", 1.0, b"c" * 16)], "holds no known message"),
+        ([Members("r", 2**40, None)], "holds no known message"),
+        ([Claim(b"c" * 16), Claim(b"d" * 16)], "two clients"),
+        ([Enter("r", bytes([number]) * 16, b"", 1.0, b"c" * 16) for number in range(4)], "more than 3 members"),
+    ],
+    ids=["endless", "nan", "payload", "run", "place", "clients", "members"],
+)
+def test_a_request_that_no_client_would_send_ends_its_connection_with_a_reason(
+    requests: list[Any], reason: str, server: TcpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The peer is told what was wrong; nothing that it sent after that is done."""
+    monkeypatch.setattr("rdzv_tcp._desk.MAX_MEMBERS", 3)
+    with socket.create_connection(("127.0.0.1", server.endpoint.port), timeout=LIMIT) as peer:
+        messages = [Hello(PROTOCOL), *requests, Set("k", b"v", b"n" * 16, None)]
+        peer.sendall(b"".join(frame(number, encode(message)) for number, message in enumerate(messages, 1)))
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while data := peer.recv(65536):
+                received += data
+    assert reason.encode() in received
+    assert len(server._hub.table) == 0
