@@ -6,6 +6,6 @@ below its registers. `import rdzv_tcp` opens nothing.
 
 from rdzv_tcp._backend import TcpBackend, create_backend
 from rdzv_tcp._server import TcpServer
-from rdzv_tcp._store import TcpStore
+from rdzv_tcp._store import Health, TcpStore
 
-__all__ = ["TcpBackend", "TcpServer", "TcpStore", "create_backend"]
+__all__ = ["Health", "TcpBackend", "TcpServer", "TcpStore", "create_backend"]

@@ -12,19 +12,25 @@ from rdzv_core import (
     RendezvousStateError,
     SetStateResult,
     StateSnapshot,
+    Store,
     SupportsDelete,
+    SupportsStore,
     SupportsWatch,
     Token,
     accepts_options,
 )
 from rdzv_tcp._endpoint import read_endpoint
 from rdzv_tcp._hosting import Hosting
+from rdzv_tcp._membership import TcpMembership
+from rdzv_tcp._message import MAX_NAME_CHARACTERS, NONCE_BYTES
 from rdzv_tcp._open import open_store
+from rdzv_tcp._round_store import TcpRoundStore
+from rdzv_tcp._security import SECURITY, client_credentials, host_tls
 from rdzv_tcp._session import Session, new_nonce
-from rdzv_tcp._store import TcpStore
+from rdzv_tcp._settings import Settings
+from rdzv_tcp._store import Health, TcpStore
 from rdzv_tcp._wire import (
     MAX_STATE_BYTES,
-    NONCE_BYTES,
     Absent,
     Answer,
     Corrupt,
@@ -49,7 +55,11 @@ CONNECT_TIMEOUT = Option(
 )
 
 
-@accepts_options(IS_HOST, READ_TIMEOUT, CONNECT_TIMEOUT)
+DATA_DIR = Option("data_dir", str, None, "hosting: keep registers in this directory; unset: in memory only")
+FSYNC = Option("fsync", bool, True, "hosting with data_dir: answer a write only when it is on the disk")
+
+
+@accepts_options(IS_HOST, READ_TIMEOUT, CONNECT_TIMEOUT, DATA_DIR, FSYNC, *SECURITY)
 def create_backend(params: RendezvousParameters) -> TcpBackend:
     """Create a backend for `params`; hosts the store where that is this process's part, and is connected then.
 
@@ -60,17 +70,24 @@ def create_backend(params: RendezvousParameters) -> TcpBackend:
     read_timeout = READ_TIMEOUT.of(params)
     connect_timeout = CONNECT_TIMEOUT.optional(params) or read_timeout
     is_host = False if params.observing else IS_HOST.optional(params)
+    credentials = client_credentials(params)
+    settings = Settings(credentials.secret, host_tls(params), DATA_DIR.optional(params), FSYNC.of(params))
+    if credentials.tls is not None and settings.tls is None:
+        if is_host:
+            raise ValueError("option tls_ca is given and tls_cert is not: a host needs a certificate to speak TLS")
+        is_host = False
     if endpoint.port == 0 and is_host is False:
         raise ValueError(f"endpoint {params.endpoint!r}: port 0 is for who hosts; a client needs the host's port")
-    session, hosting = open_store(endpoint, is_host, read_timeout, connect_timeout)
+    session, hosting = open_store(endpoint, is_host, read_timeout, connect_timeout, credentials, settings)
     return TcpBackend(params, session, hosting)
 
 
-class TcpBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
-    """A register on a tcp server. Thread-safe; instances of a process share one connection to an endpoint.
+class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore, SupportsDelete):
+    """The register, the memberships and the stores of a run, on a tcp server.
 
-    A token is the 16-byte nonce that its write carried. A write whose answer was lost is sent again and told by its
-    nonce; where that does not settle it (the server was restarted, say) it raises `RendezvousConnectionError`.
+    Thread-safe; instances of a process share one connection to an endpoint. A token is the 16-byte nonce that its
+    write carried. A write whose answer was lost is sent again and told by its nonce; where that does not settle it
+    (the server was restarted, say) it raises `RendezvousConnectionError`.
     """
 
     max_state_bytes = MAX_STATE_BYTES
@@ -78,8 +95,13 @@ class TcpBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
     def __init__(self, params: RendezvousParameters, session: Session, hosting: Hosting | None = None) -> None:
         self._params = params
         self._key = params.key
+        self._run = params.for_purpose("").key
         self._session = session
         self._hosting = hosting
+        self.durable: bool = session.durable
+        """Whether the store is kept on disk, so that a kill of its server loses nothing."""
+        self.secure: bool = session.guarded
+        """Whether this instance and its store know each other, and nobody can read along."""
 
     @property
     def name(self) -> str:
@@ -104,6 +126,10 @@ class TcpBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
     def raw_store(self) -> TcpStore:
         """The store below the register, on this instance's connection; do not close it."""
         return TcpStore.over(self._session)
+
+    def health(self) -> Health:
+        """Ask the server how it is. Raises `RendezvousConnectionError`."""
+        return self.raw_store.health()
 
     def get_state(self) -> StateSnapshot | None:
         return self._snapshot(self._session.read(lambda: Get(self._key)))
@@ -147,6 +173,15 @@ class TcpBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
         if doubted and not isinstance(answer, Done):
             raise self._unknown("deleting")
         return isinstance(answer, Done)
+
+    def store(self, prefix: str) -> Store:
+        if self._session.closed:
+            raise self._session.closed_error()
+        if len(prefix) > MAX_NAME_CHARACTERS:
+            raise ValueError(
+                f"{self._who()}: a store's name of {len(prefix)} characters: at most {MAX_NAME_CHARACTERS}"
+            )
+        return TcpRoundStore(self._session, self._run, prefix)
 
     def sibling(self, purpose: str) -> TcpBackend:
         session = self._session.share()

@@ -15,11 +15,17 @@ from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Refusal, Silent
 from rdzv_tcp._dial import dial
+from rdzv_tcp._identity import identity, is_settled
+from rdzv_tcp._member_messages import Claim
+from rdzv_tcp._security import Credentials
 from rdzv_tcp._wire import Answer, Request
 
 _FIRST_PAUSE = 0.005
 _LONGEST_PAUSE = 0.5
 _SLICE = 0.1
+
+
+_ENDS = (Lost, Silent, Refusal, Aborted)
 
 
 class Reply(NamedTuple):
@@ -32,11 +38,13 @@ class Reply(NamedTuple):
 class Client:
     """One connection to an endpoint, made when it is first needed and again whenever it was lost. Thread-safe."""
 
-    def __init__(self, endpoint: HostPort) -> None:
+    def __init__(self, endpoint: HostPort, credentials: Credentials) -> None:
         self.endpoint = endpoint
+        self.credentials = credentials
         self.users = 0
         self._connection: Connection | None = None
         self._connecting = threading.Lock()
+        self.durable = self.guarded = False
         self._last_server = ""
         _clients_alive.add(self)
 
@@ -45,8 +53,10 @@ class Client:
 
         `before_attempt` is called before each attempt; what it gives is added to the error.
         """
-        with _errors_of(self, seconds):
+        try:
             self._connected(call, time.monotonic() + seconds, before_attempt)
+        except _ENDS as error:
+            raise RendezvousConnectionError(self._say(error, seconds)) from (error.__cause__ or error)
 
     def request(self, call: Call, make: Callable[[], Request], seconds: float, *, once: bool = False) -> Reply:
         """Send what `make` gives and wait for its answer, in `seconds` altogether; connect again where needed.
@@ -57,7 +67,7 @@ class Client:
         deadline = time.monotonic() + seconds
         doubtful: bytes | None = None
         pause = _FIRST_PAUSE
-        with _errors_of(self, seconds):
+        try:
             while True:
                 connection = self._connected(call, deadline)
                 if once and doubtful not in (None, connection.incarnation):
@@ -69,6 +79,8 @@ class Client:
                         doubtful = connection.incarnation
                 _pause(call, min(pause * random.uniform(0.5, 1.0), deadline - time.monotonic()))
                 pause = min(2 * pause, _LONGEST_PAUSE)
+        except _ENDS as error:
+            raise RendezvousConnectionError(self._say(error, seconds)) from (error.__cause__ or error)
 
     def close(self) -> None:
         """End the connection; a later call would open another."""
@@ -92,6 +104,7 @@ class Client:
                     connection.break_off(Lost("the server closed the connection"))
                 self._connection = connection = self._connect(call, deadline, before_attempt)
                 self._last_server = connection.server
+                self.durable, self.guarded = connection.durable, connection.guarded
                 if self.users == 0:  # closed meanwhile: `close` may have looked before the connection was there
                     self.close()
                     raise Aborted
@@ -104,7 +117,7 @@ class Client:
         while True:
             remark = before_attempt()
             try:
-                return dial(self.endpoint, call, deadline)
+                return self._claimed(dial(self.endpoint, self.credentials, call, deadline), call, deadline)
             except (OSError, Lost, Silent) as error:
                 # A name that does not exist will not exist in a moment; one that can not be looked up now may be.
                 hopeless = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
@@ -113,6 +126,38 @@ class Client:
             _pause(call, pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
+    def _claimed(self, connection: Connection, call: Call, deadline: float) -> Connection:
+        """Let the server know at once that this process's members are still alive."""
+        if is_settled(self.endpoint):
+            try:
+                connection.exchange(call, Claim(identity()), deadline)
+            except BaseException as error:
+                connection.break_off(Lost(str(error)))
+                raise
+        return connection
+
+    def _say(self, error: Exception, seconds: float) -> str:
+        who, server = f"tcp backend at '{self.endpoint}'", self._last_server
+        if isinstance(error, Aborted):
+            return f"{who}: this instance is closed; create another one"
+        if isinstance(error, Refusal):
+            return f"{who}: {error}"
+        if isinstance(error, Silent):
+            return (
+                f"{who}: the server ({server or 'unknown'}) stopped answering: no answer within {seconds:g} s "
+                f"({error}); see whether that process hangs or its machine is cut off"
+            )
+        if server:
+            return (
+                f"{who}: the host is gone: lost {server} and could not go on within {seconds:g} s ({error}). "
+                "A store goes with the node that hosts it: start the job again, or let `rdzv serve` host the store, "
+                "which outlives the nodes"
+            )
+        return (
+            f"{who}: could not reach a store within {seconds:g} s ({error}): "
+            "see that its host runs and that this endpoint is the host's, or start one with `rdzv serve`"
+        )
+
     def _abandon(self) -> None:
         self._connecting = threading.Lock()
         connection, self._connection = self._connection, None
@@ -120,48 +165,12 @@ class Client:
             connection.abandon()
 
 
-class _errors_of:  # noqa: N801 - reads as a phrase where it is used
-    """Turns what can happen to a call into the one error that a user sees."""
-
-    def __init__(self, client: Client, seconds: float) -> None:
-        self._client = client
-        self._seconds = seconds
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (Lost, Silent, Refusal, Aborted)):
-            raise RendezvousConnectionError(self._say(error)) from (error.__cause__ or error)
-
-    def _say(self, error: Exception) -> str:
-        who, server = f"tcp backend at '{self._client.endpoint}'", self._client._last_server
-        if isinstance(error, Aborted):
-            return f"{who}: this instance is closed; create another one"
-        if isinstance(error, Refusal):
-            return f"{who}: {error}"
-        if isinstance(error, Silent):
-            return (
-                f"{who}: the server ({server or 'unknown'}) stopped answering: no answer within {self._seconds:g} s "
-                f"({error}); see whether that process hangs or its machine is cut off"
-            )
-        if server:
-            return (
-                f"{who}: the host is gone: lost {server} and could not go on within {self._seconds:g} s ({error}). "
-                "A store goes with the node that hosts it: start the job again, or let `rdzv serve` host the store, "
-                "which outlives the nodes"
-            )
-        return (
-            f"{who}: could not reach a store within {self._seconds:g} s ({error}): "
-            "see that its host runs and that this endpoint is the host's, or start one with `rdzv serve`"
-        )
-
-
-def share_client(endpoint: HostPort) -> Client:
-    """Give this process's client of `endpoint`; to be given back with `release_client`."""
+def share_client(endpoint: HostPort, credentials: Credentials) -> Client:
+    """Give this process's client of `endpoint` with `credentials`; to be given back with `release_client`."""
     with _lock:
-        client = _shared.get(endpoint)
+        client = _shared.get((endpoint, credentials))
         if client is None:
-            client = _shared[endpoint] = Client(endpoint)
+            client = _shared[endpoint, credentials] = Client(endpoint, credentials)
         client.users += 1
         return client
 
@@ -171,8 +180,9 @@ def release_client(client: Client) -> None:
     with _lock:
         client.users -= 1
         if client.users == 0:
-            if _shared.get(client.endpoint) is client:
-                del _shared[client.endpoint]
+            shared_as = client.endpoint, client.credentials
+            if _shared.get(shared_as) is client:
+                del _shared[shared_as]
             client.close()
 
 
@@ -189,7 +199,7 @@ def _text(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
 
 
-_shared: dict[HostPort, Client] = {}
+_shared: dict[tuple[HostPort, Credentials], Client] = {}
 _lock = threading.Lock()
 _clients_alive: weakref.WeakSet[Client] = weakref.WeakSet()
 

@@ -13,10 +13,13 @@ import threading
 import time
 
 from rdzv_tcp._frames import FrameReader
-from rdzv_tcp._wire import MAX_FRAME_BYTES, Answer, Refused, Request, WireError, decode_answer, encode, frame
+from rdzv_tcp._tls import TlsPipe, TlsRefused
+from rdzv_tcp._wire import MAX_FRAME_BYTES, Answer, Refused, Request, WireError, decode_answer, framed
 
 _RECEIVE_BYTES = 256 * 1024
 _SEND_SLICE = 0.1
+_FRESH = 0.001
+"""Seconds after an answer in which a connection is believed to live, without asking the system."""
 
 
 class Lost(Exception):  # noqa: N818 - a signal between these modules, not an error for users
@@ -58,11 +61,12 @@ class Call:
 class Connection:
     """A connected socket and the calls on it. Thread-safe. It owns the socket, and a pipe that wakes its reader."""
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, tls: TlsPipe | None = None) -> None:
         connected.setblocking(False)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._socket = connected
+        self._tls = tls
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
         self._poll = select.poll()
@@ -78,8 +82,11 @@ class Connection:
         self._inside = 0
         self._open = True
         self._received = 0
+        self._used = 0.0
+        self._scratch = memoryview(bytearray(_RECEIVE_BYTES))
         self.incarnation = b""
         self.server = ""
+        self.durable = self.guarded = False
 
     @property
     def broken(self) -> bool:
@@ -91,7 +98,6 @@ class Connection:
 
         Raises `Lost`, `Silent`, `Refusal` or `Aborted`; `call.sent` then says whether the server may have got it.
         """
-        body = encode(request)
         call.answer, call.sent, call.connection = None, False, self
         with self._lock:
             self._inside += 1
@@ -99,7 +105,7 @@ class Connection:
             self._calls[request_id] = call
         try:
             received = self._received
-            self._send(call, frame(request_id, body), deadline)
+            self._send(call, framed(request_id, request), deadline)
             self._await(call, deadline, received)
         except (Lost, Silent, Aborted, Refusal):
             raise
@@ -109,9 +115,12 @@ class Connection:
             raise
         finally:
             with self._lock:
-                self._calls.pop(request_id, None)
+                del self._calls[request_id]
                 self._inside -= 1
+                if self._reader is call:
+                    self._hand_over()
                 self._close_when_left()
+        self._used = time.monotonic()
         assert call.answer is not None
         return call.answer
 
@@ -150,6 +159,8 @@ class Connection:
         """Say whether the server has closed the connection, so that a request is not sent into the void."""
         if self._reader is not None or self._broken is not None or self._inside:
             return self.broken
+        if time.monotonic() - self._used < _FRESH:
+            return False
         try:
             return not self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
@@ -187,12 +198,15 @@ class Connection:
         if time.monotonic() >= deadline:
             raise Silent("the server takes no requests")
 
-    def _send(self, call: Call, data: bytes, deadline: float) -> None:
-        while not self._send_lock.acquire(timeout=_SEND_SLICE):
-            self._check_sending(call, deadline)
+    def _send(self, call: Call, data: bytes | bytearray, deadline: float) -> None:
+        if not self._send_lock.acquire(blocking=False):
+            while not self._send_lock.acquire(timeout=_SEND_SLICE):
+                self._check_sending(call, deadline)
         try:
             self._check(call)
             call.sent = True
+            if self._tls is not None:
+                data = self._tls.seal(bytes(data))
             try:
                 sent = self._socket.send(data)
             except BlockingIOError:
@@ -233,10 +247,7 @@ class Connection:
                 else:
                     call.event.clear()
             if reading:
-                try:
-                    in_time = self._read(call, deadline)
-                finally:
-                    self._hand_over()
+                in_time = self._read(call, deadline)
             else:
                 assert call.event is not None
                 in_time = call.event.wait(max(0.0, deadline - time.monotonic()))
@@ -262,17 +273,20 @@ class Connection:
 
     def _receive(self) -> None:
         try:
-            data = self._socket.recv(_RECEIVE_BYTES)
-            if not data:
+            count = self._socket.recv_into(self._scratch)
+            if not count:
                 raise ConnectionResetError("the server closed the connection")
-            self._received += len(data)
-            self._frames.feed(data)
+            self._received += count
+            data = self._scratch[:count]
+            self._frames.feed(data if self._tls is None else self._tls.open(data))
             while (taken := self._frames.take()) is not None:
                 self._settle(*taken)
         except BlockingIOError:
             return
         except OSError as error:
             self.break_off(error)
+        except TlsRefused as refused:
+            self.break_off(Refusal(str(refused)))
         except WireError as error:
             self.break_off(Refusal(f"what answers there does not speak rdzv's protocol: {error}"))
 
@@ -280,18 +294,22 @@ class Connection:
         if isinstance(answer, Refused):
             self.break_off(Refusal(f"the server refused: {answer.reason}"))
             return
+        call = self._calls.get(request_id)
+        if call is None:  # its thread has given up
+            return
+        if call is self._reader:
+            call.answer = answer
+            return
         with self._lock:
-            call = self._calls.pop(request_id, None)
-            if call is not None:  # else its thread has given up
-                call.answer = answer
-                if call.event is not None:
-                    call.event.set()
+            call.answer = answer
+            if call.event is not None:
+                call.event.set()
 
     def _hand_over(self) -> None:
-        with self._lock:
-            self._reader = None
-            # Somebody without an event has not begun to wait, and will find that nobody reads.
-            for other in self._calls.values():
-                if other.event is not None and other.answer is None:
-                    other.event.set()
-                    break
+        """Let somebody else read, the lock being held."""
+        self._reader = None
+        # Somebody without an event has not begun to wait, and will find that nobody reads.
+        for other in self._calls.values():
+            if other.event is not None and other.answer is None:
+                other.event.set()
+                break

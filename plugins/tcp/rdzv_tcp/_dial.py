@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable
 
 from rdzv_core.endpoint import HostPort
-from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Refusal, Silent
+from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Silent
 from rdzv_tcp._endpoint import Address, resolve
-from rdzv_tcp._wire import PROTOCOL, Hello, Welcome
+from rdzv_tcp._introduce import introduce, start_tls
+from rdzv_tcp._security import Credentials
 
 _SLICE = 0.1
 
 
-def dial(endpoint: HostPort, call: Call, deadline: float) -> Connection:
+def dial(endpoint: HostPort, credentials: Credentials, call: Call, deadline: float) -> Connection:
     """Connect to the first address of `endpoint` that welcomes this client.
 
     Raises the last address's `OSError`, `Lost` or `Silent`; `Refusal` if that is no server to talk to; `Aborted`.
@@ -28,7 +29,8 @@ def dial(endpoint: HostPort, call: Call, deadline: float) -> Connection:
         now = time.monotonic()
         share = now + max(0.0, deadline - now) / left
         try:
-            return _greet(_connect(address, share, lambda: call.aborted), call, share)
+            connected = _connect(address, share, lambda: call.aborted)
+            return _greet(connected, endpoint, credentials, call, share)
         except (OSError, Lost, Silent) as error:
             failure = error
     assert failure is not None
@@ -68,21 +70,18 @@ def _await_outcome(connecting: socket.socket, address: Address, deadline: float,
     return connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
-def _greet(connected: socket.socket, call: Call, deadline: float) -> Connection:
+def _greet(
+    connected: socket.socket, endpoint: HostPort, credentials: Credentials, call: Call, deadline: float
+) -> Connection:
+    tls = credentials.tls
     try:
-        connection = Connection(connected)
+        pipe = None if tls is None else start_tls(connected, endpoint, tls, deadline, lambda: call.aborted)
+        connection = Connection(connected, pipe)
     except BaseException:
         connected.close()
         raise
     try:
-        welcome = connection.exchange(call, Hello(PROTOCOL), deadline)
-        if not isinstance(welcome, Welcome):
-            raise Refusal(f"what answers there does not speak rdzv's protocol: it met a hello with {welcome!r:.60}")  # noqa: TRY301
-        if welcome.protocol != PROTOCOL:
-            raise Refusal(  # noqa: TRY301 - the connection is closed in one place
-                f"the server ({welcome.server}) speaks protocol version {welcome.protocol}, this client {PROTOCOL}: "
-                "install the same version of rdzv-tcp on both sides"
-            )
+        welcome = introduce(connection, credentials.secret, call, deadline)
     except Silent:
         connection.break_off(Silent("no welcome"))
         raise Silent("the connection is accepted, but nothing answers on it") from None
@@ -90,4 +89,5 @@ def _greet(connected: socket.socket, call: Call, deadline: float) -> Connection:
         connection.break_off(Lost(str(error)))
         raise
     connection.incarnation, connection.server = welcome.incarnation, welcome.server
+    connection.durable, connection.guarded = welcome.durable, welcome.guarded and tls is not None
     return connection

@@ -8,6 +8,7 @@ import threading
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._endpoint import resolve
 from rdzv_tcp._server import TcpServer
+from rdzv_tcp._settings import Settings
 
 
 class Hosting:
@@ -38,10 +39,10 @@ class Hosting:
                 self.server.stop()
 
 
-def host(endpoint: HostPort, *, elect: bool = False) -> Hosting:
-    """Host `endpoint`, or share the server with which this process hosts it already. Raises `OSError`."""
+def host(endpoint: HostPort, settings: Settings, *, elect: bool = False) -> Hosting:
+    """Host `endpoint`, or share the server with which this process hosts it already. Raises as `TcpServer` does."""
     with _lock:
-        server = _hosted_already(endpoint) or TcpServer(endpoint, elect=elect).start()
+        server = _hosted_already(endpoint) or TcpServer(endpoint, settings, elect=elect).start()
         _users[server] = _users.get(server, 0) + 1
     return Hosting(server)
 

@@ -1,13 +1,23 @@
-"""What the connections of a server share: the table, and who waits for which key. Runs on the server's loop alone."""
+"""What the connections of a server share: the table, and who waits for what. Runs on the server's loop alone."""
 
 from __future__ import annotations
 
 import os
 import socket
+import time
+from collections.abc import Hashable
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from rdzv_tcp._commit import Committer
+from rdzv_tcp._desk import Desk
+from rdzv_tcp._journal import Journal
+from rdzv_tcp._lobby import Lobby
+from rdzv_tcp._questions import Question
+from rdzv_tcp._server_messages import Healthy
+from rdzv_tcp._settings import Settings, connection_limits
 from rdzv_tcp._table import Table
-from rdzv_tcp._wire import encode
+from rdzv_tcp._wire import PROTOCOL, Welcome, encode
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,47 +28,79 @@ RECEIVE_BYTES = 256 * 1024
 
 
 class Waiting:
-    """One request that waits for a key to change."""
+    """One request that waits for a topic to change."""
 
-    __slots__ = ("key", "peer", "request_id", "timer")
+    __slots__ = ("peer", "question", "request_id", "size", "timer", "topic")
 
-    def __init__(self, peer: Peer, request_id: int, key: str) -> None:
+    def __init__(self, peer: Peer, request_id: int, question: Question, topic: Hashable) -> None:
         self.peer = peer
         self.request_id = request_id
-        self.key = key
+        self.question = question
+        self.topic = topic
+        self.size = question.size
         self.timer: asyncio.TimerHandle | None = None
 
 
 class Hub:
-    """The shared part of a server."""
+    """The shared part of a server. With a data directory it raises `OSError` or `RendezvousStateError` on creation."""
 
-    def __init__(self) -> None:
-        self.table = Table()
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.lobby = Lobby(*connection_limits(settings))
+        self.journal = None if settings.data_dir is None else Journal(settings.data_dir, fsync=settings.fsync)
+        self.committer = None if self.journal is None else Committer(self, self.journal)
+        self.table = Table() if self.journal is None else self.journal.table
+        self.started = time.monotonic()
         self.peers: set[Peer] = set()
         self.server = f"process {os.getpid()} on {socket.gethostname()}"
         # One buffer serves all connections: the loop hands what was received on before it receives again.
         self.scratch = memoryview(bytearray(RECEIVE_BYTES))
-        self._waiting: dict[str, set[Waiting]] = {}
+        self.desk = Desk(self)
+        self._waiting: dict[Hashable, set[Waiting]] = {}
+
+    def welcome(self, proof: bytes) -> Welcome:
+        """Give what a client is met with that may be here."""
+        durable, guarded = self.journal is not None, not self.settings.open_to_all
+        return Welcome(PROTOCOL, self.table.incarnation, self.server, proof, durable, guarded)
+
+    def health(self) -> Healthy:
+        """Give how the server is."""
+        uptime = time.monotonic() - self.started
+        data_dir = "" if self.journal is None else str(self.journal.directory)
+        return Healthy(self.server, uptime, len(self.peers), len(self.table), version("rdzv-tcp"), data_dir)
 
     def wait(self, waiting: Waiting) -> None:
-        """Answer `waiting` at the next change of its key."""
-        self._waiting.setdefault(waiting.key, set()).add(waiting)
+        """Answer `waiting` when its topic has changed."""
+        self._waiting.setdefault(waiting.topic, set()).add(waiting)
 
     def forget(self, waiting: Waiting) -> None:
         """Wait no more."""
         if waiting.timer is not None:
             waiting.timer.cancel()
-        there = self._waiting.get(waiting.key)
+        there = self._waiting.get(waiting.topic)
         if there is not None:
             there.discard(waiting)
             if not there:
-                del self._waiting[waiting.key]
+                del self._waiting[waiting.topic]
 
-    def changed(self, key: str) -> None:
-        """Answer everybody who waits for `key`; the state is encoded once for all of them."""
-        there = self._waiting.pop(key, None)
+    def changed(self, topic: Hashable) -> None:
+        """Answer everybody who waits for `topic`; what many are told is encoded once for all of them."""
+        there = self._waiting.pop(topic, None)
         if there is None:
             return
-        body = encode(self.table.look(key))
+        bodies: dict[Hashable, bytes] = {}
         for waiting in there:
+            next_topic = waiting.question.topic()
+            if next_topic is not None:
+                waiting.topic = next_topic
+                self.wait(waiting)
+                continue
+            body = bodies.get(waiting.question.likeness)
+            if body is None:
+                body = bodies[waiting.question.likeness] = encode(waiting.question.answer())
             waiting.peer.wake(waiting, body)
+
+    def changed_below(self, prefix: tuple[str, ...]) -> None:
+        """The same for all topics that begin with `prefix`; it looks at every topic."""
+        for topic in [one for one in self._waiting if isinstance(one, tuple) and one[: len(prefix)] == prefix]:
+            self.changed(topic)

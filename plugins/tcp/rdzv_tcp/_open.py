@@ -8,13 +8,20 @@ import socket
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._hosting import Hosting, host, hosted_here
+from rdzv_tcp._security import Credentials
 from rdzv_tcp._session import Session
+from rdzv_tcp._settings import Settings
 
 _log = logging.getLogger("rdzv_tcp")
 
 
 def open_store(
-    endpoint: HostPort, is_host: bool | None, read_timeout: float, connect_timeout: float
+    endpoint: HostPort,
+    is_host: bool | None,
+    read_timeout: float,
+    connect_timeout: float,
+    credentials: Credentials,
+    settings: Settings,
 ) -> tuple[Session, Hosting | None]:
     """Give a connected session, and the hold on the server if this process hosts it.
 
@@ -24,10 +31,10 @@ def open_store(
     """
     hosting: Hosting | None = None
     if is_host or (is_host is None and endpoint.port == 0):
-        hosting = _host(endpoint)
+        hosting = _host(endpoint, settings)
         endpoint = hosting.server.endpoint
-    election = _Election(endpoint) if is_host is None and hosting is None else None
-    session = Session(endpoint, read_timeout)
+    election = _Election(endpoint, settings) if is_host is None and hosting is None else None
+    session = Session(endpoint, read_timeout, credentials)
     try:
         session.connect(connect_timeout, election.try_to_host if election else str)
     except BaseException:
@@ -38,6 +45,7 @@ def open_store(
         raise
     hosting = election.hosting if election else hosting
     if hosting is not None:
+        _check_settings(hosting, settings, session)
         _warn_of_loopback(hosting)
     return session, hosting
 
@@ -45,8 +53,9 @@ def open_store(
 class _Election:
     """Tries to host an endpoint before each attempt to connect but the first, until it does or a host is found."""
 
-    def __init__(self, endpoint: HostPort) -> None:
+    def __init__(self, endpoint: HostPort, settings: Settings) -> None:
         self._endpoint = endpoint
+        self._settings = settings
         self._attempts = 0
         self.hosting = self._shared()
 
@@ -57,7 +66,7 @@ class _Election:
         # addresses somebody listens already.
         if self._attempts > 1 and self.hosting is None:
             try:
-                self.hosting = host(self._endpoint, elect=True)
+                self.hosting = host(self._endpoint, self._settings, elect=True)
             except OSError as error:
                 return f"; not hosted here either: {error.strerror or error}"
         return ""
@@ -69,14 +78,27 @@ class _Election:
             return None
 
 
-def _host(endpoint: HostPort) -> Hosting:
+def _host(endpoint: HostPort, settings: Settings) -> Hosting:
     try:
-        return host(endpoint)
+        return host(endpoint, settings)
     except OSError as error:
         raise RendezvousConnectionError(
             f"tcp backend at '{endpoint}': can not host the store: {error.strerror or error}; "
             "give is_host=false where another process hosts it, or an address and a free port of this machine"
         ) from error
+
+
+def _check_settings(hosting: Hosting, wanted: Settings, session: Session) -> None:
+    """Refuse to share a server of this process that keeps its registers elsewhere than this instance was told."""
+    has = hosting.server.settings.data_dir
+    if wanted.data_dir is not None and has != wanted.data_dir:
+        session.close()
+        hosting.release()
+        raise RendezvousConnectionError(
+            f"tcp backend at '{session.endpoint}': this process hosts it already, "
+            f"{f'with data_dir={has!r}' if has else 'without a data_dir'}, which can not become {wanted.data_dir!r}: "
+            "give all instances the same"
+        )
 
 
 def _warn_of_loopback(hosting: Hosting) -> None:

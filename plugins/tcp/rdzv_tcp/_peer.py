@@ -6,13 +6,19 @@ import asyncio
 import logging
 import socket
 from collections import deque
+from typing import cast
 
 from rdzv_tcp._frames import FrameReader
+from rdzv_tcp._greeting import Denied, Greeting
 from rdzv_tcp._hub import Hub, Waiting
+from rdzv_tcp._questions import Question, RegisterQuestion
+from rdzv_tcp._server_messages import Health, Proof
+from rdzv_tcp._tls import is_tls
 from rdzv_tcp._wire import (
     MAX_FRAME_BYTES,
     MAX_HELLO_BYTES,
     PROTOCOL,
+    Answer,
     Delete,
     Get,
     Hello,
@@ -21,18 +27,20 @@ from rdzv_tcp._wire import (
     Refused,
     Request,
     Set,
-    Unchanged,
     Wait,
     Welcome,
     WireError,
     decode_request,
     encode,
     frame,
+    framed,
 )
 
 HELLO_SECONDS = 10.0
 MAX_WAITS = 16_384
+MAX_WAIT_BYTES = 16 * 1024 * 1024
 MAX_WAIT_SECONDS = 3600.0
+MAX_UNCOMMITTED_BYTES = 1024 * 1024
 
 _log = logging.getLogger("rdzv_tcp")
 
@@ -41,7 +49,7 @@ class Peer(asyncio.BufferedProtocol):
     """Serves one client.
 
     What a connection can cost is bounded: one frame of at most 8 MiB coming in, about as much going out (a client
-    that does not take its answers is not read from), and 16,384 waits.
+    that does not take its answers is not read from), and 16,384 waits, which hold 16 MiB at most.
     """
 
     transport: asyncio.Transport
@@ -49,22 +57,29 @@ class Peer(asyncio.BufferedProtocol):
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._reader: FrameReader[Request] = FrameReader(decode_request, MAX_HELLO_BYTES)
+        self._greeting = Greeting(hub.settings.secret, hub.welcome)
+        self._silent = True
         self._greeted = False
+        self._uncommitted = 0
         self._paused = False
         self._waiting: set[Waiting] = set()
+        self._waiting_bytes = 0
         self._due: deque[Waiting] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # Not every loop's transport is of the class; each has its methods.
+        self.transport = cast(asyncio.Transport, transport)
         self._hub.peers.add(self)
+        self._hub.lobby.arrived(self)
         # So that the connection of a machine that is gone ends some day.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._hello_timer = asyncio.get_running_loop().call_later(HELLO_SECONDS, transport.abort)
+        self._hello_timer = asyncio.get_running_loop().call_later(HELLO_SECONDS, self.transport.abort)
 
     def connection_lost(self, _: Exception | None) -> None:
         self._hub.peers.discard(self)
+        self._hub.lobby.left(self)
         self._hello_timer.cancel()
+        self._hub.desk.lost(self)
         for waiting in self._waiting:
             self._hub.forget(waiting)
         self._waiting.clear()
@@ -74,6 +89,13 @@ class Peer(asyncio.BufferedProtocol):
         return self._hub.scratch
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._silent:
+            self._silent = False
+            if is_tls(self._hub.scratch[:nbytes]):
+                self._refuse(
+                    Denied("this server speaks plain text, and the client TLS: give the server tls_cert and tls_key")
+                )
+                return
         self._reader.feed(self._hub.scratch[:nbytes])
         self._serve()
 
@@ -83,12 +105,34 @@ class Peer(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._paused = False
+        self._go_on()
+
+    def hold(self, size: int) -> None:
+        """Note that a write of `size` bytes waits for the disk: not too many may."""
+        self._uncommitted += size
+        if self._uncommitted > MAX_UNCOMMITTED_BYTES:
+            self.transport.pause_reading()
+
+    def release(self, request_id: int, body: bytes, size: int) -> None:
+        """Answer a write that waited for the disk."""
+        held_up = self._uncommitted > MAX_UNCOMMITTED_BYTES
+        self._uncommitted -= size
+        self.send(request_id, body)
+        if held_up and not self._blocked and not self.transport.is_closing():
+            self._go_on()
+
+    @property
+    def _blocked(self) -> bool:
+        return self._paused or self._uncommitted > MAX_UNCOMMITTED_BYTES
+
+    def _go_on(self) -> None:
         while self._due and not self._paused:
             waiting = self._due.popleft()
-            self._send(waiting.request_id, encode(self._hub.table.look(waiting.key)))
-        if not self._paused:
+            self._waiting_bytes -= waiting.size
+            self.send(waiting.request_id, encode(waiting.question.answer()))
+        if not self._blocked:
             self._serve()
-        if not self._paused:
+        if not self._blocked:
             self.transport.resume_reading()
 
     def wake(self, waiting: Waiting, body: bytes) -> None:
@@ -99,80 +143,95 @@ class Peer(asyncio.BufferedProtocol):
         if self._paused:
             self._due.append(waiting)
         else:
-            self._send(waiting.request_id, body)
+            self._waiting_bytes -= waiting.size
+            self.send(waiting.request_id, body)
 
     def _serve(self) -> None:
         try:
-            while not self._paused and not self.transport.is_closing() and (taken := self._reader.take()) is not None:
+            while not self._blocked and not self.transport.is_closing() and (taken := self._reader.take()) is not None:
                 self._handle(*taken)
+            self._reader.keep()
         except WireError as error:
-            self._refuse(str(error))
+            self._refuse(error)
 
     def _handle(self, request_id: int, request: Request) -> None:
-        if isinstance(request, Hello):
+        if not self._greeted:
             self._greet(request_id, request)
-        elif not self._greeted:
-            raise WireError("the first message must be a hello")
+        elif isinstance(request, Get):
+            self.answer(request_id, self._hub.table.look(request.key))
         elif isinstance(request, Wait):
-            self._wait(request_id, request)
-        else:
+            self.ask(request_id, RegisterQuestion(self._hub.table, request), request.seconds)
+        elif isinstance(request, (Set, Delete, RawGet, RawSet)):
             self._answer(request_id, request)
+        elif isinstance(request, (Hello, Proof)):
+            raise WireError("this connection has been introduced already")
+        elif isinstance(request, Health):
+            self.send(request_id, encode(self._hub.health()))
+        else:
+            self._hub.desk.serve(self, request_id, request)
 
-    def _answer(self, request_id: int, request: Get | Set | Delete | RawGet | RawSet) -> None:
+    def _answer(self, request_id: int, request: Set | Delete | RawGet | RawSet) -> None:
         table = self._hub.table
-        if isinstance(request, Get):
-            self._send(request_id, encode(table.get(request)))
-            return
         if isinstance(request, RawGet):
-            self._send(request_id, encode(table.raw_get(request)))
+            self.answer(request_id, table.raw_get(request))
+            return
+        if self._hub.committer is not None:
+            self._hub.committer.submit(self, request_id, request)
             return
         before = table.token(request.key)
-        if isinstance(request, Set):
-            answer = table.set(request)
-        elif isinstance(request, Delete):
-            answer = table.delete(request)
-        else:
-            answer = table.raw_set(request)
+        answer = table.write(request)
         # The writer's answer goes first: whoever is woken by the write competes with it for this thread.
-        self._send(request_id, encode(answer))
+        self.send(request_id, encode(answer))
         if table.token(request.key) != before:
             self._hub.changed(request.key)
 
-    def _greet(self, request_id: int, hello: Hello) -> None:
-        if hello.protocol != PROTOCOL:
-            raise WireError(
-                f"this server speaks protocol version {PROTOCOL}, the client version {hello.protocol}: "
-                "install the same version of rdzv-tcp on both sides"
-            )
-        self._greeted = True
-        self._reader.limit = MAX_FRAME_BYTES
-        self._hello_timer.cancel()
-        self._send(request_id, encode(Welcome(PROTOCOL, self._hub.table.incarnation, self._hub.server)))
+    def _greet(self, request_id: int, request: Request) -> None:
+        answer = self._greeting.take(request)
+        if isinstance(answer, Welcome):
+            self._hub.lobby.admit(self)
+            self._greeted = True
+            self._reader.limit = MAX_FRAME_BYTES
+            self._hello_timer.cancel()
+        self.send(request_id, encode(answer))
 
-    def _wait(self, request_id: int, request: Wait) -> None:
-        if self._hub.table.token(request.key) != request.token:
-            self._send(request_id, encode(self._hub.table.look(request.key)))
-            return
-        if len(self._waiting) + len(self._due) >= MAX_WAITS:
-            raise WireError(f"more than {MAX_WAITS} waits on one connection")
-        waiting = Waiting(self, request_id, request.key)
-        seconds = min(request.seconds, MAX_WAIT_SECONDS) if request.seconds > 0 else 0.0
-        waiting.timer = asyncio.get_running_loop().call_later(seconds, self._expire, waiting)
-        self._waiting.add(waiting)
-        self._hub.wait(waiting)
+    def ask(self, request_id: int, question: Question, seconds: float) -> None:
+        """Answer a question as soon as there is an answer, or after `seconds`."""
+        topic = question.topic()
+        if topic is None:
+            self.send(request_id, encode(question.answer()))
+        elif not seconds > 0:
+            self.send(request_id, encode(question.in_vain()))
+        else:
+            if len(self._waiting) + len(self._due) >= MAX_WAITS:
+                raise WireError(f"more than {MAX_WAITS} waits on one connection")
+            waiting = Waiting(self, request_id, question, topic)
+            if self._waiting_bytes + waiting.size > MAX_WAIT_BYTES:
+                raise WireError(f"waits for more than {MAX_WAIT_BYTES} bytes of keys on one connection")
+            self._waiting_bytes += waiting.size
+            waiting.timer = asyncio.get_running_loop().call_later(min(seconds, MAX_WAIT_SECONDS), self._expire, waiting)
+            self._waiting.add(waiting)
+            self._hub.wait(waiting)
 
     def _expire(self, waiting: Waiting) -> None:
         self._waiting.discard(waiting)
+        self._waiting_bytes -= waiting.size
         self._hub.forget(waiting)
-        self._send(waiting.request_id, encode(Unchanged()))
+        self.send(waiting.request_id, encode(waiting.question.in_vain()))
 
-    def _send(self, request_id: int, body: bytes) -> None:
+    def send(self, request_id: int, body: bytes) -> None:
+        """Send an answer, unless the connection is about to end."""
         if not self.transport.is_closing():
             self.transport.write(frame(request_id, body))
 
-    def _refuse(self, reason: str) -> None:
-        _log.info("rdzv tcp server: disconnecting %s: %s", self.transport.get_extra_info("peername"), reason)
-        self._send(0, encode(Refused(PROTOCOL, reason)))
+    def answer(self, request_id: int, answer: Answer) -> None:
+        """The same for an answer that is for this client alone."""
+        if not self.transport.is_closing():
+            self.transport.write(framed(request_id, answer))
+
+    def _refuse(self, reason: WireError) -> None:
+        level = logging.WARNING if isinstance(reason, Denied) else logging.INFO
+        _log.log(level, "rdzv tcp server: refused %s: %s", self.transport.get_extra_info("peername"), reason)
+        self.send(0, encode(Refused(PROTOCOL, str(reason))))
         self.transport.close()
         # A peer that does not even take the refusal is not waited for.
         asyncio.get_running_loop().call_later(HELLO_SECONDS, self.transport.abort)

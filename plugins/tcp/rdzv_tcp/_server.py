@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import weakref
@@ -12,21 +13,33 @@ from rdzv_core.endpoint import HostPort
 from rdzv_tcp._hub import Hub
 from rdzv_tcp._listen import BACKLOG, bound_addresses, listen
 from rdzv_tcp._peer import Peer
+from rdzv_tcp._settings import Settings
+from rdzv_tcp._tls_door import TlsDoor
+
+_log = logging.getLogger("rdzv_tcp")
 
 
 class TcpServer:
-    """A store that serves its clients until it is stopped; its memory is gone then.
+    """A store that serves its clients until it is stopped; without a data directory its memory is gone then.
 
     It is bound, and accepts connections, from its creation on; they are answered from `start` or `run` on. One of
-    the two is called, once. Raises `OSError` on creation where `endpoint` can not be bound. Thread-safe.
+    the two is called, once. Raises `OSError` on creation where `endpoint` can not be bound or the data
+    directory not be used, `RendezvousStateError` where that is spoiled. Thread-safe.
     """
 
-    def __init__(self, endpoint: HostPort, *, elect: bool = False) -> None:
+    def __init__(self, endpoint: HostPort, settings: Settings | None = None, *, elect: bool = False) -> None:
         self._listeners = listen(endpoint, elect=elect)
+        self.settings = settings = settings or Settings()
         self.addresses = bound_addresses(self._listeners)
         self.endpoint = HostPort(endpoint.host, self.addresses[0].port)
         """Where clients reach it: the host that was given, and the port that was bound."""
-        self._hub = Hub()
+        try:
+            # Only who has bound the endpoint touches the data directory: an election is decided before.
+            self._hub = Hub(settings)
+        except BaseException:
+            for listener in self._listeners:
+                listener.close()
+            raise
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._thread: threading.Thread | None = None
@@ -43,7 +56,19 @@ class TcpServer:
         if self._failure is not None:
             self.stop()
             raise self._failure
+        if exposed := self.exposure():
+            _log.warning("rdzv tcp server: %s", exposed)
         return self
+
+    def exposure(self) -> str:
+        """Say who can do what without being asked for anything; empty if only this machine can, or nobody."""
+        open_to = [str(address) for address in self.addresses if not address.is_loopback()]
+        if not open_to or not self.settings.open_to_all:
+            return ""
+        return (
+            f"whoever reaches {', '.join(open_to)} can read and change every run: there is no authentication; "
+            "set auth_token, or tls_cert and tls_client_ca, or listen on a network that you trust"
+        )
 
     def stop(self) -> None:
         """Disconnect everybody, end the thread and close every socket. Idempotent; not for a server that `run`s."""
@@ -58,19 +83,26 @@ class TcpServer:
                 thread.join()
             for listener in self._listeners:
                 listener.close()
+            if self._hub.journal is not None:
+                self._hub.journal.close()
 
     async def run(self, on_serving: Callable[[asyncio.Event], None]) -> None:
         """Serve in the running loop; `on_serving` is called with the event that ends it."""
         self._loop = loop = asyncio.get_running_loop()
         servers = [
-            await loop.create_server(lambda: Peer(self._hub), sock=listener, backlog=BACKLOG)
-            for listener in self._listeners
+            await loop.create_server(self._new_peer, sock=listener, backlog=BACKLOG) for listener in self._listeners
         ]
         on_serving(self._stopping)
         await self._stopping.wait()
         for server in servers:
             server.close()
         await self._disconnect_all()
+        if self._hub.committer is not None:
+            await self._hub.committer.close()
+
+    def _new_peer(self) -> asyncio.BaseProtocol:
+        tls = self.settings.tls
+        return Peer(self._hub) if tls is None else TlsDoor(self._hub, tls)
 
     async def _disconnect_all(self) -> None:
         # A connection that was just accepted becomes a peer some turns of the loop later.
@@ -101,6 +133,8 @@ class TcpServer:
             if descriptor >= 0:
                 os.dup2(nowhere, descriptor, inheritable=False)
         os.close(nowhere)
+        if self._hub.journal is not None:
+            self._hub.journal.close()  # the lock is the parent's: closing a copy does not give it up
         self._thread, self._stop_lock = None, threading.Lock()
         _abandoned.append(self)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+import time
 import weakref
 from collections.abc import Callable
 
@@ -12,7 +13,10 @@ from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._client import Client, Reply, release_client, share_client
 from rdzv_tcp._connection import Call
-from rdzv_tcp._wire import NONCE_BYTES, Answer, Request
+from rdzv_tcp._message import NONCE_BYTES, Message
+from rdzv_tcp._security import NO_CREDENTIALS, Credentials
+from rdzv_tcp._server_messages import Failed
+from rdzv_tcp._wire import Answer, Request
 
 _CLOSE_SECONDS = 1.0
 
@@ -20,11 +24,12 @@ _CLOSE_SECONDS = 1.0
 class Session:
     """One user of an endpoint's client. Thread-safe; after `close` every call raises `RendezvousConnectionError`."""
 
-    def __init__(self, endpoint: HostPort, read_timeout: float) -> None:
+    def __init__(self, endpoint: HostPort, read_timeout: float, credentials: Credentials = NO_CREDENTIALS) -> None:
         self.endpoint = endpoint
+        self._credentials = credentials
         self.read_timeout = read_timeout
         """Seconds that a request may take altogether, connecting again included."""
-        self._client: Client = share_client(endpoint)
+        self._client: Client = share_client(endpoint, credentials)
         self._state = threading.Condition()
         self._calls: set[Call] = set()
         self._closed = False
@@ -35,26 +40,64 @@ class Session:
         """Say whether `close` was called."""
         return self._closed
 
+    @property
+    def durable(self) -> bool:
+        """Say whether the server that was last connected to keeps registers on disk."""
+        return self._client.durable
+
+    @property
+    def guarded(self) -> bool:
+        """Say whether that server and its clients know each other, and nobody can read along."""
+        return self._client.guarded
+
     def connect(self, seconds: float, before_attempt: Callable[[], str] = str) -> None:
         """Be connected within `seconds`; see `Client.connect`."""
-        with _Entered(self) as call:
+        call = self._enter()
+        try:
             self._client.connect(call, seconds, before_attempt)
+        finally:
+            self._leave(call)
 
     def read(self, make: Callable[[], Request], seconds: float | None = None) -> Answer:
         """Ask something that may be asked any number of times; `make` is called anew for each."""
-        with _Entered(self) as call:
+        call = self._enter()
+        try:
             return self._client.request(call, make, self.read_timeout if seconds is None else seconds).answer
+        finally:
+            self._leave(call)
+
+    def wait(self, make: Callable[[float], Request], timeout: float, in_vain: type[Message]) -> Answer:
+        """Ask what is answered later, until the answer is not `in_vain` or `timeout` seconds have passed.
+
+        `make` is given how many seconds the server may wait. Half of the read timeout is waited, half is for the
+        answer: a server that has stopped is noticed in time.
+        """
+        end = time.monotonic() + timeout
+        half = self.read_timeout / 2
+        while True:
+            until = min(end, time.monotonic() + half)
+            answer = self.read(lambda: make(until - time.monotonic()), 2 * half)  # noqa: B023
+            if not isinstance(answer, in_vain) or time.monotonic() >= end:
+                return answer
 
     def write(self, request: Request) -> Reply:
         """Send something that the server does once for its nonce, however often it arrives."""
-        with _Entered(self) as call:
-            return self._client.request(call, lambda: request, self.read_timeout, once=True)
+        call = self._enter()
+        try:
+            reply = self._client.request(call, lambda: request, self.read_timeout, once=True)
+        finally:
+            self._leave(call)
+        if isinstance(reply.answer, Failed):
+            raise RendezvousConnectionError(
+                f"tcp backend at '{self.endpoint}': the server could not keep a write on disk: {reply.answer.reason}"
+            )
+        return reply
 
     def share(self) -> Session:
         """Give another session on the same connection."""
         if self._closed:
             raise self.closed_error()
-        return Session(self.endpoint, self.read_timeout)
+        return Session(self.endpoint, self.read_timeout, self._credentials)
 
     def close(self) -> None:
         """End this session's calls, and the connection if nobody else uses it. Idempotent; takes a second at most."""
@@ -62,12 +105,27 @@ class Session:
             if self._closed:
                 return
             self._closed = True
-            calls = list(self._calls)
+            calls = self._calls.copy()
         for call in calls:
             call.abort()
         release_client(self._client)
         with self._state:
             self._state.wait_for(lambda: not self._calls, timeout=_CLOSE_SECONDS)
+
+    def _enter(self) -> Call:
+        # Without the lock: `close` says that it closes and then looks whom to end, and this is the other way round.
+        call = Call()
+        self._calls.add(call)
+        if self._closed:
+            self._leave(call)
+            raise self.closed_error()
+        return call
+
+    def _leave(self, call: Call) -> None:
+        self._calls.discard(call)
+        if self._closed:
+            with self._state:
+                self._state.notify_all()
 
     def closed_error(self) -> RendezvousConnectionError:
         """Give the error of a call after `close`."""
@@ -76,40 +134,26 @@ class Session:
         )
 
 
-class _Entered:
-    """A call of a session, for as long as it lasts."""
-
-    __slots__ = ("_call", "_session")
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._call = Call()
-
-    def __enter__(self) -> Call:
-        session = self._session
-        with session._state:
-            if session._closed:
-                raise session.closed_error()
-            session._calls.add(self._call)
-        return self._call
-
-    def __exit__(self, *_: object) -> None:
-        session = self._session
-        with session._state:
-            session._calls.discard(self._call)
-            if session._closed and not session._calls:
-                session._state.notify_all()
-
-
 def new_nonce() -> bytes:
     """Give the name of a write: random, never used before or after."""
-    return secrets.token_bytes(NONCE_BYTES)
+    try:
+        return _nonces.pop()
+    except IndexError:
+        # To ask the system for each costs as much as sending it.
+        drawn = secrets.token_bytes(_NONCES_AT_ONCE * NONCE_BYTES)
+        fresh = [drawn[start : start + NONCE_BYTES] for start in range(0, len(drawn), NONCE_BYTES)]
+        nonce = fresh.pop()
+        _nonces.extend(fresh)
+        return nonce
 
 
+_NONCES_AT_ONCE = 64
+_nonces: list[bytes] = []
 _alive: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
 def _after_fork_in_child() -> None:
+    _nonces.clear()  # the parent goes on using them
     # The threads whose calls these were stayed in the parent, and may have held the locks.
     for session in list(_alive):
         session._state, session._calls = threading.Condition(), set()

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
+from rdzv_tcp import _server_messages as wire
+from rdzv_tcp._security import NO_CREDENTIALS, Credentials
+from rdzv_tcp._server_messages import Healthy
 from rdzv_tcp._session import Session, new_nonce
 from rdzv_tcp._wire import MAX_STATE_BYTES, Absent, Delete, Done, Kept, RawGet, RawSet, Value
+
+
+class Health(NamedTuple):
+    """How a server is. `uptime` is in seconds; `data_dir` is empty if it keeps nothing on disk."""
+
+    server: str
+    version: str
+    uptime: float
+    connections: int
+    registers: int
+    data_dir: str
 
 
 class TcpStore:
@@ -15,8 +31,8 @@ class TcpStore:
     seconds without an answer. It connects when it is first used. A backend's own `raw_store` closes with the backend.
     """
 
-    def __init__(self, host: str, port: int, timeout: float = 60) -> None:
-        self._session = Session(HostPort(host, port), timeout)
+    def __init__(self, host: str, port: int, timeout: float = 60, credentials: Credentials = NO_CREDENTIALS) -> None:
+        self._session = Session(HostPort(host, port), timeout, credentials)
 
     @classmethod
     def over(cls, session: Session) -> TcpStore:
@@ -68,6 +84,14 @@ class TcpStore:
                 "but who deleted it is not known"
             )
         return isinstance(answer, Done)
+
+    def health(self) -> Health:
+        """Ask the server how it is."""
+        answer = self._session.read(wire.Health)
+        assert isinstance(answer, Healthy), answer
+        return Health(
+            answer.server, answer.version, answer.uptime, answer.connections, answer.registers, answer.data_dir
+        )
 
     def close(self) -> None:
         """Let go of the connection. Idempotent."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from rdzv_core import RendezvousStateError
 from rdzv_core.envelope import seal, unseal
@@ -20,6 +20,17 @@ class Record(NamedTuple):
     value: bytes
     token: bytes
     fault: str | None = None
+
+
+class Change(NamedTuple):
+    """What one request did: `record` is what `key` holds now, None if it was deleted."""
+
+    key: str
+    record: Record | None
+    nonce: bytes
+
+
+WriteRequest: TypeAlias = Set | Delete | RawSet
 
 
 class Table:
@@ -41,7 +52,7 @@ class Table:
 
     def token(self, key: str) -> bytes | None:
         """Give the token of what is there, corrupt or not."""
-        record = self._records.get(key)
+        record = self._record(key)
         return None if record is None else record.token
 
     def get(self, request: Get) -> Answer:
@@ -50,57 +61,107 @@ class Table:
 
     def look(self, key: str) -> Answer:
         """Give what is at `key`: `Found`, `Absent` or `Corrupt`."""
-        record = self._records.get(key)
+        record = self._record(key)
         if record is None:
             return Absent()
         return Found(record.value, record.token) if record.fault is None else Corrupt(record.fault)
 
+    def write(self, request: WriteRequest) -> Answer:
+        """Do what a request asks for, at most once."""
+        if isinstance(request, Set):
+            return self.set(request)
+        return self.delete(request) if isinstance(request, Delete) else self.raw_set(request)
+
     def set(self, request: Set) -> Answer:
         """Write if the expected token is the current one; else give what is there."""
-        if request.nonce in self._applied:
+        if self._is_applied(request.nonce):
             return Done()
-        record = self._records.get(request.key)
+        record = self._record(request.key)
         current = None if record is None else record.token
         if (record is not None and record.fault is not None) or current != request.expected:
             return self.look(request.key)
-        self._write(request.key, Record(request.state, request.nonce))
+        self.apply(Change(request.key, Record(request.state, request.nonce), request.nonce))
         return Done()
 
     def delete(self, request: Delete) -> Answer:
         """Delete if the expected token is the current one, or none is expected."""
-        if request.nonce in self._applied:
+        if self._is_applied(request.nonce):
             return Done()
         current = self.token(request.key)
         if current is None or (request.expected is not None and request.expected != current):
             return Kept()
-        del self._records[request.key]
-        self._remember(request.nonce)
+        self.apply(Change(request.key, None, request.nonce))
         return Done()
 
     def raw_get(self, request: RawGet) -> Answer:
         """Give the record as a store would keep it: a state in its envelope, anything else as it is."""
-        record = self._records.get(request.key)
+        record = self._record(request.key)
         if record is None:
             return Absent()
         return Value(seal(record.value, record.token) if record.fault is None else record.value)
 
     def raw_set(self, request: RawSet) -> Answer:
         """Put a value there. The token is the request's, not the envelope's: an old value revives no old token."""
-        if request.nonce in self._applied:
+        if self._is_applied(request.nonce):
             return Done()
         try:
             record = Record(unseal(request.value)[0], request.nonce)
         except RendezvousStateError as error:
             record = Record(request.value, request.nonce, str(error))
-        self._write(request.key, record)
+        self.apply(Change(request.key, record, request.nonce))
         return Done()
 
-    def _write(self, key: str, record: Record) -> None:
-        self._records[key] = record
-        self._remember(record.token)
+    def apply(self, change: Change) -> None:
+        """Make a change, whatever was there, and remember its nonce."""
+        if change.record is None:
+            self._records.pop(change.key, None)
+        else:
+            self._records[change.key] = change.record
+        self.remember(change.nonce)
 
-    def _remember(self, nonce: bytes) -> None:
+    def restore(self, incarnation: bytes, records: dict[str, Record]) -> None:
+        """Become what another table was, without a memory of its writes: `remember` those in their order."""
+        self.incarnation, self._records = incarnation, records
+        self._applied.clear()
+        self._applied_in_order.clear()
+
+    def copy_out(self) -> tuple[dict[str, Record], list[bytes]]:
+        """Give a copy of the records, and the remembered nonces in their order."""
+        return dict(self._records), list(self._applied_in_order)
+
+    def _record(self, key: str) -> Record | None:
+        return self._records.get(key)
+
+    def _is_applied(self, nonce: bytes) -> bool:
+        return nonce in self._applied
+
+    def remember(self, nonce: bytes) -> None:
+        """Recognise a write if it comes again."""
         self._applied.add(nonce)
         self._applied_in_order.append(nonce)
         if len(self._applied_in_order) > REMEMBERED_WRITES:
             self._applied.discard(self._applied_in_order.popleft())
+
+
+class Draft(Table):
+    """What a table would be after requests whose effect is not certain yet; the table itself stays as it is.
+
+    `changes`, applied to the table in order, make it what the draft is.
+    """
+
+    def __init__(self, base: Table) -> None:
+        super().__init__()
+        self._base = base
+        self._touched: set[str] = set()
+        self.changes: list[Change] = []
+
+    def apply(self, change: Change) -> None:
+        super().apply(change)
+        self._touched.add(change.key)
+        self.changes.append(change)
+
+    def _record(self, key: str) -> Record | None:
+        return super()._record(key) if key in self._touched else self._base._record(key)
+
+    def _is_applied(self, nonce: bytes) -> bool:
+        return super()._is_applied(nonce) or self._base._is_applied(nonce)

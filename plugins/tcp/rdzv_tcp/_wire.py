@@ -7,9 +7,37 @@ outside the body, so that one encoded body can answer any number of waiting requ
 from __future__ import annotations
 
 import struct
-from typing import Annotated, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
+
+from rdzv_tcp._member_messages import (
+    Changed,
+    Claim,
+    Ended,
+    Enter,
+    Entered,
+    Leave,
+    Members,
+    Renew,
+    View,
+    WaitMembers,
+)
+from rdzv_tcp._message import Message, Nonce
+from rdzv_tcp._server_messages import Challenge, Failed, Health, Healthy, Proof
+from rdzv_tcp._store_messages import (
+    Count,
+    Missing,
+    NoInteger,
+    Over,
+    StoreAdd,
+    StoreCompareSet,
+    StoreCount,
+    StoreDelete,
+    StoreGet,
+    StoreSet,
+    Values,
+)
 
 PROTOCOL: Final = 1
 """The version that both sides must speak; the shapes of `Hello`, `Welcome` and `Refused` never change."""
@@ -21,33 +49,28 @@ MAX_FRAME_BYTES: Final = MAX_STATE_BYTES + 64 * 1024
 MAX_HELLO_BYTES: Final = 1024
 """The longest first frame: a peer that has not introduced itself costs no more than this."""
 
-NONCE_BYTES: Final = 16
-
 HEADER: Final = struct.Struct(">II")
-
-Nonce: TypeAlias = Annotated[bytes, msgspec.Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
 
 
 class WireError(Exception):
     """The peer sent what is no frame or no message; the connection can not go on."""
 
 
-class _Message(msgspec.Struct, array_like=True, gc=False):
-    """A message: an array of its tag and its fields in order; a later version may append fields."""
-
-
 # What a client sends. Its first frame is Hello; the answer to a request carries the request's id.
 
 
-class Hello(_Message, tag="hello"):
+class Hello(Message, tag="hello"):
+    """`challenge` is 32 random bytes from a client that has a secret, and wants the server's proof; else empty."""
+
     protocol: int
+    challenge: bytes = b""
 
 
-class Get(_Message, tag="get"):
+class Get(Message, tag="get"):
     key: str
 
 
-class Set(_Message, tag="set"):
+class Set(Message, tag="set"):
     """Write `state` if the register's token is `expected` (None: if there is none). `nonce` becomes the token."""
 
     key: str
@@ -56,7 +79,7 @@ class Set(_Message, tag="set"):
     expected: bytes | None
 
 
-class Delete(_Message, tag="delete"):
+class Delete(Message, tag="delete"):
     """Delete the register if its token is `expected` (None: whatever is there)."""
 
     key: str
@@ -64,7 +87,7 @@ class Delete(_Message, tag="delete"):
     expected: bytes | None
 
 
-class Wait(_Message, tag="wait"):
+class Wait(Message, tag="wait"):
     """Answer as soon as the register's token is not `token` (None: as soon as there is a state), or `Unchanged`."""
 
     key: str
@@ -72,11 +95,11 @@ class Wait(_Message, tag="wait"):
     seconds: float
 
 
-class RawGet(_Message, tag="raw-get"):
+class RawGet(Message, tag="raw-get"):
     key: str
 
 
-class RawSet(_Message, tag="raw-set"):
+class RawSet(Message, tag="raw-set"):
     """Put `value` there whatever was there: a sealed envelope becomes a state, anything else a corrupt record."""
 
     key: str
@@ -87,58 +110,81 @@ class RawSet(_Message, tag="raw-set"):
 # What a server answers.
 
 
-class Welcome(_Message, tag="welcome"):
-    """`incarnation` is new whenever the server's memory is; `server` says who it is, for error messages only."""
+class Welcome(Message, tag="welcome"):
+    """`incarnation` is new whenever the server's memory is; `server` says who it is, for error messages only.
+
+    `proof` answers the client's challenge. `durable`: registers are kept on disk. `guarded`: nobody is served without
+    credentials.
+    """
 
     protocol: int
     incarnation: bytes
     server: str
+    proof: bytes = b""
+    durable: bool = False
+    guarded: bool = False
 
 
-class Refused(_Message, tag="refused"):
+class Refused(Message, tag="refused"):
     """The last frame before the server closes the connection, with the id 0."""
 
     protocol: int
     reason: str
 
 
-class Found(_Message, tag="found"):
+class Found(Message, tag="found"):
     state: bytes
     token: Nonce
 
 
-class Absent(_Message, tag="absent"):
+class Absent(Message, tag="absent"):
     pass
 
 
-class Corrupt(_Message, tag="corrupt"):
+class Corrupt(Message, tag="corrupt"):
     reason: str
 
 
-class Done(_Message, tag="done"):
+class Done(Message, tag="done"):
     """The write took effect: by this request, or by an earlier one with its nonce."""
 
 
-class Kept(_Message, tag="kept"):
+class Kept(Message, tag="kept"):
     """The deletion changed nothing: there was nothing, or the token was another."""
 
 
-class Unchanged(_Message, tag="unchanged"):
+class Unchanged(Message, tag="unchanged"):
     pass
 
 
-class Value(_Message, tag="value"):
+class Value(Message, tag="value"):
     value: bytes
 
 
-Request: TypeAlias = Hello | Get | Set | Delete | Wait | RawGet | RawSet
-Answer: TypeAlias = Welcome | Refused | Found | Absent | Corrupt | Done | Kept | Unchanged | Value
+RegisterRequest: TypeAlias = Get | Set | Delete | Wait | RawGet | RawSet
+MemberRequest: TypeAlias = Claim | Enter | Renew | Leave | Members | WaitMembers
+StoreRequest: TypeAlias = StoreSet | StoreGet | StoreCompareSet | StoreAdd | StoreDelete | StoreCount
+Request: TypeAlias = Hello | Proof | Health | RegisterRequest | MemberRequest | StoreRequest
+
+RegisterAnswer: TypeAlias = Found | Absent | Corrupt | Done | Kept | Unchanged | Value
+MemberAnswer: TypeAlias = Entered | Ended | View | Changed | Done | Unchanged
+StoreAnswer: TypeAlias = Values | Missing | Count | NoInteger | Over | Value | Done | Kept | Absent
+Answer: TypeAlias = Welcome | Refused | Challenge | Failed | Healthy | RegisterAnswer | MemberAnswer | StoreAnswer
 
 decode_request: Final = msgspec.msgpack.Decoder(Request).decode
 decode_answer: Final = msgspec.msgpack.Decoder(Answer).decode
-encode: Final = msgspec.msgpack.Encoder().encode
+_encoder: Final = msgspec.msgpack.Encoder()
+encode: Final = _encoder.encode
 
 
 def frame(request_id: int, body: bytes) -> bytes:
     """Give the frame that carries `body`."""
     return HEADER.pack(len(body), request_id) + body
+
+
+def framed(request_id: int, message: Message) -> bytearray:
+    """Give the frame that carries `message`, which is copied once."""
+    data = bytearray(HEADER.size)
+    _encoder.encode_into(message, data, HEADER.size)
+    HEADER.pack_into(data, 0, len(data) - HEADER.size, request_id)
+    return data

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 
 import click
 
+from rdzv_core import RendezvousError
 from rdzv_tcp._endpoint import read_endpoint
+from rdzv_tcp._security import read_secret, serving_tls
 from rdzv_tcp._server import TcpServer
+from rdzv_tcp._settings import Settings
 
 
 @click.command()
@@ -19,33 +23,64 @@ from rdzv_tcp._server import TcpServer
     metavar="HOST[:PORT]",
     help="Where to listen; the port is 29400 if not given, 0 takes a free one.",
 )
-def serve(endpoint: str) -> None:
+@click.option("--data-dir", metavar="DIR", help="Keep registers there, so that they outlive this process.")
+@click.option(
+    "--fsync/--no-fsync",
+    default=True,
+    show_default=True,
+    help="With --data-dir: answer a write only when it is on the disk; else a power cut can lose the last ones.",
+)
+@click.option("--auth-token-file", metavar="FILE", help="The secret that clients must know.")
+@click.option("--tls-cert", metavar="FILE", help="Speak TLS, with this certificate (PEM).")
+@click.option("--tls-key", metavar="FILE", help="Its key (PEM), if that is not in the same file.")
+@click.option("--tls-ca", metavar="FILE", help="Let in only clients with a certificate of these authorities (PEM).")
+@click.option("--max-connections", type=click.IntRange(min=1), help="How many clients to serve at once.")
+def serve(
+    endpoint: str,
+    data_dir: str | None,
+    fsync: bool,
+    auth_token_file: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+    tls_ca: str | None,
+    max_connections: int | None,
+) -> None:
     """Serve a tcp store that outlives the nodes, until SIGTERM or Ctrl-C.
 
-    Prints the address to give to the nodes on one line. What it holds is kept in memory and gone when it ends.
+    Prints the address to give to the nodes on one line. Without --data-dir what it holds is gone when it ends.
     """
+    _allow_many_connections()
     try:
-        server = TcpServer(read_endpoint(endpoint))
+        secret, tls = read_secret(None, auth_token_file), serving_tls(tls_cert, tls_key, tls_ca)
+        server = TcpServer(read_endpoint(endpoint), Settings(secret, tls, data_dir, fsync, max_connections))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
         raise click.ClickException(
             f"can not serve at {endpoint!r}: {error.strerror or error}; give an address of this machine and a port "
             "that is free, or port 0"
+            if data_dir is None
+            else f"can not serve at {endpoint!r} with the data directory {data_dir!r}: {error.strerror or error}"
         ) from error
+    except RendezvousError as error:
+        raise click.ClickException(f"can not serve at {endpoint!r}: {error}") from error
     with server:
         asyncio.run(server.run(lambda stopping: _announce(server, stopping)))
+
+
+def _allow_many_connections() -> None:
+    """Use all the descriptors that the system lets this process have, as each connection takes one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):  # macOS calls the hard limit infinite and then refuses it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _announce(server: TcpServer, stopping: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    open_to_all = [str(address) for address in server.addresses if not address.is_loopback()]
-    if open_to_all:
-        click.echo(
-            f"warning: whoever reaches {', '.join(open_to_all)} can read and change every run: "
-            "there is no authentication; listen on a network that you trust",
-            err=True,
-        )
+    if exposed := server.exposure():
+        click.echo(f"warning: {exposed}", err=True)
     click.echo(str(server.endpoint))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from rdzv_core import RendezvousParameters
 from rdzv_tcp._endpoint import read_endpoint
+from rdzv_tcp._security import client_credentials
 from rdzv_tcp._store import TcpStore
 
 
 def corrupt(params: RendezvousParameters) -> None:
     """Spoil the register of `params` behind the backend's back."""
     endpoint = read_endpoint(params.endpoint)
-    with TcpStore(endpoint.host, endpoint.port, timeout=10) as store:
+    with TcpStore(endpoint.host, endpoint.port, 10, client_credentials(params)) as store:
         store.set(params.key, b"not what the backend wrote")

@@ -11,10 +11,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer
+from rdzv_tcp import _wire as wire
+from rdzv_tcp._frames import FrameReader
 
 from rdzv_core import RendezvousParameters, create_backend
 
@@ -67,9 +69,9 @@ def free_port(free_ports: Iterator[int]) -> int:
 class ServerProcess:
     """`rdzv serve` in a process of its own."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, *options: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", endpoint],
+            [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", endpoint, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -109,8 +111,8 @@ def serve_module() -> Iterator[Callable[..., ServerProcess]]:
 def _starting() -> Iterator[Callable[..., ServerProcess]]:
     started: list[ServerProcess] = []
 
-    def start(endpoint: str = "127.0.0.1:0") -> ServerProcess:
-        started.append(ServerProcess(endpoint))
+    def start(endpoint: str = "127.0.0.1:0", *options: str) -> ServerProcess:
+        started.append(ServerProcess(endpoint, *options))
         return started[-1]
 
     yield start
@@ -261,3 +263,107 @@ def descriptors() -> Callable[[], set[tuple[str, str]]]:
         return found
 
     return look
+
+
+class RawPeer:
+    """A connection to a server on which a test says whatever it likes."""
+
+    def __init__(self, server: TcpServer, hello: bool = True) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", server.endpoint.port), timeout=20)
+        self._reader: FrameReader[wire.Answer] = FrameReader(wire.decode_answer, wire.MAX_FRAME_BYTES)
+        self._last_id = 0
+        self.welcome = self.ask(wire.Hello(wire.PROTOCOL)) if hello else None
+
+    def say(self, message: Any) -> None:
+        """Send a message with the next id."""
+        self._last_id += 1
+        self.socket.sendall(wire.frame(self._last_id, wire.encode(message)))
+
+    def hear(self) -> tuple[int, wire.Answer] | None:
+        """Give the next answer, None at the end of the connection."""
+        while (taken := self._reader.take()) is None:
+            try:
+                data = self.socket.recv(65536)
+            except ConnectionResetError:
+                return None
+            if not data:
+                return None
+            self._reader.feed(data)
+        return taken
+
+    def ask(self, message: Any) -> wire.Answer | None:
+        """Say something, and give what is heard next."""
+        self.say(message)
+        taken = self.hear()
+        return None if taken is None else taken[1]
+
+    def pipeline(self, messages: list[Any]) -> list[wire.Answer]:
+        """Say all, from a thread of its own, and give as many answers in the order of what was said."""
+        first = self._last_id + 1
+        saying = threading.Thread(target=lambda: [self.say(message) for message in messages])
+        saying.start()
+        heard = dict(taken for taken in (self.hear() for _ in messages) if taken is not None)
+        saying.join(20)
+        return [heard[number] for number in range(first, first + len(messages))]
+
+
+@pytest.fixture
+def raw_peer() -> Iterator[Callable[..., RawPeer]]:
+    """Connect to servers without a client."""
+    opened: list[RawPeer] = []
+
+    def connect(server: TcpServer, **options: Any) -> RawPeer:
+        opened.append(RawPeer(server, **options))
+        return opened[-1]
+
+    yield connect
+    for peer in opened:
+        peer.socket.close()
+
+
+class Authority(NamedTuple):
+    """A certificate authority, and a certificate of 127.0.0.1 and localhost with its key; PEM files."""
+
+    ca: str
+    cert: str
+    key: str
+
+
+def _openssl(*arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=60)
+
+
+def _new_authority(directory: Path, names: str) -> Authority:
+    directory.mkdir()
+    ca, ca_key, cert, key, request, extensions = (
+        str(directory / name) for name in ("ca.pem", "ca.key", "cert.pem", "cert.key", "cert.csr", "extensions")
+    )
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    subject = ["-days", "2", "-subj", "/CN=test authority", "-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+    _openssl("req", "-x509", *curve, "-keyout", ca_key, "-out", ca, *subject)
+    _openssl("req", *curve, "-keyout", key, "-out", request, "-subj", "/CN=node")
+    # The key identifiers are what Python 3.13's strict checks ask for.
+    Path(extensions).write_text(
+        f"subjectAltName={names}\nbasicConstraints=CA:FALSE\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+    )
+    signer = ["-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "2", "-extfile", extensions]
+    _openssl("x509", "-req", "-in", request, "-out", cert, *signer)
+    return Authority(ca, cert, key)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The authority that the tests' servers and clients belong to."""
+    return _new_authority(tmp_path_factory.mktemp("tls") / "right", "IP:127.0.0.1,DNS:localhost")
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Another authority."""
+    return _new_authority(tmp_path_factory.mktemp("tls") / "wrong", "IP:127.0.0.1,DNS:localhost")
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority whose certificate is for another host."""
+    return _new_authority(tmp_path_factory.mktemp("tls") / "other", "DNS:node2.example")

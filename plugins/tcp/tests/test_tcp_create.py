@@ -299,7 +299,7 @@ def test_a_name_that_means_loopback_here_is_warned_of(
 
 def test_a_server_and_a_client_of_different_versions_say_so(server: TcpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client of another protocol version is refused at once, with both versions and what to install."""
-    monkeypatch.setattr("rdzv_tcp._dial.PROTOCOL", 99)
+    monkeypatch.setattr("rdzv_tcp._introduce.PROTOCOL", 99)
     began = time.monotonic()
     params = RendezvousParameters("tcp", str(server.endpoint), "r", 1, 1, is_host=False, read_timeout=30)
     with pytest.raises(RendezvousConnectionError, match=r"protocol version 1, the client version 99.*rdzv-tcp"):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend
+from rdzv_tcp import _wire as wire
 
 Open = Callable[..., TcpBackend]
 InThreads = Callable[..., list[Any]]
@@ -126,3 +127,32 @@ def test_many_waiters_of_large_states_all_wake(open_backend: Open, in_threads: I
     results = in_threads(41, lambda n: waiter.wait_state(None, 60) if n else writer.set_state(large))
     written = token_of(results[0])
     assert results[1:] == [(True, (large, written))] * 40
+
+
+@pytest.mark.parametrize("what", ["register", "store"])
+def test_what_many_wait_for_is_encoded_once(
+    what: str, open_backend: Open, in_threads: InThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One write, twenty who wait for it, of the register or of a key of a round's store: the value is encoded once."""
+    backend = open_backend("127.0.0.1:0")
+    assert backend._hosting is not None
+    hub = backend._hosting.server._hub
+    encoded: list[Any] = []
+
+    def encode(message: Any) -> bytes:
+        encoded.append(message)
+        return wire.encode(message)
+
+    monkeypatch.setattr("rdzv_tcp._hub.encode", encode)
+
+    def act(number: int) -> Any:
+        store = backend.store("p")
+        if number:
+            return store.get("k", 60) if what == "store" else backend.wait_state(None, 60)
+        while sum(map(len, list(hub._waiting.values()))) < 20:
+            assert backend.raw_store.get("nothing") is None
+        return store.set("k", b"value") if what == "store" else backend.set_state(b"value")
+
+    woken = in_threads(21, act)[1:]
+    assert woken == 20 * (woken[:1])
+    assert len(encoded) == 1

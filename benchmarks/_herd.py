@@ -1,0 +1,129 @@
+"""Thousands of clients in one process: bare connections that speak the protocol, without the library's client.
+
+Run as a process: `python -m benchmarks._herd waiters|members|renewals endpoint key count`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import secrets
+import sys
+import time
+
+from rdzv_tcp._member_messages import Enter, Members, Renew
+from rdzv_tcp._message import Message
+from rdzv_tcp._wire import HEADER, PROTOCOL, Hello, Wait, encode, frame
+
+from rdzv_core.endpoint import parse_endpoint
+
+TTL = 15.0
+AT_ONCE = 200
+
+
+class Connection(asyncio.Protocol):
+    """One connection; `answered` is called with each body. Bodies are told apart by their headers alone."""
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray()
+        self._asked: dict[int, asyncio.Future[int]] = {}
+        self._last = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while len(self._buffer) >= HEADER.size:
+            length, request_id = HEADER.unpack_from(self._buffer)
+            if len(self._buffer) < HEADER.size + length:
+                return
+            del self._buffer[: HEADER.size + length]
+            self._asked.pop(request_id).set_result(length)
+
+    def ask(self, request: Message) -> asyncio.Future[int]:
+        """Send a request; the future gives the length of its answer's body."""
+        self._last += 1
+        self._asked[self._last] = answer = self._loop.create_future()
+        self.transport.write(frame(self._last, encode(request)))
+        return answer
+
+
+async def connected(host: str, port: int, count: int) -> list[Connection]:
+    """Connect and greet."""
+    loop = asyncio.get_running_loop()
+    found: list[Connection] = []
+    while len(found) < count:
+        pairs = [loop.create_connection(Connection, host, port) for _ in range(min(AT_ONCE, count - len(found)))]
+        fresh = [connection for _, connection in await asyncio.gather(*pairs)]
+        await asyncio.gather(*(one.ask(Hello(PROTOCOL)) for one in fresh))
+        found += fresh
+    return found
+
+
+async def waiters(herd: list[Connection], key: str) -> None:
+    """Wait for `key` on each connection, again and again; say when the last was woken, by `time.monotonic`."""
+    while True:
+        waits = [one.ask(Wait(key, None, 60.0)) for one in herd]
+        # An answer to what was asked after the wait: the server has it.
+        await asyncio.gather(*(one.ask(Members("", 0, 0)) for one in herd))
+        print("waiting", flush=True)
+        sizes = await asyncio.gather(*waits)
+        print(time.monotonic(), min(sizes), flush=True)
+        if not await asyncio.to_thread(sys.stdin.readline):
+            return
+
+
+async def member(connection: Connection, key: str, entered: asyncio.Event, busy: bool) -> None:
+    """Renew thrice a ttl; `busy`: also wait for the head and see which place it has, as a node of a settled round."""
+    name = secrets.token_bytes(16)
+    await connection.ask(Enter("run-" + key, name, bytes(100), TTL, name))
+    waiting = connection.ask(Wait(key, None, TTL if busy else 3600.0))
+    await entered.wait()
+    sequence, renew_at, look_at, wait_until = 0, *(time.monotonic() + TTL * random.random() for _ in range(3))
+    if not busy:
+        look_at = wait_until = math.inf
+    while True:
+        due = min(renew_at, look_at, wait_until)
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        if due == renew_at:
+            sequence += 1
+            await connection.ask(Renew(name, sequence, None))
+            renew_at += TTL / 3
+        elif due == look_at:
+            await connection.ask(Members("run-" + key, 0, 8))
+            look_at += TTL * random.uniform(0.3, 0.45)
+        else:
+            await waiting
+            waiting = connection.ask(Wait(key, None, TTL))
+            wait_until += TTL
+
+
+async def members(herd: list[Connection], key: str, busy: bool) -> None:
+    """Be members until the end of stdin."""
+    entered = asyncio.Event()
+    tasks = [asyncio.create_task(member(one, key, entered, busy)) for one in herd]
+    await herd[0].ask(Members("", 0, 0))
+    entered.set()
+    print("there", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    for task in tasks:
+        if task.done():
+            task.result()
+        task.cancel()
+
+
+async def main(what: str, endpoint: str, key: str, count: int) -> None:
+    """Connect, and be what is asked for."""
+    there = parse_endpoint(endpoint, 0)
+    herd = await connected(there.host, there.port, count)
+    await (waiters(herd, key) if what == "waiters" else members(herd, key, busy=what == "members"))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])))

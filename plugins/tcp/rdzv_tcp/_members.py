@@ -1,0 +1,258 @@
+"""The memberships of all runs: who is there, until when. No I/O and no clock: the caller says what time it is."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import secrets
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from rdzv_tcp._member_messages import Ended, Enter, Entered, Leave, Members, Renew, View
+
+GRACE = 0.5
+"""The part of its ttl that a member is given to come back after its connection was lost.
+
+Who renews thrice a ttl, as handlers do, gets round to it once before that is over.
+"""
+
+STALL_SECONDS = 1.0
+REMEMBERED_RUNS = 4096
+REMEMBERED_ENDS = 16_384
+PAGE_BYTES = 4 * 1024 * 1024
+_ENTRY_BYTES = 32
+
+
+class Lease:
+    """One membership. It ends at `ends`, or at `cut` if nobody comes back who lost its connection."""
+
+    __slots__ = ("client", "cut", "ends", "id", "payload", "queued", "run", "sequence", "ttl")
+
+    def __init__(self, request: Enter, now: float) -> None:
+        self.id = request.member
+        self.run = request.run
+        self.payload = request.payload
+        self.ttl = request.ttl
+        self.client = request.client
+        self.sequence = 0
+        self.queued = math.inf
+        self.renew(now)
+
+    @property
+    def end(self) -> float:
+        """When it ends if nothing happens."""
+        return min(self.ends, self.cut)
+
+    def renew(self, now: float) -> None:
+        """Give it a whole ttl."""
+        self.ends, self.cut = now + self.ttl, math.inf
+
+
+class _Run:
+    """The members of one run in entry order; `version` is new with every change of the set or a payload."""
+
+    __slots__ = ("leases", "version", "whole")
+
+    def __init__(self) -> None:
+        self.leases: dict[bytes, Lease] = {}
+        self.version = 0
+        self.whole: View | None = None
+
+
+class _Client:
+    """A process that entered members, and how many connections it has."""
+
+    __slots__ = ("connections", "leases")
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.leases: dict[bytes, Lease] = {}
+
+
+class Memberships:
+    """Leases by run, in entry order. Not thread-safe: one thread owns it.
+
+    `end_due` is to be called at `next_end`; until it is, who is late is still there, and a renewal finds its lease:
+    so whatever arrived before it is called counts. A lease that has ended does not come back, nor does its id: the
+    latest that ended are remembered. `incarnation` is new with every object, and so are all versions.
+    """
+
+    def __init__(self) -> None:
+        self.incarnation = secrets.token_bytes(16)
+        self._runs: dict[str, _Run] = {}
+        self._empty: OrderedDict[str, None] = OrderedDict()
+        self._versions = itertools.count(1)
+        self._forgotten = 0
+        self._leases: dict[bytes, Lease] = {}
+        self._clients: dict[bytes, _Client] = {}
+        self._heap: list[tuple[float, int, Lease]] = []
+        self._serial = itertools.count()
+        self._ended: OrderedDict[bytes, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def version(self, run: str) -> bytes:
+        """Give what differs after every change of the set or of a payload."""
+        there = self._runs.get(run)
+        return self.incarnation + (self._forgotten if there is None else there.version).to_bytes(8, "big")
+
+    def enter(self, request: Enter, now: float) -> Entered | Ended:
+        """Put a new member behind all who are there."""
+        if request.member in self._ended:
+            return Ended()
+        if request.member not in self._leases:
+            lease = self._leases[request.member] = Lease(request, now)
+            run = self._runs.get(request.run)
+            if run is None:
+                run = self._runs[request.run] = _Run()
+            self._empty.pop(request.run, None)
+            run.leases[lease.id] = lease
+            self._clients.setdefault(lease.client, _Client()).leases[lease.id] = lease
+            self._queue(lease)
+            self._touch(run)
+        return Entered(self.incarnation)
+
+    def run_of(self, member: bytes) -> str | None:
+        """Give the run in which `member` is, None if it is not there."""
+        lease = self._leases.get(member)
+        return None if lease is None else lease.run
+
+    def renew(self, request: Renew, now: float) -> bool:
+        """Renew the lease, and replace the payload if there is one; False if there is no such member."""
+        lease = self._leases.get(request.member)
+        if lease is None:
+            return False
+        if request.sequence > lease.sequence:
+            lease.sequence = request.sequence
+            lease.renew(now)
+            if request.payload is not None:
+                lease.payload = request.payload
+                self._touch(self._runs[lease.run])
+        return True
+
+    def leave(self, request: Leave) -> None:
+        """End a membership, if it is still one."""
+        lease = self._leases.get(request.member)
+        if lease is None:
+            self._remember(request.member)
+        else:
+            self._end(lease)
+
+    def view(self, request: Members) -> View:
+        """Give those who are asked for, or as many of them as fit into `PAGE_BYTES`."""
+        run = self._runs.get(request.run)
+        if run is None:
+            return View(self.incarnation, self.version(request.run), 0, [])
+        whole = request.start == 0 and request.limit is None
+        if whole and run.whole is not None:
+            return run.whole
+        stop = None if request.limit is None else request.start + request.limit
+        asked = itertools.islice(run.leases.values(), request.start, stop)
+        view = View(self.incarnation, self.version(request.run), len(run.leases), _page(asked))
+        if whole:
+            run.whole = view
+        return view
+
+    # Connections
+
+    def connected(self, client: bytes) -> None:
+        """Note a connection of `client`: what it entered is no longer about to end for the want of one."""
+        there = self._clients.setdefault(client, _Client())
+        there.connections += 1
+        for lease in there.leases.values():
+            lease.cut = math.inf
+
+    def disconnected(self, client: bytes, now: float) -> None:
+        """Note the loss of a connection; after the last one of `client`, what it entered ends after its grace."""
+        there = self._clients[client]
+        there.connections -= 1
+        if there.connections:
+            return
+        for lease in there.leases.values():
+            lease.cut = now + GRACE * lease.ttl
+            self._queue(lease)
+        self._drop_if_unused(client, there)
+
+    def held_by(self, client: bytes) -> int:
+        """Give how many members `client` has."""
+        there = self._clients.get(client)
+        return 0 if there is None else len(there.leases)
+
+    # Time
+
+    def next_end(self) -> float | None:
+        """Give when to call `end_due`; None: there is nobody."""
+        return self._heap[0][0] if self._heap else None
+
+    def end_due(self, now: float) -> set[str]:
+        """End the leases that have run out; gives the runs in which there were some."""
+        changed = set()
+        while self._heap and self._heap[0][0] <= now:
+            due, _, lease = heapq.heappop(self._heap)
+            if lease.queued != due:
+                continue  # it ended otherwise, or stands in the heap for an earlier time
+            lease.queued = math.inf
+            if lease.end <= now:
+                changed.add(lease.run)
+                self._end(lease)
+            else:
+                self._queue(lease)
+        return changed
+
+    def forgive(self, stall: float, now: float) -> None:
+        """Give a fresh ttl to everybody who can not make up for `stall` seconds in which nobody looked."""
+        for lease in self._leases.values():
+            if stall > min(STALL_SECONDS, lease.ttl / 4):
+                cut = lease.cut
+                lease.renew(now)
+                if cut < math.inf:
+                    lease.cut = now + GRACE * lease.ttl
+
+    def _queue(self, lease: Lease) -> None:
+        # A renewal only makes it end later, and queues nothing: that is found out when the earlier time comes.
+        if lease.end < lease.queued:
+            lease.queued = lease.end
+            heapq.heappush(self._heap, (lease.queued, next(self._serial), lease))
+            if len(self._heap) > 2 * len(self._leases) + 64:
+                self._heap = [entry for entry in self._heap if entry[2].queued == entry[0]]
+                heapq.heapify(self._heap)
+
+    def _end(self, lease: Lease) -> None:
+        lease.queued = -math.inf
+        del self._leases[lease.id]
+        self._remember(lease.id)
+        client = self._clients[lease.client]
+        del client.leases[lease.id]
+        self._drop_if_unused(lease.client, client)
+        run = self._runs[lease.run]
+        del run.leases[lease.id]
+        self._touch(run)
+        if not run.leases:
+            self._empty[lease.run] = None
+            if len(self._empty) > REMEMBERED_RUNS:
+                self._runs.pop(self._empty.popitem(last=False)[0])
+                self._forgotten = next(self._versions)
+
+    def _touch(self, run: _Run) -> None:
+        run.version, run.whole = next(self._versions), None
+
+    def _remember(self, member: bytes) -> None:
+        self._ended[member] = None
+        if len(self._ended) > REMEMBERED_ENDS:
+            self._ended.popitem(last=False)
+
+    def _drop_if_unused(self, name: bytes, client: _Client) -> None:
+        if not client.leases and not client.connections:
+            del self._clients[name]
+
+
+def _page(leases: Iterable[Lease]) -> list[tuple[bytes, bytes]]:
+    page, size = [], 0
+    for lease in leases:
+        size += _ENTRY_BYTES + len(lease.payload)
+        if size > PAGE_BYTES:
+            break
+        page.append((lease.id, lease.payload))
+    return page

@@ -1,0 +1,106 @@
+"""The membership of a run, kept by the server."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, SupportsMembership, Token
+from rdzv_core._checks import checked_payload, checked_ttl
+from rdzv_core.abc import Member
+from rdzv_tcp._identity import identity, settle
+from rdzv_tcp._member_messages import (
+    MAX_PLACE,
+    Changed,
+    Ended,
+    Enter,
+    Entered,
+    Leave,
+    Members,
+    Renew,
+    View,
+    WaitMembers,
+)
+from rdzv_tcp._message import NONCE_BYTES
+from rdzv_tcp._session import Session
+from rdzv_tcp._wire import Done, Unchanged
+
+
+class TcpMembership(SupportsMembership):
+    """`SupportsMembership` by the server's leases and the server's clock, for a backend with these two attributes.
+
+    A refresh is some 40 bytes each way, however many members there are, and one of a run's members is found as fast
+    as any other. Whose connection ends, without `leave`, is given half of its ttl to be connected again; any call of
+    its process at this endpoint is enough. Closing the backend says nothing of its members: while other instances of
+    the process use the endpoint they stay for their ttl, and after the last one as after a lost connection.
+    """
+
+    _session: Session
+    _run: str
+
+    def enter(self, payload: bytes, ttl: float) -> MemberLease:
+        payload, ttl = checked_payload(payload), checked_ttl(ttl)
+        settle(self._session.endpoint)
+        while True:
+            member = secrets.token_bytes(NONCE_BYTES)
+            request = Enter(self._run, member, payload, ttl, identity())
+            answer = self._session.read(lambda: request)  # noqa: B023 - read while the loop stands still
+            if isinstance(answer, Entered):
+                return MemberLease(ttl, answer.incarnation.hex(), member.hex())
+            # Its first sending took so long to be answered by the second that the membership was over meanwhile.
+            assert isinstance(answer, Ended), answer
+
+    def update(self, member: MemberLease, payload: bytes) -> bool:
+        return self._renew(member, checked_payload(payload))
+
+    def refresh(self, member: MemberLease) -> bool:
+        return self._renew(member, None)
+
+    def leave(self, member: MemberLease) -> None:
+        answer = self._session.read(lambda: Leave(bytes.fromhex(member.id)))
+        assert isinstance(answer, Done), answer
+
+    def members(self) -> MembersView:
+        return self._view(None)
+
+    def first(self, k: int) -> MembersView:
+        return self._view(min(max(k, 0), MAX_PLACE))
+
+    def count(self) -> int:
+        return self._ask(0, 0).total
+
+    def wait_members(self, version: Token | None, timeout: float) -> bool:
+        if version is None:
+            self.count()  # raises where any other call would
+            return True
+        known = version if isinstance(version, bytes) else b""
+        answer = self._session.wait(lambda seconds: WaitMembers(self._run, known, seconds), timeout, Unchanged)
+        return isinstance(answer, Changed)
+
+    def _renew(self, member: MemberLease, payload: bytes | None) -> bool:
+        request = Renew(bytes.fromhex(member.id), member.next_sequence(), payload)
+        return isinstance(self._session.read(lambda: request), Done)
+
+    def _view(self, limit: int | None) -> MembersView:
+        end = time.monotonic() + self._session.read_timeout
+        while time.monotonic() < end:
+            view = self._ask(0, limit)
+            members = list(view.members)
+            wanted = view.total if limit is None else min(limit, view.total)
+            while len(members) < wanted:
+                more = self._ask(len(members), wanted - len(members))
+                if more.version != view.version:
+                    break
+                members += more.members
+            else:
+                known = tuple(Member(member.hex(), payload) for member, payload in members)
+                return MembersView(view.incarnation.hex(), view.version, known)
+        raise RendezvousConnectionError(
+            f"tcp backend at '{self._session.endpoint}': the members of {self._run!r} are too many for one answer, and "
+            f"changed during every attempt of {self._session.read_timeout:g} s to read them piece by piece: try again"
+        )
+
+    def _ask(self, start: int, limit: int | None) -> View:
+        answer = self._session.read(lambda: Members(self._run, start, limit))
+        assert isinstance(answer, View), answer
+        return answer

@@ -1,0 +1,73 @@
+"""Ends leases in time, on the server's loop, and makes up for time in which the server itself stood still."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from rdzv_core import clock
+from rdzv_tcp._members import Memberships
+
+BEAT = 0.25
+"""Seconds after which the reaper looks at the clock at the latest, to notice that it could not."""
+
+LATE = 0.1
+"""Seconds that a turn may come late before anybody is suspected of having been kept from renewing."""
+
+
+class Reaper:
+    """Calls `ended` with the runs in which memberships have run out.
+
+    A turn that comes late tells that the server stood still: stopped, swapped out, suspended, or busy. What clients
+    sent meanwhile lies unread. So that turn ends nobody, gives those a fresh ttl who may have missed theirs by it, and
+    leaves another turn's time for reading.
+    """
+
+    def __init__(
+        self, members: Memberships, ended: Callable[[Iterable[str]], None], now: Callable[[], float] = clock.now
+    ) -> None:
+        self.now = now
+        self._members = members
+        self._ended = ended
+        self._due = 0.0
+        self._was_late = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def arm(self) -> None:
+        """See to it that there is a turn when the next lease ends; to be called when that may have come nearer."""
+        end = self._members.next_end()
+        if end is None:
+            return
+        now = self.now()
+        due = min(max(end, now), now + BEAT)
+        if self._timer is not None and self._due <= due:
+            return
+        self._plan(due, now)
+
+    def stop(self) -> None:
+        """End nobody any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _plan(self, due: float, now: float) -> None:
+        self.stop()
+        self._due = due
+        self._timer = asyncio.get_running_loop().call_later(due - now, self._turn)
+
+    def _turn(self) -> None:
+        self._timer = None
+        now = self.now()
+        late = now - self._due
+        if late > LATE:
+            self._members.forgive(late, now)
+            # Every other turn ends whom it must: a server that is always a little late still gets rid of the dead.
+            if not self._was_late:
+                self._was_late = True
+                self._plan(now + BEAT, now)
+                return
+        self._was_late = False
+        changed = self._members.end_due(now)
+        if changed:
+            self._ended(changed)
+        self.arm()

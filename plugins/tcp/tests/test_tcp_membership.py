@@ -1,0 +1,291 @@
+"""Memberships over the wire: connections that are lost, servers that stand still, and what it costs."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rdzv_tcp import TcpBackend, TcpServer, _members
+from rdzv_tcp._client import Client
+from rdzv_tcp._member_messages import Claim, Enter, Members
+from rdzv_tcp._wire import PROTOCOL, Hello, Set, encode, frame
+
+from rdzv_core import RendezvousConnectionError
+
+LIMIT = 20.0
+
+
+def ids(backend: TcpBackend) -> list[str]:
+    """Give the ids of those who are there."""
+    return [member.id for member in backend.members().members]
+
+
+def await_members(backend: TcpBackend, expected: list[str]) -> float:
+    """Wait until exactly `expected` are there; gives the seconds that took."""
+    began = time.monotonic()
+    while True:
+        view = backend.members()
+        if [member.id for member in view.members] == expected:
+            return time.monotonic() - began
+        assert time.monotonic() < began + LIMIT, view
+        backend.wait_members(view.version, 1.0)
+
+
+MEMBER = """
+import sys
+from rdzv_core import RendezvousParameters, create_backend
+backend = create_backend(RendezvousParameters("tcp", sys.argv[1], "run", 1, 2, is_host=False))
+print(backend.enter(b"child", float(sys.argv[2])).id, flush=True)
+sys.stdin.readline()
+backend.close()
+"""
+
+
+@pytest.mark.parametrize("ends", ["killed", "closed"])
+def test_who_dies_or_closes_without_leaving_is_gone_before_its_ttl(
+    ends: str, backend: TcpBackend, run_python: Callable[..., Any]
+) -> None:
+    """The end of a process's last connection, not its ttl of an hour, ends its membership: after the grace."""
+    stays = backend.enter(b"stays", 3600.0)
+    child = run_python(MEMBER, backend.endpoint, "2.0")
+    hour = run_python(MEMBER, backend.endpoint, "3600")
+    gone, kept = child.stdout.readline().strip(), hour.stdout.readline().strip()
+    assert ids(backend) in ([stays.id, gone, kept], [stays.id, kept, gone])
+    for process in (child, hour):
+        if ends == "killed":
+            process.kill()
+        process.communicate("\n" if ends == "closed" else None, timeout=LIMIT)
+    await_members(backend, [stays.id, kept])
+    assert backend._hosting is not None
+    lease = backend._hosting.server._hub.desk.members._leases[bytes.fromhex(kept)]
+    assert lease.end < lease.ends
+
+
+def test_a_reconnect_stops_the_grace(
+    backend: TcpBackend, open_backend: Callable[..., TcpBackend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any call of the process that lost its connection is enough: it need not be a renewal."""
+    client = open_backend(f"127.0.0.1:{backend.endpoint.rpartition(':')[2]}", is_host=False)
+    lease = client.enter(b"here", 600.0)
+    assert backend._hosting is not None
+    hub = backend._hosting.server._hub
+    kept = hub.desk.members._leases[bytes.fromhex(lease.id)]
+    for peer in list(hub.peers):
+        peer.transport.get_extra_info("socket").shutdown(2)
+    client.get_state()
+    # The answer to the claim came before that to the read.
+    deadline = time.monotonic() + LIMIT
+    while len(hub.desk._clients) != 1 and time.monotonic() < deadline:
+        client.get_state()
+    assert kept.end == kept.ends
+    assert client.refresh(lease) is True
+
+
+def test_closing_one_of_several_instances_ends_nothing(
+    backend: TcpBackend, open_backend: Callable[..., TcpBackend]
+) -> None:
+    """The connection is the process's: as long as anybody there uses it, its members are alive."""
+    other = open_backend(backend.endpoint)
+    lease = other.enter(b"here", 600.0)
+    other.close()
+    assert backend._hosting is not None
+    kept = backend._hosting.server._hub.desk.members._leases[bytes.fromhex(lease.id)]
+    assert kept.end == kept.ends
+    assert backend.refresh(lease) is True
+    with pytest.raises(RendezvousConnectionError, match="closed"):
+        other.refresh(lease)
+
+
+def test_RDZV_MEMBER_9_a_restarted_server_has_another_incarnation(
+    serve: Callable[..., Any], open_backend: Callable[..., TcpBackend]
+) -> None:
+    """Old memberships have ended, for good; who enters again learns the new incarnation."""
+    first = serve()
+    backend = open_backend(first.endpoint, is_host=False)
+    lease = backend.enter(b"", 600.0)
+    before = backend.members()
+    first.end(signal.SIGKILL)
+    serve(first.endpoint)
+    assert backend.refresh(lease) is False
+    assert backend.update(lease, b"back") is False
+    after = backend.members()
+    assert after.members == ()
+    assert backend.wait_members(before.version, LIMIT) is True
+    again = backend.enter(b"", 600.0)
+    assert again.incarnation == after.incarnation != before.incarnation == lease.incarnation
+
+
+def test_RDZV_MEMBER_10_a_stopped_server_gives_everybody_a_fresh_ttl(
+    serve: Callable[..., Any], open_backend: Callable[..., TcpBackend]
+) -> None:
+    """Stopped for longer than a ttl it then ends nobody who renews within the next one, and does end who does not."""
+    server = serve()
+    stays, observer = (open_backend(server.endpoint, is_host=False) for _ in range(2))
+    ttl = 2.0
+    lease, silent = stays.enter(b"", ttl), observer.enter(b"", ttl)
+    server.send(signal.SIGSTOP)
+    continued = threading.Timer(1.5 * ttl, server.send, [signal.SIGCONT])
+    continued.start()
+    # This renewal waits in the server's socket, and is answered as the first thing after it.
+    assert stays.refresh(lease) is True
+    continued.join()
+    assert ids(observer) == [lease.id, silent.id]
+    deadline = time.monotonic() + LIMIT
+    while silent.id in ids(observer):
+        assert stays.refresh(lease) is True
+        assert time.monotonic() < deadline
+        view = observer.members()
+        observer.wait_members(view.version, ttl / 4)
+    assert ids(observer) == [lease.id]
+
+
+def test_a_server_whose_loop_stood_still_ends_nobody_by_that(backend: TcpBackend) -> None:
+    """The loop of the server is kept busy for longer than a ttl: the member is there, and may renew."""
+    lease = backend.enter(b"", 0.5)
+    assert backend._hosting is not None
+    loop = backend._hosting.server._loop
+    assert loop is not None
+    busy, done = threading.Event(), threading.Event()
+
+    def stand_still() -> None:
+        busy.set()
+        done.wait(LIMIT)
+
+    loop.call_soon_threadsafe(stand_still)
+    assert busy.wait(LIMIT)
+    threading.Timer(1.0, done.set).start()
+    assert backend.refresh(lease) is True
+    assert ids(backend) == [lease.id]
+    await_members(backend, [])
+
+
+def test_a_refresh_is_less_than_200_bytes_each_way(
+    server: TcpServer, open_backend: Callable[..., TcpBackend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the run's name is, and however many members there are."""
+    backend = open_backend(str(server.endpoint), run_id="r" * 200, is_host=False)
+    lease = backend.enter(b"p" * 4096, 600.0)
+    for _ in range(50):
+        backend.enter(b"p" * 4096, 600.0)
+    connection = backend._session._client._connection
+    assert connection is not None
+    sent: list[int] = []
+    send = connection._send
+    monkeypatch.setattr(
+        connection, "_send", lambda call, data, deadline: (sent.append(len(data)), send(call, data, deadline))
+    )
+    received = connection._received
+    assert backend.refresh(lease) is True
+    assert sent[0] < 200
+    assert connection._received - received < 200
+
+
+def test_many_large_members_are_read_whole(backend: TcpBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than fits into one answer: all of them, in order, of one version."""
+    monkeypatch.setattr(_members, "PAGE_BYTES", 10_000)
+    leases = [backend.enter(b"%d" % number * 1000, 600.0) for number in range(25)]
+    view = backend.members()
+    assert [member.id for member in view.members] == [lease.id for lease in leases]
+    assert [len(member.payload) for member in view.members] == [len(b"%d" % number) * 1000 for number in range(25)]
+    assert len(backend.first(12).members) == 12
+    assert backend.count() == 25
+
+
+def test_a_wait_for_members_holds_up_nobody(backend: TcpBackend, in_threads: Callable[..., list[Any]]) -> None:
+    """Threads wait for a change on the connection on which another then makes it."""
+    version = backend.members().version
+
+    def act(number: int) -> object:
+        return backend.enter(b"", 600.0).id if number == 0 else backend.wait_members(version, LIMIT)
+
+    entered, *woken = in_threads(8, act)
+    assert woken == [True] * 7
+    assert ids(backend) == [entered]
+
+
+def test_an_entry_whose_answer_was_lost_is_one_member(
+    open_backend: Callable[..., TcpBackend], lossy: Any, server: TcpServer
+) -> None:
+    """The client sends the very same entry again: it is entered once, and its lease is good."""
+    backend = open_backend(lossy.endpoint, is_host=False)
+    lossy.lose_next_answer()
+    lease = backend.enter(b"me", 600.0)
+    assert lossy.lost == 1
+    assert ids(backend) == [lease.id]
+    assert backend.refresh(lease) is True
+
+
+def test_a_forked_child_is_another_client(backend: TcpBackend, run_python: Callable[..., Any]) -> None:
+    """What the parent entered ends with the parent, though a child of it lives on and has connected since."""
+    code = """
+import os, signal, sys
+from rdzv_core import RendezvousParameters, create_backend
+backend = create_backend(RendezvousParameters("tcp", sys.argv[1], "run", 1, 2, is_host=False))
+print(backend.enter(b"parent", 600.0).id, flush=True)
+if os.fork() == 0:
+    backend.enter(b"child", 600.0)
+    print("entered", flush=True)
+    sys.stdin.readline()
+    os._exit(0)
+signal.pause()
+"""
+    process = run_python(code, backend.endpoint)
+    parent = process.stdout.readline().strip()
+    assert process.stdout.readline().strip() == "entered"
+    assert backend._hosting is not None
+    leases = backend._hosting.server._hub.desk.members._leases
+    (child,) = (lease for lease in leases.values() if lease.payload == b"child")
+    process.kill()
+    deadline = time.monotonic() + LIMIT
+    while leases[bytes.fromhex(parent)].end == leases[bytes.fromhex(parent)].ends:
+        assert time.monotonic() < deadline
+        backend.get_state()
+    assert child.end == child.ends
+    process.stdin.close()
+    assert process.stdout.read() == ""
+
+
+def test_a_client_that_is_no_member_claims_nothing(
+    server: TcpServer, open_backend: Callable[..., TcpBackend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that only looks costs the server no record of itself."""
+    backend = open_backend(str(server.endpoint), is_host=False)
+    backend.members()
+    assert server._hub.desk._clients == {}
+    assert isinstance(backend._session._client, Client)
+
+
+@pytest.mark.parametrize(
+    ("requests", "reason"),
+    [
+        ([Enter("r", b"m" * 16, b"", math.inf, b"c" * 16)], "without an end"),
+        ([Enter("r", b"m" * 16, b"", math.nan, b"c" * 16)], "holds no known message"),
+        ([Enter("r", b"m" * 16, b"p" * 4097, 1.0, b"c" * 16)], "holds no known message"),
+        ([Enter("r" * 1025, b"m" * 16, b"", 1.0, b"c" * 16)], "holds no known message"),
+        ([Members("r", 2**40, None)], "holds no known message"),
+        ([Claim(b"c" * 16), Claim(b"d" * 16)], "two clients"),
+        ([Enter("r", bytes([number]) * 16, b"", 1.0, b"c" * 16) for number in range(4)], "more than 3 members"),
+    ],
+    ids=["endless", "nan", "payload", "run", "place", "clients", "members"],
+)
+def test_a_request_that_no_client_would_send_ends_its_connection_with_a_reason(
+    requests: list[Any], reason: str, server: TcpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The peer is told what was wrong; nothing that it sent after that is done."""
+    monkeypatch.setattr("rdzv_tcp._desk.MAX_MEMBERS", 3)
+    with socket.create_connection(("127.0.0.1", server.endpoint.port), timeout=LIMIT) as peer:
+        messages = [Hello(PROTOCOL), *requests, Set("k", b"v", b"n" * 16, None)]
+        peer.sendall(b"".join(frame(number, encode(message)) for number, message in enumerate(messages, 1)))
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while data := peer.recv(65536):
+                received += data
+    assert reason.encode() in received
+    assert len(server._hub.table) == 0
