@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
 
 CLASS = """
 import pytest
@@ -34,10 +37,46 @@ def _pytest(folder: Path, text: str, *arguments: str) -> subprocess.CompletedPro
     )
 
 
-def test_a_class_of_two_lines_gives_a_verdict(tmp_path: Path) -> None:
+BENT = """
+    @pytest.mark.xfail(reason="we know")
+    def test_RDZV_CAS_2_without_a_token_a_present_state_is_kept(self, subject):
+        raise AssertionError
+    @clause("RDZV-CAS-3")
+    def test_RDZV_CAS_3_with_the_current_token_the_state_is_updated(self, subject): pass
+    @pytest.mark.skip(reason="not today")
+    @clause("RDZV-CAS-4")
+    def test_RDZV_CAS_4_a_stale_token_changes_nothing(self, subject): pass
+    test_RDZV_CAS_1_without_a_token_an_absent_state_is_created = None
+"""
+
+
+def _two_lines() -> str:
+    return CLASS.format(backend="memory", fixture="@pytest.fixture\ndef endpoint(): return 'here'", body="")
+
+
+def _bent() -> str:
+    text = CLASS.format(backend="memory", fixture="from rdzv_conformance.clauses import clause", body=BENT)
+    return text.replace(f"{BENT}", f"endpoint = 'here'\n{BENT}")
+
+
+def _variants() -> str:
+    fixture = "@pytest.fixture(scope='module', params=['here', 'there'])\ndef endpoint(request): return request.param"
+    use = "@pytest.mark.usefixtures('endpoint')\nclass TestMine"
+    return CLASS.format(backend="memory", fixture=fixture, body="").replace("class TestMine", use)
+
+
+@pytest.fixture(scope="module")
+def whole_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, subprocess.CompletedProcess[str]]:
+    """The runs of the whole suite, side by side: nearly all of each is waiting for leases and timeouts."""
+    arguments = {"two lines": (_two_lines(), "-m", "rdzv_clause"), "bent": (_bent(),), "variants": (_variants(),)}
+    with ThreadPoolExecutor() as pool:
+        runs = {name: pool.submit(_pytest, tmp_path_factory.mktemp("run"), *each) for name, each in arguments.items()}
+        return {name: run.result() for name, run in runs.items()}
+
+
+def test_a_class_of_two_lines_gives_a_verdict(whole_runs: dict[str, subprocess.CompletedProcess[str]]) -> None:
     """A name and an endpoint are enough; the clauses that did not pass are listed with their reason."""
-    text = CLASS.format(backend="memory", fixture="@pytest.fixture\ndef endpoint(): return 'here'", body="")
-    ran = _pytest(tmp_path, text, "-m", "rdzv_clause")
+    ran = whole_runs["two lines"]
     assert ran.returncode == 0, ran.stdout
     assert "rdzv conformance: memory" in ran.stdout
     assert "RDZV-CAS-13    unsupported" in ran.stdout
@@ -52,23 +91,11 @@ def test_a_selection_gives_no_certificate(tmp_path: Path) -> None:
     assert "partial, not certified" in ran.stdout
 
 
-BENT = """
-    @pytest.mark.xfail(reason="we know")
-    def test_RDZV_CAS_2_without_a_token_a_present_state_is_kept(self, subject):
-        raise AssertionError
-    @clause("RDZV-CAS-3")
-    def test_RDZV_CAS_3_with_the_current_token_the_state_is_updated(self, subject): pass
-    @pytest.mark.skip(reason="not today")
-    @clause("RDZV-CAS-4")
-    def test_RDZV_CAS_4_a_stale_token_changes_nothing(self, subject): pass
-    test_RDZV_CAS_1_without_a_token_an_absent_state_is_created = None
-"""
-
-
-def test_a_test_that_was_bent_makes_the_verdict_partial_and_is_listed(tmp_path: Path) -> None:
+def test_a_test_that_was_bent_makes_the_verdict_partial_and_is_listed(
+    whole_runs: dict[str, subprocess.CompletedProcess[str]],
+) -> None:
     """Overridden, skipped, expected to fail, or taken away: each is named, and there is no certificate."""
-    text = CLASS.format(backend="memory", fixture="from rdzv_conformance.clauses import clause", body=BENT)
-    ran = _pytest(tmp_path, text.replace(f"{BENT}", f"endpoint = 'here'\n{BENT}"))
+    ran = whole_runs["bent"]
     assert ran.returncode == 0, ran.stdout
     for test, how in {
         "CAS_1_without_a_token_an_absent_state_is_created": "not run at all: test_RDZV_{}",
@@ -81,12 +108,9 @@ def test_a_test_that_was_bent_makes_the_verdict_partial_and_is_listed(tmp_path: 
     assert "2 not as they are in the suite" in ran.stdout
 
 
-def test_the_variants_of_a_class_have_a_verdict_each(tmp_path: Path) -> None:
+def test_the_variants_of_a_class_have_a_verdict_each(whole_runs: dict[str, subprocess.CompletedProcess[str]]) -> None:
     """A fixture with parameters makes a class run several times: every run is whole, and none hides another."""
-    fixture = "@pytest.fixture(scope='module', params=['here', 'there'])\ndef endpoint(request): return request.param"
-    use = "@pytest.mark.usefixtures('endpoint')\nclass TestMine"
-    text = CLASS.format(backend="memory", fixture=fixture, body="").replace("class TestMine", use)
-    ran = _pytest(tmp_path, text)
+    ran = whole_runs["variants"]
     assert ran.returncode == 0, ran.stdout
     for variant in ("here", "there"):
         assert f"TestMine[{variant}]" in ran.stdout
