@@ -10,7 +10,7 @@ VENV ?= .venv
 # One `pip install` names all of them: they depend on each other in versions that are on no index.
 EDITABLE = -e '.[cli]' -e plugins/tcp -e plugins/file -e plugins/etcd -e conformance -e examples/rdzv-sqlite
 PACKAGES = rdzv_core plugins/tcp/rdzv_tcp plugins/file/rdzv_file plugins/etcd/rdzv_etcd \
-	conformance/rdzv_conformance examples/demo
+	conformance/rdzv_conformance examples/demo benchmarks
 PROJECTS = $(wildcard pyproject.toml plugins/*/pyproject.toml conformance/pyproject.toml examples/*/pyproject.toml)
 
 PYTEST_FLAGS = --timeout=300 --durations=10

@@ -36,7 +36,7 @@ class Child:
 @contextlib.contextmanager
 def child(*command: str) -> Iterator[Child]:
     """Run a command for as long as it is needed."""
-    process = subprocess.Popen(  # noqa: S603 - commands of this benchmark
+    process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:

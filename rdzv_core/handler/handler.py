@@ -9,7 +9,7 @@ from types import TracebackType
 from rdzv_core import clock
 from rdzv_core._errors import RendezvousError
 from rdzv_core._parameters import RendezvousParameters
-from rdzv_core.abc import RendezvousBackend, Store, Token
+from rdzv_core.abc import RendezvousBackend, Store, SupportsMembership, Token
 from rdzv_core.handler.access import Access
 from rdzv_core.handler.driver import Driver
 from rdzv_core.handler.head import Bye
@@ -17,6 +17,7 @@ from rdzv_core.handler.info import Change, RendezvousInfo
 from rdzv_core.handler.io import Held
 from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.rules import Rules
+from rdzv_core.handler.scout import AGED_BY_OBSERVERS, AGED_BY_THE_STORE
 from rdzv_core.handler.settings import HandlerSettings
 from rdzv_core.hooks import Departing, Hooks, Joined, Joining, JoiningFailed
 
@@ -45,11 +46,10 @@ class RendezvousHandler:
         self._backend_name = backend.name
         self._hooks = hooks or Hooks()
         self._access = Access(backend)
-        self._driver = Driver(
-            Machine(self.settings, order=self._hooks.rank_order(params.run_id)),
-            self._access.perform,
-            params.run_id[:32],
-        )
+        native = isinstance(backend, SupportsMembership)
+        order = self._hooks.rank_order(params.run_id)
+        machine = Machine(self.settings, order=order, place_checks=AGED_BY_THE_STORE if native else AGED_BY_OBSERVERS)
+        self._driver = Driver(machine, self._access.perform, params.run_id[:32])
         self._held: Held | None = None
 
     def next_rendezvous(self) -> RendezvousInfo:

@@ -26,7 +26,7 @@ from rdzv_core.handler.io import Channel, Held, Operation, Outcome
 from rdzv_core.handler.knowledge import Knowledge
 from rdzv_core.handler.leader import Leader, Proposal
 from rdzv_core.handler.rules import RankOrder, Rules, Situation, natural_order
-from rdzv_core.handler.scout import Scout
+from rdzv_core.handler.scout import AGED_BY_OBSERVERS, Scout
 from rdzv_core.handler.settings import HandlerSettings
 from rdzv_core.handler.tenure import Tenure, Wish
 from rdzv_core.handler.texts import closed_text, terms_text, timeout_text
@@ -82,6 +82,7 @@ class Machine:
     rules: Rules = field(default_factory=Rules)
     order: RankOrder = natural_order
     random: random.Random = field(default_factory=random.SystemRandom)
+    place_checks: tuple[float, float] = AGED_BY_OBSERVERS
 
     def __post_init__(self) -> None:
         self.goal = Goal.IDLE
@@ -90,7 +91,7 @@ class Machine:
         self.outcomes: list[Outcome] = []
         self.known = Knowledge()
         self.channels = Channels(self.random, self.settings.keep_alive_interval / 3)
-        self.scout = Scout(self.known, self.channels, self.settings.ttl, self.random)
+        self.scout = Scout(self.known, self.channels, self.settings.ttl, self.random, self.place_checks)
         self.tenure = Tenure(self.settings, self.channels)
         self._leader = Leader(self.rules, self.order, self.settings.evict_after)
         self._join: _Join | None = None

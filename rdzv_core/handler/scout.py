@@ -11,12 +11,28 @@ from rdzv_core.handler.channels import Channels
 from rdzv_core.handler.io import Channel, Operation
 from rdzv_core.handler.knowledge import PLACE_LIMIT, Knowledge
 
+AGED_BY_OBSERVERS = (0.3, 0.45)
+AGED_BY_THE_STORE = (0.6, 0.9)
+"""How often a node that does not watch looks for its place, from and to in ttls.
+
+Where leases are aged by observers, one who looks more rarely than twice a ttl ages nobody: if the three who watch
+crash, nobody would ever notice. Where the store ages them, once a ttl is enough.
+"""
+
 
 class Scout:
     """Starts reads and waits, and takes their answers into `known`; times in seconds."""
 
-    def __init__(self, known: Knowledge, channels: Channels, ttl: float, chance: random.Random) -> None:
+    def __init__(
+        self,
+        known: Knowledge,
+        channels: Channels,
+        ttl: float,
+        chance: random.Random,
+        place_checks: tuple[float, float],
+    ) -> None:
         self._known, self._channels, self._ttl, self._random = known, channels, ttl, chance
+        self._place_checks = place_checks
         self._stale = False
         self._place_check_at = 0.0
 
@@ -88,5 +104,4 @@ class Scout:
 
     def _learn_members(self, operation: io.ReadMembers, view: MembersView, own: str, now: float) -> None:
         self._known.learn_members(view, operation, own, now)
-        # More often than twice a ttl: where leases are aged by observers, one who looks more rarely ages nobody.
-        self._place_check_at = now + self._ttl * self._random.uniform(0.3, 0.45)
+        self._place_check_at = now + self._ttl * self._random.uniform(*self._place_checks)
