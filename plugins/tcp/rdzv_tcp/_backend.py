@@ -53,6 +53,8 @@ READ_TIMEOUT = Option("read_timeout", int, 60, "seconds that a call may take", p
 CONNECT_TIMEOUT = Option(
     "connect_timeout", float, None, "seconds to wait for the store at creation; unset: read_timeout", positive=True
 )
+OBSERVERS_PATIENCE = 5.0
+"""Seconds: who only looks is told soon that there is no store, instead of waiting for one to come up."""
 
 
 DATA_DIR = Option("data_dir", str, None, "hosting: keep registers in this directory; unset: in memory only")
@@ -68,7 +70,8 @@ def create_backend(params: RendezvousParameters) -> TcpBackend:
     """
     endpoint = read_endpoint(params.endpoint)
     read_timeout = READ_TIMEOUT.of(params)
-    connect_timeout = CONNECT_TIMEOUT.optional(params) or read_timeout
+    patience = min(read_timeout, OBSERVERS_PATIENCE) if params.observing else read_timeout
+    connect_timeout = CONNECT_TIMEOUT.optional(params) or patience
     is_host = False if params.observing else IS_HOST.optional(params)
     credentials = client_credentials(params)
     settings = Settings(credentials.secret, host_tls(params), DATA_DIR.optional(params), FSYNC.of(params))

@@ -63,6 +63,14 @@ def test_B4_is_host_true_hosts_and_false_connects(open_backend: Open, free_port:
     assert client.get_state() == host.get_state()
 
 
+def test_who_only_looks_is_told_soon_that_there_is_no_store(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`rdzv status` does not wait a whole read timeout for a store to come up."""
+    monkeypatch.setattr("rdzv_tcp._backend.OBSERVERS_PATIENCE", 0.2)
+    params = RendezvousParameters("tcp", f"127.0.0.1:{free_port}", "run", 1, 1)
+    with pytest.raises(RendezvousConnectionError, match=r"within 0\.2 s"):
+        create_backend(params.for_observer())
+
+
 def test_B4_an_observer_never_hosts(free_port: int) -> None:
     """B4: one who only looks hosts nothing, whatever is_host says: no store is an error."""
     params = RendezvousParameters("tcp", f"localhost:{free_port}", "r", 1, 1, is_host=True, read_timeout=1)
