@@ -36,9 +36,7 @@ class Child:
 @contextlib.contextmanager
 def child(*command: str) -> Iterator[Child]:
     """Run a command for as long as it is needed."""
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield Child(process)
     finally:
