@@ -8,6 +8,7 @@ import math
 import re
 import threading
 import time
+from collections.abc import Callable
 from typing import NoReturn
 
 from rdzv_conformance.clauses import clause
@@ -22,6 +23,7 @@ SHORT_TTL = 1.0
 LONG = 30.0
 SOON = 5.0
 EXPIRES_WITHIN = 12.0
+SETTLES = 0.2
 
 
 class Membership:
@@ -41,7 +43,8 @@ class Membership:
             equal("the members' ids", [member.id for member in view.members], ids)
             equal("the members' payloads", [member.payload for member in view.members], [b"0", b"1", b"2", b"3", b"4"])
             equal("count()", backend.count(), 5)
-            equal("first(2)", [member.id for member in backend.first(2).members], ids[:2])
+            for k in (2, 0, 9):
+                equal(f"first({k})", [member.id for member in backend.first(k).members], ids[:k])
 
     @clause("RDZV-MEMBER-2")
     def test_RDZV_MEMBER_2_update_replaces_the_payload(self, subject: Subject) -> None:
@@ -108,12 +111,21 @@ class Membership:
         one, other = _two(subject)
         version = other.members().version
         equal("what wait_members gave in vain", other.wait_members(version, 0.2), False)
-        waiting = Running(other.wait_members, version, LONG)
-        that(not waiting.ended(0.2), "wait_members(current version) returned though nothing had changed")
-        one.enter(b"new", TTL)
-        for each in (waiting, Running(other.wait_members, version, LONG)):
-            gave = each.result(SOON, f"wait_members has not returned {SOON:.0f} s after a change")
-            equal("what wait_members gave after a change", gave, True)
+        leases: list[MemberLease] = []
+        _ends_the_wait(other, "a member entered", lambda: leases.append(one.enter(b"new", TTL)))
+        _ends_the_wait(other, "an update", lambda: one.update(leases[0], b"newer"))
+        _ends_the_wait(other, "a member left", lambda: one.leave(leases[0]))
+
+    @clause("RDZV-MEMBER-7")
+    def test_RDZV_MEMBER_7_the_end_of_a_lease_ends_the_wait(self, subject: Subject) -> None:
+        """Who waits learns that a member has run out of time, though nobody calls anything."""
+        one, other = _two(subject)
+        one.enter(b"goes", SHORT_TTL)
+        version = other.members().version
+        gave = other.wait_members(version, EXPIRES_WITHIN)
+        # That it ends at all is MEMBER-4's.
+        if other.members().version != version:
+            equal("what wait_members gave when a member's ttl was over", gave, True)
 
     @clause("RDZV-MEMBER-8")
     def test_RDZV_MEMBER_8_an_older_write_replaces_nothing(self, subject: Subject) -> None:
@@ -154,7 +166,11 @@ class Membership:
         before = other.members()
         equal("the incarnation of the lease", lease.incarnation, before.incarnation)
         if subject.helpers.lose_members is not None:
+            waiting = Running(other.wait_members, before.version, LONG)
+            waiting.ended(SETTLES)
             subject.helpers.lose_members(subject.parameters())
+            gave = waiting.result(SOON, f"wait_members has not returned {SOON:.0f} s after the members were lost")
+            equal("what a wait gave that had begun before the members were lost", gave, True)
         elif subject.helpers.restart_without_data is not None:
             subject.helpers.restart_without_data()
             await_return(subject.open())
@@ -232,7 +248,7 @@ class _Asked:
 
     def __call__(self) -> int:
         self.times += 1
-        return 0
+        return 1  # the first that a lease gives: newer than the entry, older than the three writes since
 
 
 def _overtaken(lease: MemberLease) -> MemberLease:
@@ -262,6 +278,21 @@ def _when_it_answers(backend: SupportsMembership) -> MembersView:
 
 def _two(subject: Subject) -> tuple[SupportsMembership, SupportsMembership]:
     return subject.needs(SupportsMembership, subject.open()), subject.needs(SupportsMembership, subject.open())
+
+
+def _ends_the_wait(waiter: SupportsMembership, what: str, change: Callable[[], object]) -> None:
+    version = waiter.members().version
+    waiting = Running(waiter.wait_members, version, SOON)
+    that(not waiting.ended(SETTLES), "wait_members(current version) returned though nothing had changed")
+    change()
+    # No other call before this one has ended: it could be what wakes a backend that the change itself does not wake.
+    gave = waiting.result(2 * SOON, f"wait_members(…, {SOON:.0f}) has not returned after {2 * SOON:.0f} s: {what}")
+    if waiter.members().version == version:
+        return  # what changes the version is MEMBER-6's
+    equal(f"what wait_members gave after {what}", gave, True)
+    at_once = Running(waiter.wait_members, version, SOON)
+    gave = at_once.result(2 * SOON, f"wait_members(an older version) has not returned after {2 * SOON:.0f} s")
+    equal(f"what wait_members gave that began after {what}", gave, True)
 
 
 def _seen(view: MembersView) -> list[tuple[str, bytes]]:
