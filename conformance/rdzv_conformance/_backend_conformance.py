@@ -70,8 +70,7 @@ class BackendConformance(Suite):
         target = Target(
             backend, str("" if endpoint is None else endpoint), options, helpers, self.preload, self.patience
         )
-        _rdzv_anchor.hold(target)
-        subject = Subject(target)
+        subject = Subject(_rdzv_anchor.hold(target))
         yield subject
         subject.clean_up()
 

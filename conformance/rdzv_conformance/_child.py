@@ -56,12 +56,14 @@ def _certify(job: dict[str, Any], say: Callable[..., None]) -> None:
         expected = isinstance(said, (ValueError, RendezvousError, ClauseFailed))
         say("refused", message=str(said) if expected and str(said) else shown_error(said))
         return
+    target = anchor.target
     with anchor:
         profiles = tuple(job["profiles"]) or claimed_profiles(anchor.backend)
         tests = [name for name in select_tests(profiles) if name not in job["done"]]
         about = {"module": type(anchor.backend).__module__, "claims": claims_of(anchor.backend)}
         secret = [option.name for option in target.option_table() if option.secret]
         lent = [str(value) for name, value in (helpers.secure_options or {}).items() if name in secret and value]
+        say("pace", pace=target.pace)
         say("plan", profiles=profiles, tests=tests, secret=secret, lent=lent, **about)
         for name in tests:
             say("start", test=name)

@@ -20,7 +20,7 @@ from rdzv_conformance.subject import TEST_LIMIT
 from rdzv_conformance.suite import Suite
 
 SILENCE_LIMIT = TEST_LIMIT + 60.0
-"""A process that says nothing for so long hangs where its own watchdog does not reach it."""
+"""A process that says nothing for so long, times its pace, hangs where its own watchdog does not reach it."""
 
 
 class CouldNotRunError(Exception):
@@ -31,6 +31,7 @@ class _Child:
     """One process that runs what is left of the suite."""
 
     def __init__(self, job: Mapping[str, Any]) -> None:
+        self._pace = 1.0
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from rdzv_conformance._child import main; main()"],
             stdin=subprocess.PIPE,
@@ -52,10 +53,14 @@ class _Child:
     def next_event(self) -> dict[str, Any] | None:
         """Give what the process says next; None once it has ended, or hangs beyond help."""
         try:
-            line = self._events.get(timeout=SILENCE_LIMIT)
+            line = self._events.get(timeout=SILENCE_LIMIT * self._pace)
         except queue.Empty:
             return None
-        return json.loads(line) if line else None
+        event: dict[str, Any] | None = json.loads(line) if line else None
+        if event is not None and event["kind"] == "pace":
+            self._pace = event["pace"]
+            return self.next_event()
+        return event
 
     def stop(self) -> str:
         """End the process and say how it ended."""

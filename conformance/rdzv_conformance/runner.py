@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Iterable
 
@@ -14,6 +15,8 @@ from rdzv_conformance.suite import Suite
 from rdzv_conformance.target import Target
 from rdzv_core import RendezvousBackend, SupportsMembership, SupportsStore, SupportsWatch
 
+READS = 5
+
 _CLAIMS: dict[str, type] = {"watch": SupportsWatch, "membership": SupportsMembership, "store": SupportsStore}
 
 
@@ -24,18 +27,25 @@ class Anchor:
     """
 
     backend: RendezvousBackend
+    target: Target
+    """The target with limits that fit the store's latency, the median of a few reads."""
 
     def __init__(self, target: Target) -> None:
         self._subject = Subject(target)
         try:
-            run_guarded(self._reach, self._subject.calls, target.patience + 1)
+            run_guarded(self._reach, self._subject.calls, READS * target.patience + 1)
         except BaseException:
             self.close()
             raise
 
     def _reach(self) -> None:
         register = self._subject.open()
-        register.get_state()
+        took = []
+        for _ in range(READS):
+            began = time.monotonic()
+            register.get_state()
+            took.append(time.monotonic() - began)
+        self.target = self._subject.target.paced(statistics.median(took))
         self.backend = register.backend
 
     def close(self) -> None:
@@ -55,11 +65,13 @@ class AnchorHolder:
     def __init__(self) -> None:
         self._held: tuple[Target, Anchor] | None = None
 
-    def hold(self, target: Target) -> None:
-        """Make sure that the anchor of `target`, and no other, is open."""
+    def hold(self, target: Target) -> Target:
+        """Make sure that the anchor of `target`, and no other, is open; give the target as paced by it."""
         if self._held is None or self._held[0] != target:
             self.release()
             self._held = (target, Anchor(target))
+        assert self._held is not None
+        return self._held[1].target
 
     def release(self) -> None:
         """Close the anchor."""

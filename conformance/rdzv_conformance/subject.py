@@ -67,10 +67,10 @@ class Subject:
             self._opened.append(register)
         return register
 
-    def run(self, check: Callable[[], None], limit: float = TEST_LIMIT) -> None:
+    def run(self, check: Callable[[], None]) -> None:
         """Run a test under the watchdog, then clean up."""
         try:
-            run_guarded(check, self.calls, limit)
+            run_guarded(check, self.calls, TEST_LIMIT * self.target.pace)
         finally:
             self.clean_up()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rdzv_conformance.network import NetworkEndpoint
@@ -13,6 +13,9 @@ from rdzv_core._create import _environment  # the registry that create_backend u
 from rdzv_core.options import OptionTable, options_of
 
 IMPATIENT_SECONDS = 2
+FAST_ENOUGH = 0.25
+"""Seconds that a read may take before the suite gives everything more time."""
+MOST_PACE = 10.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,16 @@ class Target:
     preload: tuple[str, ...] = ()
     patience: float = 20.0
     seed: int = 0
+    pace: float = 1.0
+    """How many times as long as usual a test may take; see `paced`."""
+
+    def paced(self, latency: float) -> Target:
+        """Give the target with limits that fit a store where a read takes `latency` seconds: slow is not broken.
+
+        At least the usual limits, at most ten times those: somebody waits for the verdict.
+        """
+        pace = min(max(1.0, latency / FAST_ENOUGH), MOST_PACE)
+        return replace(self, patience=self.patience * pace / self.pace, pace=pace)
 
     def parameters(self, run_id: str, endpoint: str | None = None, **options: Any) -> RendezvousParameters:
         """Give the parameters of a run; `options` go over those of the target, and None takes one away."""

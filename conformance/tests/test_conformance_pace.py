@@ -1,0 +1,60 @@
+"""The suite takes as much more time as the store does: slow is not broken."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from rdzv_conformance import subject as subjects
+from rdzv_conformance.expect import ClauseFailed
+from rdzv_conformance.mutants._memory import SoundAndSlow
+from rdzv_conformance.runner import Anchor, AnchorHolder
+from rdzv_conformance.subject import Subject
+from rdzv_conformance.target import Target
+
+from rdzv_core import register
+
+
+class SlowerStill(SoundAndSlow):
+    """A store where a read takes 0.5 s."""
+
+    SECONDS = 0.5
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registered() -> None:
+    register("slower-still", SlowerStill.from_params)
+
+
+def test_limits_grow_with_the_latency_between_a_floor_and_a_cap() -> None:
+    """A read of 0.25 s or less changes nothing, one of 1 s makes it four times as long, and ten times is the most."""
+    target = Target("memory", "x", patience=20.0)
+    assert target.paced(0.001) == target == target.paced(0.25)
+    assert (target.paced(1.0).patience, target.paced(1.0).pace) == (80.0, 4.0)
+    assert (target.paced(1000.0).patience, target.paced(1000.0).pace) == (200.0, 10.0)
+    assert target.paced(1.0).paced(1.0) == target.paced(1.0)
+    assert target.paced(1.0).paced(0.0) == target
+
+
+def test_the_latency_is_measured_before_the_first_test() -> None:
+    """The anchor reads a few times; a fast store keeps the usual limits, a slow one is given more."""
+    with Anchor(Target("memory", "pace")) as anchor:
+        assert anchor.target == Target("memory", "pace")
+    holder = AnchorHolder()
+    try:
+        target = holder.hold(Target("slower-still", "pace"))
+        assert target.pace >= 2.0
+        assert target.patience >= 40.0
+        assert holder.hold(Target("slower-still", "pace")) is target
+    finally:
+        holder.release()
+
+
+def test_a_test_on_a_slow_store_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is over the limit on a fast store is within it on one that is measured to be slow."""
+    monkeypatch.setattr(subjects, "TEST_LIMIT", 0.2)
+    never = threading.Event()
+    usual = Target("memory", "pace")
+    with pytest.raises(ClauseFailed, match="the check has not ended"):
+        Subject(usual).run(lambda: never.wait(0.7) and None)
+    Subject(usual.paced(100.0)).run(lambda: never.wait(0.7) and None)
