@@ -55,14 +55,20 @@ imports: $(STAMP)
 	@echo "== import-linter"
 	@$(BIN)/lint-imports --no-cache
 
-# Most of the time is spent in waiting for timeouts, so the suite's own tests run beside the others.
+# Most of the time is spent in waiting for timeouts, so three lanes run side by side; the first one is seen as it runs.
+LANE_1 = tests examples plugins/file
+LANE_2 = plugins/tcp plugins/etcd
+LANE_3 = conformance
+
 pytest: $(STAMP)
-	@echo "== pytest (the suite's own tests run beside the others; what they say follows at the end)"
-	@$(BIN)/pytest $(PYTEST_FLAGS) -p no:cacheprovider conformance >$(VENV)/suite-tests.log 2>&1 & suite=$$!; \
-	trap 'kill $$suite 2>/dev/null' INT TERM; failed=0; \
-	$(BIN)/pytest $(PYTEST_FLAGS) tests plugins examples || failed=1; \
-	wait $$suite || failed=1; \
-	echo "== pytest: the suite's own tests"; cat $(VENV)/suite-tests.log; exit $$failed
+	@echo "== pytest: $(LANE_1) (beside it $(LANE_2), and $(LANE_3); what they say follows at the end)"
+	@$(BIN)/pytest $(PYTEST_FLAGS) -p no:cacheprovider $(LANE_2) >$(VENV)/lane-2.log 2>&1 & lane2=$$!; \
+	$(BIN)/pytest $(PYTEST_FLAGS) -p no:cacheprovider $(LANE_3) >$(VENV)/lane-3.log 2>&1 & lane3=$$!; \
+	trap 'kill $$lane2 $$lane3 2>/dev/null' INT TERM; failed=0; \
+	$(BIN)/pytest $(PYTEST_FLAGS) $(LANE_1) || failed=1; \
+	wait $$lane2 || failed=1; echo "== pytest: $(LANE_2)"; cat $(VENV)/lane-2.log; \
+	wait $$lane3 || failed=1; echo "== pytest: $(LANE_3)"; cat $(VENV)/lane-3.log; \
+	exit $$failed
 
 # The tests of core and plugins against built wheels, in a venv and a directory that know nothing of this tree.
 test-wheels: $(STAMP)
