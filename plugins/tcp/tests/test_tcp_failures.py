@@ -339,9 +339,13 @@ def test_an_embedded_server_ends_with_its_process(open_backend: Open, run_python
 
 
 def test_an_interrupted_call_leaves_the_instance_usable(run_python: Callable[..., Any]) -> None:
-    """Ctrl-C in a wait raises KeyboardInterrupt, and the next call works."""
+    """Ctrl-C in a wait raises KeyboardInterrupt, and the next call works.
+
+    The process listens to SIGINT explicitly: what a shell starts in the background ignores it, and so would this test.
+    """
     code = """
-import _thread, threading
+import _thread, signal, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from rdzv_core import RendezvousParameters, create_backend
 backend = create_backend(RendezvousParameters("tcp", "127.0.0.1:0", "run", 1, 2, read_timeout=10))
 threading.Timer(0.3, _thread.interrupt_main).start()
