@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,22 +24,24 @@ class Certificate:
 
 
 def certify(backend: str, endpoint: str, tell: Callable[[str], None]) -> Certificate:
-    """Run `rdzv certify`; raises `RuntimeError` if it could not run."""
+    """Run `rdzv certify` for the profile core; raises `RuntimeError` if it could not run."""
     lines: list[str] = []
-    with subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-m", "rdzv_core", "certify", backend, "--endpoint", endpoint, "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
+    command = [sys.executable, "-m", "rdzv_core", "certify", backend, "--endpoint", endpoint]
+    # The report goes to a file: a pipe that nobody reads while the progress comes would hold it up.
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as report_file,
+        subprocess.Popen(  # noqa: S603 - our own program
+            [*command, "--profile", "core", "--json"], stdout=report_file, stderr=subprocess.PIPE, text=True
+        ) as process,
+    ):
         assert process.stderr is not None
-        # It prints the report at its end, so reading its progress first can not fill the other pipe.
         for line in process.stderr:
             lines.append(line.rstrip())
             if len(lines) % _EVERY == 0:
                 tell(f"certify {line.rstrip()}")
-        answer = process.stdout.read()
+        process.wait()
+        report_file.seek(0)
+        answer = report_file.read()
     if process.returncode not in (0, 1):
         raise RuntimeError(f"`rdzv certify {backend}` could not run: {' / '.join(lines[-3:])}")
     report = json.loads(answer)
