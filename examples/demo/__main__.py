@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,15 +39,18 @@ def main(wanted: list[str]) -> int:
     began = time.monotonic()
     installed = {info.name for info in BackendRegistry().list()}
     console.print(f"installed backends: {', '.join(sorted(installed))}", style="bold")
-    rows = []
-    for backend in wanted or STORES:
-        console.rule(backend)
+    one_job = threading.Lock()
 
-        def tell(text: str, backend: str = backend) -> None:
+    def show(backend: str) -> Row:
+        def tell(text: str) -> None:
             console.print(f"{time.monotonic() - began:6.2f} s  {backend:<6}  {text}", markup=False, soft_wrap=True)
 
         missing = backend not in installed or backend not in STORES
-        rows.append(Row(backend, failure="it is not installed") if missing else _show(backend, tell))
+        return Row(backend, failure="it is not installed") if missing else _show(backend, one_job, tell)
+
+    # One job after the other, and each store's certificate, which mostly waits, beside the next store's job.
+    with ThreadPoolExecutor(len(STORES)) as pool:
+        rows = list(pool.map(show, wanted or STORES))
     console.print(_table(rows))
     for row in rows:
         if row.failure:
@@ -54,13 +59,14 @@ def main(wanted: list[str]) -> int:
     return 1 if any(row.failure for row in rows) else 0
 
 
-def _show(backend: str, tell: Callable[[str], None]) -> Row:
+def _show(backend: str, one_job: threading.Lock, tell: Callable[[str], None]) -> Row:
     outcome = certificate = None
     with tempfile.TemporaryDirectory(prefix="rdzv-demo-") as temporary:
         directory = Path(temporary)
         try:
             with STORES[backend](directory) as endpoint:
-                outcome = run_job(backend, endpoint, directory, tell)
+                with one_job:
+                    outcome = run_job(backend, endpoint, directory, tell)
                 certificate = certify(backend, endpoint, tell)
         except (DemoError, RendezvousError, RuntimeError, OSError) as error:
             return Row(backend, outcome, certificate, _with_logs(error, directory))
