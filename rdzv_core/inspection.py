@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rdzv_core._errors import RendezvousConnectionError
 from rdzv_core.abc import MembersView, RendezvousBackend
@@ -51,6 +51,8 @@ class RunStatus:
     roster: list[RosterMember] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    store: dict[str, str | int | float | bool] = field(default_factory=dict)
+    """How the store is, by `RendezvousBackend.health`; empty if it does not say."""
 
 
 def inspect_run(backend: RendezvousBackend) -> RunStatus:
@@ -61,11 +63,11 @@ def inspect_run(backend: RendezvousBackend) -> RunStatus:
     run_id = backend._origin[1].run_id if backend._origin else ""
     access = Access(backend)
     try:
-        head = access.head()
+        head, store = access.head(), dict(backend.health())
         if head is None:
             reasons = ["no node has joined under this run id on this store"]
-            return RunStatus(run_id, False, "no such run", reasons=reasons)
-        return _status(run_id, head, access.members.members())
+            return RunStatus(run_id, False, "no such run", reasons=reasons, store=store)
+        return replace(_status(run_id, head, access.members.members()), store=store)
     finally:
         release(access.members)
 

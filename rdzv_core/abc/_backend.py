@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from rdzv_core._errors import RendezvousError
@@ -90,6 +90,13 @@ class RendezvousBackend(ABC):
     def hosts_store(self) -> bool:
         """Whether the store ends with this process: then it should be the last of the run to go."""
         return False
+
+    def health(self) -> Mapping[str, str | int | float | bool]:
+        """Say by name how the store is, for people and for JSON: `rdzv status` shows it. Empty: it has nothing to say.
+
+        A name ends in its unit where there is one (`uptime_seconds`). No decision may rest on what is said here.
+        """
+        return {}
 
     def close(self) -> None:  # noqa: B027 - a backend that holds nothing need not say so
         """Release everything the instance holds. Idempotent; ends other threads' blocked waits within a second."""

@@ -56,6 +56,19 @@ def _show(found: RunStatus) -> None:
         show_table(("rank", "node", "address", "state"), rows)
     if found.waiting:
         show_table(("waiting node", "address"), [[each.node_id, each.addr] for each in found.waiting])
+    show_health(found)
+
+
+def show_health(found: RunStatus) -> None:
+    """Print what the store says of itself, if it says anything."""
+    if found.store:
+        show_table(("store", ""), [[name.replace("_", " "), _said(value)] for name, value in found.store.items()])
+
+
+def _said(value: str | int | float | bool) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.1f}" if isinstance(value, float) else str(value) or "-"
 
 
 def _state(member: RosterMember) -> str:

@@ -29,10 +29,22 @@ def test_status_shows_who_is_in_the_round(node: Start, rdzv: Start, tmp_path: Pa
     plain = rdzv("status")
     assert plain.returncode == 0
     assert plain.stdout.startswith("run 'job': working, round 1 of epoch ")
-    assert [line.split()[0::2] for line in plain.stdout.splitlines()[2:]] == [["0", "host1"], ["1", "host2"]]
+    assert [line.split()[0::2] for line in plain.stdout.splitlines()[2:4]] == [["0", "host1"], ["1", "host2"]]
     (tmp_path / "go").touch()
     assert [each.ends()[0] for each in nodes] == [0, 0]
     assert json.loads(rdzv("status", "--json").stdout)["phase"] == "closed"
+
+
+def test_status_shows_how_the_store_is(rdzv: Start, store: tuple[str, str]) -> None:
+    """What a tcp server says of itself, for people and for machines, whether or not there is such a run."""
+    found, plain = json.loads(rdzv("status", "--json").stdout)["store"], rdzv("status").stdout
+    if store[0] == "tcp":
+        assert (found["members"], found["registers"], found["connections"], found["durable"]) == (0, 0, 1, False)
+        assert found["server"] in plain
+        assert any(line.split() == ["durable", "no"] for line in plain.splitlines())
+    else:
+        assert found == {}
+        assert "store" not in plain
 
 
 def test_explain_says_who_is_missing(node: Start, rdzv: Start) -> None:

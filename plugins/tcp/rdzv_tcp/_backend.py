@@ -28,7 +28,7 @@ from rdzv_tcp._round_store import TcpRoundStore
 from rdzv_tcp._security import SECURITY, client_credentials, host_tls
 from rdzv_tcp._session import Session, new_nonce
 from rdzv_tcp._settings import Settings
-from rdzv_tcp._store import Health, TcpStore
+from rdzv_tcp._store import TcpStore
 from rdzv_tcp._wire import (
     MAX_STATE_BYTES,
     Absent,
@@ -130,9 +130,9 @@ class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore,
         """The store below the register, on this instance's connection; do not close it."""
         return TcpStore.over(self._session)
 
-    def health(self) -> Health:
-        """Ask the server how it is. Raises `RendezvousConnectionError`."""
-        return self.raw_store.health()
+    def health(self) -> dict[str, str | int | float | bool]:
+        """Ask the server how it is: the fields of `Health`. Raises `RendezvousConnectionError`."""
+        return self.raw_store.health()._asdict()
 
     def get_state(self) -> StateSnapshot | None:
         return self._snapshot(self._session.read(lambda: Get(self._key)))

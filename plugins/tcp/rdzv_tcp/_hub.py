@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Hashable
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdzv_tcp._commit import Committer
@@ -65,9 +66,20 @@ class Hub:
 
     def health(self) -> Healthy:
         """Give how the server is."""
-        uptime = time.monotonic() - self.started
-        data_dir = "" if self.journal is None else str(self.journal.directory)
-        return Healthy(self.server, uptime, len(self.peers), len(self.table), version("rdzv-tcp"), data_dir)
+        return Healthy(
+            server=self.server,
+            uptime=time.monotonic() - self.started,
+            connections=len(self.peers),
+            registers=len(self.table),
+            version=version("rdzv-tcp"),
+            data_dir="" if self.journal is None else str(self.journal.directory),
+            runs=self.desk.members.runs,
+            members=len(self.desk.members),
+            memory=_resident(),
+            durable=self.journal is not None,
+            guarded=not self.settings.open_to_all,
+            incarnation=self.table.incarnation,
+        )
 
     def wait(self, waiting: Waiting) -> None:
         """Answer `waiting` when its topic has changed."""
@@ -104,3 +116,11 @@ class Hub:
         """The same for all topics that begin with `prefix`; it looks at every topic."""
         for topic in [one for one in self._waiting if isinstance(one, tuple) and one[: len(prefix)] == prefix]:
             self.changed(topic)
+
+
+def _resident() -> int:
+    """Give the bytes of memory that this process has resident; 0 where only the peak is known."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0

@@ -93,6 +93,11 @@ class Memberships:
     def __len__(self) -> int:
         return len(self._leases)
 
+    @property
+    def runs(self) -> int:
+        """How many runs have members."""
+        return len(self._runs) - len(self._empty)
+
     def version(self, run: str) -> bytes:
         """Give what differs after every change of the set or of a payload."""
         there = self._runs.get(run)

@@ -41,7 +41,11 @@ class Failed(Message, tag="failed"):
 
 
 class Healthy(Message, tag="healthy"):
-    """How the server is. `uptime` is in seconds; `data_dir` is empty if nothing is kept on disk."""
+    """How the server is. `uptime` is in seconds; `data_dir` is empty if nothing is kept on disk.
+
+    `runs` are those that have members; `memory` is what the server's process has resident, in bytes, 0 if the system
+    does not say. `durable` and `guarded` as in `Welcome`; `incarnation` is that of the memory of registers.
+    """
 
     server: str
     uptime: float
@@ -49,3 +53,9 @@ class Healthy(Message, tag="healthy"):
     registers: int
     version: str
     data_dir: str
+    runs: int = 0
+    members: int = 0
+    memory: int = 0
+    durable: bool = False
+    guarded: bool = False
+    incarnation: bytes = b""

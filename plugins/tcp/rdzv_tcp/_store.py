@@ -14,13 +14,23 @@ from rdzv_tcp._wire import MAX_STATE_BYTES, Absent, Delete, Done, Kept, RawGet, 
 
 
 class Health(NamedTuple):
-    """How a server is. `uptime` is in seconds; `data_dir` is empty if it keeps nothing on disk."""
+    """How a server is. `runs` are those that have members; `data_dir` is empty if it keeps nothing on disk.
+
+    `memory_bytes` is what its process has resident, 0 if its system does not say. `durable`: registers are on disk.
+    `guarded`: nobody is served without credentials. `incarnation`: another one when it has lost its memory.
+    """
 
     server: str
     version: str
-    uptime: float
+    uptime_seconds: float
     connections: int
     registers: int
+    runs: int
+    members: int
+    memory_bytes: int
+    durable: bool
+    guarded: bool
+    incarnation: str
     data_dir: str
 
 
@@ -90,7 +100,18 @@ class TcpStore:
         answer = self._session.read(wire.Health)
         assert isinstance(answer, Healthy), answer
         return Health(
-            answer.server, answer.version, answer.uptime, answer.connections, answer.registers, answer.data_dir
+            server=answer.server,
+            version=answer.version,
+            uptime_seconds=answer.uptime,
+            connections=answer.connections,
+            registers=answer.registers,
+            runs=answer.runs,
+            members=answer.members,
+            memory_bytes=answer.memory,
+            durable=answer.durable,
+            guarded=answer.guarded,
+            incarnation=answer.incarnation.hex(),
+            data_dir=answer.data_dir,
         )
 
     def close(self) -> None:

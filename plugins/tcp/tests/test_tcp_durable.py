@@ -406,7 +406,7 @@ def test_a_hosting_node_keeps_what_it_is_told_to(open_backend: Open, data: Path,
     backend = open_backend(f"127.0.0.1:{free_port}", is_host=True, data_dir=str(data))
     backend.set_state(b"state")
     before = backend.get_state()
-    assert backend.health().data_dir == str(data)
+    assert backend.health()["data_dir"] == str(data)
     backend.close()
     assert open_backend(f"127.0.0.1:{free_port}", is_host=True, data_dir=str(data)).get_state() == before
 

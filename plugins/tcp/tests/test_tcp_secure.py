@@ -10,6 +10,7 @@ import queue
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -463,15 +464,21 @@ def test_a_store_open_to_all_says_so(serving: Any, authority: Any, caplog: pytes
 
 
 def test_the_server_says_how_it_is(serve: Any, open_backend: Open, tmp_path: Path) -> None:
-    """Uptime, connections, registers, version and data directory, from a backend or a store."""
+    """Who it is, how long it has been up, what it holds and what that costs, and what can be relied on."""
     server = serve("127.0.0.1:0", "--data-dir", str(tmp_path / "data"))
     backend = open_backend(server.endpoint)
     backend.set_state(b"state")
+    for _ in range(2):
+        backend.enter(b"member", 60)
     health = backend.health()
-    assert (health.connections, health.registers, health.data_dir) == (1, 1, str(tmp_path / "data"))
-    assert 0 < health.uptime < 60
-    assert health.version[0].isdigit()
-    assert f"process {server.process.pid} " in health.server
+    assert (health["connections"], health["registers"], health["data_dir"]) == (1, 1, str(tmp_path / "data"))
+    assert (health["runs"], health["members"]) == (1, 2)
+    assert (health["durable"], health["guarded"], len(health["incarnation"])) == (True, False, 32)
+    if sys.platform == "linux":
+        assert 1e6 < health["memory_bytes"] < 1e9
+    assert 0 < health["uptime_seconds"] < 60
+    assert health["version"][0].isdigit()
+    assert f"process {server.process.pid} " in health["server"]
 
 
 def test_serve_logs_whom_it_refuses(serve: Any, authority: Any, tmp_path: Path) -> None:
