@@ -35,6 +35,8 @@ class Driver:
         self._inbox: queue.SimpleQueue[Callable[[float], None] | None] = queue.SimpleQueue()
         self._condition = threading.Condition()
         self._change: Change | None = None
+        self._lease_ends: float | None = None
+        self._lease_listener: Callable[[float], None] | None = None
         self._pid = os.getpid()
         self._closed = False
         self._joining: Future[Held] | None = None
@@ -87,6 +89,15 @@ class Driver:
             if self._change is None and self._closed:
                 raise RendezvousConnectionError("this handler is closed")
             return self._change
+
+    def lease_ends_at(self) -> float:
+        """Give when this node has to stop if no keep-alive succeeds before; minus infinity without a membership."""
+        with self._condition:
+            return float("-inf") if self._lease_ends is None else self._lease_ends
+
+    def on_lease(self, listener: Callable[[float], None]) -> None:
+        """Have `listener` told, on the driver's thread, whenever `lease_ends_at` has moved on."""
+        self._lease_listener = listener
 
     def close(self) -> None:
         """Stop; whoever waits gets a `RendezvousConnectionError`. The store is closed by the caller, just after."""
@@ -143,6 +154,7 @@ class Driver:
         outcomes = self._machine.take_outcomes()
         for operation in self._machine.take_operations():
             self._workers.start(operation)
+        self._note_lease()
         change = self._machine.change()
         if change != self._change:
             with self._condition:
@@ -150,6 +162,19 @@ class Driver:
                 self._condition.notify_all()
         for outcome in outcomes:
             self._deliver(outcome)
+
+    def _note_lease(self) -> None:
+        lease = self._machine.tenure.lease
+        ends = None if lease is None else lease.fenced_at
+        if ends == self._lease_ends:
+            return
+        with self._condition:
+            self._lease_ends = ends
+        if ends is not None and self._lease_listener is not None:
+            try:
+                self._lease_listener(ends)
+            except Exception:
+                log.exception("a listener failed on the lease's new end")
 
     def _deliver(self, outcome: Outcome) -> None:
         joining, departing, closing = self._joining, self._departing, self._closing

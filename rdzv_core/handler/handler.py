@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections.abc import Callable
 from types import TracebackType
 
 from rdzv_core import clock
@@ -78,6 +79,22 @@ class RendezvousHandler:
         Level-triggered: what changed before the call is reported at once, and again until the next rendezvous.
         """
         return self._driver.wait_for_change(timeout)
+
+    def lease_ends_at(self) -> float:
+        """Give until when this node may work if no further keep-alive succeeds, in seconds on `rdzv_core.clock`.
+
+        Minus infinity while this node has no membership. At that time, 0.9 ttl after the last keep-alive that
+        succeeded was sent, `wait_for_change` says FENCED.
+        """
+        return self._driver.lease_ends_at()
+
+    def on_lease(self, listener: Callable[[float], None]) -> None:
+        """Have `listener` told each new `lease_ends_at`; it replaces the last one.
+
+        It is called on the thread that keeps the lease: it must not block. Meant for a watchdog in a process of its
+        own, which acts when this process can not (see `rdzv_core/cli/node/guard.py`).
+        """
+        self._driver.on_lease(listener)
 
     def num_nodes_waiting(self) -> int:
         """Give how many nodes wait that a next round would admit, read now; raises what the store raises."""

@@ -1,4 +1,4 @@
-"""The command's processes: one group, stopped as one, and never outliving the node."""
+"""The command's processes: one group, stopped as one, and never outliving the node, its guard or its lease."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from rdzv_core.cli.node.worker import Guard, Worker
+from rdzv_core import clock
+from rdzv_core.cli.node.worker import Worker
 
 FAMILY = "sleep 600 & echo $! > {file}.new; mv {file}.new {file}; wait"
 
@@ -86,37 +87,138 @@ def test_what_a_command_leaves_behind_is_killed(child: Path) -> None:
     assert not _runs(int(child.read_text()))
 
 
-def test_the_guard_kills_the_group_when_its_owner_is_killed(child: Path) -> None:
-    """kill -9 of the node leaves nothing of the command behind, grandchildren included."""
+def test_the_end_can_be_waited_for_by_several() -> None:
+    """All of them are told the same."""
+    worker = Worker(["sh", "-c", "exit 5"], {})
+    assert [worker.wait(), worker.wait()] == [5, 5]
+    assert worker.has_ended()
+
+
+@pytest.mark.parametrize("command", ["/no/such/program", "/etc/passwd"])
+def test_a_command_that_can_not_be_run_is_an_oserror(command: str) -> None:
+    """As it is for any process, and it names the program."""
+    with pytest.raises(OSError, match=command):
+        Worker([command], {})
+
+
+def test_a_command_has_its_signals_as_a_shell_would_give_them() -> None:
+    """What the guard ignores for itself the command does not: a broken pipe ends it, and so does SIGTERM."""
+    for name in ("PIPE", "TERM", "HUP"):
+        assert Worker(["sh", "-c", f"kill -{name} $$; exit 9"], {}).wait() == -getattr(signal, f"SIG{name}")
+
+
+def _owner(child: Path, lease: float = 600.0) -> subprocess.Popen[bytes]:
+    """Start a process that has a command with a family, and wait until that is there."""
     code = (
-        "import sys; from rdzv_core.cli.node.worker import Guard, Worker\n"
-        "guard = Guard(); worker = Worker(['sh', '-c', sys.argv[1]], {}); guard.watch(worker.group); worker.wait()"
+        "import sys; from rdzv_core import clock; from rdzv_core.cli.node.worker import Worker\n"
+        "Worker(['sh', '-c', sys.argv[1]], {}, clock.now() + float(sys.argv[2])).wait()"
     )
-    owner = subprocess.Popen([sys.executable, "-c", code, FAMILY.format(file=child)])
+    owner = subprocess.Popen([sys.executable, "-c", code, FAMILY.format(file=child), str(lease)])
     _until(child.exists, "the command's child started")
+    return owner
+
+
+def _is_gone(process: int) -> bool:
+    return not _runs(process)
+
+
+def _children(process: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def test_the_group_is_killed_when_its_owner_is_killed(child: Path) -> None:
+    """kill -9 of the node leaves nothing of the command behind, grandchildren included."""
+    owner = _owner(child)
     owner.kill()
     owner.wait()
-    _until(lambda: not _runs(int(child.read_text())), "the command's child was killed")
+    _until(lambda: _is_gone(int(child.read_text())), "the command's child was killed")
 
 
-def test_a_guard_that_was_killed_is_replaced(child: Path) -> None:
-    """The next command is guarded again."""
-    guard = Guard()
-    guard._shell.kill()
-    guard._shell.wait()
+def test_the_group_is_killed_when_its_guard_is_killed(child: Path) -> None:
+    """Nothing works unguarded: the leader and what it started go with the guard, and the owner is told."""
     worker = Worker(["sh", "-c", FAMILY.format(file=child)], {})
-    guard.watch(worker.group)
-    guard.close()  # with a group to guard, as when the node dies
+    _until(child.exists, "the command's child started")
+    worker._guard.kill()
     assert worker.wait() == -signal.SIGKILL
+    assert not worker.fenced
+    assert _is_gone(int(child.read_text()))
 
 
-def test_a_guard_with_nothing_to_guard_kills_nothing() -> None:
-    """Once the command is gone its group's number may be somebody else's."""
-    guard = Guard()
-    worker = Worker(["sleep", "600"], {})
-    guard.watch(worker.group)
-    guard.watch(None)
-    guard.close()
-    assert not worker.has_ended()
-    worker.kill()
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="parent death signals are Linux's")
+def test_the_leader_is_killed_when_owner_and_guard_are_killed_in_one_moment(child: Path) -> None:
+    """The kernel does it: the owner is stopped meanwhile, so that nobody else can."""
+    owner = _owner(child)
+    (guard,) = _children(owner.pid)
+    (leader,) = _children(guard)
+    owner.send_signal(signal.SIGSTOP)
+    os.kill(guard, signal.SIGKILL)
+    _until(lambda: _is_gone(leader), "the leader was killed")
+    _until(lambda: _is_gone(int(child.read_text())), "the leader's child was killed")
+    owner.kill()
+    owner.wait()
+
+
+def test_a_command_does_not_outlive_its_lease(child: Path) -> None:
+    """Without a renewal the whole group is killed when the lease ends, and the owner is told why."""
+    ends = clock.now() + 1.0
+    worker = Worker(["sh", "-c", FAMILY.format(file=child)], {}, ends)
+    _until(child.exists, "the command's child started")
+    assert worker.wait() == -signal.SIGKILL
+    assert worker.fenced
+    assert clock.now() >= ends
+    assert _is_gone(int(child.read_text()))
+
+
+def test_a_renewed_lease_keeps_the_command_alive() -> None:
+    """It ends with the last renewal's time, not with the first; an earlier time takes nothing back."""
+    worker = Worker(["sleep", "600"], {}, clock.now() + 0.5)
+    last = clock.now() + 1.5
+    worker.renew(last)
+    worker.renew(last - 1.4)
     worker.wait()
+    assert worker.fenced
+    assert clock.now() >= last
+
+
+def test_a_lease_that_is_over_starts_nothing(tmp_path: Path) -> None:
+    """Who thaws late between the round and its command does not work in it at all."""
+    worker = Worker(["touch", str(tmp_path / "worked")], {}, clock.now() - 1)
+    assert worker.wait() == -signal.SIGKILL
+    assert worker.fenced
+    assert list(tmp_path.iterdir()) == []
+    worker.send(signal.SIGTERM)
+    worker.kill()
+
+
+def test_a_stopped_owner_does_not_keep_the_command_alive(child: Path) -> None:
+    """SIGSTOP of the node: the guard kills the group when the lease ends."""
+    owner = _owner(child, lease=1.0)
+    owner.send_signal(signal.SIGSTOP)
+    _until(lambda: _is_gone(int(child.read_text())), "the command's child was killed")
+    owner.send_signal(signal.SIGCONT)
+    assert owner.wait(20) == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a timer that kills stopped processes is Linux's")
+def test_stopping_the_guard_too_does_not_keep_the_command_alive(child: Path) -> None:
+    """SIGSTOP of the node, its guard and the whole command: the kernel kills them, so that a late thaw finds nobody."""
+    owner = _owner(child, lease=1.5)
+    (guard,) = _children(owner.pid)
+    (leader,) = _children(guard)
+    for process in (owner.pid, guard, leader, int(child.read_text())):
+        os.kill(process, signal.SIGSTOP)
+    for process in (guard, leader, int(child.read_text())):
+        _until(lambda process=process: _is_gone(process), "all but the owner are gone")  # type: ignore[misc]
+    owner.send_signal(signal.SIGCONT)
+    assert owner.wait(20) == 0
+
+
+def test_a_command_leaves_nothing_open() -> None:
+    """No descriptor, and no process: neither of one that ended nor of one that could not be started."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    Worker(["true"], {}).wait()
+    with pytest.raises(OSError, match="no/such"):
+        Worker(["/no/such"], {})
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

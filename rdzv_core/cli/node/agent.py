@@ -36,7 +36,7 @@ from rdzv_core.cli.node.events import (
     Stop,
 )
 from rdzv_core.cli.node.signals import reported
-from rdzv_core.cli.node.worker import Guard, Worker
+from rdzv_core.cli.node.worker import Worker
 from rdzv_core.handler import ChangeReason, RendezvousHandler, RendezvousInfo
 
 _LOOK_EVERY = 0.5
@@ -74,7 +74,7 @@ class Agent:
 
         Raises the rendezvous' error where no round can be had, and `OSError` if the command can not be started.
         """
-        self._guard = Guard()
+        self._handler.on_lease(self._renew)
         try:
             with reported(lambda number: self._events.put(Signalled(number))):
                 self._say(announcement)
@@ -87,7 +87,6 @@ class Agent:
         finally:
             self._over.set()
             self._end_worker()
-            self._guard.close()
 
     def _do(self, effect: Effect) -> None:
         if isinstance(effect, Say):
@@ -117,7 +116,6 @@ class Agent:
                 return GraceOver()
             if isinstance(event, Ended):
                 self._grace_ends = self._worker = None
-                self._guard.watch(None)
             if isinstance(event, Changed) and self._worker and self._worker.has_ended():
                 # The command was faster than the news: its end decides, and is on its way.
                 continue
@@ -152,11 +150,16 @@ class Agent:
             return outcome
 
     def _start(self, met: Met) -> None:
-        worker = Worker(self._command, met.environment)
-        self._guard.watch(worker.group)
+        worker = Worker(self._command, met.environment, self._handler.lease_ends_at() + self._grace_period)
         self._worker = worker
-        self._report("rdzv-command", lambda: Ended(worker.wait()))
+        self._renew(self._handler.lease_ends_at())  # it may have moved on while the command was started
+        self._report("rdzv-command", lambda: Ended(worker.wait(), worker.fenced))
         self._report("rdzv-watch", lambda: self._wait_for_change(met.round, worker))
+
+    def _renew(self, lease_ends: float) -> None:
+        """Let the command run until the lease ends and the grace period after it, in which it would be stopped."""
+        if worker := self._worker:
+            worker.renew(lease_ends + self._grace_period)
 
     def _wait_for_change(self, number: int, worker: Worker) -> Event | None:
         told_of_closing = False
@@ -198,7 +201,6 @@ class Agent:
         if self._worker:
             self._worker.kill()
             self._worker.wait()
-            self._guard.watch(None)
 
     def _report(self, name: str, wait: Callable[[], Event | None]) -> None:
         """Put on the queue what `wait`, run in a thread of its own, gives."""

@@ -72,7 +72,7 @@ class Decider:
         if isinstance(event, Changed):
             return self._on_changed(event)
         if isinstance(event, Ended):
-            return self._on_ended(event.status)
+            return self._on_ended(event)
         if isinstance(event, Signalled):
             return self._on_signalled(event.number)
         return [Kill()] if self.phase is Phase.STOPPING else []
@@ -103,7 +103,11 @@ class Decider:
             return [Say("the run is closed: the command goes on to its end and is not restarted")]
         return [Say(f"{_sentence(changed)}; stopping the command to meet again"), *self._stop()]
 
-    def _on_ended(self, status: int) -> list[Effect]:
+    def _on_ended(self, ended: Ended) -> list[Effect]:
+        status = ended.status
+        if self.phase is Phase.WORKING and ended.fenced:
+            # Not the command's failure: this process was stopped or too slow to keep its lease.
+            return self._meet(Say("the command was killed as this node's lease had ended; asking for the next round"))
         if self.phase is Phase.STOPPING and not self._leaving:
             return self._meet(Say("the command has stopped; asking for the next round"))
         how = Say(f"the command {_outcome(status)}; leaving")

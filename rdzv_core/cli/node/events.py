@@ -37,9 +37,13 @@ class Changed:
 
 @dataclass(frozen=True)
 class Ended:
-    """The command and its whole process group are gone; `status` is the exit status, or minus the signal's number."""
+    """The command and its whole process group are gone; `status` is the exit status, or minus the signal's number.
+
+    `fenced` where its guard killed it because this node's lease had ended.
+    """
 
     status: int
+    fenced: bool = False
 
 
 @dataclass(frozen=True)

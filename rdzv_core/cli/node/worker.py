@@ -1,80 +1,115 @@
-"""The command's processes: started as a group of their own, stopped as a group, and never outliving this node.
+"""The command's processes: started as a group of their own, stopped as a group, and never outliving node or lease.
 
-The command leads a new session, so that a signal reaches it and everything it started, and only through this node. A
-guard (a shell that waits for this node's end of a pipe to close) kills the group when this process dies, however it
-dies: SIGKILL leaves no orphan at work beside the next round.
+The command leads a new session, so that a signal reaches it and everything it started, and only through this node. It
+is started by a guard (`guard.py`), a process of its own, which kills the group when this process dies, however it
+dies, and when the time that it was told last is past without a later one: a node that is stopped or hung leaves nothing
+at work beside the next round. And if the guard dies the group goes too.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_GUARD = 'group=; while read -r line; do group=$line; done; test -z "$group" || kill -s KILL -- "-$group"'
+from rdzv_core import clock
+
+_GUARD = str(Path(__file__).with_name("guard.py"))
+_START_SECONDS = 30.0
+_GUARD_SECONDS = 1.0
 _GONE_POLL = 0.02
-
-
-class Guard:
-    """Kills the process group that it was told last once this process is dead. Used by one thread at a time."""
-
-    def __init__(self) -> None:
-        self._shell = _start_guard()
-
-    def watch(self, group: int | None) -> None:
-        """From now on kill `group`, or nothing."""
-        try:
-            self._tell(group)
-        except BrokenPipeError:
-            # Somebody killed the guard: nothing is guarded until there is another one.
-            self.close()
-            self._shell = _start_guard()
-            self._tell(group)
-
-    def close(self) -> None:
-        """End the guard; call it with nothing left to guard."""
-        try:
-            self._shell.__exit__(None, None, None)
-        except BrokenPipeError:
-            pass
-
-    def _tell(self, group: int | None) -> None:
-        assert self._shell.stdin is not None
-        self._shell.stdin.write(f"{group or ''}\n".encode())
-
-
-def _start_guard() -> subprocess.Popen[bytes]:
-    # A session of its own: what ends this node from the terminal does not reach the guard.
-    return subprocess.Popen(  # noqa: S603 - the shell gets our own constant text
-        ["/bin/sh", "-c", _GUARD],
-        bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+_F_SETSIG = 10  # Linux's; module fcntl does not name it
 
 
 class Worker:
-    """One run of the command. `send` and `kill` may be called while another thread is in `wait`."""
+    """One run of the command, until `lease_ends` (seconds on `rdzv_core.clock`) unless `renew` names a later time.
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    `send`, `kill` and `renew` may be called by other threads while one is in `wait`.
+    """
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], lease_ends: float = float("inf")
+    ) -> None:
         """Start it; raises `OSError` if that can not be done."""
-        self._leader = subprocess.Popen(list(command), env={**os.environ, **environment}, start_new_session=True)  # noqa: S603 - it is the user's command
-        self._stopping = False
+        self._stopping = self._fenced = self._ended = self._closed = False
+        self._lease_ends = lease_ends
+        self._lock, self._waiting = threading.Lock(), threading.Lock()
+        self._outcome: int | None = None
+        control_end, self._control = os.pipe()
+        self._status, status_end = os.pipe()
+        self._keep, keep_end = os.pipe()
+        os.set_blocking(self._control, False)
+        theirs = (control_end, status_end, keep_end)
+        try:
+            self._guard = subprocess.Popen(  # noqa: S603 - our own program; the rest is the user's command
+                [sys.executable, "-I", "-S", _GUARD, *map(str, theirs), repr(lease_ends), *command],
+                env={**os.environ, **environment},
+                pass_fds=theirs,
+                start_new_session=True,
+            )
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
+        self.group = self._started(command[0])
+        """The id of the process group, which is the leader's process id; 0 if it was not started."""
+        self._kill_group_with_guard()
+
+    def _started(self, program: str) -> int:
+        """Wait for the leader's process id, which is the group's."""
+        ready = select.select([self._status], [], [], _START_SECONDS)[0]
+        word, _, number = self._line().partition(" ") if ready else ("", "", "")
+        if word == "started":
+            return int(number)
+        if word == "fenced":  # the lease was over before the command began
+            self._fenced = True
+            return 0
+        self._guard.kill()
+        self._guard.wait()
+        self._close()
+        if word == "failed":
+            raise OSError(int(number), os.strerror(int(number)), program)
+        raise OSError(f"the guard of {program!r} ({_GUARD}) did not start it within {_START_SECONDS:g} s")
+
+    def _kill_group_with_guard(self) -> None:
+        """Have the kernel kill the group when the guard, who alone has the other end of this pipe, is dead.
+
+        It does so also while this process is stopped. A guard that died before this is noticed by `wait`.
+        """
+        if sys.platform.startswith("linux") and self.group:
+            fcntl.fcntl(self._keep, _F_SETSIG, signal.SIGKILL)
+            fcntl.fcntl(self._keep, fcntl.F_SETOWN, -self.group)
+            fcntl.fcntl(self._keep, fcntl.F_SETFL, fcntl.fcntl(self._keep, fcntl.F_GETFL) | os.O_ASYNC)
 
     @property
-    def group(self) -> int:
-        """The id of the process group, which is the leader's process id."""
-        return self._leader.pid
+    def fenced(self) -> bool:
+        """Whether the command was killed because its lease had ended; to be asked after `wait`."""
+        return self._fenced
+
+    def renew(self, lease_ends: float) -> None:
+        """Let the command run until then. Never blocks: a guard that does not read goes by what it read."""
+        with self._lock:
+            if self._closed:
+                return
+            self._lease_ends = max(self._lease_ends, lease_ends)
+            try:
+                os.write(self._control, f"{lease_ends!r}\n".encode())
+            except (BlockingIOError, BrokenPipeError):
+                pass
 
     def has_ended(self) -> bool:
         """Say whether the leader has ended, whatever the rest of its group does."""
-        return self._leader.poll() is not None or not _wait_without_reaping(self._leader.pid, os.WNOHANG)
+        with self._lock:
+            return self._closed or self._ended or bool(select.select([self._status], [], [], 0)[0])
 
     def send(self, number: int) -> None:
         """Send a signal to the group; from now on what outlives the leader is left alone until `kill`."""
@@ -90,16 +125,53 @@ class Worker:
 
         A leader that ends of its own accord takes its group with it: what it left behind is killed.
         """
-        # Not reaped yet, the leader's id can not have passed to somebody else's group.
-        _wait_without_reaping(self._leader.pid, 0)
-        if not self._stopping:
+        with self._waiting:
+            if self._outcome is None:
+                self._outcome = self._wait()
+            return self._outcome
+
+    def _wait(self) -> int:
+        status = self._end()
+        self._ended = True
+        if status is None:  # the guard is dead, and with it the leader
+            self._fenced = self._fenced or clock.now() >= self._lease_ends
+            status = -signal.SIGKILL
             self.kill()
-        status = self._leader.wait()
-        while _is_alive(self.group):
+        elif not self._stopping:
+            self.kill()
+        while self.group and _is_alive(self.group):
             time.sleep(_GONE_POLL)
+        self._close()
+        try:
+            self._guard.wait(_GUARD_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._guard.kill()
+            self._guard.wait()
         return status
 
+    def _end(self) -> int | None:
+        """Wait for the leader's end; None if the guard died before it could tell."""
+        while line := self._line():
+            word, _, number = line.partition(" ")
+            if word == "ended":
+                return int(number)
+            self._fenced = True
+        return None
+
+    def _line(self) -> str:
+        """Read what the guard says next; empty at the end. Lines are short: the guard writes each at once."""
+        line = b""
+        while not line.endswith(b"\n"):
+            byte = os.read(self._status, 1)
+            if not byte:
+                return ""
+            line += byte
+        return line.decode().strip()
+
     def _send(self, number: int) -> None:
+        # Not reaped before the guard ends, the leader's id can not have passed to somebody else's group.
+        if not self.group:
+            return
         try:
             os.killpg(self.group, number)
         except ProcessLookupError:
@@ -108,15 +180,11 @@ class Worker:
             # macOS says so of a group of which only a zombie is left.
             pass
 
-
-def _wait_without_reaping(process: int, flags: int) -> bool:
-    """Wait for the process to end (with WNOHANG: only look); True if it still runs, or if this can not be said."""
-    if not hasattr(os, "waitid"):  # macOS before Python 3.13
-        return True
-    try:
-        return os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT | flags) is None
-    except ChildProcessError:
-        return False
+    def _close(self) -> None:
+        with self._lock:
+            self._closed = True
+            for descriptor in (self._control, self._status, self._keep):
+                os.close(descriptor)
 
 
 def _is_alive(group: int) -> bool:
