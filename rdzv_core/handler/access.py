@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from rdzv_core._errors import RendezvousStateError
-from rdzv_core.abc import MembersView, RendezvousBackend, SetStateResult, StateSnapshot, Store, SupportsDelete, Token
+from rdzv_core.abc import MembersView, RendezvousBackend, SetStateResult, StateSnapshot, Store, Token
 from rdzv_core.fallback import membership_of, release, store_of, watch_of
 from rdzv_core.handler import io
-from rdzv_core.handler.head import Head, Seat, decode_head, encode_head, unpack_roster
+from rdzv_core.handler.head import Head, decode_head, encode_head
+from rdzv_core.handler.roster import PackedRoster
+from rdzv_core.handler.shelf import Shelf
 
 
 class Access:
@@ -19,8 +20,8 @@ class Access:
         self.backend = backend
         self.members = membership_of(backend)
         self.watch = watch_of(backend)
+        self.shelf = Shelf(backend)
         self._stores: list[Store] = []
-        self._written: list[str] = []
         self._lock = threading.Lock()
 
     def perform(self, operation: io.Operation) -> Any:  # noqa: C901 - one line a kind
@@ -33,7 +34,9 @@ class Access:
             case io.WriteHead():
                 return self._write(operation.head, operation.token, operation.roster)
             case io.FetchRoster():
-                return self.roster(operation.digest)
+                return self.shelf.whole(operation.digest)
+            case io.FindRank():
+                return self.shelf.find(operation.digest, operation.pages, operation.member)
             case io.ReadMembers():
                 return self._view(operation.limit)
             case io.WaitMembers():
@@ -54,18 +57,11 @@ class Access:
         if snapshot is None:
             return None
         head = decode_head(snapshot[0])
-        return head.with_roster(self.roster(head.digest)) if head.digest else head
+        return head.with_roster(self.shelf.whole(head.digest)) if head.digest else head
 
-    def roster(self, digest: str) -> tuple[Seat, ...]:
-        """Fetch a roster by name; raises `RendezvousStateError` if it is not there."""
-        register = self.backend.sibling(f"roster.{digest}")
-        try:
-            snapshot = register.get_state()
-        finally:
-            register.close()
-        if snapshot is None:
-            raise RendezvousStateError(f"the roster {digest} that the run's register names is not in the store")
-        return unpack_roster(digest, snapshot[0])
+    def peers(self, held: io.Held) -> list[str]:
+        """Give the addresses of a round's nodes by rank; raises `RendezvousStateError` where the store has no more."""
+        return [seat.address for seat in held.roster or self.shelf.whole(held.digest)]
 
     def store(self, epoch: str, generation: int) -> Store:
         """Open the store of a round; it ends with `close`."""
@@ -86,26 +82,8 @@ class Access:
         return self.members.members() if limit is None else self.members.first(limit)
 
     def _write(
-        self, head: Head, token: Token | None, roster: tuple[str, bytes] | None
+        self, head: Head, token: Token | None, roster: PackedRoster | None
     ) -> SetStateResult | tuple[bytes, Token, bool] | StateSnapshot | None:
         if roster is not None:
-            self._put_roster(*roster)
+            self.shelf.put(roster)
         return self.backend.set_state(encode_head(head), token)
-
-    def _put_roster(self, digest: str, value: bytes) -> None:
-        """Write a roster's value before the head names it; where the store can delete, all but the last two go."""
-        register = self.backend.sibling(f"roster.{digest}")
-        try:
-            register.set_state(value)
-        finally:
-            register.close()
-        with self._lock:
-            self._written.append(digest)
-            outdated, self._written = self._written[:-2], self._written[-2:]
-        for old in outdated:
-            sibling = self.backend.sibling(f"roster.{old}")
-            try:
-                if isinstance(sibling, SupportsDelete):
-                    sibling.delete_state()
-            finally:
-                sibling.close()

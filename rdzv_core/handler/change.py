@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rdzv_core.handler.head import Head
 from rdzv_core.handler.info import Change, ChangeReason
 from rdzv_core.handler.io import Held
 from rdzv_core.handler.knowledge import Knowledge
@@ -26,6 +27,13 @@ def change_of(held: Held | None, known: Knowledge) -> Change | None:
         return Change(ChangeReason.CLOSED, "the run was closed")
     if head.pending:
         reason = ChangeReason[head.pending]
-        gone = [seat.node for seat in held.roster if seat.member in head.departed]
-        return Change(reason, f"{reason.value} ({', '.join(gone[:_MOST_NAMES])})" if gone else reason.value)
+        return Change(reason, f"{reason.value}{_gone(held, head)}")
     return None
+
+
+def _gone(held: Held, head: Head) -> str:
+    """Name those who went; those of a roster that this node has not read are counted."""
+    if not head.departed:
+        return ""
+    names = [seat.node for seat in held.roster or head.roster if seat.member in head.departed]
+    return f" ({', '.join(names[:_MOST_NAMES]) if names else f'{len(head.departed)} of {held.size}'})"

@@ -70,7 +70,7 @@ class RendezvousHandler:
         info = self._info(held)
         if held.rank == 0:
             self._publish_port(info)
-        self._hooks.event(Joined(self._run_id, self.settings.node_id, held.round, held.rank, len(held.roster)))
+        self._hooks.event(Joined(self._run_id, self.settings.node_id, held.round, held.rank, held.size))
         return info
 
     def wait_for_change(self, timeout: float | None = None) -> Change | None:
@@ -196,13 +196,13 @@ class RendezvousHandler:
     def _info(self, held: Held) -> RendezvousInfo:
         return RendezvousInfo(
             rank=held.rank,
-            world_size=len(held.roster),
+            world_size=held.size,
             round=held.round,
             epoch=held.epoch,
             fence=held.fence,
-            _peers=lambda: [seat.address for seat in held.roster],
+            _peers=lambda: self._access.peers(held),
             _open_store=lambda: self._access.store(held.epoch, held.round),
-            _master=lambda info: (held.roster[0].address, self._master_port(info.store)),
+            _master=lambda info: (held.master, self._master_port(info.store)),
         )
 
     def _publish_port(self, info: RendezvousInfo) -> None:

@@ -5,9 +5,7 @@ Versioned JSON, decoded against a type: nothing that a store returns is ever tru
 
 from __future__ import annotations
 
-import hashlib
-import zlib
-from base64 import b64decode, b64encode
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -17,7 +15,7 @@ from rdzv_core.handler.settings import HandlerSettings
 
 VERSION = 1
 INLINE_ROSTER_BYTES = 8 * 1024
-_MAX_ROSTER_BYTES = 64 * 1024 * 1024
+_DECODED = 16 * 1024
 
 Bye = Literal["", "left", "done"]
 """How a member says that it goes; empty while it stays."""
@@ -60,8 +58,9 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
     `revision` grows with every write, `round` and `fence` with every roster. `terms` are None in a new epoch until its
     first node sets them. `called` is the round whose last call is on, 0 for none. `pending` says why the last roster's
-    members should meet again, `departed` who of them went and how. The roster is inline, or named by `digest` where it
-    is larger than 8 KiB.
+    members should meet again, `departed` who of them went and how. The roster has `size` seats; it is inline, or where
+    it is larger than 8 KiB named by `digest`: then `pages` says in how many pages a node finds itself, and `master`
+    is the address of rank 0.
     """
 
     epoch: str
@@ -79,6 +78,8 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     size: int = 0
     roster: tuple[Seat, ...] = ()
     digest: str = ""
+    pages: int = 0
+    master: str = ""
 
     def changed(self, **fields: Any) -> Head:
         """Give the next revision with `fields` changed."""
@@ -100,31 +101,12 @@ def encode_head(head: Head) -> bytes:
 
 def decode_head(state: bytes) -> Head:
     """Read a head; raises `RendezvousStateError` for what is none, or is of a newer version."""
-    head = _decode(state, Head, "the run's register")
+    head = decode(state, Head, "the run's register")
     if head.version != VERSION:
         raise RendezvousStateError(
             f"the run's state has version {head.version}, this rdzv-core reads {VERSION}: use one version everywhere"
         )
     return head
-
-
-def pack_roster(roster: tuple[Seat, ...]) -> tuple[str, bytes]:
-    """Give a roster too large for the head as `(digest, value)`: compressed, immutable, named by what it holds."""
-    packed = zlib.compress(msgspec.json.encode(roster), 6)
-    return hashlib.sha256(packed).hexdigest()[:32], b64encode(packed)
-
-
-def unpack_roster(digest: str, value: bytes) -> tuple[Seat, ...]:
-    """Read what `pack_roster` made; raises `RendezvousStateError` if it is not what `digest` names."""
-    try:
-        packed = b64decode(value, validate=True)
-        unpacker = zlib.decompressobj()
-        raw = unpacker.decompress(packed, _MAX_ROSTER_BYTES)
-    except (ValueError, zlib.error) as error:
-        raise RendezvousStateError(f"the roster {digest} can not be read: {error}") from error
-    if hashlib.sha256(packed).hexdigest()[:32] != digest or unpacker.unconsumed_tail:
-        raise RendezvousStateError(f"the roster {digest} is not what its name says")
-    return _decode(raw, tuple[Seat, ...], f"the roster {digest}")
 
 
 class Stage(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -152,6 +134,7 @@ def encode_announcement(announcement: Announcement) -> bytes:
     return msgspec.json.encode(announcement)
 
 
+@lru_cache(_DECODED)  # who leads reads all members after each change, and most of them say what they said before
 def decode_announcement(payload: bytes) -> Announcement | None:
     """Read a member's announcement; None for what can not be read: such a member blocks, it is never guessed at."""
     try:
@@ -160,7 +143,8 @@ def decode_announcement(payload: bytes) -> Announcement | None:
         return None
 
 
-def _decode(raw: bytes, kind: type[T], what: str) -> T:
+def decode(raw: bytes, kind: type[T], what: str) -> T:
+    """Read JSON as `kind`; raises `RendezvousStateError` that names `what` it should have been."""
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -51,7 +51,10 @@ class RendezvousInfo:
 
     @cached_property
     def peers(self) -> list[str]:
-        """The addresses of all nodes, by rank."""
+        """The addresses of all nodes, by rank; those of many nodes are fetched from the store when first asked for.
+
+        Raises `RendezvousStateError` if the store has none any more, because two later rounds have formed meanwhile.
+        """
         return self._peers()
 
     @cached_property

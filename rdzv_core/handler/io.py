@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from rdzv_core.abc import MemberLease, Token
 from rdzv_core.handler.head import Head, Seat
+from rdzv_core.handler.roster import PackedRoster
 
 
 class Channel(enum.Enum):
@@ -54,7 +55,7 @@ class WriteHead(Operation):
     channel = Channel.HEAD_WRITE
     head: Head
     token: Token | None
-    roster: tuple[str, bytes] | None = None
+    roster: PackedRoster | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,16 @@ class FetchRoster(Operation):
 
     channel = Channel.ROSTER
     digest: str
+
+
+@dataclass(frozen=True, eq=False)
+class FindRank(Operation):
+    """Look up a member in the roster that a digest names; the result is its rank or None."""
+
+    channel = Channel.ROSTER
+    digest: str
+    pages: int
+    member: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +130,24 @@ class Leave(Operation):
 
 @dataclass(frozen=True)
 class Held:
-    """The roster that this node is in, and its own place there."""
+    """The roster that this node is in, and its own place there. `roster` is empty where `digest` names it."""
 
     epoch: str
     round: int
     fence: int
     rank: int
+    size: int
     member: str
-    roster: tuple[Seat, ...]
+    master: str
+    roster: tuple[Seat, ...] = ()
+    digest: str = ""
+
+
+def held_in(head: Head, rank: int, member: str) -> Held:
+    """Give a member's place in the roster of `head`."""
+    master = head.master if head.digest else head.roster[0].address
+    roster = () if head.digest else head.roster
+    return Held(head.epoch, head.round, head.fence, rank, head.size, member, master, roster, head.digest)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,11 @@ PLACE_LIMIT = 8
 
 @dataclass
 class Knowledge:
-    """Plain facts, all by this node's own clock. A head without its roster is kept apart until that is fetched."""
+    """Plain facts, all by this node's own clock.
+
+    A head without its roster is kept apart until that is fetched, by those who watch; the others `found` their rank in
+    it: the roster's digest, their member id, the rank (None: they are not in it).
+    """
 
     looked: bool = False
     learned_at: float = 0.0
@@ -30,6 +34,7 @@ class Knowledge:
     view_based_on: Token | None = None
     view_started: float = 0.0
     place: int = WATCHERS
+    place_started: float = float("-inf")
     called_since: tuple[str, int, float] | None = None
     pending_since: tuple[str, int, float] | None = None
     incarnation_since: tuple[str, float] | None = None
@@ -37,6 +42,7 @@ class Knowledge:
     at_work: frozenset[str] = frozenset()
     vanished_since: dict[str, float] = field(default_factory=dict)
     rosters: dict[str, tuple[Seat, ...]] = field(default_factory=dict)
+    found: tuple[str, str, int | None] = ("", "", None)
 
     def learn_head(self, snapshot: StateSnapshot | tuple[bytes, Token] | None, started: float, now: float) -> None:
         """Take in a reading of the register that began at `started`; raises `RendezvousStateError`.
@@ -79,7 +85,7 @@ class Knowledge:
         if self.incarnation_since is None or self.incarnation_since[0] != view.incarnation:
             self.incarnation_since = (view.incarnation, now)
         ahead = [member for member in view.members[: _index(view, own)] if not _said_bye(member.payload)]
-        self.place = len(ahead)
+        self.place, self.place_started = len(ahead), operation.started
         if operation.limit is None:
             self._note_vanished(view, now)
             self.view, self.view_based_on, self.view_started = view, operation.based_on, operation.started
@@ -94,6 +100,15 @@ class Knowledge:
     def note_gone(self, situation: Situation, now: float) -> None:
         """Start a timer for each member of the roster that is seen gone for the first time."""
         self.gone_since = {member: self.gone_since.get(member, now) for member in situation.departed}
+
+    def rank(self, member: str) -> int | None:
+        """Give a member's rank in the roster of the head; None if it has none there, or that is not known yet."""
+        head = self.head
+        if head is None:
+            return None
+        if head.digest and not head.roster:
+            return self.found[2] if self.found[:2] == (head.digest, member) else None
+        return next((rank for rank, seat in enumerate(head.roster) if seat.member == member), None)
 
     @property
     def missing_roster(self) -> str:

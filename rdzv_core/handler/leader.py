@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rdzv_core.handler.head import INLINE_ROSTER_BYTES, Departure, Head, Pending, encode_head, pack_roster
+from rdzv_core.handler.head import INLINE_ROSTER_BYTES, Departure, Head, Pending, encode_head
 from rdzv_core.handler.knowledge import Knowledge
+from rdzv_core.handler.roster import PackedRoster, pack_roster
 from rdzv_core.handler.rules import RankOrder, Rules, Situation
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A head to be written; `kind` says what for. With `until`, not before then."""
+    """A head to be written; `kind` says what for. Without a head: what is waited for, `until` then.
+
+    The kind `roster` comes without one too, with nothing to wait for: ask for it when it is this node's turn.
+    """
 
     kind: str
-    head: Head | None
-    roster: tuple[str, bytes] | None = None
+    head: Head | None = None
+    roster: PackedRoster | None = None
     until: float = 0.0
 
 
@@ -27,41 +31,19 @@ class Leader:
     rules: Rules
     order: RankOrder
     evict_after: float | None = None
+    inline_bytes: int = INLINE_ROSTER_BYTES
 
-    def propose(self, known: Knowledge, head: Head, situation: Situation, writer: str, now: float) -> Proposal | None:
+    def propose(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
         """Say what to write now, or what to wait for, or None."""
         if head.closed or head.terms is None:
             return None
-        forming = self._form(known, head, situation, writer, now)
-        if forming is not None and forming.head is not None:
+        forming = self._form(known, head, situation, now)
+        if forming is not None and forming.kind != "wait":
             return forming
         return self._announce(known, head, situation, now) or forming
 
-    def _form(self, known: Knowledge, head: Head, situation: Situation, writer: str, now: float) -> Proposal | None:
-        terms, count, wanted = head.terms, len(situation.candidates), head.round + 1
-        assert terms is not None
-        if count < terms.min_nodes:
-            return Proposal("call off", head.changed(called=0)) if head.called == wanted else None
-        if count < terms.max_nodes:
-            if head.called != wanted or known.called_since is None:
-                return Proposal("last call", head.changed(called=wanted))
-            over = known.called_since[2] + terms.last_call_timeout
-            if now < over:
-                return Proposal("wait", None, until=over)
-        if not self.rules.may_follow(situation):
-            return None
-        clear = self._fenced_until(known, head, situation)
-        if now < clear:
-            return Proposal("wait", None, until=clear)
-        return self._roster(known, head, situation, writer)
-
-    def _fenced_until(self, known: Knowledge, head: Head, situation: Situation) -> float:
-        assert head.terms is not None
-        lost = [known.gone_since[member] for member, how in situation.departed.items() if self.rules.needs_fence(how)]
-        unseated = [since for member, since in known.vanished_since.items() if member not in situation.departed]
-        return max(lost + unseated, default=float("-inf")) + head.terms.fence_delay
-
-    def _roster(self, known: Knowledge, head: Head, situation: Situation, writer: str) -> Proposal:
+    def roster(self, known: Knowledge, head: Head, situation: Situation, writer: str) -> Proposal:
+        """Make the next round's roster; `writer` is a nonce, by which its writer knows it again."""
         assert known.view is not None
         seats = tuple(self.order(situation.candidates, head.roster))
         following = head.changed(
@@ -75,11 +57,36 @@ class Leader:
             size=len(seats),
             roster=seats,
             digest="",
+            pages=0,
+            master="",
         )
-        if len(encode_head(following)) <= INLINE_ROSTER_BYTES:
+        if len(encode_head(following)) <= self.inline_bytes:
             return Proposal("roster", following)
-        digest, packed = pack_roster(seats)
-        return Proposal("roster", following.changed(roster=(), digest=digest), roster=(digest, packed))
+        packed = pack_roster(seats)
+        named = following.changed(roster=(), digest=packed.digest, pages=len(packed.pages), master=seats[0].address)
+        return Proposal("roster", named, packed)
+
+    def _form(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
+        terms, count, wanted = head.terms, len(situation.candidates), head.round + 1
+        assert terms is not None
+        if count < terms.min_nodes:
+            return Proposal("call off", head.changed(called=0)) if head.called == wanted else None
+        if count < terms.max_nodes:
+            if head.called != wanted or known.called_since is None:
+                return Proposal("last call", head.changed(called=wanted))
+            over = known.called_since[2] + terms.last_call_timeout
+            if now < over:
+                return Proposal("wait", until=over)
+        if not self.rules.may_follow(situation):
+            return None
+        clear = self._fenced_until(known, head, situation)
+        return Proposal("wait", until=clear) if now < clear else Proposal("roster")
+
+    def _fenced_until(self, known: Knowledge, head: Head, situation: Situation) -> float:
+        assert head.terms is not None
+        lost = [known.gone_since[member] for member, how in situation.departed.items() if self.rules.needs_fence(how)]
+        unseated = [since for member, since in known.vanished_since.items() if member not in situation.departed]
+        return max(lost + unseated, default=float("-inf")) + head.terms.fence_delay
 
     def _announce(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
         """Tell those who work that they should meet again, once a round, and keep what they said when they went."""
@@ -89,7 +96,7 @@ class Leader:
         pending: Pending = head.pending or (self._reason(situation) if situation.working else "")
         evicting = self._evicting(known, situation, now)
         if isinstance(evicting, float):
-            return Proposal("wait", None, until=evicting)
+            return Proposal("wait", until=evicting)
         departed.update(evicting)
         said_bye = any(how != "lost" for member, how in departed.items() if member not in head.departed)
         if pending == head.pending and not said_bye and not evicting:

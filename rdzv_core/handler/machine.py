@@ -17,12 +17,13 @@ from rdzv_core._errors import (
     RendezvousStateError,
     RendezvousTimeoutError,
 )
+from rdzv_core.abc import MembersView
 from rdzv_core.handler import io
 from rdzv_core.handler.change import change_of
 from rdzv_core.handler.channels import Channels
-from rdzv_core.handler.head import Announcement, Bye, Head, Seat, Stage, Terms, encode_announcement
+from rdzv_core.handler.head import INLINE_ROSTER_BYTES, Announcement, Bye, Head, Seat, Stage, Terms, encode_announcement
 from rdzv_core.handler.info import Change, ChangeReason
-from rdzv_core.handler.io import Channel, Held, Operation, Outcome
+from rdzv_core.handler.io import Channel, Held, Operation, Outcome, held_in
 from rdzv_core.handler.knowledge import Knowledge
 from rdzv_core.handler.leader import Leader, Proposal
 from rdzv_core.handler.rules import RankOrder, Rules, Situation, natural_order
@@ -83,6 +84,7 @@ class Machine:
     order: RankOrder = natural_order
     random: random.Random = field(default_factory=random.SystemRandom)
     place_checks: tuple[float, float] = AGED_BY_OBSERVERS
+    inline_roster_bytes: int = INLINE_ROSTER_BYTES
 
     def __post_init__(self) -> None:
         self.goal = Goal.IDLE
@@ -93,7 +95,8 @@ class Machine:
         self.channels = Channels(self.random, self.settings.keep_alive_interval / 3)
         self.scout = Scout(self.known, self.channels, self.settings.ttl, self.random, self.place_checks)
         self.tenure = Tenure(self.settings, self.channels)
-        self._leader = Leader(self.rules, self.order, self.settings.evict_after)
+        self._leader = Leader(self.rules, self.order, self.settings.evict_after, self.inline_roster_bytes)
+        self._assessed: tuple[tuple[object, ...], Situation] | None = None
         self._join: _Join | None = None
         self._departure: _Departure | None = None
         self._closing: _Closing | None = None
@@ -174,7 +177,9 @@ class Machine:
         if isinstance(operation, io.WriteHead):
             self.known.looked = False
         self.tenure.unknown(operation)
-        if isinstance(error, RendezvousStateError):
+        if isinstance(operation, io.FetchRoster | io.FindRank) and not self.scout.names(operation.digest):
+            pass  # that roster has had its time: the head names another, or none
+        elif isinstance(error, RendezvousStateError):
             self._state_error(error)
         else:
             self._trouble(error, now)
@@ -233,8 +238,7 @@ class Machine:
         self.scout.forget_members()
 
     def _seated(self) -> bool:
-        head = self.known.whole_head
-        return head is not None and any(seat.member == self.tenure.id for seat in head.roster)
+        return bool(self.tenure.id) and self.known.rank(self.tenure.id) is not None
 
     # The plan: what is known held against what is wanted
 
@@ -283,13 +287,10 @@ class Machine:
         """Find oneself in a roster, announce that, and only then return with it."""
         if join.ask is None or join.ask.epoch != head.epoch:
             join.ask, join.claim = Stage(head.epoch, head.round + 1), None
-        whole = self.known.whole_head
-        if whole is None or head.round < join.ask.round:
-            return
-        rank = next((rank for rank, seat in enumerate(whole.roster) if seat.member == self.tenure.id), None)
+        rank = self.known.rank(self.tenure.id) if head.round >= join.ask.round else None
         if rank is None:
             return
-        join.claim = Held(head.epoch, head.round, head.fence, rank, self.tenure.id, whole.roster)
+        join.claim = held_in(head, rank, self.tenure.id)
         if self.tenure.says(self._payload()):
             self.goal, self.held, self._join = Goal.WORK, join.claim, None
             self.outcomes.append(io.Joined(join.claim))
@@ -335,9 +336,17 @@ class Machine:
         return head is None or head.closed or self._last_to_finish(departure) is False
 
     def _last_to_finish(self, departure: _Departure) -> bool | None:
-        """Whether nobody of the roster is left and nobody asks, by a look after this node said so; None: not known."""
-        head, view = self.known.whole_head, self.known.fresh_view
-        if head is None or view is None or departure.said_at is None or self.known.view_started < departure.said_at:
+        """Whether nobody of the roster is left and nobody asks, by a look after this node said so; None: not known.
+
+        Who finds somebody ahead of it that has not said goodbye need not read the others: that one will.
+        """
+        known, said_at = self.known, departure.said_at
+        if said_at is None or known.place_started < said_at:
+            return None
+        if known.place > 0:
+            return False
+        head, view = known.whole_head, known.fresh_view
+        if head is None or view is None or known.view_started < said_at:
             return None
         situation = self.rules.assess(head, view, settled=False)
         return not situation.asking and all(seat.member in situation.departed for seat in head.roster)
@@ -362,9 +371,9 @@ class Machine:
             self.scout.plan_head(self.goal is not Goal.DEPART, now)
         if self.tenure.lease is None:
             return
-        if self._departure is not None and self._departure.said_at is not None:
-            self.scout.plan_members(True, now)
-        elif self.goal in (Goal.JOIN, Goal.WORK):
+        leaving = self._departure is not None and self._departure.said_at is not None
+        if leaving or self.goal in (Goal.JOIN, Goal.WORK):
+            self.scout.plan_roster(self.tenure.id, now)
             self.scout.plan_members(self.known.watching, now)
 
     def _plan_tenure(self, now: float) -> None:
@@ -425,18 +434,27 @@ class Machine:
             return None
         if self.goal not in (Goal.JOIN, Goal.WORK) or not lease.may_write(self.rules, now):
             return None
-        situation = self.rules.assess(head, view, known.settled(now, self.settings.ttl))
+        situation = self._assess(head, view, now)
         if situation.unsure and known.incarnation_since is not None:
             self.channels.wake(known.incarnation_since[1] + self.settings.ttl)
         known.note_gone(situation, now)
-        proposal = self._leader.propose(known, head, situation, self._new_id(), now)
-        if proposal is None or proposal.head is None:
+        proposal = self._leader.propose(known, head, situation, now)
+        if proposal is None or proposal.kind == "wait":
             return proposal
         since = (known.token, proposal.kind)
         if self._proposed is None or self._proposed[:2] != since:
             self._proposed = (*since, now)
         turn = self._proposed[2] + known.place * self.settings.deputy_delay
-        return proposal if now >= turn else Proposal("wait", None, until=turn)
+        if now < turn:
+            return Proposal("wait", until=turn)
+        return self._leader.roster(known, head, situation, self._new_id()) if proposal.kind == "roster" else proposal
+
+    def _assess(self, head: Head, view: MembersView, now: float) -> Situation:
+        """Assess what was read, once for each reading."""
+        read = (head, view, self.known.settled(now, self.settings.ttl))
+        if self._assessed is None or any(new is not old for new, old in zip(read, self._assessed[0], strict=True)):
+            self._assessed = (read, self.rules.assess(*read))
+        return self._assessed[1]
 
     def _last_situation(self) -> Situation | None:
         """What was last known, for the text of an error: it decides nothing."""

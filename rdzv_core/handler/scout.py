@@ -20,6 +20,12 @@ crash, nobody would ever notice. Where the store ages them, once a ttl is enough
 """
 
 
+_GAP_PER_MEMBER = 40e-6
+_LONGEST_GAP = 0.25
+"""While many come one after the other, who leads reads them all this much later than the last time, in seconds for
+each that was there; a deputy in place k does it 1 + k times as rarely."""
+
+
 class Scout:
     """Starts reads and waits, and takes their answers into `known`; times in seconds."""
 
@@ -34,11 +40,11 @@ class Scout:
         self._known, self._channels, self._ttl, self._random = known, channels, ttl, chance
         self._place_checks = place_checks
         self._stale = False
-        self._place_check_at = 0.0
+        self._place_check_at = self._crowd_until = 0.0
 
     def look_again(self) -> None:
         """Have the memberships read anew, whatever is known."""
-        self._stale = True
+        self._stale, self._place_check_at = True, 0.0
 
     def entered(self) -> None:
         """Find out the place of a new membership."""
@@ -62,26 +68,43 @@ class Scout:
                 known.learn_head(None if result is None else (result[0], result[1]), operation.started, now)
             case io.FetchRoster():
                 known.learn_roster(operation.digest, result)
+            case io.FindRank():
+                known.found = (operation.digest, operation.member, result)
             case io.ReadMembers():
                 self._learn_members(operation, result, own, now)
             case io.WaitMembers():
                 self._stale = True
 
     def plan_head(self, wait: bool, now: float) -> None:
-        """Read the head where a fresh look is due, wait for its next change where `wait`, fetch a roster it names."""
+        """Read the head where a fresh look is due, and wait for its next change where `wait`."""
         known, channels = self._known, self._channels
         if not known.looked and channels.ready(Channel.HEAD_READ, now):
             channels.start(io.ReadHead(now))
         if wait and known.looked and channels.ready(Channel.HEAD_WAIT, now):
             channels.start(io.WaitHead(now, known.token, self._ttl))
-        if known.missing_roster and channels.ready(Channel.ROSTER, now):
-            channels.start(io.FetchRoster(now, known.missing_roster))
+
+    def names(self, digest: str) -> bool:
+        """Whether the head names this roster."""
+        return self._known.head is not None and self._known.head.digest == digest
+
+    def plan_roster(self, own: str, now: float) -> None:
+        """Fetch a roster that the head names, if this node watches; else look up its rank there, to claim it."""
+        known, channels = self._known, self._channels
+        head, digest = known.head, known.missing_roster
+        if head is None or not digest or not own or not channels.ready(Channel.ROSTER, now):
+            return
+        if known.watching:
+            channels.start(io.FetchRoster(now, digest))
+        elif known.found[:2] != (digest, own):
+            channels.start(io.FindRank(now, digest, head.pages, own))
 
     def plan_members(self, whole: bool, now: float) -> None:
         """Read the memberships where they may have changed: all of them where `whole`, else the first few."""
         known, channels = self._known, self._channels
         due = self._stale or known.fresh_view is None if whole else now >= self._place_check_at
-        if due and channels.ready(Channel.MEMBERS_READ, now):
+        if due and whole and known.view is not None and now < self._crowd_until:
+            channels.wake(self._crowd_until)
+        elif due and channels.ready(Channel.MEMBERS_READ, now):
             self._stale = False
             channels.start(io.ReadMembers(now, None if whole else PLACE_LIMIT, known.token))
         elif not whole and not due:
@@ -104,4 +127,6 @@ class Scout:
 
     def _learn_members(self, operation: io.ReadMembers, view: MembersView, own: str, now: float) -> None:
         self._known.learn_members(view, operation, own, now)
+        if operation.limit is None:
+            self._crowd_until = now + min(_LONGEST_GAP, len(view.members) * _GAP_PER_MEMBER) * (1 + self._known.place)
         self._place_check_at = now + self._ttl * self._random.uniform(*self._place_checks)

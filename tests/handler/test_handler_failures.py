@@ -18,7 +18,8 @@ from rdzv_core import (
     create_backend,
     create_handler,
 )
-from rdzv_core.handler.head import Head, Seat, Terms, decode_head, encode_head, pack_roster, unpack_roster
+from rdzv_core.handler.head import Head, Seat, Terms, decode_head, encode_head
+from rdzv_core.handler.roster import pack_roster, page_of, rank_in, unpack_roster
 from rdzv_core.hooks import Hooks, Joined, hookimpl
 from rdzv_core.memory import MemoryBackend
 
@@ -38,10 +39,21 @@ def test_D7_the_encoded_state_has_at_most_160_bytes_a_node() -> None:
     seats = tuple(Seat(f"{n:032x}", f"node-{n:011d}", f"{'h' * 35}{n:05d}") for n in range(1000))
     head = Head("e" * 16, Terms(1, 1000, 30, 15, 5), roster=seats)
     assert len(encode_head(head)) <= 160 * 1000
-    digest, packed = pack_roster(seats)
-    assert len(packed) <= 160 * 1000
-    assert len(encode_head(head.changed(roster=(), digest=digest))) <= 16 * 1024
-    assert seats == unpack_roster(digest, packed)
+    packed = pack_roster(seats)
+    assert len(packed.whole) <= 160 * 1000
+    assert len(encode_head(head.changed(roster=(), digest=packed.digest))) <= 16 * 1024
+    assert seats == unpack_roster(packed.digest, packed.whole)
+
+
+@pytest.mark.parametrize("nodes", [100, 1000, 10_000])
+def test_a_node_finds_its_rank_on_one_page_of_the_roster(nodes: int) -> None:
+    """Every member's rank is on the page that its id names, and no page grows with the number of nodes."""
+    seats = tuple(Seat(f"{n * 7919:032x}", f"node-{n}", f"host{n}") for n in range(nodes))
+    pages = pack_roster(seats).pages
+    found = [rank_in(pages[page_of(seat.member, len(pages))], seat.member) for seat in seats]
+    assert list(range(nodes)) == found
+    assert max(map(len, pages)) < 4096
+    assert all(rank_in(page, "somebody else") is None for page in pages)
 
 
 def test_E14_a_pickle_in_the_register_runs_nothing(nodes, tmp_path) -> None:
@@ -72,11 +84,13 @@ def test_state_of_a_newer_version_says_which() -> None:
 
 def test_a_roster_that_is_not_what_its_name_says_is_refused() -> None:
     """A roster's value is checked against the digest in the head."""
-    digest, packed = pack_roster((Seat("m", "n", "a"),))
+    packed = pack_roster((Seat("m", "n", "a"),))
     with pytest.raises(RendezvousStateError):
-        unpack_roster("0" * 32, packed)
+        unpack_roster("0" * 32, packed.whole)
     with pytest.raises(RendezvousStateError):
-        unpack_roster(digest, b"!!")
+        unpack_roster(packed.digest, b"!!")
+    with pytest.raises(RendezvousStateError):
+        rank_in(b"[]", "m")
 
 
 class Faulty(MemoryBackend):

@@ -17,7 +17,8 @@ class Violation(AssertionError):  # noqa: N818 - that is what it is called
 class Checker:
     """Knows every roster that anybody was given."""
 
-    rosters: dict[tuple[str, int], tuple[object, int]] = field(default_factory=dict)
+    rosters: dict[tuple[str, int], tuple[object, ...]] = field(default_factory=dict)
+    ranks: dict[tuple[str, int, int], str] = field(default_factory=dict)
     rounds: int = 0
     last_formed: float = 0.0
 
@@ -34,10 +35,11 @@ class Checker:
     def joined(self, held: Held, now: float) -> None:
         """At most one roster a round; ranks 0..n-1, the same for everybody; one fence number a roster."""
         key = (held.epoch, held.round)
-        known = self.rosters.setdefault(key, (held.roster, held.fence))
-        if known != (held.roster, held.fence):
+        roster = (held.digest, held.roster, held.size, held.fence)
+        if self.rosters.setdefault(key, roster) != roster:
             raise Violation(f"two rosters for round {held.round} of epoch {held.epoch}")
-        if held.roster[held.rank].member != held.member:
+        named = held.roster[held.rank].member if held.roster else held.member
+        if not 0 <= held.rank < held.size or self.ranks.setdefault((*key, held.rank), held.member) != named:
             raise Violation(f"rank {held.rank} of round {held.round} is not who it says")
         if len(self.rosters) > self.rounds:
             self.rounds, self.last_formed = len(self.rosters), now

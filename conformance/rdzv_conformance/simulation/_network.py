@@ -10,7 +10,8 @@ from rdzv_conformance.simulation._store import SimStore
 from rdzv_conformance.simulation._world import World
 from rdzv_core import RendezvousConnectionError, RendezvousStateError
 from rdzv_core.handler import io
-from rdzv_core.handler.head import encode_head, unpack_roster
+from rdzv_core.handler.head import encode_head
+from rdzv_core.handler.roster import page_of, rank_in, unpack_roster
 
 Answer = Callable[[Any], None]
 
@@ -73,10 +74,12 @@ class Network:
                 finish(store.read())
             case io.WriteHead():
                 if operation.roster is not None:
-                    store.rosters.setdefault(*operation.roster)
+                    store.rosters.setdefault(operation.roster.digest, operation.roster)
                 finish(store.write(encode_head(operation.head), operation.token))
             case io.FetchRoster():
-                finish(self._roster(operation.digest))
+                finish(self._whole(operation.digest))
+            case io.FindRank():
+                finish(self._rank(operation))
             case io.ReadMembers():
                 finish(store.view(operation.limit))
             case io.Enter():
@@ -93,9 +96,15 @@ class Network:
             case io.WaitMembers():
                 self._wait(operation.timeout, store.member_waiters, lambda: self._members_changed(operation), finish)
 
-    def _roster(self, digest: str) -> Any:
-        value = self.store.rosters.get(digest)
-        return unpack_roster(digest, value) if value is not None else RendezvousStateError(f"no roster {digest}")
+    def _whole(self, digest: str) -> Any:
+        packed = self.store.rosters.get(digest)
+        return unpack_roster(digest, packed.whole) if packed is not None else _missing(digest)
+
+    def _rank(self, operation: io.FindRank) -> Any:
+        packed = self.store.rosters.get(operation.digest)
+        if packed is None:
+            return _missing(operation.digest)
+        return rank_in(packed.pages[page_of(operation.member, operation.pages)], operation.member)
 
     def _head_changed(self, operation: io.WaitHead) -> tuple[bool, Any]:
         snapshot = self.store.read()
@@ -128,3 +137,7 @@ class Network:
 
         wake()
         self.world.later(timeout, expire)
+
+
+def _missing(digest: str) -> RendezvousStateError:
+    return RendezvousStateError(f"no roster {digest}")

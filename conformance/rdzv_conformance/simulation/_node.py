@@ -10,7 +10,7 @@ from rdzv_conformance.simulation._network import Network
 from rdzv_conformance.simulation._world import World
 from rdzv_core import RendezvousClosedError
 from rdzv_core.handler import io
-from rdzv_core.handler.head import Bye
+from rdzv_core.handler.head import INLINE_ROSTER_BYTES, Bye
 from rdzv_core.handler.info import ChangeReason
 from rdzv_core.handler.io import Held
 from rdzv_core.handler.machine import Machine
@@ -48,7 +48,9 @@ class Node:
         self._stopping = False
         self._tick_at = float("inf")
         seed = random.Random(world.random.getrandbits(64))
-        self.machine = machine(replace(settings, node_id=name, address=name), rules, random=seed)
+        inline = world.random.choice((0, INLINE_ROSTER_BYTES))
+        named = replace(settings, node_id=name, address=name)
+        self.machine = machine(named, rules, random=seed, inline_roster_bytes=inline)
         self._deliver(lambda: self.machine.ask(self.now))
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rdzv_conformance.simulation._world import World
 from rdzv_core.abc import Member, MemberLease, MembersView, SetStateResult, StateSnapshot
+from rdzv_core.handler.roster import PackedRoster
 
 
 @dataclass
@@ -25,7 +26,7 @@ class SimStore:
     check: Callable[[bytes | None, bytes], None]
     state: bytes | None = None
     token: int = 0
-    rosters: dict[str, bytes] = field(default_factory=dict)
+    rosters: dict[str, PackedRoster] = field(default_factory=dict)
     members: dict[str, _Entry] = field(default_factory=dict)
     version: int = 0
     incarnation: int = 1

@@ -1,0 +1,88 @@
+"""Where rosters stand that are too large for the head."""
+
+from __future__ import annotations
+
+import threading
+
+from rdzv_core._errors import RendezvousStateError, RendezvousTimeoutError
+from rdzv_core.abc import RendezvousBackend, SupportsDelete, SupportsStore
+from rdzv_core.handler.head import Seat
+from rdzv_core.handler.roster import PackedRoster, page_of, rank_in, unpack_roster
+
+_WHOLE = "whole"
+_KEPT = 2
+_PATIENCE = 1.0
+"""Seconds to wait for what was written before the head named it."""
+
+
+class Shelf:
+    """A run's rosters, by digest. Thread-safe.
+
+    With a store of the backend's own a node reads one page of it; else a roster is one value in a sibling register,
+    which is read as a whole. What this process wrote is removed again, all but the last two, where the store can.
+    """
+
+    def __init__(self, backend: RendezvousBackend) -> None:
+        self._backend = backend
+        self._stores = backend if isinstance(backend, SupportsStore) else None
+        self._written: list[str] = []
+        self._lock = threading.Lock()
+
+    def put(self, roster: PackedRoster) -> None:
+        """Write a roster, to be called before the head names it. Raises what the backend raises."""
+        if self._stores is not None:
+            numbered = {str(number): page for number, page in enumerate(roster.pages)}
+            self._stores.store(_name(roster.digest)).multi_set({_WHOLE: roster.whole, **numbered})
+            return  # a backend keeps the latest stores of a run, and drops the others by itself
+        register = self._backend.sibling(_name(roster.digest))
+        try:
+            register.set_state(roster.whole)
+        finally:
+            register.close()
+        self._remove_outdated(roster.digest)
+
+    def whole(self, digest: str) -> tuple[Seat, ...]:
+        """Give a roster; raises `RendezvousStateError` if it is not there or not readable."""
+        return unpack_roster(digest, self._read(digest, _WHOLE))
+
+    def find(self, digest: str, pages: int, member: str) -> int | None:
+        """Give a member's rank, None if it is not in the roster; raises `RendezvousStateError` as `whole` does."""
+        if self._stores is not None:
+            return rank_in(self._read(digest, str(page_of(member, pages))), member)
+        seats = enumerate(self.whole(digest))
+        return next((rank for rank, seat in seats if seat.member == member), None)
+
+    def _read(self, digest: str, key: str) -> bytes:
+        if self._stores is not None:
+            try:
+                return self._stores.store(_name(digest)).get(key, _PATIENCE)
+            except RendezvousTimeoutError as error:
+                raise _missing(digest) from error
+        register = self._backend.sibling(_name(digest))
+        try:
+            snapshot = register.get_state()
+        finally:
+            register.close()
+        if snapshot is None:
+            raise _missing(digest)
+        return snapshot[0]
+
+    def _remove_outdated(self, digest: str) -> None:
+        with self._lock:
+            self._written.append(digest)
+            outdated, self._written = self._written[:-_KEPT], self._written[-_KEPT:]
+        for old in outdated:
+            sibling = self._backend.sibling(_name(old))
+            try:
+                if isinstance(sibling, SupportsDelete):
+                    sibling.delete_state()
+            finally:
+                sibling.close()
+
+
+def _name(digest: str) -> str:
+    return f"roster.{digest}"
+
+
+def _missing(digest: str) -> RendezvousStateError:
+    return RendezvousStateError(f"the roster {digest} that the run's register names is not in the store")
