@@ -33,6 +33,7 @@ CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 TIMER_SLACK = 0.1
 """Seconds that the guard has for acting itself before the kernel's timer does."""
 
+_LIBC = ctypes.CDLL(None)
 _PASSED_OVER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
 _TIMER_ABSTIME = 1
@@ -172,7 +173,7 @@ def start(command: list[str]) -> int | OSError:
 def die_with_parent() -> None:
     """Have the kernel kill this process, also after an exec, when its parent dies."""
     if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def ended_with(leader: int) -> int | None:

@@ -1,0 +1,225 @@
+"""Real nodes, killed and stopped at random: never two groups at work at once, and they always meet again.
+
+    python -m tests.chaos --backend tcp --nodes 16 --minutes 10 [--seed N]     (from the root of the tree)
+
+Starts a store (`rdzv serve`, a file, a SQLite database, a real etcd) and nodes (`rdzv run`) of one run. All the time
+agents, guards, workers or whole process trees get SIGKILL or SIGSTOP (and SIGCONT later, some before their lease has
+ended and some after), nodes are told to leave, and new ones come. Now and then it holds still until all nodes that are
+there work as one group, ranks 0 to n-1, and fails if that takes more than --bound seconds.
+
+The workers (`worker.py`) write down when they worked, past all rendezvous and locks; at the end `journals.py` looks
+for two groups at work at once. Prints a summary; the exit status is 0 if nothing was found, else 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.chaos import journals
+from tests.chaos.nodes import Node, leftovers
+from tests.chaos.stores import BACKENDS, served
+
+QUIET_EVERY = 30.0
+SPARES = 2
+
+
+class Chaos:
+    """The nodes of one run, and what befalls them."""
+
+    def __init__(self, given: argparse.Namespace, endpoint: str, directory: Path) -> None:
+        self.findings: list[str] = []
+        self.count: Counter[str] = Counter()
+        self.meetings: list[float] = []
+        self._given, self._directory = given, directory
+        self._random = random.Random(given.seed)
+        self._nodes: list[Node] = []
+        self._thaws: list[tuple[float, Callable[[], None]]] = []
+        options = {
+            "keep_alive_interval": given.keep_alive,
+            "fence_delay": given.keep_alive,
+            "last_call_timeout": given.keep_alive,
+            "join_timeout": 600,
+        }
+        where = ["--backend", given.backend, "--endpoint", endpoint, "--run-id", "chaos"]
+        told = [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
+        self._arguments = [*where, "--nodes", f"2:{given.nodes}", *told]
+
+    def run(self) -> None:
+        """Let it happen for the time given."""
+        for _ in range(self._given.nodes):
+            self._start()
+        self._meet()
+        over = time.monotonic() + 60 * self._given.minutes
+        while (now := time.monotonic()) < over:
+            quiet = min(over, now + QUIET_EVERY)
+            while time.monotonic() < quiet:
+                self._pause(self._random.uniform(0.1, self._given.calm))
+                self._befall()
+            self._meet()
+
+    def end(self) -> None:
+        """Tell all nodes to leave; none may stay, and none of their workers."""
+        for node in self._nodes:
+            node.signal_agent(signal.SIGCONT)
+            node.signal_agent(signal.SIGTERM)
+        for node in self._nodes:
+            try:
+                node.process.wait(30)
+            except Exception:  # noqa: BLE001 - whatever it is, the node is stuck
+                self.findings.append(f"{node.name} did not end within 30 s of SIGTERM: {node.last_words()}")
+                node.signal_tree(signal.SIGKILL)
+                node.process.wait()
+        until = time.monotonic() + 5
+        while (left := leftovers(self._directory)) and time.monotonic() < until:
+            time.sleep(0.05)
+        if left:
+            self.findings.append(f"processes {left} are left, all nodes being gone")
+
+    def _start(self) -> None:
+        self.count["started"] += 1
+        name = f"n{self.count['started']}"
+        self._nodes.append(Node(name, self._directory, self._arguments, self._given.keep_alive))
+
+    def _befall(self) -> None:
+        """Do something to somebody."""
+        self._look_after()
+        node = self._random.choice(self._nodes)
+        fault = self._random.choices(
+            ["kill agent", "kill tree", "kill guard", "kill worker", "stop agent", "stop tree", "leave", "join"],
+            weights=[4, 3, 1, 1, 4, 4, 1, 3],
+        )[0]
+        self.count[fault] += 1
+        if fault in ("kill agent", "kill tree", "leave"):
+            node.dismissed = True
+        if fault == "kill agent":
+            node.signal_agent(signal.SIGKILL)
+        elif fault == "kill tree":
+            node.signal_tree(signal.SIGKILL)
+        elif fault == "kill guard":
+            node.signal_guard(signal.SIGKILL)
+        elif fault == "kill worker":
+            node.signal_worker(signal.SIGKILL)
+        elif fault == "leave":
+            node.signal_agent(signal.SIGTERM)
+        elif fault == "stop agent":
+            self._stop(node.signal_agent)
+        elif fault == "stop tree":
+            self._stop(node.signal_tree)
+        if fault == "join" or len([one for one in self._nodes if not one.dismissed]) < self._given.nodes // 2:
+            self._fill(self._given.nodes + SPARES)
+
+    def _stop(self, send: Callable[[int], None]) -> None:
+        send(signal.SIGSTOP)
+        # A lease lasts three keep-alives: some thaw in time, some late, some long after the others met without them.
+        thaw = time.monotonic() + self._random.choice([0.5, 2, 4, 10]) * self._given.keep_alive * self._random.random()
+        self._thaws.append((thaw, lambda: send(signal.SIGCONT)))
+
+    def _fill(self, most: int) -> None:
+        """Let one to three new nodes come, as long as there are not too many."""
+        room = most - len([node for node in self._nodes if not node.dismissed])
+        for _ in range(min(room, self._random.randint(1, 3))):
+            self._start()
+
+    def _pause(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            due = [thaw for thaw in self._thaws if thaw[0] <= time.monotonic()]
+            self._thaws = [thaw for thaw in self._thaws if thaw not in due]
+            for _, send in due:
+                send()
+            time.sleep(min(left, 0.02))
+
+    def _look_after(self) -> None:
+        for node in [one for one in self._nodes if not one.alive]:
+            self._nodes.remove(node)
+            if not node.dismissed:
+                said = node.last_words()
+                self.findings.append(f"{node.name} ended by itself, status {node.process.returncode}: {said}")
+
+    def _meet(self) -> None:
+        """Hold still until all that are there, but for the spares, are one group."""
+        for _, send in self._thaws:
+            send()
+        self._thaws = []
+        began = time.monotonic()
+        while True:
+            self._look_after()
+            staying = [node for node in self._nodes if not node.dismissed]
+            size = min(len(staying), self._given.nodes)
+            working = journals.at_work(self._directory / "journals")
+            if journals.whole_group(working, size):
+                self.meetings.append(time.monotonic() - began)
+                return
+            if time.monotonic() - began > self._given.bound:
+                seen = "; ".join(map(str, working)) or "nobody"
+                self.findings.append(f"no group of {size} within {self._given.bound:g} s; at work: {seen}")
+                return
+            if size < 2:
+                self._fill(self._given.nodes)
+            self._pause(0.1)
+
+
+def _summary(given: argparse.Namespace, chaos: Chaos, directory: Path) -> list[str]:
+    """Read the journals, add what they prove to the findings, and give the lines to print."""
+    works = journals.read_all(directory / "journals")
+    overlaps = list(journals.overlaps(works))
+    odd = list(journals.odd_ranks(works))
+    chaos.findings += [f"OVERLAP of {overlap}" for overlap in overlaps] + [f"RANKS of {text}" for text in odd]
+    count = chaos.count
+    kills, stops = (sum(count[name] for name in count if name.startswith(word)) for word in ("kill", "stop"))
+    each = ", ".join(f"{name} {count[name]}" for name in sorted(count) if name.startswith(("kill", "stop")))
+    late = count["started"] - given.nodes
+    rounds, worked = len({work.group for work in works}), sum(work.end - work.begin for work in works)
+    slowest, other = max(chaos.meetings, default=0.0), len(chaos.findings) - len(overlaps) - len(odd)
+    return [
+        f"{given.backend}: {given.nodes} nodes for {given.minutes:g} min, seed {given.seed}",
+        f"  {rounds} rounds, {len(works)} runs of a worker, {worked:.0f} s of work",
+        f"  {kills} kills, {stops} stops, {count['leave']} nodes left, {late} late joiners ({each})",
+        f"  met again {len(chaos.meetings)} times as one whole group, the slowest in {slowest:.1f} s",
+        f"  longest time without a group: {journals.longest_pause(works):.1f} s",
+        f"  overlaps: {len(overlaps)}; rounds of odd ranks: {len(odd)}; other findings: {other}",
+    ]
+
+
+def main() -> int:
+    """Run it and give the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--backend", choices=BACKENDS, default="tcp")
+    parser.add_argument("--nodes", type=int, default=16, help="how many a round has at most; at least are 2")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="which faults befall whom, and when")
+    parser.add_argument("--keep-alive", type=float, default=0.5, help="seconds; a lease is three, the fence delay one")
+    parser.add_argument("--calm", type=float, default=3.0, help="the longest time between two faults, in seconds")
+    parser.add_argument("--bound", type=float, default=30.0, help="seconds in which all must meet when nothing happens")
+    parser.add_argument("--keep", action="store_true", help="keep the directory with journals and logs")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    directory = Path(tempfile.mkdtemp(prefix=f"rdzv-chaos-{given.backend}-"))
+    (directory / "journals").mkdir()
+    with served(given.backend, directory) as endpoint:
+        chaos = Chaos(given, endpoint, directory)
+        try:
+            chaos.run()
+        finally:
+            chaos.end()
+    print("\n".join(_summary(given, chaos, directory)))
+    for finding in chaos.findings:
+        print(f"FOUND {finding}")
+    if given.keep or chaos.findings:
+        print(f"journals and logs: {directory}")
+    else:
+        shutil.rmtree(directory)
+    return 1 if chaos.findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
