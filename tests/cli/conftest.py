@@ -65,17 +65,23 @@ class Node:
                 self._news.notify_all()
 
 
+@pytest.fixture
+def served() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Give an `rdzv serve` and its endpoint."""
+    serve = [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", "127.0.0.1:0"]
+    with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield server, server.stdout.readline().strip()
+        server.kill()
+
+
 @pytest.fixture(params=["file", "tcp"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Give a backend and an endpoint that outlives every node."""
     if request.param == "file":
         yield "file", str(tmp_path / "store")
         return
-    serve = [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", "127.0.0.1:0"]
-    with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        yield "tcp", server.stdout.readline().strip()
-        server.terminate()
+    yield "tcp", request.getfixturevalue("served")[1]
 
 
 @pytest.fixture

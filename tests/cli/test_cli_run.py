@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -230,3 +232,112 @@ def test_a_node_that_hosts_the_store_stays_for_the_others(free_port: int, tmp_pa
     assert other.ends()[0] == 0, other.lines
     assert "stopping the command" not in " ".join(other.lines)
     assert host.ends()[0] == 0, host.lines
+
+
+def test_a_stopped_node_leaves_no_command_beside_the_next_round(node: Start, tmp_path: Path) -> None:
+    """SIGSTOP of a node: its command is killed when its lease is over, the others meet, and thawed it joins them."""
+    report = "exec sleep 600"
+    nodes = [node("1:2", *_writes_its_id(tmp_path / f"pid{number}", report)) for number in range(2)]
+    for each in nodes:
+        each.says(" of 2 in ")
+    _until(lambda: all((tmp_path / f"pid{number}").exists() for number in range(2)), "both commands have started")
+    stopped = int((tmp_path / "pid0").read_text())
+    nodes[0].process.send_signal(signal.SIGSTOP)
+    nodes[1].says("joined round 2 as rank ")
+    assert not _runs(stopped)
+    assert " of 1 in " in nodes[1].lines[-1]
+    nodes[0].process.send_signal(signal.SIGCONT)
+    for each in nodes:
+        each.says(" of 2 in ", count=2)
+    assert "no restarts are left" not in " ".join(nodes[0].lines)
+
+
+def test_a_guard_that_is_killed_takes_the_command_along(node: Start, tmp_path: Path) -> None:
+    """Nothing works unguarded: it counts as a failure of the command, which is started anew under a new guard."""
+    each = node("1", *_writes_its_id(tmp_path / "pid"), flags=("--max-restarts", "1"))
+    _until((tmp_path / "pid").exists, "the command has started")
+    first = int((tmp_path / "pid").read_text())
+    (guard,) = map(int, Path(f"/proc/{each.process.pid}/task/{each.process.pid}/children").read_text().split())
+    os.kill(guard, signal.SIGKILL)
+    each.says("joined round 2")
+    assert not _runs(first)
+    each.says("was ended by signal 9; asking for the next round (0 more restarts left)")
+
+
+def test_a_second_signal_kills_the_command(node: Start, tmp_path: Path) -> None:
+    """Who asks twice does not wait for the grace period."""
+    deaf = f"trap '' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done"
+    each = node("1", "sh", "-c", deaf, fence_delay="300")
+    _until((tmp_path / "ready").exists, "the command is ready for the signal")
+    each.process.terminate()
+    each.says("passing it on")
+    each.process.terminate()
+    assert each.ends()[0] == 137, each.lines
+
+
+def test_a_signal_to_everything_leaves_the_command_its_grace(node: Start, tmp_path: Path) -> None:
+    """A scheduler that signals the guard too, as systemd does, does not cut the command's clean-up short."""
+    tidy = f"trap 'sleep 0.2; echo tidied; exit 3' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done"
+    each = node("1", "sh", "-c", tidy, fence_delay="30")
+    _until((tmp_path / "ready").exists, "the command is ready for the signal")
+    (guard,) = map(int, Path(f"/proc/{each.process.pid}/task/{each.process.pid}/children").read_text().split())
+    os.kill(guard, signal.SIGTERM)
+    each.process.terminate()
+    assert each.ends() == (3, "tidied\n"), each.lines
+
+
+def test_a_node_that_is_cut_off_from_its_store_stops_its_command(
+    served: tuple[subprocess.Popen[str], str], bare_node: Start, tmp_path: Path
+) -> None:
+    """The store is stopped: within the lease the command is told to stop, by this node's own clock."""
+    server, endpoint = served
+    where = ["--backend", "tcp", "--endpoint", endpoint, "--run-id", "job", "--nodes", "1"]
+    fast = [word for name in ("keep_alive_interval", "fence_delay") for word in ("--option", f"{name}=0.4")]
+    catch = f"trap 'touch {tmp_path}/told; exit 3' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done"
+    each = bare_node(*where, *fast, "--option", "read_timeout=30", "--", "sh", "-c", catch)
+    _until((tmp_path / "ready").exists, "the command is ready for the signal")
+    server.send_signal(signal.SIGSTOP)
+    _until((tmp_path / "told").exists, "the command was told to stop")
+    each.says("FENCED")
+    server.send_signal(signal.SIGCONT)
+    each.says("joined round ", count=2)
+
+
+def test_a_spare_stands_by_until_it_is_needed(node: Start) -> None:
+    """More nodes than a round takes: the spare waits and disturbs nobody, and takes the place of one that is killed."""
+    nodes = [node("2", *STAY.split()) for _ in range(2)]
+    for each in nodes:
+        each.says("joined round 1 ")
+    spare = node("2", *STAY.split())
+    spare.says("asking for a round")
+    nodes[0].process.kill()
+    spare.says("joined round 2 ")
+    nodes[1].says("joined round 2 ")
+    assert "WAITING" not in " ".join(nodes[1].lines)
+
+
+def test_a_job_shrinks_to_its_minimum_and_grows_to_its_maximum(node: Start) -> None:
+    """2:4 nodes: two leave, and two come; every round has all that are there."""
+    nodes = [node("2:4", *STAY.split()) for _ in range(4)]
+    for each in nodes:
+        each.says(" of 4 in ")
+    for each in nodes[2:]:
+        each.process.terminate()
+        assert each.ends()[0] == 143
+    for each in nodes[:2]:
+        each.says(" of 2 in ")
+    nodes[2:] = [node("2:4", *STAY.split()) for _ in range(2)]
+    for each in nodes:
+        each.says(" of 4 in ", count=2 if each in nodes[:2] else 1)
+
+
+def test_a_restarted_node_keeps_its_rank(node: Start) -> None:
+    """The same node_id: killed and started again it is who it was."""
+    nodes = [node("2", *STAY.split(), node_id=name, flags=("--local-addr", name)) for name in ("host1", "host2")]
+    nodes[0].says("as rank 0 of 2")
+    nodes[1].says("as rank 1 of 2")
+    nodes[0].process.kill()
+    nodes[1].says("LOST")
+    again = node("2", *STAY.split(), node_id="host1", flags=("--local-addr", "host9"))
+    again.says("joined round 2 as rank 0 of 2")
+    nodes[1].says("joined round 2 as rank 1 of 2")
