@@ -1,7 +1,28 @@
 """The handler's real state machine on a simulated clock, network and store: seeded, one thread, repeatable."""
 
-from rdzv_conformance.simulation._check import Violation
-from rdzv_conformance.simulation._scenario import FAULTS, Scenario, simulate
+from rdzv_conformance.simulation._check import INVARIANTS, Violation
+from rdzv_conformance.simulation._plan import FAULT_TEXTS, FAULTS
+from rdzv_conformance.simulation._run import Result, Run
+from rdzv_conformance.simulation._scenario import STRATEGIES, Parts, Scenario
 from rdzv_conformance.simulation._store import SimStore
 
-__all__ = ["FAULTS", "Scenario", "SimStore", "Violation", "simulate"]
+__all__ = [
+    "FAULTS",
+    "FAULT_TEXTS",
+    "INVARIANTS",
+    "STRATEGIES",
+    "Parts",
+    "Result",
+    "Scenario",
+    "SimStore",
+    "Violation",
+    "simulate",
+]
+
+
+def simulate(scenario: Scenario, parts: Parts | None = None, tracing: bool = False) -> Result:
+    """Run a scenario; raises `Violation` with seed and trace if an invariant is broken.
+
+    `parts` take what a mutant has changed; with `tracing` the trace has every message.
+    """
+    return Run(scenario, parts or Parts(), tracing).run()

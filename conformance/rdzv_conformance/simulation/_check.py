@@ -1,51 +1,173 @@
-"""The promises, held against what the nodes do after every step."""
+"""The promises and the protocol's invariants, held against what the nodes and the store do after every step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rdzv_core.handler.head import decode_head
+from rdzv_conformance.simulation._world import World
+from rdzv_core.handler.head import Head, Stage, decode_announcement, decode_head
 from rdzv_core.handler.io import Held
+from rdzv_core.handler.roster import PackedRoster, unpack_roster
+
+INVARIANTS = {
+    "I1": "At most one roster a round: all who are given round r of an epoch are given the same roster and fence.",
+    "I2": "Ranks are 0..n-1: everybody finds itself at its own rank; no member and no node is in a roster twice.",
+    "I3": "No two groups of a run are at work at once.",
+    "I4": "While a roster is written nobody is at work.",
+    "I5": "Closed absorbs: the head of a closed epoch is never written again, but by an operator's reset.",
+    "I6": "Within an epoch round and fence grow together and by one, the revision by each write; the terms stay.",
+    "I7": "A roster has from min_nodes to max_nodes members; with fewer than max_nodes, a last call went before it.",
+    "I8": "A roster that drops a member which expired at work is written no sooner than the fence delay after that.",
+    "I9": "Who begins to work has said so: its membership announces that round.",
+    "I10": "Who works, and who writes a roster, proves its lease: a success was sent less than 0.9 ttl ago.",
+    "I11": "An epoch begins only where there is no state, or by an operator's reset.",
+    "I12": "In peace all who live meet, up to max_nodes, and then no further round forms.",
+    "I13": "Nodes and store do not talk without end: the steps of a phase are bounded.",
+    "I14": "The state machine never raises; the head stays under 16 KiB.",
+}
+
+FASTEST = 1.025
+"""How many seconds a node's clock may count in one."""
+
+_HEAD_BYTES = 16 * 1024
 
 
 class Violation(AssertionError):  # noqa: N818 - that is what it is called
-    """A promise was broken; the message has the seed and the end of the trace."""
+    """An invariant was broken: `number` says which. The message has the seed and the end of the trace."""
+
+    def __init__(self, number: str, text: str, where: str = "", trace: tuple[str, ...] = ()) -> None:
+        self.number, self.text, self.where, self.trace = number, text, where, trace
+        super().__init__("\n".join([f"{where}{number}: {text}", *trace]))
 
 
 @dataclass
 class Checker:
-    """Knows every roster that anybody was given."""
+    """Knows every roster that anybody was given, and who works. `last_call`, `fence_delay` and `most` are the run's."""
 
-    rosters: dict[tuple[str, int], tuple[object, ...]] = field(default_factory=dict)
-    ranks: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    world: World
+    last_call: float = 0.0
+    fence_delay: float = 0.0
     rounds: int = 0
     last_formed: float = 0.0
+    void_until: float = -1.0
+    rosters: dict[tuple[str, int], tuple[object, ...]] = field(default_factory=dict)
+    ranks: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    working: dict[str, Held] = field(default_factory=dict)
+    excused: set[str] = field(default_factory=set)
+    _groups: dict[tuple[str, int], int] = field(default_factory=dict)
+    _ended: dict[str, tuple[float, bool]] = field(default_factory=dict)
+    _called: tuple[str, int, float] = ("", 0, 0.0)
+    _head: tuple[bytes | None, Head | None] = (None, None)
 
-    def written(self, before: bytes | None, after: bytes) -> None:
-        """A closed run stays closed; rounds and fences of an epoch never go back."""
-        old, new = None if before is None else decode_head(before), decode_head(after)
-        if old is None or old.epoch != new.epoch:
+    # What the store does
+
+    def written(self, before: bytes | None, after: bytes, rosters: Mapping[str, PackedRoster], reset: bool) -> None:
+        """Hold a write of the register against what was there; `rosters` are those too large for a head."""
+        old = self._decoded(before)
+        new = decode_head(after)
+        if new.digest:
+            new = new.with_roster(unpack_roster(new.digest, rosters[new.digest].whole))
+        self._head = (after, new)
+        if old is None or reset:
+            if new.round:
+                raise Violation("I11", f"a new epoch begins with round {new.round}")
             return
-        if old.closed:
-            raise Violation(f"the closed run of epoch {old.epoch} was written again")
-        if new.round < old.round or new.fence < old.fence or new.round > old.round + 1:
-            raise Violation(f"round {old.round} of epoch {old.epoch} was followed by {new.round}")
+        if new.called == new.round + 1 and self._called[:2] != (new.epoch, new.called):
+            self._called = (new.epoch, new.called, self.world.time)
+        self._changed(old, new)
+        if len(after) > _HEAD_BYTES:
+            raise Violation("I14", f"the head has {len(after)} bytes")
+        if new.round != old.round:
+            self._roster(old, new)
 
-    def joined(self, held: Held, now: float) -> None:
-        """At most one roster a round; ranks 0..n-1, the same for everybody; one fence number a roster."""
+    def _changed(self, old: Head, new: Head) -> None:
+        if new.epoch != old.epoch:
+            raise Violation("I11", f"epoch {old.epoch} was overwritten by {new.epoch}")
+        if old.closed:
+            raise Violation("I5", f"the closed run of epoch {old.epoch} was written again")
+        if new.revision <= old.revision or (old.terms is not None and new.terms != old.terms):
+            raise Violation("I6", f"revision {old.revision} was followed by {new.revision}, {old.terms} by {new.terms}")
+        grown = new.round - old.round
+        if grown not in (0, 1) or new.fence - old.fence != grown:
+            raise Violation("I6", f"round {old.round}/{old.fence} was followed by {new.round}/{new.fence}")
+
+    def _roster(self, old: Head, new: Head) -> None:
+        self.world.note(f"the roster of round {new.round}: {', '.join(seat.node for seat in new.roster)}")
+        terms, now = new.terms, self.world.time
+        if terms is None or not terms.min_nodes <= new.size <= terms.max_nodes:
+            raise Violation("I7", f"a roster of {new.size} with {terms}")
+        ids, names = {seat.member for seat in new.roster}, {seat.node for seat in new.roster}
+        if not len(ids) == len(names) == new.size == len(new.roster):
+            raise Violation("I2", f"round {new.round} has somebody twice: {new.roster}")
+        if new.size < terms.max_nodes:
+            if old.called != new.round or self._called[:2] != (new.epoch, new.round):
+                raise Violation("I7", f"round {new.round} has {new.size} of {terms.max_nodes} and had no last call")
+            lasted = now - self._called[2]
+            if lasted * FASTEST < self.last_call:
+                raise Violation("I7", f"the last call of round {new.round} lasted {lasted:.3f} s")
+        if now < self.void_until:
+            return
+        for seat in old.roster:
+            at, idle = self._ended.get(seat.member, (-1e9, False))
+            if seat.member not in ids and not idle and (now - at) * FASTEST < self.fence_delay:
+                raise Violation("I8", f"{seat.node} expired {now - at:.3f} s before round {new.round}")
+        busy = {name: held for name, held in self.working.items() if name not in self.excused}
+        if busy:
+            who = ", ".join(f"{name} in {held.epoch[:4]}/{held.round}" for name, held in busy.items())
+            raise Violation("I4", f"round {new.round} of {new.epoch[:4]} is written while {who} work")
+
+    def lost_state(self) -> None:
+        """Note that the register is lost."""
+        self._head = (None, None)
+
+    def ended(self, member: str, payload: bytes) -> None:
+        """Note that a membership ended."""
+        says = decode_announcement(payload)
+        self._ended[member] = (self.world.time, says is not None and bool(says.bye or says.ask))
+
+    def _decoded(self, state: bytes | None) -> Head | None:
+        if state is None:
+            return None
+        return self._head[1] if self._head[0] == state else decode_head(state)
+
+    # What the nodes do
+
+    def joined(self, held: Held, payload: bytes | None) -> None:
+        """Hold a roster that a node was given against those of the others; `payload` is what its membership says."""
         key = (held.epoch, held.round)
-        roster = (held.digest, held.roster, held.size, held.fence)
-        if self.rosters.setdefault(key, roster) != roster:
-            raise Violation(f"two rosters for round {held.round} of epoch {held.epoch}")
+        given = (held.digest, held.roster, held.size, held.fence)
+        known = self.rosters.get(key)
+        if known is None:
+            self.rosters[key] = given
+            self.rounds += 1
+            self.last_formed = self.world.time
+        elif known != given:
+            raise Violation("I1", f"two rosters for round {held.round} of epoch {held.epoch}")
         named = held.roster[held.rank].member if held.roster else held.member
         if not 0 <= held.rank < held.size or self.ranks.setdefault((*key, held.rank), held.member) != named:
-            raise Violation(f"rank {held.rank} of round {held.round} is not who it says")
-        if len(self.rosters) > self.rounds:
-            self.rounds, self.last_formed = len(self.rosters), now
+            raise Violation("I2", f"rank {held.rank} of round {held.round} is not who it says")
+        says = None if payload is None else decode_announcement(payload)
+        if says is not None and says.at != Stage(held.epoch, held.round):
+            raise Violation("I9", f"rank {held.rank} works in round {held.round} and says {says}")
 
-    def working(self, groups: Iterable[Held]) -> None:
-        """Never two groups at work at once."""
-        seen = {(held.epoch, held.round) for held in groups}
-        if len(seen) > 1:
-            raise Violation(f"two groups work at once: {sorted(seen)}")
+    def begins(self, name: str, held: Held) -> None:
+        """Note that a node is at work."""
+        self.stops(name)
+        self.working[name] = held
+        key = (held.epoch, held.round)
+        self._groups[key] = self._groups.get(key, 0) + 1
+        if len(self._groups) > 1 and self.world.time >= self.void_until:
+            groups = {(one.epoch, one.round) for who, one in self.working.items() if who not in self.excused}
+            if len(groups) > 1:
+                raise Violation("I3", f"two groups work at once: {sorted(groups)}")
+
+    def stops(self, name: str) -> None:
+        """Note that a node is not at work, or that what it does is outside the promise."""
+        held = self.working.pop(name, None)
+        self.excused.discard(name)
+        if held is not None:
+            key = (held.epoch, held.round)
+            self._groups[key] -= 1
+            if not self._groups[key]:
+                del self._groups[key]

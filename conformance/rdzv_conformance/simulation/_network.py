@@ -1,100 +1,148 @@
-"""Between a node and the store: delays, lost requests, lost answers, and being cut off."""
+"""Between a node and the store: delays, lost requests, lost answers, late ones, and being cut off."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rdzv_conformance.simulation._chance import Chance
 from rdzv_conformance.simulation._store import SimStore
-from rdzv_conformance.simulation._world import World
+from rdzv_conformance.simulation._world import Event, World
 from rdzv_core import RendezvousConnectionError, RendezvousStateError
 from rdzv_core.handler import io
 from rdzv_core.handler.head import encode_head
 from rdzv_core.handler.roster import page_of, rank_in, unpack_roster
 
-Answer = Callable[[Any], None]
+if TYPE_CHECKING:
+    from rdzv_conformance.simulation._node import Node
+
+TIMEOUT = 2.0
+"""Seconds after which an operation without an answer fails; a wait may take its own timeout longer."""
+
+_WAITS: Any = object()
 
 
-@dataclass
+class Call:
+    """One operation under way: in the end it is settled exactly once, by an answer or as failed."""
+
+    __slots__ = ("back", "expiry", "node", "open", "operation", "sequence", "until")
+
+    def __init__(self, node: Node, operation: io.Operation, sequence: int, back: float | None, until: float) -> None:
+        self.node, self.operation, self.sequence = node, operation, sequence
+        self.back, self.until = back, until
+        self.open = True
+        self.expiry: Event | None = None
+
+
 class Network:
-    """Carries operations to the store and answers back; `timeout` is when an unanswered one fails.
+    """Carries operations to the store and answers back.
 
-    `loss` is the share of messages that never arrive, `late` of those that come seconds late, out of order and perhaps
-    after their sender has given up.
+    `cut_off` and `mute` say until when a node's messages, or only the answers to it, are lost. `ambush`, if set, is how
+    long the next node freezes that is about to write a roster.
     """
 
-    world: World
-    store: SimStore
-    delay: float = 0.005
-    loss: float = 0.0
-    late: float = 0.01
-    timeout: float = 2.0
-    cut_off: set[str] = field(default_factory=set)
+    def __init__(self, world: World, store: SimStore, chance: Chance) -> None:
+        self.world, self.store, self.chance = world, store, chance
+        self.cut_off: dict[str, float] = {}
+        self.mute: dict[str, float] = {}
+        self.ambush = 0.0
 
-    def carry(self, node: str, operation: io.Operation, answer: Answer, fail: Callable[[Exception], None]) -> None:
-        """Send `operation`; in the end exactly one of `answer` and `fail` is called."""
-        open_ = [True]
+    def carry(self, node: Node, operation: io.Operation) -> None:
+        """Send `operation`; in the end exactly one of the node's `answered` and `failed` is called."""
+        world = self.world
+        out, back = self.chance.fate(node.name)
         sequence = operation.member.next_sequence() if isinstance(operation, (io.Update, io.Refresh)) else 0
+        patience = TIMEOUT + getattr(operation, "timeout", 0.0)
+        call = Call(node, operation, sequence, back, world.time + patience)
+        if self.ambush and out is not None and isinstance(operation, io.WriteHead) and operation.head.incarnation:
+            seconds, self.ambush = self.ambush, 0.0
+            node.stall(seconds, "between reading and writing")
+            out, call.until = out + seconds, call.until + seconds
+        if world.tracing:
+            self._tell(call, out)
+        if out is None or self._is_cut(node.name):
+            world.later(call.until - world.time, self._give_up, call)
+            return
+        if out >= patience:
+            world.later(patience, self._give_up, call)
+        world.later(out, self._arrive, call)
 
-        def finish(result: Any) -> None:
-            if not open_[0] or self._lost(node):
-                return
-            self.world.later(self._delay(), lambda: self._settle(open_, node, answer, result))
+    def _is_cut(self, name: str) -> bool:
+        return bool(self.cut_off) and self.cut_off.get(name, -1.0) > self.world.time
 
-        def give_up() -> None:
-            if open_[0]:
-                open_[0] = False
-                fail(RendezvousConnectionError(f"simulated: no answer to {type(operation).__name__}"))
+    def _arrive(self, call: Call) -> None:
+        if self.store.down or self._is_cut(call.node.name):
+            self._lose(call)
+            return
+        result = self._execute(call)
+        if result is not _WAITS:
+            self._finish(call, result)
 
-        self.world.later(self.timeout + getattr(operation, "timeout", 0.0), give_up)
-        if not self._lost(node):
-            self.world.later(self._delay(), lambda: self._arrive(node, operation, sequence, finish))
+    def _finish(self, call: Call, result: Any) -> None:
+        """Send the answer."""
+        if not call.open:
+            return
+        name, back, world = call.node.name, call.back, self.world
+        if back is None or world.time + back > call.until or self.mute.get(name, -1.0) > world.time:
+            self._lose(call)
+        else:
+            world.later(back, self._settle, call, result)
 
-    def _arrive(self, node: str, operation: io.Operation, sequence: int, finish: Answer) -> None:
-        if node not in self.cut_off:
-            self._execute(operation, sequence, finish)
+    def _settle(self, call: Call, result: Any) -> None:
+        if not call.open:
+            return
+        if self._is_cut(call.node.name):
+            self._lose(call)
+            return
+        call.open = False
+        if isinstance(result, Exception):
+            call.node.failed(call.operation, result)
+        else:
+            call.node.answered(call.operation, result)
 
-    def _settle(self, open_: list[bool], node: str, answer: Answer, result: Any) -> None:
-        if open_[0] and node not in self.cut_off:
-            open_[0] = False
-            answer(result)
+    def _lose(self, call: Call) -> None:
+        if call.open:
+            self.world.later(call.until - self.world.time, self._give_up, call)
 
-    def _lost(self, node: str) -> bool:
-        return node in self.cut_off or self.world.random.random() < self.loss
+    def _give_up(self, call: Call) -> None:
+        if call.open:
+            call.open = False
+            text = f"simulated: no answer to {type(call.operation).__name__}"
+            call.node.failed(call.operation, RendezvousConnectionError(text))
 
-    def _delay(self) -> float:
-        delay = self.world.random.expovariate(1 / self.delay)
-        return delay + self.world.random.uniform(0.5, 5.0) if self.world.random.random() < self.late else delay
+    def _tell(self, call: Call, out: float | None) -> None:
+        how = "is lost" if out is None else f"arrives after {out:.3f} s"
+        back = "" if call.back is not None else "; its answer is lost"
+        self.world.note(f"    {call.node.name} sends {type(call.operation).__name__}: {how}{back}")
 
-    def _execute(self, operation: io.Operation, sequence: int, finish: Answer) -> None:  # noqa: C901 - one line a kind
-        store = self.store
+    def _execute(self, call: Call) -> Any:  # noqa: C901 - one line a kind
+        store, operation = self.store, call.operation
         match operation:
+            case io.WaitHead():
+                return self._wait(call, operation.timeout, store.head_waiters, self._head_changed)
+            case io.WaitMembers():
+                return self._wait(call, operation.timeout, store.member_waiters, self._members_changed)
+            case io.ReadMembers():
+                return store.view(operation.limit)
+            case io.Refresh():
+                return store.refresh(operation.member, call.sequence)
+            case io.Update():
+                return store.refresh(operation.member, call.sequence, operation.payload)
             case io.ReadHead():
-                finish(store.read())
+                return store.read()
             case io.WriteHead():
                 if operation.roster is not None:
                     store.rosters.setdefault(operation.roster.digest, operation.roster)
-                finish(store.write(encode_head(operation.head), operation.token))
-            case io.FetchRoster():
-                finish(self._whole(operation.digest))
-            case io.FindRank():
-                finish(self._rank(operation))
-            case io.ReadMembers():
-                finish(store.view(operation.limit))
+                return store.write(encode_head(operation.head), operation.token)
             case io.Enter():
-                finish(store.enter(operation.payload, operation.ttl))
-            case io.Update():
-                finish(store.refresh(operation.member, sequence, operation.payload))
-            case io.Refresh():
-                finish(store.refresh(operation.member, sequence))
+                return store.enter(operation.payload, operation.ttl)
             case io.Leave():
-                store.leave(operation.member)
-                finish(None)
-            case io.WaitHead():
-                self._wait(operation.timeout, store.head_waiters, lambda: self._head_changed(operation), finish)
-            case io.WaitMembers():
-                self._wait(operation.timeout, store.member_waiters, lambda: self._members_changed(operation), finish)
+                return store.leave(operation.member)
+            case io.FetchRoster():
+                return self._whole(operation.digest)
+            case io.FindRank():
+                return self._rank(operation)
+        raise TypeError(f"no operation: {operation!r}")
 
     def _whole(self, digest: str) -> Any:
         packed = self.store.rosters.get(digest)
@@ -106,37 +154,51 @@ class Network:
             return _missing(operation.digest)
         return rank_in(packed.pages[page_of(operation.member, operation.pages)], operation.member)
 
-    def _head_changed(self, operation: io.WaitHead) -> tuple[bool, Any]:
+    def _head_changed(self, call: Call) -> tuple[bool, Any]:
+        operation = call.operation
+        assert isinstance(operation, io.WaitHead)
         snapshot = self.store.read()
         return (None if snapshot is None else snapshot.token) != operation.token, snapshot
 
-    def _members_changed(self, operation: io.WaitMembers) -> tuple[bool, Any]:
+    def _members_changed(self, call: Call) -> tuple[bool, Any]:
+        operation = call.operation
+        assert isinstance(operation, io.WaitMembers)
         return self.store.version != operation.version, None
 
     def _wait(
-        self, timeout: float, waiters: list[Callable[[], None]], look: Callable[[], tuple[bool, Any]], finish: Answer
-    ) -> None:
-        over = [False]
-
-        def end(changed: bool, snapshot: Any) -> None:
-            over[0] = True
-            finish((changed, snapshot))
+        self,
+        call: Call,
+        timeout: float,
+        waiters: list[Callable[[], None]],
+        look: Callable[[Call], tuple[bool, Any]],
+    ) -> Any:
+        result = look(call)
+        if result[0]:
+            return result
 
         def wake() -> None:
-            if over[0]:
+            """Answer if there is a change, if the time is over, or if the store went down: else wait on."""
+            if call.expiry is None:
                 return
-            changed, snapshot = look()
-            if changed:
-                end(True, snapshot)
+            if self.store.down:
+                self._lose(call)
             else:
-                waiters.append(wake)
+                changed = look(call)
+                if not changed[0] and call.expiry[2] is not None:
+                    waiters.append(wake)
+                    return
+                self._finish(call, changed)
+            self.world.cancel(call.expiry)
+            call.expiry = None
 
         def expire() -> None:
-            if not over[0]:
-                end(*look())
+            assert call.expiry is not None
+            self.world.cancel(call.expiry)
+            wake()
 
-        wake()
-        self.world.later(timeout, expire)
+        call.expiry = self.world.later(timeout, expire)
+        waiters.append(wake)
+        return _WAITS
 
 
 def _missing(digest: str) -> RendezvousStateError:

@@ -1,11 +1,13 @@
-"""One node: the real state machine, a clock that drifts, and a job that stops when it is told to."""
+"""One node: the real state machine, clocks that drift and jump, and a job that stops when it is told to."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, Protocol
 
+from rdzv_conformance.simulation._check import Checker, Violation
 from rdzv_conformance.simulation._network import Network
 from rdzv_conformance.simulation._world import World
 from rdzv_core import RendezvousClosedError
@@ -18,165 +20,235 @@ from rdzv_core.handler.rules import Rules
 from rdzv_core.handler.settings import HandlerSettings
 
 _OVERDUE_PAUSE = 0.05
+_ASKS_AGAIN_AFTER = 1.0
+_SLOWEST, _FASTEST = 0.9755, 1.0245
+"""A node's clock against the true time: no two differ by more than the 5 % that are promised for."""
+
+
+class Host(Protocol):
+    """What a node stands on."""
+
+    world: World
+    network: Network
+    checker: Checker
+    settings: HandlerSettings
+    rules: Rules
+    machine: type[Machine]
+    stop_time: float
+
+    def over(self, node: Node) -> None:
+        """Take note that a node's process has ended of its own accord: it left, was done, or was told CLOSED."""
 
 
 class Node:
-    """A process of the job. `stop_time` is what its work takes to stop once it was told."""
+    """A process of the job. Its work takes up to `stop_time` seconds to stop once it was told."""
 
-    def __init__(
-        self,
-        name: str,
-        world: World,
-        network: Network,
-        settings: HandlerSettings,
-        rules: Rules,
-        stop_time: float,
-        on_joined: Callable[[Held, float], None],
-        machine: type[Machine] = Machine,
-    ) -> None:
-        self.name = name
+    def __init__(self, name: str, host: Host, chance: random.Random) -> None:
+        self.name, self.host = name, host
         self.alive = True
-        self.stalled = self.thawed_late = False
-        self.job_done = False
-        self.closed = False
+        self.stalled = self.thawed_late = self.stopping = self.leaving = False
         self.working: Held | None = None
-        self.errors: list[Exception] = []
-        self._world, self._network, self._stop_time, self._on_joined = world, network, stop_time, on_joined
-        self._rate = world.random.uniform(0.99, 1.01)
-        self._offset = world.random.uniform(0, 1e6)
-        self._inbox: list[Callable[[], None]] = []
-        self._stopping = False
+        self.born = host.world.time
+        self.wall = chance.uniform(1e6, 2e6)
+        self._chance = chance
+        self._world, self._network, self._checker = host.world, host.network, host.checker
+        self._rate = chance.uniform(_SLOWEST, _FASTEST)
+        self._offset = chance.uniform(0, 1e6) - self._world.time * self._rate
+        self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._tick_at = float("inf")
-        seed = random.Random(world.random.getrandbits(64))
-        inline = world.random.choice((0, INLINE_ROSTER_BYTES))
-        named = replace(settings, node_id=name, address=name)
-        self.machine = machine(named, rules, random=seed, inline_roster_bytes=inline)
-        self._deliver(lambda: self.machine.ask(self.now))
+        settings = replace(host.settings, node_id=name, address=name)
+        inline = chance.choice((0, INLINE_ROSTER_BYTES))
+        own = random.Random(chance.getrandbits(64))
+        self.machine = host.machine(settings, host.rules, random=own, inline_roster_bytes=inline)
+        self._deliver(self.machine.ask)
 
     @property
     def now(self) -> float:
-        """This node's own clock."""
+        """This node's own clock: it drifts, and never jumps."""
         return self._offset + self._world.time * self._rate
 
     @property
-    def at_work(self) -> Held | None:
-        """What it works on at this moment. A stalled process works on nothing.
+    def wall_clock(self) -> float:
+        """What a time of day would be: it jumps. The protocol never reads it; a mutant does."""
+        return self._world.time + self.wall
 
-        One that thaws after its lease has ended is outside the promise until its work has stopped: no lease can stop
-        it, which is what the fence is for.
-        """
-        return self.working if self.alive and not self.stalled and not self.thawed_late else None
+    # What is done to it
 
     def crash(self) -> None:
         """Kill it."""
-        self._world.note(f"{self.name} crashes")
+        self._world.note(f"{self.name} is killed")
         self.alive = False
+        self._checker.stops(self.name)
 
-    def stall(self, seconds: float) -> None:
+    def stall(self, seconds: float, why: str = "") -> None:
         """Freeze it: nothing that reaches it is taken in before it thaws."""
-        self._world.note(f"{self.name} stalls for {seconds:.1f} s")
-        self.stalled = True
-        self._world.later(seconds, self._thaw)
+        if not self.stalled:
+            self._world.note(f"{self.name} freezes for {seconds:.1f} s {why}")
+            self.stalled = True
+            self._checker.stops(self.name)
+            self._world.later(seconds, self._thaw)
+
+    def drift(self, share: float) -> None:
+        """Let its clock run at another rate from now on; `share` of the way from the slowest to the fastest."""
+        now = self.now
+        self._rate = _SLOWEST + share * (_FASTEST - _SLOWEST)
+        self._offset = now - self._world.time * self._rate
+        self._tick_at = float("inf")
+        self._schedule_tick()
+
+    def clock_jumped(self) -> None:
+        """Take note that the time of day has jumped: nothing follows from it."""
 
     def worker_failed(self) -> None:
         """Let its work fail, so that it asks again of its own accord."""
-        if self.working is not None and not self._stopping:
+        free = self.alive and not self.stopping and not self.leaving and not self.stalled
+        if free and self.working is not None:
             self._world.note(f"{self.name}: its work fails")
-            self._deliver(self._ask_again)
+            self._stop_work()
 
     def depart(self, kind: Bye) -> None:
         """Let it leave or finish."""
-        if self.working is not None and not self._stopping:
-            self._world.note(f"{self.name}: {kind}")
-            self.working, self.job_done = None, True
-            self._deliver(lambda: self.machine.depart(kind, self.now))
+        if self.leaving or self.stopping or self.stalled:
+            return
+        self._world.note(f"{self.name}: {kind}")
+        self._set_work(None)
+        self.leaving = True
+        self._deliver(self.machine.depart, kind)
 
     def close(self) -> None:
         """Let it close the run."""
         self._world.note(f"{self.name} closes the run")
-        self._deliver(lambda: self.machine.close(self.now))
+        self._deliver(self.machine.close)
+
+    # What the network brings
+
+    def answered(self, operation: io.Operation, result: Any) -> None:
+        """Hand the result of an operation to the machine."""
+        self._deliver(self.machine.done, operation, result)
+
+    def failed(self, operation: io.Operation, error: Exception) -> None:
+        """Hand an operation's error to the machine."""
+        self._deliver(self.machine.failed, operation, error)
+
+    def _deliver(self, event: Callable[..., None], *arguments: Any) -> None:
+        if not self.alive:
+            return
+        if self.stalled:
+            self._inbox.append((event, arguments))
+            return
+        now = self.now
+        try:
+            event(*arguments, now)
+        except Violation:
+            raise
+        except Exception as error:
+            raise Violation("I14", f"{self.name}: {type(error).__name__}: {error}") from error
+        self._after(now)
+
+    def _after(self, now: float) -> None:
+        machine = self.machine
+        if machine.channels.operations:
+            for operation in machine.take_operations():
+                if type(operation) is io.WriteHead and operation.head.incarnation and not operation.head.closed:
+                    self._must_be_leased(now, "leads")
+                self._network.carry(self, operation)
+        if machine.outcomes:
+            for outcome in machine.take_outcomes():
+                self._take(outcome)
+        if self.working is not None and not self.stopping:
+            self._mind_change(now)
+        at = machine.wake_at
+        if at < self._tick_at:
+            self._schedule_tick()
+
+    def _must_be_leased(self, now: float, does: str) -> None:
+        lease = self.machine.tenure.lease
+        if lease is None or now >= lease.sent + 0.9 * lease.ttl:
+            since = "no lease" if lease is None else f"a lease of {now - lease.sent:.2f} s ago"
+            raise Violation("I10", f"{self.name} {does} with {since}")
+
+    def _take(self, outcome: io.Outcome) -> None:
+        if isinstance(outcome, io.Joined):
+            held = outcome.held
+            self._world.note(f"{self.name} joins {held.epoch[:4]}/{held.round} as {held.rank}")
+            entry = self._network.store.members.get(held.member)
+            self._checker.joined(held, None if entry is None else entry.payload)
+            self._set_work(held)
+        elif isinstance(outcome, io.Failed) and not self.leaving:
+            self._world.note(f"{self.name} fails to join: {type(outcome.error).__name__}")
+            if isinstance(outcome.error, RendezvousClosedError):
+                self._end()
+            else:
+                self._world.later(_ASKS_AGAIN_AFTER, self._deliver, self._ask_again)
+        elif isinstance(outcome, io.Departed) and self.leaving:
+            self._end()
+
+    def _end(self) -> None:
+        self.alive = False
+        self._set_work(None)
+        self.host.over(self)
+
+    def _mind_change(self, now: float) -> None:
+        change = self.machine.change()
+        if change is None:
+            self._must_be_leased(now, "works")
+            return
+        self._world.note(f"{self.name} is told {change.reason.name}")
+        if change.reason is ChangeReason.CLOSED:
+            self._end()
+        else:
+            self._stop_work()
+
+    def _stop_work(self) -> None:
+        self.stopping = True
+        share = self._chance.random()
+        self._world.later(self.host.stop_time * share, self._deliver, self._ask_again)
+
+    def _ask_again(self, now: float) -> None:
+        if self.leaving:
+            return
+        self._set_work(None)
+        self.stopping = self.thawed_late = False
+        self.machine.ask(now)
+
+    def _set_work(self, held: Held | None) -> None:
+        self.working = held
+        self._show_work()
+
+    def _show_work(self) -> None:
+        """Say what it works on at this moment. A frozen process works on nothing.
+
+        One that thaws after its lease has ended is outside the promise until its work has stopped: no lease can stop
+        it, which is what the fence is for.
+        """
+        if self.working is not None and self.alive and not self.stalled and not self.thawed_late:
+            self._checker.begins(self.name, self.working)
+        else:
+            self._checker.stops(self.name)
 
     def _thaw(self) -> None:
         self.stalled = False
         if not self.alive:
             return
         inbox, self._inbox = self._inbox, []
-        self._deliver(lambda: self.machine.tick(self.now))
+        self._deliver(self.machine.tick)
         self.thawed_late = self.machine.fenced is not None
-        for event in inbox:
-            self._deliver(event)
-
-    def _deliver(self, event: Callable[[], None]) -> None:
-        if not self.alive:
-            return
-        if self.stalled:
-            self._inbox.append(event)
-            return
-        event()
-        self._after()
-
-    def _after(self) -> None:
-        machine = self.machine
-        outcomes = machine.take_outcomes()
-        for operation in machine.take_operations():
-            self._send(operation)
-        for outcome in outcomes:
-            self._take(outcome)
-        self._mind_change()
-        self._schedule_tick()
-
-    def _send(self, operation: io.Operation) -> None:
-        def answer(result: object) -> None:
-            if isinstance(result, Exception):
-                fail(result)
-            else:
-                self._deliver(lambda: self.machine.done(operation, result, self.now))
-
-        def fail(error: Exception) -> None:
-            self._deliver(lambda: self.machine.failed(operation, error, self.now))
-
-        self._network.carry(self.name, operation, answer, fail)
-
-    def _take(self, outcome: io.Outcome) -> None:
-        if isinstance(outcome, io.Joined):
-            self._world.note(f"{self.name} joins {outcome.held.epoch[:4]}/{outcome.held.round} as {outcome.held.rank}")
-            self.working = outcome.held
-            self._on_joined(outcome.held, self._world.time)
-        elif isinstance(outcome, io.Failed):
-            self._world.note(f"{self.name} fails to join: {type(outcome.error).__name__}")
-            self.errors.append(outcome.error)
-            if isinstance(outcome.error, RendezvousClosedError):
-                self.closed = True
-            else:
-                self._world.later(1.0, lambda: self._deliver(self._ask_again))
-
-    def _mind_change(self) -> None:
-        change = self.machine.change()
-        if change is None or self.working is None or self._stopping:
-            return
-        self._world.note(f"{self.name} is told {change.reason.name}")
-        if change.reason is ChangeReason.CLOSED:
-            self.working, self.closed = None, True
-            return
-        self._stopping = True
-        self._world.later(
-            self._stop_time * self._world.random.uniform(0.1, 1.0), lambda: self._deliver(self._ask_again)
-        )
-
-    def _ask_again(self) -> None:
-        self.working, self._stopping, self.thawed_late = None, False, False
-        if not self.closed:
-            self.machine.ask(self.now)
+        self._show_work()
+        for event, arguments in inbox:
+            self._deliver(event, *arguments)
 
     def _schedule_tick(self) -> None:
-        at = self.machine.wake_at
-        if at >= self._tick_at or at == float("inf"):
+        at = self._tick_at = self.machine.wake_at
+        if at == float("inf"):
             return
-        self._tick_at = at
         pause = (at - self.now) / self._rate
-        self._world.later(pause + 1e-6 if pause > 0 else _OVERDUE_PAUSE, lambda: self._tick(at))
+        self._world.later(pause + 1e-6 if pause > 0 else _OVERDUE_PAUSE, self._tick, at)
 
     def _tick(self, at: float) -> None:
-        if self._tick_at == at:
-            self._tick_at = float("inf")
-            self._deliver(lambda: self.machine.tick(self.now))
+        if self._tick_at != at:
+            return
+        self._tick_at = float("inf")
+        if self.machine.wake_at > self.now:
+            self._schedule_tick()
+        else:
+            self._deliver(self.machine.tick)

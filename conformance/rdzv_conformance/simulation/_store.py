@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rdzv_conformance.simulation._check import Checker
 from rdzv_conformance.simulation._world import World
 from rdzv_core.abc import Member, MemberLease, MembersView, SetStateResult, StateSnapshot
 from rdzv_core.handler.roster import PackedRoster
@@ -20,10 +22,14 @@ class _Entry:
 
 @dataclass
 class SimStore:
-    """Every method is one atomic step at the store; leases end by the store's clock."""
+    """Every method is one atomic step at the store; leases end by the store's clock.
+
+    `slack` is how much later than it may a lease ends, in seconds. While it is `down` nothing is answered.
+    """
 
     world: World
-    check: Callable[[bytes | None, bytes], None]
+    random: random.Random
+    check: Checker
     state: bytes | None = None
     token: int = 0
     rosters: dict[str, PackedRoster] = field(default_factory=dict)
@@ -31,22 +37,25 @@ class SimStore:
     version: int = 0
     incarnation: int = 1
     writes: int = 0
+    down: bool = False
+    slack: float = 0.0
     head_waiters: list[Callable[[], None]] = field(default_factory=list)
     member_waiters: list[Callable[[], None]] = field(default_factory=list)
+    _members: tuple[Member, ...] | None = None
 
     def read(self) -> StateSnapshot | None:
         """Give the register."""
         return None if self.state is None else StateSnapshot(self.state, self.token)
 
-    def write(self, state: bytes, token: object) -> SetStateResult | None:
-        """Compare and set the register."""
+    def write(self, state: bytes, token: object, reset: bool = False) -> SetStateResult | None:
+        """Compare and set the register; `reset` is an operator's new epoch."""
         if self.state is None and token is not None:
             return None
         current = None if self.state is None else self.token
         if token != current:
             assert self.state is not None
             return SetStateResult(self.state, self.token, False)
-        self.check(self.state, state)
+        self.check.written(self.state, state, self.rosters, reset)
         self.writes += 1
         self.token += 1
         self.state = state
@@ -56,14 +65,15 @@ class SimStore:
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
         """Add a member."""
         lease = MemberLease(ttl, str(self.incarnation), self.new_id(payload))
-        self.members[lease.id] = _Entry(payload, ttl, self.world.time + ttl)
+        entry = _Entry(payload, ttl, self.world.time + ttl + self.slack)
+        self.members[lease.id] = entry
         self._changed()
-        self._expire_later(lease.id, ttl)
+        self.world.later(ttl + self.slack, self._expire, lease.id, entry)
         return lease
 
     def new_id(self, payload: bytes) -> str:  # noqa: ARG002 - a mutant makes it from the payload
         """Give an id for a new member: 128 random bits."""
-        return f"{self.world.random.getrandbits(128):032x}"
+        return f"{self.random.getrandbits(128):032x}"
 
     def refresh(self, lease: MemberLease, sequence: int, payload: bytes | None = None) -> bool:
         """Renew a lease, and replace its payload if one is given; what was sent before a later write is ignored."""
@@ -73,8 +83,7 @@ class SimStore:
         if sequence <= entry.sequence:
             return True
         entry.sequence = sequence
-        entry.ends = self.world.time + entry.ttl
-        self._expire_later(lease.id, entry.ttl)
+        entry.ends = self.world.time + entry.ttl + self.slack
         if payload is not None and payload != entry.payload:
             entry.payload = payload
             self._changed()
@@ -82,17 +91,19 @@ class SimStore:
 
     def leave(self, lease: MemberLease) -> None:
         """End a membership."""
-        if self.members.pop(lease.id, None) is not None:
-            self._changed()
+        self._end(lease.id)
 
     def view(self, limit: int | None) -> MembersView:
         """Give the members in entry order."""
-        members = tuple(Member(name, entry.payload) for name, entry in self.members.items())
-        return MembersView(str(self.incarnation), self.version, members if limit is None else members[:limit])
+        if self._members is None:
+            self._members = tuple([Member(name, entry.payload) for name, entry in self.members.items()])
+        members = self._members if limit is None else self._members[:limit]
+        return MembersView(str(self.incarnation), self.version, members)
 
     def lose_state(self) -> None:
         """Lose the register."""
         self.world.note("STORE loses the register")
+        self.check.lost_state()
         self.state = None
         self.rosters.clear()
         self._wake(self.head_waiters)
@@ -100,25 +111,47 @@ class SimStore:
     def lose_members(self) -> None:
         """Lose the memberships."""
         self.world.note("STORE loses the memberships")
+        for name, entry in self.members.items():
+            self.check.ended(name, entry.payload)
         self.members.clear()
         self.incarnation += 1
         self._changed()
 
-    def _expire_later(self, name: str, ttl: float) -> None:
-        self.world.later(ttl, lambda: self._expire(name))
+    def end_early(self, name: str) -> None:
+        """End a lease before its time."""
+        if name in self.members:
+            self.world.note(f"STORE ends the lease of {name[:8]} early")
+            self._end(name)
 
-    def _expire(self, name: str) -> None:
-        entry = self.members.get(name)
-        if entry is not None and self.world.time >= entry.ends:
-            del self.members[name]
-            self.world.note(f"STORE ends the lease of {name[:8]}")
+    def come_back(self) -> None:
+        """Answer again, and give everybody a fresh ttl: refreshes may have been missed."""
+        self.down = False
+        for entry in self.members.values():
+            entry.ends = max(entry.ends, self.world.time + entry.ttl)
+
+    def _end(self, name: str) -> None:
+        entry = self.members.pop(name, None)
+        if entry is not None:
+            self.check.ended(name, entry.payload)
             self._changed()
+
+    def _expire(self, name: str, entry: _Entry) -> None:
+        if self.members.get(name) is not entry:
+            return
+        rest = entry.ends - self.world.time
+        if rest > 0 or self.down:
+            self.world.later(max(rest, 0.01), self._expire, name, entry)
+            return
+        self.world.note(f"STORE ends the lease of {name[:8]}")
+        self._end(name)
 
     def _changed(self) -> None:
         self.version += 1
+        self._members = None
         self._wake(self.member_waiters)
 
     def _wake(self, waiters: list[Callable[[], None]]) -> None:
-        woken, waiters[:] = waiters[:], []
-        for waiter in woken:
-            waiter()
+        if waiters:
+            woken, waiters[:] = waiters[:], []
+            for waiter in woken:
+                waiter()

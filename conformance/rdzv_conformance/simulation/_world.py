@@ -3,33 +3,52 @@
 from __future__ import annotations
 
 import heapq
-import itertools
-import random
 from collections.abc import Callable
+from typing import Any
+
+Event = list[Any]
+"""A thing that is to happen: `[time, order, action, arguments]`. Kept by who may want to cancel it."""
 
 
 class World:
     """A queue of things to happen; `time` is what no node can see."""
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
+    def __init__(self, tracing: bool = False) -> None:
         self.time = 0.0
-        self.trace: list[str] = []
-        self._queue: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = itertools.count()
+        self.steps = 0
+        self.tracing = tracing
+        self.trace: list[tuple[float, str]] = []
+        self._queue: list[Event] = []
+        self._order = 0
 
-    def later(self, delay: float, action: Callable[[], None]) -> None:
+    def later(self, delay: float, action: Callable[..., None], *arguments: Any) -> Event:
         """Let `action` happen `delay` seconds from now."""
-        heapq.heappush(self._queue, (self.time + max(0.0, delay), next(self._order), action))
+        self._order += 1
+        event = [self.time + delay if delay > 0.0 else self.time, self._order, action, arguments]
+        heapq.heappush(self._queue, event)
+        return event
+
+    def cancel(self, event: Event) -> None:
+        """Let it not happen."""
+        event[2] = None
 
     def step(self) -> bool:
         """Let the next thing happen; False when nothing is left."""
-        if not self._queue:
-            return False
-        self.time, _, action = heapq.heappop(self._queue)
-        action()
-        return True
+        queue = self._queue
+        while queue:
+            time, _, action, arguments = heapq.heappop(queue)
+            if action is None:
+                continue
+            self.time = time
+            self.steps += 1
+            action(*arguments)
+            return True
+        return False
 
     def note(self, text: str) -> None:
         """Add a line to the trace that a failure prints."""
-        self.trace.append(f"{self.time:9.3f}  {text}")
+        self.trace.append((self.time, text))
+
+    def told(self) -> list[str]:
+        """Give the trace as lines."""
+        return [f"{time:9.3f}  {text}" for time, text in self.trace]

@@ -1,0 +1,102 @@
+"""What becomes of each message: how long it takes, whether it is lost, late, or held back by an adversary.
+
+Each node has its own stream of chance in each phase, of which every message takes the same share. So a message's fate
+stays what it was when another fault is taken away, which is what makes a failing run shrinkable.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Container
+from math import log
+
+Fate = tuple[float | None, float | None]
+"""Seconds that the request and the answer take; None for one that is lost."""
+
+_LONGEST_HELD_BACK = 0.25
+_CHANGE_POINTS = 3
+_MESSAGES_IN_A_STORM = 1200
+
+
+class Chance:
+    """Draws fates. `strategy` is `random`, or `pct`: nodes have priorities, and messages of a low one are held back.
+
+    PCT (probabilistic concurrency testing) needs few changes of priority at random moments to find an order of events
+    that chance alone would hardly ever give.
+    """
+
+    def __init__(self, seed: int, strategy: str, faults: Container[str], calm: bool, keep: Container[str] | None):
+        self._seed, self._keep, self._calm = seed, keep, calm
+        self._adversarial = strategy == "pct"
+        own = random.Random(f"{seed}.messages")
+        worst = own.choice((0.0, 0.01, 0.02, 0.05))
+        self._loss = worst if "loss" in faults else 0.0
+        self._late = own.choice((0.0, 0.005, 0.01, 0.02)) if "late" in faults else 0.0
+        self._mean = own.choice((0.002, 0.005, 0.01))
+        self.counts = {"loss": 0, "late": 0, "pct": 0}
+        self.struck: list[str] = []
+        self._phase = 0
+        self._stormy = False
+        self._streams: dict[str, tuple[random.Random, list[int]]] = {}
+        self._priorities: dict[str, int] = {}
+        self._lowest = 0
+        self._messages = 0
+        self._changes: list[int] = []
+
+    def begin(self, phase: int, stormy: bool) -> None:
+        """Begin a phase's storm, or its peace, in which every message arrives soon."""
+        self._phase, self._stormy = phase, stormy
+        self._streams.clear()
+        self._priorities.clear()
+        self._lowest = self._messages = 0
+        if stormy and self._adversarial:
+            own = random.Random(f"{self._seed}.{phase}.changes")
+            self._changes = sorted(own.randrange(_MESSAGES_IN_A_STORM) for _ in range(_CHANGE_POINTS))
+
+    def fate(self, node: str) -> Fate:
+        """Say what becomes of the next message of a node."""
+        stream = self._streams.get(node)
+        if stream is None:
+            stream = self._streams[node] = (random.Random(f"{self._seed}.{self._phase}.{node}"), [0])
+        draw, counter = stream
+        chance, first, second = draw.random(), draw.random(), draw.random()
+        counter[0] += 1
+        if self._calm:
+            out = back = 0.002
+        else:
+            out, back = -log(1.0 - first) * self._mean, -log(1.0 - second) * self._mean
+        if not self._stormy:
+            return out, back
+        if self._adversarial and not self._calm:
+            held_back = self._held_back(node)
+            out, back = out + held_back, back + held_back
+        if chance < 2 * (self._loss + self._late):
+            return self._disturbed(chance, f"{self._phase}.{node}.{counter[0]}", out, back)
+        return out, back
+
+    def _disturbed(self, chance: float, name: str, out: float, back: float) -> Fate:
+        if self._keep is not None and name not in self._keep:
+            return out, back
+        self.struck.append(name)
+        if chance < 2 * self._loss:
+            self.counts["loss"] += 1
+            return (None, None) if chance < self._loss else (out, None)
+        self.counts["late"] += 1
+        share = (chance - 2 * self._loss) / self._late
+        return (out + 0.3 + 4.7 * share, back) if share < 1.0 else (out, back + 0.3 + 4.7 * (share - 1.0))
+
+    def _held_back(self, node: str) -> float:
+        """Give what a message of this node waits for those of higher priority."""
+        priority = self._priorities.get(node)
+        if priority is None:
+            priority = self._priorities[node] = self._lowest = self._lowest + 1
+        self._messages += 1
+        if self._changes and self._messages >= self._changes[0]:
+            name = f"{self._phase}.pct.{self._changes.pop(0)}"
+            if self._keep is None or name in self._keep:
+                self.struck.append(name)
+                self.counts["pct"] += 1
+                self._lowest += 1
+                priority = self._priorities[node] = self._lowest
+        held: float = 0.001 * 4**priority
+        return held if held < _LONGEST_HELD_BACK else _LONGEST_HELD_BACK

@@ -1,0 +1,103 @@
+"""What goes wrong when: drawn from the seed alone, phase by phase, before anything runs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Container
+from dataclasses import dataclass
+
+MESSAGES = ("loss", "late")
+"""Faults of messages: requests and answers that are lost, or late and so out of order."""
+
+WEIGHTS = {
+    "fail": 3.0,
+    "crash": 1.0,
+    "freeze": 0.8,
+    "freeze_leader": 0.8,
+    "suspend": 0.4,
+    "cut": 1.0,
+    "halves": 0.6,
+    "mute": 0.6,
+    "leave": 0.5,
+    "done": 0.4,
+    "join": 0.6,
+    "close": 0.4,
+    "reset": 0.4,
+    "store_down": 0.6,
+    "store_state": 0.5,
+    "store_members": 0.5,
+    "store_wiped": 0.25,
+    "lease_early": 0.8,
+    "lease_late": 0.4,
+    "drift": 0.4,
+    "wall_clock": 0.4,
+}
+"""The faults that strike at a moment, and how often each is drawn."""
+
+FAULTS = (*MESSAGES, *WEIGHTS)
+
+FAULT_TEXTS = {
+    "loss": "a request or an answer is lost",
+    "late": "a message comes up to 5 s late: out of order, or after its sender gave up",
+    "pct": "an adversary puts a node's messages behind those of all others",
+    "fail": "a job fails, on one node or on all at once, and asks for the next round",
+    "crash": "a node is killed and restarted; a store may notice at once that its connection is gone",
+    "freeze": "a process stands still for up to 12 s",
+    "freeze_leader": "a leader stands still between reading and writing",
+    "suspend": "a machine is suspended for up to 20 s: all its timers are over when it wakes",
+    "cut": "a node is cut off from the store",
+    "halves": "one half of the nodes is cut off, then the other half",
+    "mute": "a node's requests arrive and the answers do not",
+    "leave": "a node leaves, and perhaps another process comes in its place",
+    "done": "a node finishes",
+    "join": "a node comes late",
+    "close": "a node closes the run; an operator resets it: the run id is used again",
+    "reset": "an operator resets a run that is open",
+    "store_down": "the store stands still or restarts with its memory",
+    "store_state": "the store loses the register alone",
+    "store_members": "the store restarts without the memberships",
+    "store_wiped": "the store restarts without any memory",
+    "lease_early": "the store ends a lease early",
+    "lease_late": "the store ends leases up to two ttls late",
+    "drift": "a node's clock runs at another rate, within 5 % of every other",
+    "wall_clock": "a node's time of day jumps by up to an hour, either way",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong, `at` seconds into the storm of its phase; `who` and `amount` are shares, 0 to 1."""
+
+    name: str
+    at: float
+    kind: str
+    who: float
+    amount: float
+
+
+@dataclass(frozen=True)
+class Storm:
+    """A phase's bad time."""
+
+    seconds: float
+    faults: tuple[Fault, ...]
+
+
+def storm(seed: int, phase: int, faults: Container[str], keep: Container[str] | None) -> Storm:
+    """Plan the storm of a phase: job failures about once a second, and three to six other faults.
+
+    With `keep`, only of those that it names; a storm of which nothing is left is over at once.
+    """
+    own = random.Random(f"{seed}.{phase}.storm")
+    seconds = own.uniform(6.0, 14.0)
+    kinds = [kind for kind in WEIGHTS if kind in faults]
+    weights = [WEIGHTS[kind] for kind in kinds]
+    drawn = own.choices(kinds, weights, k=own.randint(4, 8)) if kinds else []
+    drawn += ["fail"] * int(seconds / 0.8) if "fail" in faults else []
+    planned = [
+        Fault(f"{phase}.{kind}.{number}", own.uniform(0.2, seconds), kind, own.random(), own.random())
+        for number, kind in enumerate(drawn)
+    ]
+    left = [fault for fault in planned if keep is None or fault.name in keep]
+    left.sort(key=lambda fault: fault.at)
+    return Storm(seconds, tuple(left))

@@ -1,0 +1,230 @@
+"""One seed's life: storms, in which everything goes wrong, and after each a peace, in which everybody must meet."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from rdzv_conformance.simulation._chance import Chance
+from rdzv_conformance.simulation._check import Checker, Violation
+from rdzv_conformance.simulation._network import TIMEOUT, Network
+from rdzv_conformance.simulation._node import Node
+from rdzv_conformance.simulation._plan import WEIGHTS, Fault, storm
+from rdzv_conformance.simulation._scenario import Parts, Scenario, Settled
+from rdzv_conformance.simulation._store import SimStore
+from rdzv_conformance.simulation._strikes import Strikes
+from rdzv_conformance.simulation._world import World
+from rdzv_core.handler.head import Head, decode_head, encode_head
+from rdzv_core.handler.io import Held
+from rdzv_core.handler.settings import HandlerSettings
+
+_STEPS_IN_A_PHASE = 200_000
+_PEACE_LIMIT = 60.0
+_QUIET = 2.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a life amounted to: rounds that formed, things that happened, and how often each fault struck."""
+
+    rounds: int
+    phases: int
+    steps: int
+    faults: dict[str, int]
+    trace: list[str]
+
+
+class Run:
+    """The world of one seed. Deterministic: nothing but the scenario decides what happens."""
+
+    def __init__(self, scenario: Scenario, parts: Parts, tracing: bool = False) -> None:
+        self.scenario = scenario
+        self.settled: Settled = scenario.settled()
+        self.settings: HandlerSettings = self.settled.handler()
+        self.stop_time = self.settled.stop_time
+        self.rules, self.machine, self._node = parts.rules, parts.machine, parts.node
+        chance = random.Random(f"{scenario.seed}.world")
+        self._chance = chance
+        self.world = World(tracing)
+        self.checker = Checker(self.world, self.settings.last_call_timeout, self.settings.fence_delay)
+        self.store: SimStore = parts.store(self.world, random.Random(f"{scenario.seed}.ids"), self.checker)
+        self.messages = Chance(scenario.seed, self.settled.strategy, scenario.faults, scenario.calm, scenario.keep)
+        self.network = Network(self.world, self.store, self.messages)
+        self.nodes: dict[str, Node] = {}
+        self.peaceful = False
+        self.counts = dict.fromkeys(WEIGHTS, 0)
+        self.struck: list[str] = []
+        self._strikes = Strikes(self)
+        self._starting: set[str] = set()
+        self._started: dict[str, int] = {}
+        self._finished: set[tuple[str, int]] = set()
+        self._down_until = 0.0
+        self._lost_state_at = self._lost_members_at = -1e9
+        self.phase = 0
+
+    def run(self) -> Result:
+        """Live until enough rounds have formed; raises `Violation`."""
+        scenario = self.scenario
+        try:
+            while self.checker.rounds < scenario.rounds and self.phase <= scenario.last_phase:
+                if self.phase == 0 or scenario.has(self.phase):
+                    self._storm()
+                    self._peace()
+                self.phase += 1
+        except Violation as violation:
+            where = f"seed {scenario.seed}, phase {self.phase}, at {self.world.time:.3f} s: "
+            raise Violation(violation.number, violation.text, where, tuple(self.world.told())) from violation.__cause__
+        faults = {**self.counts, **self.messages.counts}
+        return Result(self.checker.rounds, self.phase, self.world.steps, faults, self.world.told())
+
+    @property
+    def decisions(self) -> list[str]:
+        """The names of all that went wrong so far."""
+        return [*self.struck, *self.messages.struck]
+
+    def start(self, name: str, delay: float) -> None:
+        """Start a process of that name, in place of one that has ended."""
+        running = self.nodes.get(name)
+        if name in self._starting or name in self.scenario.without or (running is not None and running.alive):
+            return
+        self._starting.add(name)
+        self.world.later(delay, self._start, name)
+
+    def over(self, node: Node) -> None:
+        """A process has ended of its own accord: one of the job's own is started again."""
+        self.checker.stops(node.name)
+        if node.name.startswith("host"):
+            self.start(node.name, self._chance.uniform(0.2, 3.0))
+
+    def reset(self, closed_only: bool) -> None:
+        """What `rdzv reset` does: a new epoch without terms."""
+        state = self.store.state
+        if state is None or self.store.down or (closed_only and not decode_head(state).closed):
+            return
+        self.world.note("an operator resets the run")
+        self._note_loss(state=True, members=False)
+        epoch = f"{self._chance.getrandbits(64):016x}"
+        self.store.write(encode_head(Head(epoch=epoch)), self.store.token, reset=True)
+
+    def job_done(self, node: Node) -> None:
+        """Let a node finish; the others of its round follow."""
+        held = node.working
+        assert held is not None
+        self._finish(node, held)
+        for other in self.nodes.values():
+            if other.working is not None and (other.working.epoch, other.working.round) == (held.epoch, held.round):
+                self.world.later(self._chance.uniform(0.0, 1.5), self._finish, other, other.working)
+
+    def store_goes_down(self, seconds: float) -> None:
+        """Let the store answer nobody for a while."""
+        self.world.note(f"STORE is down for {seconds:.1f} s")
+        self.store.down = True
+        self._down_until = self.world.time + seconds
+        self.world.later(seconds, self._store_comes_back)
+
+    def lose(self, state: bool = False, members: bool = False) -> None:
+        """Let the store lose what it knows."""
+        self._note_loss(state, members)
+        if members:
+            self.store.lose_members()
+        if state:
+            self.store.lose_state()
+
+    def _store_comes_back(self) -> None:
+        if self.store.down and self.world.time >= self._down_until - 1e-9:
+            self.world.note("STORE is back")
+            self.store.come_back()
+
+    def _note_loss(self, state: bool, members: bool) -> None:
+        """A store that loses both voids the promise until one ttl, and the stopping of the work, has passed."""
+        now = self.world.time
+        self._lost_state_at = now if state else self._lost_state_at
+        self._lost_members_at = now if members else self._lost_members_at
+        window = self.settings.ttl + self.stop_time + TIMEOUT
+        if abs(self._lost_state_at - self._lost_members_at) < window:
+            self.checker.void_until = now + 2 * window
+
+    def _start(self, name: str) -> None:
+        self._starting.discard(name)
+        count = self._started[name] = self._started.get(name, 0) + 1
+        self.world.note(f"{name} starts")
+        self.nodes[name] = self._node(name, self, random.Random(f"{self.scenario.seed}.{name}.{count}"))
+
+    def _finish(self, node: Node, held: Held) -> None:
+        if node.working is held and node.alive:
+            self._finished.add((held.epoch, held.round))
+            node.depart("done")
+
+    def _storm(self) -> None:
+        scenario = self.scenario
+        self.peaceful = False
+        self.messages.begin(self.phase, stormy=True)
+        bad = storm(scenario.seed, self.phase, scenario.faults, scenario.keep)
+        for fault in bad.faults:
+            self.world.later(fault.at, self._strike, fault)
+        self._people()
+        self._until(self.world.time + bad.seconds)
+
+    def _strike(self, fault: Fault) -> None:
+        if self._strikes.strike(fault):
+            self.counts[fault.kind] += 1
+            self.struck.append(fault.name)
+
+    def _people(self) -> None:
+        for number in range(self.settled.nodes):
+            self.start(f"host{number}", self._chance.uniform(0.0, 1.0))
+
+    def _peace(self) -> None:
+        self.world.note("PEACE")
+        self.peaceful = True
+        self.messages.begin(self.phase, stormy=False)
+        self.network.cut_off.clear()
+        self.network.mute.clear()
+        self.network.ambush = self.store.slack = 0.0
+        self._until(max(self._down_until, self.world.time))
+        self.reset(closed_only=True)
+        self._people()
+        limit = self.world.time + _PEACE_LIMIT
+        since, rounds = None, 0
+        while True:
+            self._until(self.world.time + 0.25)
+            if any(node.stalled for node in self.nodes.values() if node.alive):
+                limit = self.world.time + _PEACE_LIMIT
+            self._let_others_finish()
+            problem = self._not_met()
+            if problem or self.checker.rounds != rounds:
+                since, rounds = None, self.checker.rounds
+            if not problem:
+                since = self.world.time if since is None else since
+                if self.world.time >= since + _QUIET:
+                    return
+            if self.world.time > limit:
+                raise Violation("I12", problem or "rounds form without end, though nothing goes wrong")
+            self.reset(closed_only=True)
+
+    def _let_others_finish(self) -> None:
+        """A place of one who is done is not given to another: its round goes on until all are done."""
+        for node in list(self.nodes.values()):
+            if node.working is not None and (node.working.epoch, node.working.round) in self._finished:
+                node.depart("done")
+
+    def _not_met(self) -> str:
+        alive = [node for node in self.nodes.values() if node.alive and not node.leaving]
+        if self._starting or len(alive) < self.settings.min_nodes:
+            return "there are too few nodes"
+        at_work = [node for node in alive if node.working is not None and not node.stopping and not node.stalled]
+        rounds = {(node.working.epoch, node.working.round) for node in at_work if node.working is not None}
+        wanted = min(len(alive), self.settings.max_nodes)
+        if len(at_work) == wanted and len(rounds) == 1:
+            return ""
+        idle = ", ".join(node.name for node in alive if node not in at_work)
+        return f"{len(at_work)} of {wanted} nodes work, in {len(rounds)} rounds; {idle or 'nobody'} not"
+
+    def _until(self, time: float) -> None:
+        world, most = self.world, self.world.steps + _STEPS_IN_A_PHASE
+        mark: list[bool] = []
+        world.later(time - world.time, mark.append, True)
+        while not mark:
+            world.step()
+            if world.steps > most:
+                raise Violation("I13", f"{_STEPS_IN_A_PHASE} steps in a phase: nodes and store talk without end")

@@ -1,0 +1,134 @@
+"""How each planned fault strikes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rdzv_conformance.simulation._node import Node
+from rdzv_conformance.simulation._plan import Fault
+
+if TYPE_CHECKING:
+    from rdzv_conformance.simulation._run import Run
+
+_MOST_LATE_COMERS = 2
+
+
+class Strikes:
+    """Lets faults strike a run. Whom they strike is drawn from those who live at that moment."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def strike(self, fault: Fault) -> bool:
+        """Let it strike; False if there was nothing to strike."""
+        strike: Callable[[Fault, list[Node]], bool | None] = getattr(self, f"_{fault.kind}")
+        nodes = [node for node in self._run.nodes.values() if node.alive and not node.leaving]
+        if not nodes:
+            return False
+        return strike(fault, nodes) is not False
+
+    def _one(self, fault: Fault, nodes: list[Node]) -> Node:
+        return nodes[int(fault.who * len(nodes))]
+
+    def _fail(self, fault: Fault, nodes: list[Node]) -> bool:
+        """Half of the jobs fail as a whole, all workers within a moment."""
+        working = [node for node in nodes if node.working is not None and not node.stopping and not node.stalled]
+        if not working:
+            return False
+        if fault.amount < 0.5:
+            working = [self._one(fault, working)]
+        for place, node in enumerate(working):
+            self._run.world.later(place * 0.004 * fault.amount, node.worker_failed)
+        return True
+
+    def _crash(self, fault: Fault, nodes: list[Node]) -> None:
+        node = self._one(fault, nodes)
+        node.crash()
+        if fault.amount > 0.6:
+            self._run.world.later(fault.amount - 0.6, self._run.store.end_early, node.machine.tenure.id)
+        self._run.start(node.name, 0.1 + 6.0 * fault.amount)
+
+    def _freeze(self, fault: Fault, nodes: list[Node]) -> None:
+        self._one(fault, nodes).stall(0.3 + 11.7 * fault.amount**2)
+
+    def _freeze_leader(self, fault: Fault, nodes: list[Node]) -> None:  # noqa: ARG002
+        self._run.network.ambush = 0.3 + 8.0 * fault.amount
+
+    def _suspend(self, fault: Fault, nodes: list[Node]) -> None:
+        self._one(fault, nodes).stall(4.0 + 16.0 * fault.amount, "(its machine is suspended)")
+
+    def _cut(self, fault: Fault, nodes: list[Node]) -> None:
+        self._cut_off([self._one(fault, nodes)], 0.5 + 7.5 * fault.amount)
+
+    def _halves(self, fault: Fault, nodes: list[Node]) -> None:
+        middle = 1 + int(fault.who * (len(nodes) - 1))
+        seconds = 0.5 + 5.5 * fault.amount
+        self._cut_off(nodes[:middle], seconds)
+        self._run.world.later(seconds, self._cut_off, nodes[middle:], seconds)
+
+    def _cut_off(self, nodes: list[Node], seconds: float) -> None:
+        network, world = self._run.network, self._run.world
+        if not self._run.peaceful:
+            for node in nodes:
+                world.note(f"{node.name} is cut off for {seconds:.1f} s")
+                network.cut_off[node.name] = max(world.time + seconds, network.cut_off.get(node.name, 0.0))
+
+    def _mute(self, fault: Fault, nodes: list[Node]) -> None:
+        node, seconds = self._one(fault, nodes), 0.5 + 5.5 * fault.amount
+        self._run.world.note(f"answers to {node.name} are lost for {seconds:.1f} s")
+        self._run.network.mute[node.name] = self._run.world.time + seconds
+
+    def _leave(self, fault: Fault, nodes: list[Node]) -> None:
+        self._one(fault, nodes).depart("left")
+
+    def _done(self, fault: Fault, nodes: list[Node]) -> bool:
+        """The job is over: one node after the other finishes, and the last one closes the run."""
+        working = [node for node in nodes if node.working is not None and not node.stopping]
+        if not working:
+            return False
+        self._run.job_done(self._one(fault, working))
+        return True
+
+    def _join(self, fault: Fault, nodes: list[Node]) -> bool:
+        if len(nodes) >= self._run.settled.nodes + _MOST_LATE_COMERS:
+            return False
+        self._run.start(f"late{int(fault.who * _MOST_LATE_COMERS)}", 0.0)
+        return True
+
+    def _close(self, fault: Fault, nodes: list[Node]) -> None:
+        self._one(fault, nodes).close()
+        self._run.world.later(0.2 + 3.0 * fault.amount, self._run.reset, True)
+
+    def _reset(self, fault: Fault, nodes: list[Node]) -> None:  # noqa: ARG002
+        self._run.reset(closed_only=False)
+
+    def _store_down(self, fault: Fault, nodes: list[Node]) -> None:  # noqa: ARG002
+        self._run.store_goes_down(0.1 + 5.9 * fault.amount)
+
+    def _store_state(self, fault: Fault, nodes: list[Node]) -> None:  # noqa: ARG002
+        self._run.lose(state=True)
+
+    def _store_members(self, fault: Fault, nodes: list[Node]) -> None:  # noqa: ARG002
+        self._run.lose(members=True)
+
+    def _store_wiped(self, fault: Fault, nodes: list[Node]) -> None:  # noqa: ARG002
+        self._run.lose(state=True, members=True)
+
+    def _lease_early(self, fault: Fault, nodes: list[Node]) -> bool:
+        if not self._run.settled.leases_may_end_early:
+            return False
+        self._run.store.end_early(self._one(fault, nodes).machine.tenure.id)
+        return True
+
+    def _lease_late(self, fault: Fault, nodes: list[Node]) -> None:  # noqa: ARG002
+        self._run.world.note("STORE ends leases late")
+        self._run.store.slack = 2 * fault.amount * self._run.settings.ttl
+
+    def _drift(self, fault: Fault, nodes: list[Node]) -> None:
+        self._one(fault, nodes).drift(fault.amount)
+
+    def _wall_clock(self, fault: Fault, nodes: list[Node]) -> None:
+        node = self._one(fault, nodes)
+        node.wall += 7200.0 * (fault.amount - 0.5)
+        node.clock_jumped()

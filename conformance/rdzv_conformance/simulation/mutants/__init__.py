@@ -1,0 +1,10 @@
+"""Broken protocols, each of which the simulator must catch: the kill matrix of the proof.
+
+Each mutant takes one rule away, or does one thing as somebody might have written it. Its first sentence says what it
+stands for.
+"""
+
+from rdzv_conformance.simulation.mutants._catalogue import MUTANTS, Mutant
+from rdzv_conformance.simulation.mutants._hunt import Kill, hunt
+
+__all__ = ["MUTANTS", "Kill", "Mutant", "hunt"]

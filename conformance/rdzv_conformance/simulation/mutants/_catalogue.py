@@ -1,0 +1,49 @@
+"""All mutants by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rdzv_conformance.simulation._node import Node
+from rdzv_conformance.simulation._scenario import Parts
+from rdzv_conformance.simulation._store import SimStore
+from rdzv_conformance.simulation.mutants import _leaders, _machines, _rules, _surroundings
+from rdzv_core.handler.machine import Machine
+from rdzv_core.handler.rules import Rules
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A protocol that is wrong in one respect; `stands_for` says in a sentence which mistake that is."""
+
+    name: str
+    stands_for: str
+    parts: Parts
+
+
+def _all() -> Iterator[Mutant]:
+    for module in (_rules, _leaders, _machines, _surroundings):
+        for name, kind in vars(module).items():
+            if isinstance(kind, type) and kind.__module__ == module.__name__ and not name.startswith("_"):
+                yield Mutant(_spaced(name), (kind.__doc__ or "").strip(), _parts(kind))
+
+
+def _parts(kind: type) -> Parts:
+    if issubclass(kind, Rules):
+        return Parts(rules=kind())
+    if issubclass(kind, Machine):
+        return Parts(machine=kind)
+    if issubclass(kind, SimStore):
+        return Parts(store=kind)
+    assert issubclass(kind, Node)
+    return Parts(node=kind)
+
+
+def _spaced(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=A)(?=[A-Z][a-z])", "-", name).lower()
+
+
+MUTANTS = {mutant.name: mutant for mutant in _all()}
+"""Every mutant by its name."""

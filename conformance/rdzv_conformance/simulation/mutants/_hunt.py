@@ -1,0 +1,37 @@
+"""How many seeds it takes until the simulator notices a mutant, and what it notices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rdzv_conformance.simulation._check import Violation
+from rdzv_conformance.simulation._run import Run
+from rdzv_conformance.simulation._scenario import Scenario
+from rdzv_conformance.simulation.mutants._catalogue import Mutant
+
+ROUNDS = 30
+"""Rounds of each seed's life while a mutant is hunted."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """How a mutant was caught: by which invariant, with which seed, the how-manieth that was tried."""
+
+    mutant: str
+    seed: int
+    seeds: int
+    rounds: int
+    violation: Violation
+
+
+def hunt(mutant: Mutant, seeds: int, first: int = 0, rounds: int = ROUNDS) -> Kill | None:
+    """Simulate a mutant on seed after seed until it is caught; None if it survives them all."""
+    lived = 0
+    for number in range(seeds):
+        run = Run(Scenario(first + number, rounds), mutant.parts)
+        try:
+            run.run()
+        except Violation as violation:
+            return Kill(mutant.name, first + number, number + 1, lived + run.checker.rounds, violation)
+        lived += run.checker.rounds
+    return None

@@ -1,0 +1,136 @@
+"""Mutants of what a leader writes."""
+
+# ruff: noqa: ARG002 - where a rule is taken away, what it looked at is looked at no more
+
+from __future__ import annotations
+
+import msgspec
+
+from rdzv_core.handler.head import Head
+from rdzv_core.handler.knowledge import Knowledge
+from rdzv_core.handler.leader import Leader, Proposal
+from rdzv_core.handler.machine import Machine
+from rdzv_core.handler.rules import Situation
+
+
+class _Led(Machine):
+    """A machine with a leader of its own kind."""
+
+    leader: type[Leader]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._leader = self.leader(self.rules, self.order, self.settings.evict_after, self.inline_roster_bytes)
+
+
+class _NoLastCall(Leader):
+    def _form(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
+        formed = super()._form(known, head, situation, now)
+        return Proposal("roster") if formed is not None and formed.kind == "last call" else formed
+
+
+class NoLastCall(_Led):
+    """A round forms as soon as min_nodes ask, without a last call."""
+
+    leader = _NoLastCall
+
+
+class _ShortLastCall(Leader):
+    def propose(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
+        if known.called_since is not None:
+            known.called_since = (*known.called_since[:2], now - 1e6)
+        return super().propose(known, head, situation, now)
+
+
+class ShortLastCall(_Led):
+    """Who takes over the lead takes the last call for over."""
+
+    leader = _ShortLastCall
+
+
+class _NoMinimum(Leader):
+    def _form(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
+        formed = super()._form(known, head, situation, now)
+        if formed is None and situation.candidates and self.rules.may_follow(situation):
+            return Proposal("roster")
+        return formed
+
+
+class NoMinimum(_Led):
+    """A last call that was begun is gone through with, though the number fell below min_nodes."""
+
+    leader = _NoMinimum
+
+
+class _SameRound(Leader):
+    def roster(self, known: Knowledge, head: Head, situation: Situation, writer: str) -> Proposal:
+        made = super().roster(known, head, situation, writer)
+        assert made.head is not None
+        if not head.round:
+            return made
+        again = msgspec.structs.replace(made.head, round=head.round, fence=head.fence)
+        return Proposal("roster", again, made.roster)
+
+
+class ReusesTheRound(_Led):
+    """A roster after a loss keeps the number of the round that it repairs."""
+
+    leader = _SameRound
+
+
+class _SameFence(Leader):
+    def roster(self, known: Knowledge, head: Head, situation: Situation, writer: str) -> Proposal:
+        made = super().roster(known, head, situation, writer)
+        assert made.head is not None
+        return Proposal("roster", msgspec.structs.replace(made.head, fence=max(1, head.fence)), made.roster)
+
+
+class SameFence(_Led):
+    """The fence counts epochs and not rosters."""
+
+    leader = _SameFence
+
+
+class _Reopens(Leader):
+    def propose(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
+        return super().propose(known, msgspec.structs.replace(head, closed=False), situation, now)
+
+
+class LeadsAClosedRun(_Led):
+    """Who leads goes on leading after the run was closed."""
+
+    leader = _Reopens
+
+
+class _Silent(Leader):
+    def _announce(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
+        return None
+
+
+class TellsNobody(_Led):
+    """Those who work are not told that somebody was lost or waits."""
+
+    leader = _Silent
+
+
+class _Impatient(Leader):
+    def propose(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
+        return Leader(self.rules, self.order, 0.1, self.inline_bytes).propose(known, head, situation, now)
+
+
+class Impatient(_Led):
+    """Who does not ask soon after the others is dropped, unasked."""
+
+    leader = _Impatient
+
+
+class _ForgetsTheVanished(Leader):
+    def propose(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
+        known.vanished_since.clear()
+        return super().propose(known, head, situation, now)
+
+
+class ForgetsTheVanished(_Led):
+    """Who was at work when the register was lost, and expires, is not waited for."""
+
+    leader = _ForgetsTheVanished

@@ -1,0 +1,185 @@
+"""Mutants of what a node does."""
+
+# ruff: noqa: ARG002 - where a rule is taken away, what it looked at is looked at no more
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from rdzv_core.handler import io
+from rdzv_core.handler.channels import Channels
+from rdzv_core.handler.head import Head
+from rdzv_core.handler.info import Change
+from rdzv_core.handler.io import Operation
+from rdzv_core.handler.leader import Proposal
+from rdzv_core.handler.machine import Goal, Machine
+from rdzv_core.handler.tenure import Tenure
+
+
+class ReentersSilently(Machine):
+    """A membership that has ended is entered anew without stopping the work."""
+
+    def _end_membership(self, why: str) -> None:
+        if self.goal is Goal.WORK:
+            self._forget_membership()
+        else:
+            super()._end_membership(why)
+
+
+class EdgeTriggered(Machine):
+    """What changes in the second in which the job sets itself up is not reported when it begins to wait."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.joined_at: float | None = None
+        self.missed: Change | None = None
+
+    def _plan(self, now: float) -> None:
+        super()._plan(now)
+        if self.held is None:
+            self.joined_at = self.missed = None
+        else:
+            self.joined_at = self.joined_at or now
+            if now < self.joined_at + 1.0:
+                self.missed = super().change()
+
+    def change(self) -> Change | None:
+        present = super().change()
+        return None if present == self.missed else present
+
+
+class DecidesOnAnOldView(Machine):
+    """A roster is written on memberships that were read before the token."""
+
+    def _lead(self, now: float) -> Proposal | None:
+        self.known.view_based_on = self.known.token
+        return super()._lead(now)
+
+
+class ResendsRefusedWrites(Machine):
+    """A refused write is sent again with the new token."""
+
+    def done(self, operation: Operation, result: Any, now: float) -> None:
+        super().done(operation, result, now)
+        if isinstance(operation, io.WriteHead) and result is not None and not result[2]:
+            queued = self.channels.operations
+            self.channels.operations = [one for one in queued if not isinstance(one, io.WriteHead)]
+            self.channels.start(io.WriteHead(now, operation.head, result[1], operation.roster))
+
+
+class BelievesInItsWrites(Machine):
+    """A write whose answer was lost is taken for done: nothing is read again."""
+
+    def failed(self, operation: Operation, error: Exception, now: float) -> None:
+        super().failed(operation, error, now)
+        if isinstance(operation, io.WriteHead):
+            self.known.looked, self.known.head = True, operation.head
+
+
+class RanksItself(Machine):
+    """Each node takes the rank that it has among the members as it sees them."""
+
+    def take_outcomes(self) -> list[io.Outcome]:
+        return [self._ranked(outcome) for outcome in super().take_outcomes()]
+
+    def _ranked(self, outcome: io.Outcome) -> io.Outcome:
+        view = self.known.view
+        if not isinstance(outcome, io.Joined) or view is None:
+            return outcome
+        seen = [member.id for member in view.members]
+        rank = seen.index(outcome.held.member) if outcome.held.member in seen else 0
+        return io.Joined(dataclasses.replace(outcome.held, rank=min(rank, outcome.held.size - 1)))
+
+
+class _Boastful(Tenure):
+    def says(self, payload: bytes | None) -> bool:
+        return self.lease is not None
+
+
+class WorksBeforeItSaysSo(Machine):
+    """A node that finds itself in a roster begins to work, and announces it meanwhile."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.tenure = _Boastful(self.settings, self.channels)
+
+
+class _LeasedFromTheAnswer(Tenure):
+    now = 0.0
+
+    def take_in(self, operation: Operation, result: Any) -> bool:
+        kept = super().take_in(operation, result)
+        if self.lease is not None and kept and not isinstance(operation, io.Leave):
+            self.lease.renewed(self.now)
+        return kept
+
+
+class LeaseRunsFromTheAnswer(Machine):
+    """A lease is counted from when the answer came, not from when the refresh was sent."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.tenure = _LeasedFromTheAnswer(self.settings, self.channels)
+
+    def done(self, operation: Operation, result: Any, now: float) -> None:
+        assert isinstance(self.tenure, _LeasedFromTheAnswer)
+        self.tenure.now = now
+        super().done(operation, result, now)
+
+
+class _Deaf(Tenure):
+    def take_in(self, operation: Operation, result: Any) -> bool:
+        kept = isinstance(operation, (io.Update, io.Refresh)) and not result
+        return True if kept else super().take_in(operation, result)
+
+
+class IgnoresItsEnd(Machine):
+    """A refresh that is answered with False is tried again."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.tenure = _Deaf(self.settings, self.channels)
+
+
+class _Undiscarding(Channels):
+    def retire(self, operation: Operation) -> bool:
+        super().retire(operation)
+        return True
+
+
+class TakesOldAnswers(Machine):
+    """Answers to an earlier membership are taken for answers to this one."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        undiscarding = _Undiscarding(self.random, self.settings.keep_alive_interval / 3)
+        self.channels = self.scout._channels = self.tenure._channels = undiscarding
+
+
+class BelievesTheLastToCome(Machine):
+    """A head that arrives late counts, though a later one is known."""
+
+    def done(self, operation: Operation, result: Any, now: float) -> None:
+        known = self.known.head
+        if known is not None and isinstance(operation, (io.ReadHead, io.WaitHead)):
+            self.known.head = None
+        super().done(operation, result, now)
+
+
+class LooksOnce(Machine):
+    """Who is not among the first three never looks for its place again."""
+
+    def __post_init__(self) -> None:
+        self.place_checks = (1e9, 1e9)
+        super().__post_init__()
+
+
+class BeginsAnew(Machine):
+    """A node that finds no roster with itself in it begins a new epoch."""
+
+    def _own_write(self) -> Proposal | None:
+        head = self.known.head
+        if self.goal is Goal.JOIN and head is not None and head.pending == "LOST":
+            return Proposal("create", Head(epoch=self._new_id(), terms=head.terms))
+        return super()._own_write()

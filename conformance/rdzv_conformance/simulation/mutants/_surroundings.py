@@ -1,0 +1,59 @@
+"""Mutants of what a node stands on: its store, its clock, its job."""
+
+# ruff: noqa: ARG002 - where a rule is taken away, what it looked at is looked at no more
+
+from __future__ import annotations
+
+from rdzv_conformance.simulation._node import Node
+from rdzv_conformance.simulation._store import SimStore
+from rdzv_core.abc import SetStateResult
+from rdzv_core.handler.head import decode_announcement
+
+
+class IdsAreNames(SimStore):
+    """A member's id is its node's name."""
+
+    def new_id(self, payload: bytes) -> str:
+        says = decode_announcement(payload)
+        assert says is not None
+        return says.node.ljust(32, "0")
+
+
+class SkipsTheToken(SimStore):
+    """The last write wins, whatever token it comes with."""
+
+    def write(self, state: bytes, token: object, reset: bool = False) -> SetStateResult | None:
+        return super().write(state, None if self.state is None else self.token, reset)
+
+
+class ChecksThenActs(SimStore):
+    """A token is compared with the state as it was at the write before."""
+
+    def write(self, state: bytes, token: object, reset: bool = False) -> SetStateResult | None:
+        late = self.state is not None and token == self.token - 1
+        return super().write(state, self.token if late else token, reset)
+
+
+class TrustsTheWallClock(Node):
+    """Leases and timers are counted by the time of day."""
+
+    @property
+    def now(self) -> float:
+        return self.wall_clock
+
+    def clock_jumped(self) -> None:
+        self._tick_at = float("inf")
+        self._schedule_tick()
+
+
+class AsksWhileItWorks(Node):
+    """A node asks for the next round before its work has stopped."""
+
+    def _stop_work(self) -> None:
+        self.stopping = True
+        self._world.later(self.host.stop_time * self._chance.random(), self._set_work, None)
+        self._world.later(0.0, self._deliver, self._ask)
+
+    def _ask(self, now: float) -> None:
+        self.stopping = self.thawed_late = False
+        self.machine.ask(now)
