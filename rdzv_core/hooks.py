@@ -9,16 +9,18 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pluggy
 
+from rdzv_core.events import Departing, Event, Joined, Joining, JoiningFailed
 from rdzv_core.handler.head import Seat
 from rdzv_core.handler.rules import RankOrder, natural_order
 
 GROUP = "rdzv_core.plugins"
 DISABLE = "RDZV_DISABLE_PLUGINS"
+
+__all__ = ["Departing", "Event", "Hooks", "Joined", "Joining", "JoiningFailed", "hookimpl", "hookspec"]
 
 log = logging.getLogger("rdzv")
 
@@ -26,48 +28,16 @@ hookspec = pluggy.HookspecMarker("rdzv_core")
 hookimpl = pluggy.HookimplMarker("rdzv_core")
 
 
-@dataclass(frozen=True)
-class Event:
-    """Something that happened to this node in a run."""
-
-    run_id: str
-    node_id: str
-
-
-@dataclass(frozen=True)
-class Joining(Event):
-    """The node asks for the next round."""
-
-
-@dataclass(frozen=True)
-class JoiningFailed(Event):
-    """No round formed for the node."""
-
-    error: Exception
-
-
-@dataclass(frozen=True)
-class Joined(Event):
-    """The node is in a round."""
-
-    round: int
-    rank: int
-    world_size: int
-
-
-@dataclass(frozen=True)
-class Departing(Event):
-    """The node goes: `how` is `left` or `done`."""
-
-    how: str
-
-
 class Specs:
     """The hooks."""
 
     @hookspec
     def rdzv_event(self, event: Event) -> None:
-        """Take note of an event. Called on the thread that it happened on: be quick. An error is logged, no more."""
+        """Take note of an event (see `rdzv_core.events`).
+
+        Called on a thread that does nothing else, in the order in which it happened: who is slow delays other
+        listeners, and never the handler but for a second. An error is logged, no more. No hook wrappers.
+        """
 
     @hookspec(firstresult=True)
     def rdzv_assign_ranks(self, run_id: str, candidates: list[str], last: list[str]) -> list[str] | None:
@@ -94,12 +64,18 @@ class Hooks:
         """Listen to `plugin`, an object or module with functions marked `hookimpl`; raises `ValueError` if known."""
         self._manager.register(plugin)
 
+    @property
+    def listening(self) -> bool:
+        """Whether any plugin listens to events."""
+        return bool(self._manager.hook.rdzv_event.get_hookimpls())
+
     def event(self, event: Event) -> None:
-        """Tell everybody; an error of a listener is logged and harms nobody."""
-        try:
-            self._manager.hook.rdzv_event(event=event)
-        except Exception:
-            log.exception("a plugin failed on %r", event)
+        """Tell everybody; an error of a listener is logged and harms nobody, not even the next listener."""
+        for listener in reversed(self._manager.hook.rdzv_event.get_hookimpls()):
+            try:
+                listener.function(*([event] if "event" in listener.argnames else []))
+            except Exception:
+                log.exception("the plugin %r failed on %r", listener.plugin_name, event)
 
     def defaults(self, backend: str) -> dict[str, Any]:
         """Give the parameter defaults for a backend; of several for one option the last registered plugin's counts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import time
@@ -37,6 +38,12 @@ from rdzv_core.handler.settings import HandlerSettings
     metavar="SECONDS",
     help="How long CMD may take to stop before it is killed.  [default: the fence delay]",
 )
+@click.option(
+    "--events",
+    metavar="WHERE",
+    help="Tell every event of this node, and how long it took: to a file, as lines of JSON, to `log` (stderr) or to "
+    "`otel` (OpenTelemetry); several are separated by commas.  [default: RDZV_EVENTS]",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No line of progress for every event.")
 @click.argument("command", metavar="[--] CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(
@@ -48,6 +55,7 @@ def run(
     local_addr: str | None,
     max_restarts: int,
     grace_period: float | None,
+    events: str | None,
     quiet: bool,
     command: tuple[str, ...],
 ) -> int:
@@ -66,8 +74,11 @@ def run(
 
     SIGTERM, SIGINT and SIGHUP are passed on to CMD, and then the node leaves; a second one kills CMD. The exit status
     is CMD's (128 + n if signal n ended it); 1 if no round could be had, 2 for bad input. What CMD leaves behind in its
-    process group is killed, and all of it if this process is killed.
+    process group is killed. So is all of it if this process is killed; and if it is stopped or hangs, when its lease
+    and the grace period are over, so that nothing works beside the next round.
     """
+    if events is not None:
+        config = {**config, "events": events}
     params = parameters(backend, endpoint, run_id, config, nodes, local_addr)
     grace = _grace_period(params, grace_period)
     if shutil.which(command[0]) is None:
@@ -80,6 +91,8 @@ def run(
     # Imported late: `rdzv --help` loads this module, and needs none of it.
     from rdzv_core.cli.node.agent import Agent
 
+    logging.basicConfig(format="rdzv: %(message)s")
+    logging.getLogger("rdzv.events").setLevel(logging.INFO)
     began = time.monotonic()
     with create_handler(params) as handler:
         connected = f"connected in {time.monotonic() - began:.3f} s"

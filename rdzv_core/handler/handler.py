@@ -11,16 +11,18 @@ from rdzv_core import clock
 from rdzv_core._errors import RendezvousError
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.abc import RendezvousBackend, Store, SupportsMembership, Token
+from rdzv_core.events import Event, EventBus, listeners
 from rdzv_core.handler.access import Access
 from rdzv_core.handler.driver import Driver
 from rdzv_core.handler.head import Bye
 from rdzv_core.handler.info import Change, RendezvousInfo
 from rdzv_core.handler.io import Held
 from rdzv_core.handler.machine import Machine
+from rdzv_core.handler.narrated import NarratedMachine
 from rdzv_core.handler.rules import Rules
 from rdzv_core.handler.scout import AGED_BY_OBSERVERS, AGED_BY_THE_STORE
 from rdzv_core.handler.settings import HandlerSettings
-from rdzv_core.hooks import Departing, Hooks, Joined, Joining, JoiningFailed
+from rdzv_core.hooks import Hooks
 
 log = logging.getLogger("rdzv")
 
@@ -46,10 +48,17 @@ class RendezvousHandler:
         self._run_id = params.run_id
         self._backend_name = backend.name
         self._hooks = hooks or Hooks()
+        self._bus = EventBus(self._hooks, listeners(self.settings.events))
         self._access = Access(backend)
         native = isinstance(backend, SupportsMembership)
         order = self._hooks.rank_order(params.run_id)
-        machine = Machine(self.settings, order=order, place_checks=AGED_BY_THE_STORE if native else AGED_BY_OBSERVERS)
+        checks = AGED_BY_THE_STORE if native else AGED_BY_OBSERVERS
+        if self._bus.listening:
+            narrated = NarratedMachine(self.settings, order=order, place_checks=checks)
+            narrated.run_id, narrated.tell = params.run_id, self._bus.tell
+            machine: Machine = narrated
+        else:
+            machine = Machine(self.settings, order=order, place_checks=checks)
         self._driver = Driver(machine, self._access.perform, params.run_id[:32])
         self._held: Held | None = None
 
@@ -61,16 +70,13 @@ class RendezvousHandler:
         `RendezvousConnectionError` if the store can not be reached, `RendezvousStateError` if the run's state can not
         be read, and `ValueError` if this node's settings are not those of the run.
         """
-        self._hooks.event(Joining(self._run_id, self.settings.node_id))
         try:
             held = self._held = self._driver.join()
-        except (RendezvousError, ValueError) as error:
-            self._hooks.event(JoiningFailed(self._run_id, self.settings.node_id, error))
-            raise
+        finally:
+            self._bus.flush()
         info = self._info(held)
         if held.rank == 0:
             self._publish_port(info)
-        self._hooks.event(Joined(self._run_id, self.settings.node_id, held.round, held.rank, held.size))
         return info
 
     def wait_for_change(self, timeout: float | None = None) -> Change | None:
@@ -164,6 +170,11 @@ class RendezvousHandler:
         self._driver.close()
         self._access.close()
         self._driver.join_threads(_CLOSE_SECONDS)
+        self._bus.close()
+
+    def report(self, event: Event) -> None:
+        """Tell those who listen to events of something that the job did. Never blocks and raises nothing."""
+        self._bus.tell(event)
 
     def get_backend(self) -> str:
         """Give the name of the backend."""
@@ -189,9 +200,9 @@ class RendezvousHandler:
         return f"<RendezvousHandler {self._run_id!r} on {self._backend_name}: {where}>"
 
     def _depart(self, kind: Bye) -> None:
-        self._hooks.event(Departing(self._run_id, self.settings.node_id, kind))
         self._held = None
         self._driver.depart(kind)
+        self._bus.flush()
 
     def _info(self, held: Held) -> RendezvousInfo:
         return RendezvousInfo(

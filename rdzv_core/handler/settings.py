@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 from dataclasses import dataclass
 from typing import Any
 
 from rdzv_core._parameters import RendezvousParameters
+from rdzv_core.events import VARIABLE
 from rdzv_core.options import Option
 
 JOIN_TIMEOUT = Option("join_timeout", float, 600.0, "seconds in which a round must form", positive=True)
@@ -42,6 +44,13 @@ NODE_ID = Option(
     "who this node is, so that a restarted process keeps its rank; unset: a random one",
 )
 
+EVENTS = Option(
+    "events",
+    str,
+    None,
+    "where events are told, separated by commas: log, otel, or a file for JSON lines; unset: as RDZV_EVENTS says",
+)
+
 HANDLER_OPTIONS: tuple[Option[Any], ...] = (
     JOIN_TIMEOUT,
     TIMEOUT,
@@ -53,6 +62,7 @@ HANDLER_OPTIONS: tuple[Option[Any], ...] = (
     FENCE_DELAY,
     EVICT_AFTER,
     NODE_ID,
+    EVENTS,
 )
 
 
@@ -72,6 +82,7 @@ class HandlerSettings:
     keep_alive_max_attempt: int = 3
     fence_delay: float = 5.0
     evict_after: float | None = None
+    events: str = ""
 
     @property
     def ttl(self) -> float:
@@ -101,4 +112,5 @@ class HandlerSettings:
             keep_alive_max_attempt=KEEP_ALIVE_MAX_ATTEMPT.of(params),
             fence_delay=interval if fence_delay is None else fence_delay,
             evict_after=EVICT_AFTER.optional(params),
+            events=os.environ.get(VARIABLE, "") if (events := EVENTS.optional(params)) is None else events,
         )

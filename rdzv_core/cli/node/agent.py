@@ -37,6 +37,7 @@ from rdzv_core.cli.node.events import (
 )
 from rdzv_core.cli.node.signals import reported
 from rdzv_core.cli.node.worker import Worker
+from rdzv_core.events import CommandEnded, CommandStarted
 from rdzv_core.handler import ChangeReason, RendezvousHandler, RendezvousInfo
 
 _LOOK_EVERY = 0.5
@@ -68,6 +69,7 @@ class Agent:
         self._worker: Worker | None = None
         self._grace_ends: float | None = None
         self._over = threading.Event()
+        self._who = (handler.get_run_id(), handler.settings.node_id)
 
     def run(self, announcement: str) -> int:
         """Say `announcement`, then meet and work; gives the command's exit status.
@@ -152,9 +154,16 @@ class Agent:
     def _start(self, met: Met) -> None:
         worker = Worker(self._command, met.environment, self._handler.lease_ends_at() + self._grace_period)
         self._worker = worker
+        began = time.monotonic()
+        self._handler.report(CommandStarted(*self._who, met.round, met.rank, worker.group))
         self._renew(self._handler.lease_ends_at())  # it may have moved on while the command was started
-        self._report("rdzv-command", lambda: Ended(worker.wait(), worker.fenced))
+        self._report("rdzv-command", lambda: self._wait_for_end(met.round, worker, began))
         self._report("rdzv-watch", lambda: self._wait_for_change(met.round, worker))
+
+    def _wait_for_end(self, number: int, worker: Worker, began: float) -> Event:
+        status = worker.wait()
+        self._handler.report(CommandEnded(*self._who, number, status, worker.fenced, time.monotonic() - began))
+        return Ended(status, worker.fenced)
 
     def _renew(self, lease_ends: float) -> None:
         """Let the command run until the lease ends and the grace period after it, in which it would be stopped."""
