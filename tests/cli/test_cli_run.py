@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -341,3 +342,30 @@ def test_a_restarted_node_keeps_its_rank(node: Start) -> None:
     again = node("2", *STAY.split(), node_id="host1", flags=("--local-addr", "host9"))
     again.says("joined round 2 as rank 0 of 2")
     nodes[1].says("joined round 2 as rank 1 of 2")
+
+
+def test_events_are_written_with_the_commands_part(node: Start, tmp_path: Path) -> None:
+    """--events FILE: a line of JSON for what happened to the node, and to its command."""
+    each = node("1", "sh", "-c", "exit 3", flags=("--events", str(tmp_path / "events")))
+    assert each.ends()[0] == 3
+    told = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    names = [line["event"] for line in told if line["event"] != "register_written"]
+    assert names[:3] == ["joining", "entered", "joined"]
+    assert [name for name in names if name.startswith("command")] == ["command_started", "command_ended"]
+    assert names[-1] == "departed"
+    (ended,) = (line for line in told if line["event"] == "command_ended")
+    assert (ended["round"], ended["status"], ended["fenced"]) == (1, 3, False)
+
+
+def test_events_can_be_logged_to_stderr(node: Start) -> None:
+    """--events log: beside the lines of progress."""
+    each = node("1", "true", flags=("--events", "log"))
+    assert each.ends()[0] == 0
+    assert any(line.startswith("rdzv: joined run_id='job'") for line in each.lines), each.lines
+
+
+def test_a_file_for_events_that_can_not_be_written_is_bad_input(node: Start, tmp_path: Path) -> None:
+    """Said before anything is joined, with status 2."""
+    each = node("1", "true", flags=("--events", str(tmp_path / "no" / "such")))
+    assert each.ends()[0] == 2
+    assert "events can not be written" in each.lines[-1]

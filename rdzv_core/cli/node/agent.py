@@ -137,19 +137,35 @@ class Agent:
 
     def _environment(self, info: RendezvousInfo) -> dict[str, str] | None:
         """Wait for what rank 0 has to tell; None if the round is over before it did, as when rank 0 was killed."""
+        give_up_at = time.monotonic() + 2 * self._handler.settings.ttl
+        while True:
+            outcome = self._asked_for_environment(info)
+            if not isinstance(outcome, Exception):
+                return outcome
+            # The store of a round that is over may say so before the news of its end are here; and what fails once
+            # may be had the next time, as long as this node is not fenced.
+            if self._is_over(_LOOK_EVERY):
+                return None
+            if not isinstance(outcome, RendezvousError) or time.monotonic() > give_up_at:
+                raise outcome
+
+    def _asked_for_environment(self, info: RendezvousInfo) -> dict[str, str] | Exception | None:
         told: queue.SimpleQueue[dict[str, str] | Exception] = queue.SimpleQueue()
         _in_background("rdzv-environment", lambda: job_environment(info, self._handler.get_run_id()), told.put)
         while True:
             try:
-                outcome = told.get(timeout=_LOOK_EVERY)
+                return told.get(timeout=_LOOK_EVERY)
             except queue.Empty:
-                change = self._handler.wait_for_change(0)
-                if change is not None and change.reason is not ChangeReason.CLOSED:
+                if self._is_over(0):
                     return None
-                continue
-            if isinstance(outcome, Exception):
-                raise outcome
-            return outcome
+
+    def _is_over(self, timeout: float) -> bool:
+        """Wait for the round to be over; False after `timeout` seconds, and if only the run was closed."""
+        change = self._handler.wait_for_change(timeout)
+        if change is not None and change.reason is ChangeReason.CLOSED:
+            self._over.wait(timeout)
+            return False
+        return change is not None
 
     def _start(self, met: Met) -> None:
         worker = Worker(self._command, met.environment, self._handler.lease_ends_at() + self._grace_period)
