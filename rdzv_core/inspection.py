@@ -6,10 +6,10 @@ import secrets
 from dataclasses import dataclass, field, replace
 
 from rdzv_core._errors import RendezvousConnectionError
-from rdzv_core.abc import MembersView, RendezvousBackend
+from rdzv_core.abc import MembersView, RendezvousBackend, Token
 from rdzv_core.fallback import release
 from rdzv_core.handler.access import Access
-from rdzv_core.handler.head import Head, Stage, decode_announcement, encode_head
+from rdzv_core.handler.head import Head, Stage, decode_announcement, decode_head, encode_head
 from rdzv_core.handler.rules import Present, Rules, Situation
 
 _ATTEMPTS = 20
@@ -53,6 +53,11 @@ class RunStatus:
     reasons: list[str] = field(default_factory=list)
     store: dict[str, str | int | float | bool] = field(default_factory=dict)
     """How the store is, by `RendezvousBackend.health`; empty if it does not say."""
+    leader: str = ""
+    """The node id of the first member, who writes the rosters; empty if nobody is there."""
+    pending: str = ""
+    """Why a new round is due: WAITING, ASKED or LOST; empty if none is."""
+    last_call_timeout: float = 0.0
 
 
 def inspect_run(backend: RendezvousBackend) -> RunStatus:
@@ -60,16 +65,54 @@ def inspect_run(backend: RendezvousBackend) -> RunStatus:
 
     Does not close `backend`.
     """
-    run_id = backend._origin[1].run_id if backend._origin else ""
-    access = Access(backend)
+    inspector = Inspector(backend)
     try:
-        head, store = access.head(), dict(backend.health())
-        if head is None:
-            reasons = ["no node has joined under this run id on this store"]
-            return RunStatus(run_id, False, "no such run", reasons=reasons, store=store)
-        return replace(_status(run_id, head, access.members.members()), store=store)
+        return inspector.look()
     finally:
-        release(access.members)
+        inspector.release()
+
+
+class Inspector:
+    """Looks at a run as often as it is asked to. `look` is for one thread; `wait_for_head` and `wait_for_members` may
+    be called by others meanwhile. Does not close `backend`.
+    """
+
+    def __init__(self, backend: RendezvousBackend) -> None:
+        self._run_id = backend._origin[1].run_id if backend._origin else ""
+        self._access = Access(backend)
+        self._token: Token | None = None
+        self._version: Token | None = None
+
+    def look(self) -> RunStatus:
+        """Read register and memberships; raises `RendezvousConnectionError` or `RendezvousStateError`."""
+        snapshot = self._access.backend.get_state()
+        self._token = None if snapshot is None else snapshot[1]
+        store = dict(self._access.backend.health())
+        if snapshot is None:
+            reasons = ["no node has joined under this run id on this store"]
+            return RunStatus(self._run_id, False, "no such run", reasons=reasons, store=store)
+        head = decode_head(snapshot[0])
+        if head.digest:
+            head = head.with_roster(self._access.shelf.whole(head.digest))
+        view = self._access.members.members()
+        self._version = view.version
+        return replace(_status(self._run_id, head, view), store=store)
+
+    def wait_for_head(self, timeout: float) -> bool:
+        """Wait until the register is not what the last look saw; False after `timeout` seconds. Raises as `look`."""
+        return bool(self._access.watch.wait_state(self._token, timeout)[0])
+
+    def wait_for_members(self, timeout: float) -> bool:
+        """Wait until the memberships are not what the last look saw; False after `timeout` seconds. Raises as `look`.
+
+        Returns at once where no look has seen any yet.
+        """
+        return self._version is not None and self._access.members.wait_members(self._version, timeout)
+
+    def release(self) -> None:
+        """Release what is held beside the backend."""
+        release(self._access.members)
+        release(self._access.watch)
 
 
 def reset_run(backend: RendezvousBackend) -> str:
@@ -114,6 +157,9 @@ def _status(run_id: str, head: Head, view: MembersView) -> RunStatus:
         roster=roster,
         waiting=[Waiting(said.node, said.address) for said in asking if said.ask and said.ask.round > head.round],
         reasons=_reasons(head, situation, [Present(name, said) for name, said in says.items()]),
+        leader=next((said.node for said in says.values() if said is not None and not said.bye), ""),
+        pending=head.pending,
+        last_call_timeout=head.terms.last_call_timeout if head.terms else 0.0,
     )
 
 

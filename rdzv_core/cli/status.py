@@ -17,12 +17,23 @@ from rdzv_core.inspection import RosterMember, RunStatus, inspect_run
 @click.command()
 @run_options
 @json_option
-def status(backend: str, endpoint: str, run_id: str, config: dict[str, str], as_json: bool) -> int:
+@click.option("--watch", is_flag=True, help="Go on looking, until the run is closed or Ctrl-C.")
+def status(backend: str, endpoint: str, run_id: str, config: dict[str, str], as_json: bool, watch: bool) -> int:
     """Show a run: its phase, its round, who is in it and who waits.
 
-    Only looks: hosts no store and creates nothing. The exit status is 1 where there is no such run.
+    With --watch it shows the round forming, live: who is there, who is missing and since when, whose last call it is.
+    In a pipe it prints a line for every change instead, and with --json the whole status as a line for every change.
+
+    Only looks: hosts no store and creates nothing. The exit status is 1 where there is no such run; with --watch it
+    waits for one.
     """
-    found = inspect(parameters(backend, endpoint, run_id, config))
+    params = parameters(backend, endpoint, run_id, config)
+    if watch:
+        # Imported late: it brings rich and threads.
+        from rdzv_core.cli.watch import watch_run
+
+        return watch_run(params, as_json)
+    found = inspect(params)
     if as_json:
         show_json(dataclasses.asdict(found))
     else:
