@@ -7,6 +7,7 @@ The numbered clauses behind these docstrings are in `spec/contract.md`.
 from rdzv_core.abc._backend import CONTRACT_VERSION, RendezvousBackend, SetStateResult, StateSnapshot, Token
 from rdzv_core.abc._delete import SupportsDelete
 from rdzv_core.abc._membership import Member, MemberLease, MembersView, SupportsMembership
+from rdzv_core.abc._posting import OnDone, SupportsPosting
 from rdzv_core.abc._store import Store, SupportsStore
 from rdzv_core.abc._watch import SupportsWatch
 
@@ -15,12 +16,14 @@ __all__ = [
     "Member",
     "MemberLease",
     "MembersView",
+    "OnDone",
     "RendezvousBackend",
     "SetStateResult",
     "StateSnapshot",
     "Store",
     "SupportsDelete",
     "SupportsMembership",
+    "SupportsPosting",
     "SupportsStore",
     "SupportsWatch",
     "Token",

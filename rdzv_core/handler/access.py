@@ -1,20 +1,20 @@
-"""The edge: each operation of the state machine as one blocking call on a backend."""
+"""The edge: each operation of the state machine as one call on a backend."""
 
 from __future__ import annotations
 
 import threading
 from typing import Any
 
-from rdzv_core.abc import MembersView, RendezvousBackend, SetStateResult, StateSnapshot, Store, Token
+from rdzv_core.abc import OnDone, RendezvousBackend, Store, SupportsPosting
 from rdzv_core.fallback import membership_of, release, store_of, watch_of
 from rdzv_core.handler import io
+from rdzv_core.handler.call import Call
 from rdzv_core.handler.head import Head, decode_head, encode_head
-from rdzv_core.handler.roster import PackedRoster
 from rdzv_core.handler.shelf import Shelf
 
 
 class Access:
-    """A run's register, memberships and rosters behind one method. Thread-safe; `close` ends whatever waits."""
+    """A run's register, memberships and rosters, by operation. Thread-safe; `close` ends whatever waits."""
 
     def __init__(self, backend: RendezvousBackend) -> None:
         self.backend = backend
@@ -24,31 +24,49 @@ class Access:
         self._stores: list[Store] = []
         self._lock = threading.Lock()
 
-    def perform(self, operation: io.Operation) -> Any:  # noqa: C901 - one line a kind
-        """Do it and give its result; raises what the backend raises."""
+    def perform(self, operation: io.Operation) -> Any:
+        """Do it, which may take its time, and give its result; raises what the backend raises."""
+        if isinstance(operation, io.WriteHead):
+            if operation.roster is not None:
+                self.shelf.put(operation.roster)
+            return self.backend.set_state(encode_head(operation.head), operation.token)
+        call = self._call(operation)
+        return call.read(getattr(call.target, call.method)(*call.arguments))
+
+    def begin(self, operation: io.Operation, done: OnDone) -> bool:
+        """Begin it where the backend can post it: `done` is called then, from another thread; else False."""
+        if isinstance(operation, io.WriteHead):
+            return False
+        call = self._call(operation)
+        if not isinstance(call.target, SupportsPosting) or call.method not in call.target.posts:
+            return False
+        call.target.post(call.method, call.arguments, call.reading(done))
+        return True
+
+    def _call(self, operation: io.Operation) -> Call:  # noqa: C901 - one line a kind
         match operation:
             case io.ReadHead():
-                return self.backend.get_state()
+                return Call(self.backend, "get_state")
             case io.WaitHead():
-                return self.watch.wait_state(operation.token, operation.timeout)
-            case io.WriteHead():
-                return self._write(operation.head, operation.token, operation.roster)
+                return Call(self.watch, "wait_state", operation.token, operation.timeout)
             case io.FetchRoster():
-                return self.shelf.whole(operation.digest)
+                return Call(self.shelf, "whole", operation.digest)
             case io.FindRank():
-                return self.shelf.find(operation.digest, operation.pages, operation.member)
+                return self.shelf.looking_up(operation.digest, operation.pages, operation.member)
+            case io.ReadMembers() if operation.limit is None:
+                return Call(self.members, "members")
             case io.ReadMembers():
-                return self._view(operation.limit)
+                return Call(self.members, "first", operation.limit)
             case io.WaitMembers():
-                return self.members.wait_members(operation.version, operation.timeout)
+                return Call(self.members, "wait_members", operation.version, operation.timeout)
             case io.Enter():
-                return self.members.enter(operation.payload, operation.ttl)
+                return Call(self.members, "enter", operation.payload, operation.ttl)
             case io.Update():
-                return self.members.update(operation.member, operation.payload)
+                return Call(self.members, "update", operation.member, operation.payload)
             case io.Refresh():
-                return self.members.refresh(operation.member)
+                return Call(self.members, "refresh", operation.member)
             case io.Leave():
-                return self.members.leave(operation.member)
+                return Call(self.members, "leave", operation.member)
         raise TypeError(f"no operation: {operation!r}")
 
     def head(self) -> Head | None:
@@ -77,13 +95,3 @@ class Access:
         for port in (*stores, self.members, self.watch):
             release(port)
         self.backend.close()
-
-    def _view(self, limit: int | None) -> MembersView:
-        return self.members.members() if limit is None else self.members.first(limit)
-
-    def _write(
-        self, head: Head, token: Token | None, roster: PackedRoster | None
-    ) -> SetStateResult | tuple[bytes, Token, bool] | StateSnapshot | None:
-        if roster is not None:
-            self.shelf.put(roster)
-        return self.backend.set_state(encode_head(head), token)

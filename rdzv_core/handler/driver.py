@@ -1,4 +1,4 @@
-"""The driver: runs one state machine on threads. Decisions on one, blocking calls on as many as there are channels."""
+"""The driver: runs one state machine. It decides on one thread, and has others for calls that can not be posted."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from rdzv_core import clock
 from rdzv_core._errors import RendezvousConnectionError, RendezvousError
+from rdzv_core.handler.access import Access
 from rdzv_core.handler.head import Bye
 from rdzv_core.handler.info import Change
 from rdzv_core.handler.io import Closed, Departed, Failed, Held, Joined, Operation, Outcome
@@ -25,13 +27,14 @@ _LONGEST_SLEEP = 60.0
 class Driver:
     """Hands events to a machine one at a time and does what it asks for.
 
-    `perform` does one operation and may block; it must end when the store behind it is closed. A failure of any kind
-    in it becomes an event: no single one ends a thread. Thread-safe.
+    `access` posts an operation, or does it on a thread of this driver's; either ends when the access is closed. A
+    failure of any kind becomes an event: no single one ends a thread. Thread-safe.
     """
 
-    def __init__(self, machine: Machine, perform: Callable[[Operation], Any], name: str) -> None:
+    def __init__(self, machine: Machine, access: Access, name: str) -> None:
         self._machine = machine
-        self._workers = _Workers(perform, self._post_result, name)
+        self._access = access
+        self._workers = _Workers(access.perform, self._post_result, name)
         self._inbox: queue.SimpleQueue[Callable[[float], None] | None] = queue.SimpleQueue()
         self._condition = threading.Condition()
         self._change: Change | None = None
@@ -153,7 +156,7 @@ class Driver:
     def _after(self) -> None:
         outcomes = self._machine.take_outcomes()
         for operation in self._machine.take_operations():
-            self._workers.start(operation)
+            self._start(operation)
         self._note_lease()
         change = self._machine.change()
         if change != self._change:
@@ -162,6 +165,15 @@ class Driver:
                 self._condition.notify_all()
         for outcome in outcomes:
             self._deliver(outcome)
+
+    def _start(self, operation: Operation) -> None:
+        try:
+            posted = self._access.begin(operation, partial(self._post_result, operation))
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises is an event, not the thread's end
+            self._post_result(operation, None, error)
+        else:
+            if not posted:
+                self._workers.start(operation)
 
     def _note_lease(self) -> None:
         lease = self._machine.tenure.lease

@@ -59,7 +59,7 @@ class RendezvousHandler:
             machine: Machine = narrated
         else:
             machine = Machine(self.settings, order=order, place_checks=checks)
-        self._driver = Driver(machine, self._access.perform, params.run_id[:32])
+        self._driver = Driver(machine, self._access, params.run_id[:32])
         self._held: Held | None = None
 
     def next_rendezvous(self) -> RendezvousInfo:

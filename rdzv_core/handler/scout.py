@@ -73,7 +73,7 @@ class Scout:
             case io.ReadMembers():
                 self._learn_members(operation, result, own, now)
             case io.WaitMembers():
-                self._stale = True
+                self._stale = self._stale or bool(result)
 
     def plan_head(self, wait: bool, now: float) -> None:
         """Read the head where a fresh look is due, and wait for its next change where `wait`."""

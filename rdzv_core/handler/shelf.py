@@ -6,6 +6,7 @@ import threading
 
 from rdzv_core._errors import RendezvousStateError, RendezvousTimeoutError
 from rdzv_core.abc import RendezvousBackend, SupportsDelete, SupportsStore
+from rdzv_core.handler.call import Call
 from rdzv_core.handler.head import Seat
 from rdzv_core.handler.roster import PackedRoster, page_of, rank_in, unpack_roster
 
@@ -43,19 +44,19 @@ class Shelf:
 
     def whole(self, digest: str) -> tuple[Seat, ...]:
         """Give a roster; raises `RendezvousStateError` if it is not there or not readable."""
-        return unpack_roster(digest, self._read(digest, _WHOLE))
+        return unpack_roster(digest, self._read(digest))
 
-    def find(self, digest: str, pages: int, member: str) -> int | None:
-        """Give a member's rank, None if it is not in the roster; raises `RendezvousStateError` as `whole` does."""
+    def looking_up(self, digest: str, pages: int, member: str) -> Call:
+        """Give the call that gives a member's rank, None if it is not in the roster; it raises as `whole` does."""
         if self._stores is not None:
-            return rank_in(self._read(digest, str(page_of(member, pages))), member)
-        seats = enumerate(self.whole(digest))
-        return next((rank for rank, seat in seats if seat.member == member), None)
+            store, page = self._stores.store(_name(digest)), str(page_of(member, pages))
+            return Call(store, "get", page, _PATIENCE, read=lambda found: rank_in(found, member))
+        return Call(self, "whole", digest, read=lambda seats: _rank(seats, member))
 
-    def _read(self, digest: str, key: str) -> bytes:
+    def _read(self, digest: str) -> bytes:
         if self._stores is not None:
             try:
-                return self._stores.store(_name(digest)).get(key, _PATIENCE)
+                return self._stores.store(_name(digest)).get(_WHOLE, _PATIENCE)
             except RendezvousTimeoutError as error:
                 raise _missing(digest) from error
         register = self._backend.sibling(_name(digest))
@@ -82,6 +83,10 @@ class Shelf:
 
 def _name(digest: str) -> str:
     return f"roster.{digest}"
+
+
+def _rank(seats: tuple[Seat, ...], member: str) -> int | None:
+    return next((rank for rank, seat in enumerate(seats) if seat.member == member), None)
 
 
 def _missing(digest: str) -> RendezvousStateError:

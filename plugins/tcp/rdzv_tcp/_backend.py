@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 from rdzv_core import (
     Option,
@@ -14,11 +16,13 @@ from rdzv_core import (
     StateSnapshot,
     Store,
     SupportsDelete,
+    SupportsPosting,
     SupportsStore,
     SupportsWatch,
     Token,
     accepts_options,
 )
+from rdzv_core.abc import OnDone
 from rdzv_tcp._endpoint import read_endpoint
 from rdzv_tcp._hosting import Hosting
 from rdzv_tcp._membership import TcpMembership
@@ -28,6 +32,7 @@ from rdzv_tcp._round_store import TcpRoundStore
 from rdzv_tcp._security import SECURITY, client_credentials, host_tls
 from rdzv_tcp._session import Session, new_nonce
 from rdzv_tcp._settings import Settings
+from rdzv_tcp._steps import Steps
 from rdzv_tcp._store import TcpStore
 from rdzv_tcp._wire import (
     MAX_STATE_BYTES,
@@ -85,7 +90,7 @@ def create_backend(params: RendezvousParameters) -> TcpBackend:
     return TcpBackend(params, session, hosting)
 
 
-class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore, SupportsDelete):
+class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore, SupportsDelete, SupportsPosting):
     """The register, the memberships and the stores of a run, on a tcp server.
 
     Thread-safe; instances of a process share one connection to an endpoint. A token is the 16-byte nonce that its
@@ -135,7 +140,7 @@ class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore,
         return self.raw_store.health()._asdict()
 
     def get_state(self) -> StateSnapshot | None:
-        return self._snapshot(self._session.read(lambda: Get(self._key)))
+        return self._session.run(self._getting())
 
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
         if not isinstance(state, (bytes, bytearray, memoryview)):
@@ -154,22 +159,10 @@ class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore,
         return None if there is None else SetStateResult(there.state, there.token, False)
 
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
-        end = time.monotonic() + timeout
-        known = _on_the_wire(token)
-        # Half of the read timeout is waited, half is for the answer: a server that has stopped is noticed in time.
-        half = self._session.read_timeout / 2
-        while True:
-            until = min(end, time.monotonic() + half)
-            answer = self._session.read(lambda: Wait(self._key, known, until - time.monotonic()), 2 * half)  # noqa: B023
-            over = time.monotonic() >= end
-            if isinstance(answer, Unchanged) and over:
-                answer = self._session.read(lambda: Get(self._key))
-            if isinstance(answer, Unchanged):
-                continue
-            snapshot = self._snapshot(answer)
-            changed = (None if snapshot is None else snapshot.token) != known
-            if changed or over:
-                return changed, snapshot
+        return self._session.run(self._watching(token, timeout))
+
+    def post(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
+        self._session.post(_POSTED[method](self, *arguments), done)
 
     def delete_state(self, token: Token | None = None) -> bool:
         answer, doubted = self._session.write(Delete(self._key, new_nonce(), _on_the_wire(token)))
@@ -196,6 +189,24 @@ class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore,
         if self._hosting is not None:
             self._hosting.release()
 
+    def _getting(self) -> Steps[StateSnapshot | None]:
+        answer = yield self._session.asking(lambda: Get(self._key))
+        return self._snapshot(answer)
+
+    def _watching(self, token: Token | None, timeout: float) -> Steps[tuple[bool, StateSnapshot | None]]:
+        end = time.monotonic() + timeout
+        known = _on_the_wire(token)
+        while True:
+            left = end - time.monotonic()
+            answer = yield from self._session.waiting(lambda seconds: Wait(self._key, known, seconds), left, Unchanged)
+            over = time.monotonic() >= end
+            if isinstance(answer, Unchanged):
+                answer = yield self._session.asking(lambda: Get(self._key))
+            snapshot = self._snapshot(answer)
+            changed = (None if snapshot is None else snapshot.token) != known
+            if changed or over:
+                return changed, snapshot
+
     def _snapshot(self, answer: Answer) -> StateSnapshot | None:
         if isinstance(answer, Found):
             return StateSnapshot(answer.state, answer.token)
@@ -219,6 +230,19 @@ class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore,
     def __repr__(self) -> str:
         state = "closed" if self._session.closed else "hosting" if self.is_host else "connected"
         return f"<TcpBackend {self.endpoint} run_id={self._params.run_id!r} [{state}]>"
+
+
+_POSTED: dict[str, Callable[..., Steps[Any]]] = {
+    "get_state": TcpBackend._getting,
+    "wait_state": TcpBackend._watching,
+    "enter": TcpBackend._entering,
+    "update": TcpBackend._updating,
+    "refresh": TcpBackend._refreshing,
+    "first": TcpBackend._looking,
+    "members": TcpBackend._viewing,
+    "wait_members": TcpBackend._waiting,
+}
+TcpBackend.posts = frozenset(_POSTED)
 
 
 def _on_the_wire(token: Token | None) -> bytes | None:

@@ -17,6 +17,8 @@ from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Refusal, Silen
 from rdzv_tcp._dial import dial
 from rdzv_tcp._identity import identity, is_settled
 from rdzv_tcp._member_messages import Claim
+from rdzv_tcp._posted import PostedCall
+from rdzv_tcp._rescue import Rescue
 from rdzv_tcp._security import Credentials
 from rdzv_tcp._wire import Answer, Request
 
@@ -44,6 +46,7 @@ class Client:
         self.users = 0
         self._connection: Connection | None = None
         self._connecting = threading.Lock()
+        self._rescue = Rescue(self._connected, self.post, self.lost)
         self.durable = self.guarded = False
         self._last_server = ""
         _clients_alive.add(self)
@@ -82,8 +85,29 @@ class Client:
         except _ENDS as error:
             raise RendezvousConnectionError(self._say(error, seconds)) from (error.__cause__ or error)
 
+    def post(self, call: PostedCall) -> None:
+        """Send what `call` asks, now or as soon as there is a connection; it is told what becomes of that."""
+        connection = self._connection
+        if connection is None or connection.broken:
+            self._rescue.take(call)
+            return
+        try:
+            connection.post(call, call.ask.make())
+        except _ENDS as error:
+            self.lost(call, error)
+
+    def lost(self, call: PostedCall, error: Exception) -> None:
+        """Have a posted call whose connection was lost go on, within its time; end it after anything else."""
+        if isinstance(error, Lost) and time.monotonic() < call.deadline:
+            self._rescue.take(call)
+        else:
+            failure = RendezvousConnectionError(self._say(error, call.ask.seconds))
+            failure.__cause__ = error.__cause__ or error
+            call.end(None, failure)
+
     def close(self) -> None:
         """End the connection; a later call would open another."""
+        self._rescue.stop()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.break_off(Lost("closed"))
@@ -160,6 +184,7 @@ class Client:
 
     def _abandon(self) -> None:
         self._connecting = threading.Lock()
+        self._rescue = Rescue(self._connected, self.post, self.lost)
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abandon()

@@ -1,7 +1,8 @@
 """One socket to a server, shared by threads: many requests under way, each answered by its id.
 
-There is no reader thread. Of the threads that wait for an answer one reads, for all of them; when its own answer has
-come it hands the reading over. A thread alone reads its own answer, with no other thread woken in between.
+Of the threads that wait for an answer one reads, for all of them; when its own answer has come it hands the reading
+over. A thread alone reads its own answer, with no other thread woken in between. Only for posted calls, which no thread
+waits for, the connection has a reader of its own, from the first of them on.
 """
 
 from __future__ import annotations
@@ -11,13 +12,19 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
 
 from rdzv_tcp._frames import FrameReader
 from rdzv_tcp._tls import TlsPipe, TlsRefused
 from rdzv_tcp._wire import MAX_FRAME_BYTES, Answer, Refused, Request, WireError, decode_answer, framed
 
+if TYPE_CHECKING:
+    from rdzv_tcp._posted import PostedCall
+
 _RECEIVE_BYTES = 256 * 1024
 _SEND_SLICE = 0.1
+_SWEEP_SECONDS = 0.5
 _FRESH = 0.001
 """Seconds after an answer in which a connection is believed to live, without asking the system."""
 
@@ -40,6 +47,9 @@ class Aborted(Exception):  # noqa: N818
 
 class Call:
     """One request under way, and where its thread waits."""
+
+    posted = False
+    """Whether no thread waits for it; then it is a `PostedCall`."""
 
     __slots__ = ("aborted", "answer", "connection", "event", "sent")
 
@@ -78,6 +88,7 @@ class Connection:
         self._calls: dict[int, Call] = {}
         self._last_id = 0
         self._reader: Call | None = None
+        self._attended = False
         self._broken: Exception | None = None
         self._inside = 0
         self._open = True
@@ -124,6 +135,31 @@ class Connection:
         assert call.answer is not None
         return call.answer
 
+    def post(self, call: PostedCall, request: Request) -> None:
+        """Send a request and return; `call` is told by `answered` or `lost`, from another thread or this one.
+
+        Raises `Lost`, `Silent` or `Refusal` if it could not be sent.
+        """
+        with self._lock:
+            self._check(call)
+            self._last_id = call.request_id = self._last_id % 0xFFFFFFFF + 1
+            self._calls[call.request_id] = call
+            call.connection, call.received = self, self._received
+            if not self._attended:
+                self._attended = True
+                self._inside += 1
+                threading.Thread(target=self._attend, name="rdzv tcp reader", daemon=True).start()
+        try:
+            self._send(call, framed(call.request_id, request), call.deadline)
+        except (Lost, Silent, Aborted, Refusal):
+            if self.forget(call):  # else who broke the connection off has told it
+                raise
+
+    def forget(self, call: PostedCall) -> bool:
+        """Discard the answer to a posted call; False if it has been told of one, or of the connection's end."""
+        with self._lock:
+            return self._calls.pop(call.request_id, None) is not None
+
     def interrupt(self, call: Call) -> None:
         """Wake the thread of `call`, so that it looks at what has become of it."""
         with self._lock:
@@ -142,12 +178,14 @@ class Connection:
                 self._socket.shutdown(socket.SHUT_RDWR)
             except OSError:  # the peer was faster
                 pass
+            posted = [self._calls.pop(number) for number, call in list(self._calls.items()) if call.posted]
             for call in self._calls.values():
                 if call.event is not None:
                     call.event.set()
             if self._reader is not None:
                 self._wake_reader()
             self._close_when_left()
+        _tell(posted, cause if isinstance(cause, Refusal) else Lost(str(cause)))
 
     def abandon(self) -> None:
         """In a forked child: let go of the parent's socket without a word on it."""
@@ -297,6 +335,10 @@ class Connection:
         call = self._calls.get(request_id)
         if call is None:  # its thread has given up
             return
+        if call.posted:
+            if self.forget(cast("PostedCall", call)):
+                cast("PostedCall", call).answered(answer)
+            return
         if call is self._reader:
             call.answer = answer
             return
@@ -304,6 +346,50 @@ class Connection:
             call.answer = answer
             if call.event is not None:
                 call.event.set()
+
+    def _attend(self) -> None:
+        """Read for the posted calls, as long as there is the connection, and end those whose time is over."""
+        own = Call()
+        with self._lock:
+            self._calls[0] = own  # no request has this number
+        try:
+            while self._broken is None:
+                with self._lock:
+                    if reading := self._reader in (None, own):
+                        self._reader = own
+                    else:
+                        own.event = own.event or threading.Event()
+                        own.event.clear()
+                if reading:
+                    self._read(own, time.monotonic() + _SWEEP_SECONDS)
+                elif own.event is not None:
+                    own.event.wait(_SWEEP_SECONDS)
+                self._end_overdue()
+        except (Lost, Refusal):
+            pass
+        except BaseException as error:
+            self.break_off(Lost(f"the reader failed: {type(error).__name__}: {error}"))
+            raise
+        finally:
+            with self._lock:
+                del self._calls[0]
+                self._inside -= 1
+                if self._reader is own:
+                    self._hand_over()
+                self._close_when_left()
+
+    def _end_overdue(self) -> None:
+        now, silent = time.monotonic(), False
+        with self._lock:
+            posted = [cast("PostedCall", call) for call in self._calls.values() if call.posted]
+            overdue = [call for call in posted if call.deadline <= now]
+            for call in overdue:
+                del self._calls[call.request_id]
+                silent = silent or call.received == self._received
+        _tell(overdue, Silent("no answer came"))
+        if silent:
+            # Not a byte since a request left: the next call is better off with a connection of its own.
+            self.break_off(Silent("the server stopped answering"))
 
     def _hand_over(self) -> None:
         """Let somebody else read, the lock being held."""
@@ -313,3 +399,8 @@ class Connection:
             if other.event is not None and other.answer is None:
                 other.event.set()
                 break
+
+
+def _tell(posted: Iterable[Call], error: Exception) -> None:
+    for call in posted:
+        cast("PostedCall", call).lost(error)

@@ -23,6 +23,7 @@ from rdzv_tcp._member_messages import (
 )
 from rdzv_tcp._message import NONCE_BYTES
 from rdzv_tcp._session import Session
+from rdzv_tcp._steps import Steps
 from rdzv_tcp._wire import Done, Unchanged
 
 
@@ -39,56 +40,64 @@ class TcpMembership(SupportsMembership):
     _run: str
 
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
-        payload, ttl = checked_payload(payload), checked_ttl(ttl)
-        settle(self._session.endpoint)
-        while True:
-            member = secrets.token_bytes(NONCE_BYTES)
-            request = Enter(self._run, member, payload, ttl, identity())
-            answer = self._session.read(lambda: request)  # noqa: B023 - read while the loop stands still
-            if isinstance(answer, Entered):
-                return MemberLease(ttl, answer.incarnation.hex(), member.hex())
-            # Its first sending took so long to be answered by the second that the membership was over meanwhile.
-            assert isinstance(answer, Ended), answer
+        return self._session.run(self._entering(payload, ttl))
 
     def update(self, member: MemberLease, payload: bytes) -> bool:
-        return self._renew(member, checked_payload(payload))
+        return self._session.run(self._updating(member, payload))
 
     def refresh(self, member: MemberLease) -> bool:
-        return self._renew(member, None)
+        return self._session.run(self._refreshing(member))
 
     def leave(self, member: MemberLease) -> None:
         answer = self._session.read(lambda: Leave(bytes.fromhex(member.id)))
         assert isinstance(answer, Done), answer
 
     def members(self) -> MembersView:
-        return self._view(None)
+        return self._session.run(self._viewing(None))
 
     def first(self, k: int) -> MembersView:
-        return self._view(min(max(k, 0), MAX_PLACE))
+        return self._session.run(self._looking(k))
 
     def count(self) -> int:
-        return self._ask(0, 0).total
+        return self._session.run(self._asking(0, 0)).total
 
     def wait_members(self, version: Token | None, timeout: float) -> bool:
-        if version is None:
-            self.count()  # raises where any other call would
-            return True
-        known = version if isinstance(version, bytes) else b""
-        answer = self._session.wait(lambda seconds: WaitMembers(self._run, known, seconds), timeout, Unchanged)
-        return isinstance(answer, Changed)
+        return self._session.run(self._waiting(version, timeout))
 
-    def _renew(self, member: MemberLease, payload: bytes | None) -> bool:
+    def _entering(self, payload: bytes, ttl: float) -> Steps[MemberLease]:
+        payload, ttl = checked_payload(payload), checked_ttl(ttl)
+        settle(self._session.endpoint)
+        while True:
+            member = secrets.token_bytes(NONCE_BYTES)
+            request = Enter(self._run, member, payload, ttl, identity())
+            answer = yield self._session.asking(lambda: request)  # noqa: B023 - read while the loop stands still
+            if isinstance(answer, Entered):
+                return MemberLease(ttl, answer.incarnation.hex(), member.hex())
+            # Its first sending took so long to be answered by the second that the membership was over meanwhile.
+            assert isinstance(answer, Ended), answer
+
+    def _updating(self, member: MemberLease, payload: bytes) -> Steps[bool]:
+        return self._renewing(member, checked_payload(payload))
+
+    def _refreshing(self, member: MemberLease) -> Steps[bool]:
+        return self._renewing(member, None)
+
+    def _renewing(self, member: MemberLease, payload: bytes | None) -> Steps[bool]:
         request = Renew(bytes.fromhex(member.id), member.next_sequence(), payload)
-        return isinstance(self._session.read(lambda: request), Done)
+        answer = yield self._session.asking(lambda: request)
+        return isinstance(answer, Done)
 
-    def _view(self, limit: int | None) -> MembersView:
+    def _looking(self, k: int) -> Steps[MembersView]:
+        return self._viewing(min(max(k, 0), MAX_PLACE))
+
+    def _viewing(self, limit: int | None = None) -> Steps[MembersView]:
         end = time.monotonic() + self._session.read_timeout
         while time.monotonic() < end:
-            view = self._ask(0, limit)
+            view = yield from self._asking(0, limit)
             members = list(view.members)
             wanted = view.total if limit is None else min(limit, view.total)
             while len(members) < wanted:
-                more = self._ask(len(members), wanted - len(members))
+                more = yield from self._asking(len(members), wanted - len(members))
                 if more.version != view.version:
                     break
                 members += more.members
@@ -100,7 +109,17 @@ class TcpMembership(SupportsMembership):
             f"changed during every attempt of {self._session.read_timeout:g} s to read them piece by piece: try again"
         )
 
-    def _ask(self, start: int, limit: int | None) -> View:
-        answer = self._session.read(lambda: Members(self._run, start, limit))
+    def _asking(self, start: int, limit: int | None) -> Steps[View]:
+        answer = yield self._session.asking(lambda: Members(self._run, start, limit))
         assert isinstance(answer, View), answer
         return answer
+
+    def _waiting(self, version: Token | None, timeout: float) -> Steps[bool]:
+        if version is None:
+            yield from self._asking(0, 0)  # raises where any other call would
+            return True
+        known = version if isinstance(version, bytes) else b""
+        answer = yield from self._session.waiting(
+            lambda seconds: WaitMembers(self._run, known, seconds), timeout, Unchanged
+        )
+        return isinstance(answer, Changed)

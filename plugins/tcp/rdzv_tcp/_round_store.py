@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from rdzv_core import RendezvousStateError, RendezvousTimeoutError, Store
+from rdzv_core import RendezvousStateError, RendezvousTimeoutError, Store, SupportsPosting
+from rdzv_core.abc import OnDone
 from rdzv_tcp._session import Session, new_nonce
+from rdzv_tcp._steps import Steps
 from rdzv_tcp._store_messages import (
     Count,
     Missing,
@@ -26,13 +29,15 @@ DEFAULT_TIMEOUT = 300.0
 _ITEM_BYTES = 16
 
 
-class TcpRoundStore(Store):
+class TcpRoundStore(Store, SupportsPosting):
     """A map on the server, of one run and one prefix; waiting takes place there. Closes with its backend.
 
     A run keeps the four stores used last; a call on one that went for a newer one raises `RendezvousStateError`. A
     value, and both values of `compare_set` together, have at most 8 MiB (`ValueError`). `multi_set` is one step
     as long as all of it fits into 8 MiB. A write whose answer was lost is sent again and done once.
     """
+
+    posts = frozenset({"get"})
 
     def __init__(self, session: Session, run: str, prefix: str) -> None:
         self._session = session
@@ -43,7 +48,10 @@ class TcpRoundStore(Store):
         self.multi_set({key: value})
 
     def get(self, key: str, timeout: float | None = None) -> bytes:
-        return self.multi_get([key], timeout)[0]
+        return self._session.run(self._getting(key, timeout))
+
+    def post(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
+        self._session.post({"get": self._getting}[method](*arguments), done)
 
     def compare_set(self, key: str, expected: bytes | None, desired: bytes) -> bytes | None:
         key, desired = self._checked(key, desired)
@@ -74,7 +82,7 @@ class TcpRoundStore(Store):
 
     def wait(self, keys: Iterable[str], timeout: float | None = None) -> None:
         wanted, limit = list(keys), _limit(timeout)
-        self._await(wanted, wanted, limit, limit, values=False)
+        self._session.run(self._awaiting(wanted, wanted, limit, limit, values=False))
 
     def delete_key(self, key: str) -> bool:
         return isinstance(self._write(StoreDelete(self._run, self._prefix, key, new_nonce())), Done)
@@ -85,30 +93,37 @@ class TcpRoundStore(Store):
         return answer.count
 
     def multi_get(self, keys: Iterable[str], timeout: float | None = None) -> list[bytes]:
-        wanted, limit = list(keys), _limit(timeout)
-        end = time.monotonic() + limit
-        values: list[bytes] = []
-        while len(values) < len(wanted):
-            answer = self._await(wanted[len(values) :], wanted, end - time.monotonic(), limit, values=True)
-            assert isinstance(answer, Values), answer
-            values += answer.values
-        return values
+        return self._session.run(self._collecting(list(keys), _limit(timeout)))
 
     def multi_set(self, items: Mapping[str, bytes]) -> None:
         for part in _parts(dict(self._checked(key, value) for key, value in items.items())):
             self._write(StoreSet(self._run, self._prefix, part, new_nonce()))
 
-    def _await(self, keys: list[str], wanted: list[str], seconds: float, limit: float, *, values: bool) -> Answer:
-        answer = self._known(
-            self._session.wait(
-                lambda seconds: StoreGet(self._run, self._prefix, keys, seconds, values), seconds, Missing
-            )
+    def _getting(self, key: str, timeout: float | None = None) -> Steps[bytes]:
+        values = yield from self._collecting([key], _limit(timeout))
+        return values[0]
+
+    def _collecting(self, wanted: list[str], limit: float) -> Steps[list[bytes]]:
+        end = time.monotonic() + limit
+        values: list[bytes] = []
+        while len(values) < len(wanted):
+            left = wanted[len(values) :]
+            answer = yield from self._awaiting(left, wanted, end - time.monotonic(), limit, values=True)
+            assert isinstance(answer, Values), answer
+            values += answer.values
+        return values
+
+    def _awaiting(
+        self, keys: list[str], wanted: list[str], seconds: float, limit: float, *, values: bool
+    ) -> Steps[Answer]:
+        answer = yield from self._session.waiting(
+            lambda seconds: StoreGet(self._run, self._prefix, keys, seconds, values), seconds, Missing
         )
         if isinstance(answer, Missing):
             raise RendezvousTimeoutError(
                 f"waited {limit:g} s for {len(wanted)} keys of {self!r}: {', '.join(map(repr, answer.keys))} not set"
             )
-        return answer
+        return self._known(answer)
 
     def _write(self, request: Request) -> Answer:
         return self._known(self._session.write(request).answer)

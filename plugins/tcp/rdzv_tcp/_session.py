@@ -8,15 +8,21 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from rdzv_core import RendezvousConnectionError
+from rdzv_core.abc import OnDone
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._client import Client, Reply, release_client, share_client
-from rdzv_tcp._connection import Call
+from rdzv_tcp._connection import Aborted, Call
 from rdzv_tcp._message import NONCE_BYTES, Message
+from rdzv_tcp._posted import PostedCall
 from rdzv_tcp._security import NO_CREDENTIALS, Credentials
 from rdzv_tcp._server_messages import Failed
+from rdzv_tcp._steps import Ask, Steps
 from rdzv_tcp._wire import Answer, Request
+
+R = TypeVar("R")
 
 _CLOSE_SECONDS = 1.0
 
@@ -66,8 +72,36 @@ class Session:
         finally:
             self._leave(call)
 
-    def wait(self, make: Callable[[float], Request], timeout: float, in_vain: type[Message]) -> Answer:
-        """Ask what is answered later, until the answer is not `in_vain` or `timeout` seconds have passed.
+    def run(self, steps: Steps[R]) -> R:
+        """Go through a call's steps, waiting for each answer."""
+        try:
+            ask = next(steps)
+            while True:
+                ask = steps.send(self.read(*ask))
+        except StopIteration as stop:
+            result: R = stop.value
+            return result
+
+    def post(self, steps: Steps[Any], done: OnDone) -> None:
+        """Go through a call's steps without waiting: `done` is told how it ended, from any thread."""
+
+        def finish(call: PostedCall, result: Any, error: Exception | None) -> None:
+            self._leave(call)
+            done(result, self.closed_error() if isinstance(error, Aborted) else error)
+
+        call = PostedCall(self._client, steps, finish)
+        self._calls.add(call)
+        if self._closed:
+            call.abort()
+        else:
+            call.begin()
+
+    def asking(self, make: Callable[[], Request]) -> Ask:
+        """Give a request with the time that one has on this session."""
+        return Ask(make, self.read_timeout)
+
+    def waiting(self, make: Callable[[float], Request], timeout: float, in_vain: type[Message]) -> Steps[Answer]:
+        """Give the steps of a request that is answered later: until the answer is not `in_vain`, or `timeout` is over.
 
         `make` is given how many seconds the server may wait. Half of the read timeout is waited, half is for the
         answer: a server that has stopped is noticed in time.
@@ -76,7 +110,7 @@ class Session:
         half = self.read_timeout / 2
         while True:
             until = min(end, time.monotonic() + half)
-            answer = self.read(lambda: make(until - time.monotonic()), 2 * half)  # noqa: B023
+            answer = yield Ask(lambda: make(until - time.monotonic()), 2 * half)  # noqa: B023
             if not isinstance(answer, in_vain) or time.monotonic() >= end:
                 return answer
 

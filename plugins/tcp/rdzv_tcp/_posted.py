@@ -1,0 +1,78 @@
+"""A call that no thread waits for: whoever reads its answer carries it on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from rdzv_tcp._connection import Aborted, Call
+from rdzv_tcp._steps import Ask, Steps
+from rdzv_tcp._wire import Answer
+
+if TYPE_CHECKING:
+    from rdzv_tcp._client import Client
+
+Finish: TypeAlias = "Callable[[PostedCall, Any, Exception | None], None]"
+
+
+class PostedCall(Call):
+    """Goes through its steps as the answers come, and ends once: by its result, by its error, or by `abort`.
+
+    `finish` is given the call and how it ended. Thread-safe.
+    """
+
+    posted = True
+
+    __slots__ = ("_client", "_ending", "_finish", "_steps", "ask", "deadline", "ended", "received", "request_id")
+
+    def __init__(self, client: Client, steps: Steps[Any], finish: Finish) -> None:
+        super().__init__()
+        self._client, self._steps, self._finish = client, steps, finish
+        self._ending = threading.Lock()
+        self.ended = False
+        self.ask: Ask
+        self.deadline = 0.0
+        self.request_id = self.received = 0
+
+    def begin(self) -> None:
+        """Send the first request."""
+        self._advance(lambda: next(self._steps))
+
+    def answered(self, answer: Answer) -> None:
+        """Take an answer, and send the next request or end."""
+        self._advance(lambda: self._steps.send(answer))
+
+    def lost(self, error: Exception) -> None:
+        """Take note that no answer will come on this connection."""
+        self._client.lost(self, error)
+
+    def abort(self) -> None:
+        """End it now."""
+        self.aborted = True
+        connection = self.connection
+        if connection is not None:
+            connection.forget(self)
+        self.end(None, Aborted())
+
+    def end(self, result: Any, error: Exception | None) -> None:
+        """Report how it ended, the first time."""
+        with self._ending:
+            if self.ended:
+                return
+            self.ended = True
+        self._finish(self, result, error)
+
+    def _advance(self, step: Callable[[], Ask]) -> None:
+        if self.ended:
+            return
+        try:
+            self.ask = step()
+        except StopIteration as stop:
+            self.end(stop.value, None)
+        except Exception as error:  # noqa: BLE001 - it is what the call raises
+            self.end(None, error)
+        else:
+            self.deadline = time.monotonic() + self.ask.seconds
+            self._client.post(self)
