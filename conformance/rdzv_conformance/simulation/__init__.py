@@ -20,9 +20,10 @@ __all__ = [
 ]
 
 
-def simulate(scenario: Scenario, parts: Parts | None = None, tracing: bool = False) -> Result:
+def simulate(scenario: Scenario, parts: Parts | None = None, tracing: int = 0) -> Result:
     """Run a scenario; raises `Violation` with seed and trace if an invariant is broken.
 
-    `parts` take what a mutant has changed; with `tracing` the trace has every message.
+    `parts` take what a mutant has changed; with `tracing` 1 the trace has the disturbed messages,
+    with 2 all.
     """
-    return Run(scenario, parts or Parts(), tracing).run()
+    return Run(scenario, parts, tracing).run()

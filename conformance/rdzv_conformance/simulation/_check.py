@@ -40,6 +40,9 @@ class Violation(AssertionError):  # noqa: N818 - that is what it is called
         self.number, self.text, self.where, self.trace = number, text, where, trace
         super().__init__("\n".join([f"{where}{number}: {text}", *trace]))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return Violation, (self.number, self.text, self.where, self.trace)
+
 
 @dataclass
 class Checker:
@@ -86,8 +89,10 @@ class Checker:
             raise Violation("I11", f"epoch {old.epoch} was overwritten by {new.epoch}")
         if old.closed:
             raise Violation("I5", f"the closed run of epoch {old.epoch} was written again")
-        if new.revision <= old.revision or (old.terms is not None and new.terms != old.terms):
-            raise Violation("I6", f"revision {old.revision} was followed by {new.revision}, {old.terms} by {new.terms}")
+        if new.revision <= old.revision:
+            raise Violation("I6", f"revision {old.revision} was followed by {new.revision}")
+        if old.terms is not None and new.terms != old.terms:
+            raise Violation("I6", f"the terms {old.terms} were followed by {new.terms}")
         grown = new.round - old.round
         if grown not in (0, 1) or new.fence - old.fence != grown:
             raise Violation("I6", f"round {old.round}/{old.fence} was followed by {new.round}/{new.fence}")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 TIMEOUT = 2.0
 """Seconds after which an operation without an answer fails; a wait may take its own timeout longer."""
 
+_LATE = 0.6
+"""Seconds from which a message counts as late, and stands in the trace."""
+
 _WAITS: Any = object()
 
 
@@ -37,14 +40,15 @@ class Call:
 class Network:
     """Carries operations to the store and answers back.
 
-    `cut_off` and `mute` say until when a node's messages, or only the answers to it, are lost. `ambush`, if set, is how
-    long the next node freezes that is about to write a roster.
+    `cut_off` and `mute` say until when a node's messages, or only the answers to it, are lost; `slow` until when they
+    take how much longer. `ambush`, if set, is how long the next node freezes that is about to write a roster.
     """
 
     def __init__(self, world: World, store: SimStore, chance: Chance) -> None:
         self.world, self.store, self.chance = world, store, chance
         self.cut_off: dict[str, float] = {}
         self.mute: dict[str, float] = {}
+        self.slow: dict[str, tuple[float, float]] = {}
         self.ambush = 0.0
 
     def carry(self, node: Node, operation: io.Operation) -> None:
@@ -58,7 +62,7 @@ class Network:
             seconds, self.ambush = self.ambush, 0.0
             node.stall(seconds, "between reading and writing")
             out, call.until = out + seconds, call.until + seconds
-        if world.tracing:
+        if world.tracing and (world.tracing > 1 or out is None or back is None or out + back > _LATE):
             self._tell(call, out)
         if out is None or self._is_cut(node.name):
             world.later(call.until - world.time, self._give_up, call)
@@ -83,6 +87,9 @@ class Network:
         if not call.open:
             return
         name, back, world = call.node.name, call.back, self.world
+        if self.slow and back is not None:
+            until, longer = self.slow.get(name, (0.0, 0.0))
+            back += longer if until > world.time else 0.0
         if back is None or world.time + back > call.until or self.mute.get(name, -1.0) > world.time:
             self._lose(call)
         else:
@@ -98,7 +105,8 @@ class Network:
         if isinstance(result, Exception):
             call.node.failed(call.operation, result)
         else:
-            call.node.answered(call.operation, result)
+            waited = isinstance(call.operation, io.WaitMembers)
+            call.node.answered(call.operation, result[0] if waited else result)
 
     def _lose(self, call: Call) -> None:
         if call.open:
@@ -111,8 +119,8 @@ class Network:
             call.node.failed(call.operation, RendezvousConnectionError(text))
 
     def _tell(self, call: Call, out: float | None) -> None:
-        how = "is lost" if out is None else f"arrives after {out:.3f} s"
-        back = "" if call.back is not None else "; its answer is lost"
+        how = "it is lost" if out is None else f"it takes {out:.3f} s"
+        back = "" if out is None else "; its answer is lost" if call.back is None else f"; its answer {call.back:.3f} s"
         self.world.note(f"    {call.node.name} sends {type(call.operation).__name__}: {how}{back}")
 
     def _execute(self, call: Call) -> Any:  # noqa: C901 - one line a kind

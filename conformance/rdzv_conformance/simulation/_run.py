@@ -37,7 +37,8 @@ class Result:
 class Run:
     """The world of one seed. Deterministic: nothing but the scenario decides what happens."""
 
-    def __init__(self, scenario: Scenario, parts: Parts, tracing: bool = False) -> None:
+    def __init__(self, scenario: Scenario, parts: Parts | None = None, tracing: int = 0) -> None:
+        parts = parts or Parts()
         self.scenario = scenario
         self.settled: Settled = scenario.settled()
         self.settings: HandlerSettings = self.settled.handler()
@@ -74,8 +75,12 @@ class Run:
         except Violation as violation:
             where = f"seed {scenario.seed}, phase {self.phase}, at {self.world.time:.3f} s: "
             raise Violation(violation.number, violation.text, where, tuple(self.world.told())) from violation.__cause__
-        faults = {**self.counts, **self.messages.counts}
-        return Result(self.checker.rounds, self.phase, self.world.steps, faults, self.world.told())
+        return Result(self.checker.rounds, self.phase, self.world.steps, self.faults, self.world.told())
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """How often each kind of fault struck."""
+        return {**self.counts, **self.messages.counts}
 
     @property
     def decisions(self) -> list[str]:
@@ -180,6 +185,7 @@ class Run:
         self.messages.begin(self.phase, stormy=False)
         self.network.cut_off.clear()
         self.network.mute.clear()
+        self.network.slow.clear()
         self.network.ambush = self.store.slack = 0.0
         self._until(max(self._down_until, self.world.time))
         self.reset(closed_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rdzv_conformance.simulation._node import Node
 from rdzv_conformance.simulation._plan import FAULTS
@@ -73,6 +73,10 @@ class Scenario:
     keep: frozenset[str] | None = None
     without: frozenset[str] = frozenset()
     calm: bool = False
+
+    def of(self, seed: int) -> Scenario:
+        """Give the same with another seed."""
+        return replace(self, seed=seed)
 
     @property
     def last_phase(self) -> float:

@@ -79,6 +79,15 @@ class Strikes:
         self._run.world.note(f"answers to {node.name} are lost for {seconds:.1f} s")
         self._run.network.mute[node.name] = self._run.world.time + seconds
 
+    def _slow(self, fault: Fault, nodes: list[Node]) -> None:
+        """A link that gets worse, and in half of all cases fails in the end."""
+        run, node = self._run, self._one(fault, nodes)
+        seconds, longer = 1.0 + 4.0 * (7 * fault.amount % 1.0), 1.4 * fault.amount
+        run.world.note(f"answers to {node.name} take {longer:.2f} s longer for {seconds:.1f} s")
+        run.network.slow[node.name] = (run.world.time + seconds, longer)
+        if 11 * fault.amount % 1.0 < 0.5:
+            run.world.later(seconds, self._cut_off, [node], 4.0)
+
     def _leave(self, fault: Fault, nodes: list[Node]) -> None:
         self._one(fault, nodes).depart("left")
 

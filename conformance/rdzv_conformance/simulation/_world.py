@@ -11,9 +11,12 @@ Event = list[Any]
 
 
 class World:
-    """A queue of things to happen; `time` is what no node can see."""
+    """A queue of things to happen; `time` is what no node can see.
 
-    def __init__(self, tracing: bool = False) -> None:
+    `tracing` is 1 to have disturbed messages in the trace, 2 to have them all.
+    """
+
+    def __init__(self, tracing: int = 0) -> None:
         self.time = 0.0
         self.steps = 0
         self.tracing = tracing

@@ -7,27 +7,45 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rdzv_conformance.simulation._node import Node
+from rdzv_conformance.simulation._plan import FAULTS
 from rdzv_conformance.simulation._scenario import Parts
 from rdzv_conformance.simulation._store import SimStore
 from rdzv_conformance.simulation.mutants import _leaders, _machines, _rules, _surroundings
 from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.rules import Rules
 
+FOCUS = {
+    "forgets-the-vanished": ("store_state", "reset", "suspend", "cut", "fail", "crash"),
+    "epochs-are-ignored": ("reset", "store_state", "fail", "freeze"),
+    "decides-on-an-old-view": ("cut", "crash", "fail", "loss", "late", "close"),
+    "lease-runs-from-the-answer": ("slow", "cut"),
+    "ignores-its-end": ("store_members", "lease_early", "fail"),
+    "believes-the-last-to-come": ("late", "fail"),
+    "ignores-the-sequence": ("late", "fail"),
+    "trusts-the-wall-clock": ("wall_clock", "cut", "fail"),
+}
+"""The faults by which a mutant is found soon; all others are found soon under all faults."""
+
 
 @dataclass(frozen=True)
 class Mutant:
-    """A protocol that is wrong in one respect; `stands_for` says in a sentence which mistake that is."""
+    """A protocol that is wrong in one respect; `stands_for` says in a sentence which mistake that is.
+
+    It is hunted under the `faults`.
+    """
 
     name: str
     stands_for: str
     parts: Parts
+    faults: tuple[str, ...] = FAULTS
 
 
 def _all() -> Iterator[Mutant]:
     for module in (_rules, _leaders, _machines, _surroundings):
         for name, kind in vars(module).items():
             if isinstance(kind, type) and kind.__module__ == module.__name__ and not name.startswith("_"):
-                yield Mutant(_spaced(name), (kind.__doc__ or "").strip(), _parts(kind))
+                called = _spaced(name)
+                yield Mutant(called, (kind.__doc__ or "").strip(), _parts(kind), FOCUS.get(called, FAULTS))
 
 
 def _parts(kind: type) -> Parts:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from rdzv_conformance.simulation._check import Violation
 from rdzv_conformance.simulation._run import Run
 from rdzv_conformance.simulation._scenario import Scenario
-from rdzv_conformance.simulation.mutants._catalogue import Mutant
+from rdzv_conformance.simulation.mutants._catalogue import MUTANTS, Mutant
 
 ROUNDS = 30
 """Rounds of each seed's life while a mutant is hunted."""
@@ -28,10 +31,31 @@ def hunt(mutant: Mutant, seeds: int, first: int = 0, rounds: int = ROUNDS) -> Ki
     """Simulate a mutant on seed after seed until it is caught; None if it survives them all."""
     lived = 0
     for number in range(seeds):
-        run = Run(Scenario(first + number, rounds), mutant.parts)
+        run = Run(Scenario(first + number, rounds, mutant.faults), mutant.parts)
         try:
             run.run()
         except Violation as violation:
             return Kill(mutant.name, first + number, number + 1, lived + run.checker.rounds, violation)
         lived += run.checker.rounds
     return None
+
+
+def hunt_all(seeds: int, first: int, jobs: int, shown: Callable[[int], None]) -> dict[str, Kill | None]:
+    """Hunt every mutant on `jobs` processes; `shown` is called with how many are done."""
+    if jobs == 1:
+        kills = {}
+        for name in MUTANTS:
+            kills[name] = _hunt_named(name, seeds, first)
+            shown(len(kills))
+        return kills
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        hunts = {pool.submit(_hunt_named, name, seeds, first): name for name in MUTANTS}
+        found = {}
+        for future in as_completed(hunts):
+            found[hunts[future]] = future.result()
+            shown(len(found))
+    return {name: found[name] for name in MUTANTS}
+
+
+def _hunt_named(name: str, seeds: int, first: int) -> Kill | None:
+    return hunt(MUTANTS[name], seeds, first)

@@ -8,7 +8,6 @@ import dataclasses
 from typing import Any
 
 from rdzv_core.handler import io
-from rdzv_core.handler.channels import Channels
 from rdzv_core.handler.head import Head
 from rdzv_core.handler.info import Change
 from rdzv_core.handler.io import Operation
@@ -130,31 +129,29 @@ class LeaseRunsFromTheAnswer(Machine):
 
 class _Deaf(Tenure):
     def take_in(self, operation: Operation, result: Any) -> bool:
-        kept = isinstance(operation, (io.Update, io.Refresh)) and not result
-        return True if kept else super().take_in(operation, result)
+        return super().take_in(operation, True if isinstance(operation, (io.Update, io.Refresh)) else result)
 
 
 class IgnoresItsEnd(Machine):
-    """A refresh that is answered with False is tried again."""
+    """A refresh that was answered counts, though the answer was False."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.tenure = _Deaf(self.settings, self.channels)
 
 
-class _Undiscarding(Channels):
-    def retire(self, operation: Operation) -> bool:
-        super().retire(operation)
-        return True
+class _Sure(Tenure):
+    def unknown(self, operation: Operation | None) -> None:
+        if isinstance(operation, io.Update) and self.lease is not None:
+            self.lease.payload = operation.payload
 
 
-class TakesOldAnswers(Machine):
-    """Answers to an earlier membership are taken for answers to this one."""
+class BelievesItWasHeard(Machine):
+    """An announcement whose answer was lost is taken for made."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        undiscarding = _Undiscarding(self.random, self.settings.keep_alive_interval / 3)
-        self.channels = self.scout._channels = self.tenure._channels = undiscarding
+        self.tenure = _Sure(self.settings, self.channels)
 
 
 class BelievesTheLastToCome(Machine):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from rdzv_conformance.simulation._node import Node
 from rdzv_conformance.simulation._store import SimStore
-from rdzv_core.abc import SetStateResult
+from rdzv_core.abc import MemberLease, SetStateResult
 from rdzv_core.handler.head import decode_announcement
 
 
@@ -26,12 +26,22 @@ class SkipsTheToken(SimStore):
         return super().write(state, None if self.state is None else self.token, reset)
 
 
-class ChecksThenActs(SimStore):
-    """A token is compared with the state as it was at the write before."""
+class ShortIncarnation(SimStore):
+    """A store that lost the memberships does not say so."""
 
-    def write(self, state: bytes, token: object, reset: bool = False) -> SetStateResult | None:
-        late = self.state is not None and token == self.token - 1
-        return super().write(state, self.token if late else token, reset)
+    def lose_members(self) -> None:
+        self.incarnation -= 1
+        super().lose_members()
+
+
+class IgnoresTheSequence(SimStore):
+    """What a member sent before its latest write is taken in when it comes late."""
+
+    def refresh(self, lease: MemberLease, sequence: int, payload: bytes | None = None) -> bool:
+        entry = self.members.get(lease.id)
+        if entry is not None:
+            entry.sequence = 0
+        return super().refresh(lease, sequence, payload)
 
 
 class TrustsTheWallClock(Node):

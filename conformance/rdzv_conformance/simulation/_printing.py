@@ -1,0 +1,84 @@
+"""What `rdzv simulate` shows: its progress, the count, failures, and the kill matrix."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from rdzv_conformance.simulation._campaign import Failure, Tally
+from rdzv_conformance.simulation._check import INVARIANTS
+from rdzv_conformance.simulation._plan import FAULT_TEXTS
+from rdzv_conformance.simulation._shrink import Shrunk
+from rdzv_conformance.simulation.mutants import MUTANTS, Kill
+
+_LINES = 60
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[Any], None]]:
+    """Give what is called as it goes on, with a `Tally` or with the number done; it shows on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[more]}"), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total, more="")
+
+        def shown(done: Tally | int) -> None:
+            if isinstance(done, Tally):
+                speed = f"{done.rounds:,} rounds, {done.rounds / max(done.seconds, 1e-9):,.0f}/s"
+                bar.update(task, completed=done.seeds, more=f"{speed}, {len(done.failures)} violations")
+            else:
+                bar.update(task, completed=done)
+
+        yield shown
+
+
+def show_tally(tally: Tally) -> None:
+    """Print the count."""
+    click.echo("faults that struck:")
+    for kind, text in FAULT_TEXTS.items():
+        click.echo(f"  {kind:14} {tally.faults[kind]:>12,}  {text}")
+    speed = tally.rounds / tally.seconds if tally.seconds else 0.0
+    click.echo(
+        f"{tally.rounds:,} rounds over {tally.seeds:,} seeds in {tally.phases:,} storms, {tally.steps:,} steps, "
+        f"{sum(tally.faults.values()):,} faults"
+    )
+    click.echo(f"{tally.seconds:,.1f} s, {speed:,.0f} rounds/s ({tally.cpu_seconds:,.1f} s of processor time)")
+    click.echo(f"{len(tally.failures)} violations" if tally.failures else "no violation: every invariant held")
+
+
+def show_failure(failure: Failure, small: Shrunk, repeat: str, whole: str) -> None:
+    """Print a failure, as small as it was made."""
+    click.echo(f"{failure.where}{failure.number}: {failure.text}")
+    click.echo(f"  {failure.number}: {INVARIANTS[failure.number]}")
+    click.echo(f"  shrunk from {small.before} things that go wrong to {small.after}, in {small.replays} replays:")
+    lines = small.violation.trace
+    if len(lines) > _LINES:
+        click.echo(f"  … {len(lines) - _LINES} lines before")
+    for line in lines[-_LINES:]:
+        click.echo(f"  {line}")
+    click.echo(f"  {small.violation.where}{small.violation.number}: {small.violation.text}")
+    click.echo(f"  repeat the small one:  {repeat}")
+    click.echo(f"  repeat the whole one:  {whole}")
+    click.echo("")
+
+
+def show_hunt(kills: Mapping[str, Kill | None]) -> None:
+    """Print the kill matrix."""
+    for name, kill in kills.items():
+        click.echo(f"{name}: {MUTANTS[name].stands_for}")
+        if kill is None:
+            click.echo("    SURVIVED")
+            continue
+        how = f"seed {kill.seed}, {kill.seeds} seeds, {kill.rounds} rounds"
+        click.echo(f"    {kill.violation.number} ({how}): {kill.violation.text}")
+    caught = sum(kill is not None for kill in kills.values())
+    click.echo(f"{caught} of {len(kills)} broken protocols caught")
