@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from typing import Any, Generic, TypeVar, overload
 
 from rdzv_core.abc import Store
 
@@ -32,6 +32,37 @@ class Change:
         return f"{self.reason.name}: {self.detail}"
 
 
+T = TypeVar("T")
+
+
+class _fetched(Generic[T]):  # noqa: N801 - it reads as `property` does
+    """A property that is fetched when it is first asked for.
+
+    Not `functools.cached_property`: before Python 3.12 that holds one lock for all instances while it fetches, so that
+    waiting for what a round that is over never told would hold up every later round. Of two threads both may fetch.
+    """
+
+    def __init__(self, fetch: Callable[[Any], T]) -> None:
+        self._fetch = fetch
+        self.__doc__ = fetch.__doc__
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> _fetched[T]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+
+    def __get__(self, instance: object | None, owner: type) -> _fetched[T] | T:
+        if instance is None:
+            return self
+        known: dict[str, Any] = instance.__dict__
+        found: T = known[self._name] if self._name in known else known.setdefault(self._name, self._fetch(instance))
+        return found
+
+
 @dataclass(frozen=True)
 class RendezvousInfo:
     """What this node has in common with the others of its round.
@@ -49,7 +80,7 @@ class RendezvousInfo:
     _open_store: Callable[[], Store] = field(repr=False, compare=False)
     _master: Callable[[RendezvousInfo], tuple[str, int]] = field(repr=False, compare=False)
 
-    @cached_property
+    @_fetched
     def peers(self) -> list[str]:
         """The addresses of all nodes, by rank; those of many nodes are fetched from the store when first asked for.
 
@@ -57,7 +88,7 @@ class RendezvousInfo:
         """
         return self._peers()
 
-    @cached_property
+    @_fetched
     def store(self) -> Store:
         """A key-value store private to this round. Thread-safe; it ends with the handler."""
         return self._open_store()
@@ -72,6 +103,6 @@ class RendezvousInfo:
         """A port that was free on rank 0 when rank 0 looked; waits until rank 0 has said so through the store."""
         return self._endpoint[1]
 
-    @cached_property
+    @_fetched
     def _endpoint(self) -> tuple[str, int]:
         return self._master(self)

@@ -21,11 +21,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.chaos import journals
-from tests.chaos.nodes import Node, leftovers
+from tests.chaos.nodes import Node, leftovers, send
 from tests.chaos.stores import BACKENDS, served
 
 QUIET_EVERY = 30.0
@@ -42,7 +41,7 @@ class Chaos:
         self._given, self._directory = given, directory
         self._random = random.Random(given.seed)
         self._nodes: list[Node] = []
-        self._thaws: list[tuple[float, Callable[[], None]]] = []
+        self._thaws: list[tuple[float, list[int]]] = []
         options = {
             "keep_alive_interval": given.keep_alive,
             "fence_delay": given.keep_alive,
@@ -111,17 +110,18 @@ class Chaos:
         elif fault == "leave":
             node.signal_agent(signal.SIGTERM)
         elif fault == "stop agent":
-            self._stop(node.signal_agent)
+            self._stop([node.process.pid])
         elif fault == "stop tree":
-            self._stop(node.signal_tree)
+            self._stop(node.tree())
         if fault == "join" or len([one for one in self._nodes if not one.dismissed]) < self._given.nodes // 2:
             self._fill(self._given.nodes + SPARES)
 
-    def _stop(self, send: Callable[[int], None]) -> None:
-        send(signal.SIGSTOP)
+    def _stop(self, processes: list[int]) -> None:
+        # Exactly those are thawed that were stopped: one whose parent died meanwhile is in no tree any more.
+        send(processes, signal.SIGSTOP)
         # A lease lasts three keep-alives: some thaw in time, some late, some long after the others met without them.
         thaw = time.monotonic() + self._random.choice([0.5, 2, 4, 10]) * self._given.keep_alive * self._random.random()
-        self._thaws.append((thaw, lambda: send(signal.SIGCONT)))
+        self._thaws.append((thaw, processes))
 
     def _fill(self, most: int) -> None:
         """Let one to three new nodes come, as long as there are not too many."""
@@ -134,8 +134,8 @@ class Chaos:
         while (left := until - time.monotonic()) > 0:
             due = [thaw for thaw in self._thaws if thaw[0] <= time.monotonic()]
             self._thaws = [thaw for thaw in self._thaws if thaw not in due]
-            for _, send in due:
-                send()
+            for _, processes in due:
+                send(processes, signal.SIGCONT)
             time.sleep(min(left, 0.02))
 
     def _look_after(self) -> None:
@@ -147,8 +147,8 @@ class Chaos:
 
     def _meet(self) -> None:
         """Hold still until all that are there, but for the spares, are one group."""
-        for _, send in self._thaws:
-            send()
+        for _, processes in self._thaws:
+            send(processes, signal.SIGCONT)
         self._thaws = []
         began = time.monotonic()
         while True:

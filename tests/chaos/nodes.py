@@ -48,22 +48,28 @@ class Node:
 
     def signal_agent(self, number: int) -> None:
         """Signal `rdzv run` alone."""
-        _send(self.process.pid, number)
+        send([self.process.pid], number)
 
     def signal_tree(self, number: int) -> None:
         """Signal `rdzv run` and everything below it."""
-        for process in self.tree():
-            _send(process, number)
+        send(self.tree(), number)
 
     def signal_guard(self, number: int) -> None:
         """Signal the command's guard, if there is one just now."""
-        for process in self.tree()[1:2]:
-            _send(process, number)
+        send(self.tree()[1:2], number)
 
     def signal_worker(self, number: int) -> None:
         """Signal the command, if there is one just now."""
-        for process in self.tree()[2:3]:
-            _send(process, number)
+        send(self.tree()[2:3], number)
+
+
+def send(processes: list[int], number: int) -> None:
+    """Signal those of the processes that are there still."""
+    for process in processes:
+        try:
+            os.kill(process, number)
+        except ProcessLookupError:
+            pass
 
 
 def leftovers(directory: Path) -> list[int]:
@@ -85,10 +91,3 @@ def _descendants(process: int) -> list[int]:
     except OSError:
         return [process]
     return [process, *(below for child in children for below in _descendants(int(child)))]
-
-
-def _send(process: int, number: int) -> None:
-    try:
-        os.kill(process, number)
-    except ProcessLookupError:
-        pass

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from rdzv_core import clock
+from rdzv_core.cli.node import worker as worker_module
 from rdzv_core.cli.node.worker import Worker
 
 FAMILY = "sleep 600 & echo $! > {file}.new; mv {file}.new {file}; wait"
@@ -222,3 +223,20 @@ def test_a_command_leaves_nothing_open() -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a timer that kills stopped processes is Linux's")
+def test_a_guard_that_is_stopped_as_it_starts_ends_with_the_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped before it could say that the command runs: the owner is told that the lease was over."""
+    stopped = tmp_path / "guard.py"
+    where = str(Path(worker_module.__file__).parent)
+    arm = f"import os, signal, sys; sys.path.insert(0, {where!r}); import guard\n"
+    timer = "timer = guard.KernelTimer(); timer.set(float(sys.argv[4])); os.kill(os.getpid(), signal.SIGSTOP)\n"
+    stopped.write_text(arm + timer)
+    monkeypatch.setattr(worker_module, "_GUARD", str(stopped))
+    worker = Worker(["touch", str(tmp_path / "worked")], {}, clock.now() + 0.5)
+    assert worker.wait() == -signal.SIGKILL
+    assert worker.fenced
+    assert not (tmp_path / "worked").exists()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -172,3 +174,17 @@ def test_the_lease_goes_on_while_the_node_lives_and_is_told(nodes: Nodes) -> Non
     assert ends[-1] == node.lease_ends_at()
     node.leave()
     assert node.lease_ends_at() == float("-inf")
+
+
+def test_what_a_round_that_is_over_never_told_holds_up_no_later_round(nodes: Nodes) -> None:
+    """A thread may still wait for the port of a rank 0 that died, while the next round's is asked for."""
+    node, told = nodes.make("a", 1, 1), threading.Event()
+    stuck = dataclasses.replace(node.next_rendezvous(), _master=lambda _: ("nobody", told.wait(60)))
+    thread = threading.Thread(target=lambda: stuck.master_port)
+    thread.start()
+    try:
+        assert nodes.meet(node)[0].master_port > 0
+        assert thread.is_alive()
+    finally:
+        told.set()
+        thread.join()

@@ -131,7 +131,7 @@ class Guard:
         *whole, self._rest = (self._rest + came).split(b"\n")
         # Once it is past, no news is in time: who reads late must not take it back.
         if whole and time.clock_gettime(CLOCK) < self._deadline < float("inf"):
-            self._deadline = max(self._deadline, float(whole[-1]))
+            self._deadline = max(self._deadline, *map(float, whole))
             self._set_timer()
         return bool(came)
 

@@ -66,12 +66,14 @@ class Worker:
 
     def _started(self, program: str) -> int:
         """Wait for the leader's process id, which is the group's."""
-        ready = select.select([self._status], [], [], _START_SECONDS)[0]
-        word, _, number = self._line().partition(" ") if ready else ("", "", "")
+        answered = select.select([self._status], [], [], _START_SECONDS)[0]
+        word, _, number = self._line().partition(" ") if answered else ("", "", "")
         if word == "started":
             return int(number)
         if word == "fenced":  # the lease was over before the command began
             self._fenced = True
+            return 0
+        if answered and not word:  # somebody killed the guard; `wait` tells
             return 0
         self._guard.kill()
         self._guard.wait()
