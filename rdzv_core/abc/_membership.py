@@ -85,7 +85,10 @@ class SupportsMembership(ABC):
 
     @abstractmethod
     def first(self, k: int) -> MembersView:
-        """Give the first `k` in entry order, read after this call began."""
+        """Give the first `k` in entry order, read after this call began.
+
+        Its version may cover no more than these: wait with a version of `members`.
+        """
 
     @abstractmethod
     def count(self) -> int:

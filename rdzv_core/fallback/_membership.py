@@ -65,7 +65,8 @@ class RegisterMembership(SupportsMembership):
     - `enter`: two writes (directory, slot) and three reads, more where several enter at once.
     - `refresh`, `update`: one read of some 60 bytes and one write, of the payload and some 100 bytes; neither depends
       on how many members there are.
-    - `members`, `first`, `count`: reads the directory, some 70 bytes a member, and every member's slot.
+    - `members`, `count`: reads the directory, some 70 bytes a member, and every member's slot; `first` as many slots
+      as are asked for.
       `wait_members` does so again and again, from 1 ms up to 250 ms apart; only one who must know should wait.
 
     A member is ended by an observer who saw no refresh for its ttl; with nobody watching, it stays. Several thousand
@@ -167,8 +168,7 @@ class RegisterMembership(SupportsMembership):
         return self._observer.look()
 
     def first(self, k: int) -> MembersView:
-        view = self.members()
-        return view._replace(members=view.members[: max(k, 0)])
+        return self._observer.look(max(k, 0))
 
     def count(self) -> int:
         return len(self.members().members)

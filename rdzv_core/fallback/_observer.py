@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from rdzv_core._errors import RendezvousConnectionError
 from rdzv_core.abc import MembersView, RendezvousBackend, Token
@@ -14,7 +14,9 @@ from rdzv_core.fallback._roll import Directory, Entry, Shown, Slot, view_of
 
 
 class Observer:
-    """One who looks. Every look reads the directory, then each member's slot; looks come one after the other.
+    """One who looks. Every look reads the directory, then each member's slot, or those of as many as were asked for.
+
+    Looks come one after the other.
 
     A member whose slot did not change for its ttl, by this observer's clock and before this observer's eyes, is ended
     by a compare-and-set of that slot: if it refreshed meanwhile, that is refused and it lives. So is an entry whose
@@ -31,16 +33,19 @@ class Observer:
         self._may_write = not _observes_only(registers.backend)
         self.shortest_ttl = float("inf")
 
-    def look(self) -> MembersView:
-        """Give everybody who is there, read after this call began."""
+    def look(self, limit: int | None = None) -> MembersView:
+        """Give everybody who is there, or the first `limit`, read after this call began.
+
+        The version of a view of the first few covers no more than these.
+        """
         with self._looking:
             try:
-                return self._look()
+                return self._look(limit)
             except RendezvousConnectionError:
                 self._ages.restart()
                 raise
 
-    def _look(self) -> MembersView:
+    def _look(self, limit: int | None) -> MembersView:
         directory, token = self._registers.directory.read()
         self._ages.answered(self._now())
         if directory is None:
@@ -48,9 +53,17 @@ class Observer:
             return view_of("", ())
         self.shortest_ttl = min((entry.ttl for entry in directory.order), default=float("inf"))
         self._ages.keep({entry.id for entry in directory.order})
-        slots = [(entry, self._settle(entry)) for entry in directory.order]
-        self._drop(directory, token, (entry.id for entry, slot in slots if slot is not None and _is_gone(entry, slot)))
-        shown = [Shown(entry.id, slot) for entry, slot in slots if slot is not None and slot.holds(entry.id)]
+        shown: list[Shown] = []
+        gone: list[str] = []
+        for entry in directory.order:
+            if limit is not None and len(shown) >= limit:
+                break
+            slot = self._settle(entry)
+            if slot is not None and slot.holds(entry.id):
+                shown.append(Shown(entry.id, slot))
+            elif slot is not None and _is_gone(entry, slot):
+                gone.append(entry.id)
+        self._drop(directory, token, gone)
         return view_of(directory.incarnation, shown)
 
     def _settle(self, entry: Entry) -> Slot | None:
@@ -64,10 +77,9 @@ class Observer:
             _, slot, _ = record.write(Slot(entry.id, gone=True), token)
         return slot
 
-    def _drop(self, directory: Directory, token: Token | None, gone: Iterable[str]) -> None:
-        members = set(gone)
-        if members and self._may_write:
-            self._registers.directory.write(directory.without(members), token)  # refused: the next look does it
+    def _drop(self, directory: Directory, token: Token | None, gone: Collection[str]) -> None:
+        if gone and self._may_write:
+            self._registers.directory.write(directory.without(gone), token)  # refused: the next look does it
 
 
 def _is_gone(entry: Entry, slot: Slot) -> bool:

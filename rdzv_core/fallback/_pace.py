@@ -43,20 +43,25 @@ class Life:
     def attempts(self, limit: float) -> Iterator[int]:
         """Count attempts at a write that others may get in before, with growing, jittered pauses between them.
 
+        How long an attempt takes tells how fast the store is: the pause is drawn from four times that at first, and
+        from four times as much after each further one, so that a few hundred writers at once need a few attempts each.
         After `limit` seconds it raises `RendezvousConnectionError`: a store on which nobody's turn comes is as good as
         out of reach.
         """
         deadline = time.monotonic() + limit
-        attempt, pause = 1, 0.002
+        attempt, pause = 1, 0.0
         while True:
+            begun = time.monotonic()
             yield attempt
+            took = time.monotonic() - begun
+            pause = min(4 * max(pause, took, SHORTEST_POLL), max(LONGEST_BACKOFF, 100 * took))
             if time.monotonic() >= deadline:
                 raise RendezvousConnectionError(
                     f"{self._what}: others wrote first {attempt} times in {limit:g} s; the store is too slow for so "
                     "many writers: try again, or use a backend with this capability of its own"
                 )
             self.sleep(random.uniform(0.0, pause))
-            attempt, pause = attempt + 1, min(2 * pause, LONGEST_BACKOFF)
+            attempt += 1
 
 
 def poll_intervals(longest: float = LONGEST_POLL) -> Iterator[float]:
