@@ -62,8 +62,8 @@ def run(
     """Meet with the other nodes of a run, then run CMD.
 
     CMD finds in its environment RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, RDZV_RUN_ID, RDZV_EPOCH, RDZV_ROUND and
-    RDZV_FENCE, and RDZV_PEERS: the nodes' addresses by rank, separated by commas (left out where they take more than
-    100 kB).
+    RDZV_FENCE, RDZV_RESTART_COUNT (how often CMD was started on this node before, for whatever reason), and RDZV_PEERS:
+    the nodes' addresses by rank, separated by commas (left out where they take more than 100 kB).
 
     When a member is lost or leaves, a new one waits, or one asks for the next round because its CMD failed, CMD is
     stopped (SIGTERM to its process group, SIGKILL after the grace period), the nodes meet again, and CMD is started

@@ -155,8 +155,8 @@ def test_a_failed_command_is_restarted_with_the_others(node: Start, tmp_path: Pa
 
 def test_a_command_that_keeps_failing_uses_up_its_restarts(node: Start) -> None:
     """--max-restarts 2: three runs in all, then the node leaves with the command's status."""
-    each = node("1", "sh", "-c", "echo run; exit 4", flags=("--max-restarts", "2"))
-    assert each.ends() == (4, "run\nrun\nrun\n")
+    each = node("1", "sh", "-c", "echo run $RDZV_RESTART_COUNT; exit 4", flags=("--max-restarts", "2"))
+    assert each.ends() == (4, "run 0\nrun 1\nrun 2\n")
 
 
 def test_a_late_node_is_let_in(node: Start) -> None:

@@ -69,6 +69,7 @@ class Agent:
         self._worker: Worker | None = None
         self._grace_ends: float | None = None
         self._over = threading.Event()
+        self._restarts = 0
         self._who = (handler.get_run_id(), handler.settings.node_id)
 
     def run(self, announcement: str) -> int:
@@ -168,7 +169,9 @@ class Agent:
         return change is not None
 
     def _start(self, met: Met) -> None:
-        worker = Worker(self._command, met.environment, self._handler.lease_ends_at() + self._grace_period)
+        environment = {**met.environment, "RDZV_RESTART_COUNT": str(self._restarts)}
+        self._restarts += 1
+        worker = Worker(self._command, environment, self._handler.lease_ends_at() + self._grace_period)
         self._worker = worker
         began = time.monotonic()
         self._handler.report(CommandStarted(*self._who, met.round, met.rank, worker.group))
