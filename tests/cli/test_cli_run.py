@@ -369,3 +369,17 @@ def test_a_file_for_events_that_can_not_be_written_is_bad_input(node: Start, tmp
     each = node("1", "true", flags=("--events", str(tmp_path / "no" / "such")))
     assert each.ends()[0] == 2
     assert "events can not be written" in each.lines[-1]
+
+
+def test_a_command_that_is_slow_to_stop_is_waited_for(node: Start, tmp_path: Path) -> None:
+    """No round forms beside a command that still cleans up, however quick the other nodes are."""
+    tidy = (
+        f"trap 'sleep 1; touch {tmp_path}/stopped; exit 0' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done"
+    )
+    slow = node("1:2", "sh", "-c", f"test $RDZV_ROUND = 1 || exec sleep 600; {tidy}", fence_delay="30")
+    _until((tmp_path / "ready").exists, "the slow command is ready for the signal")
+    quick = node("1:2", "sh", "-c", f"touch {tmp_path}/began; exec sleep 600", fence_delay="30")
+    quick.says("joined round 2 ")
+    slow.says("joined round 2 ")
+    _until((tmp_path / "began").exists, "the quick command has started")
+    assert (tmp_path / "stopped").stat().st_mtime <= (tmp_path / "began").stat().st_mtime
