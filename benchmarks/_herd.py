@@ -97,7 +97,7 @@ async def member(connection: Connection, key: str, entered: asyncio.Event, busy:
             renew_at += TTL / 3
         elif due == look_at:
             await connection.ask(Members("run-" + key, 0, 8))
-            look_at += TTL * random.uniform(0.3, 0.45)
+            look_at += TTL * random.uniform(0.6, 0.9)
         else:
             await waiting
             waiting = connection.ask(Wait(key, None, TTL))

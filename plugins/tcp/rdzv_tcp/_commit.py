@@ -118,7 +118,7 @@ class Committer:
                 continue
             outcome = self._hub.desk.stores.change(asked.request, asked.displaced)
             submitted.peer.release(submitted.request_id, encode(outcome.answer), submitted.size)
-            self._hub.desk.store_changed(asked.request, outcome)
+            self._hub.desk.store_changed(asked.request, outcome, submitted.peer)
         if failure is None:
             for key in dict.fromkeys(change.key for change in batch.changes):
                 self._hub.changed(key)

@@ -37,10 +37,6 @@ class Desk:
     def serve(self, peer: Peer, request_id: int, request: MemberRequest | StoreRequest) -> None:
         """Answer a request, at once or when its time has come."""
         match request:
-            case Renew(payload=None):
-                # The request that comes most often, and changes nothing that anybody waits for.
-                renewed = self.members.renew(request, self.reaper.now())
-                peer.send(request_id, _DONE if renewed else _ENDED)
             case StoreGet():
                 peer.ask(request_id, StoreQuestion(self.stores, request), request.seconds)
             case WaitMembers():
@@ -52,10 +48,20 @@ class Desk:
             case Claim():
                 self._claim(peer, request.client)
                 peer.send(request_id, _DONE)
-            case Enter() | Renew() | Leave():
+            case Renew():
+                self.renew(peer, request_id, request)
+            case Enter() | Leave():
                 self._change_members(peer, request_id, request)
             case _:
                 self._change_store(peer, request_id, request)
+
+    def renew(self, peer: Peer, request_id: int, request: Renew) -> None:
+        """Answer a renewal: the request that comes most often, and mostly changes nothing that anybody waits for."""
+        run = None if request.payload is None else self.members.run_of(request.member)
+        before = b"" if run is None else self.members.version(run)
+        peer.send(request_id, _DONE if self.members.renew(request, self.reaper.now()) else _ENDED)
+        if run is not None and self.members.version(run) != before:
+            self._hub.changed(("members", run), peer)
 
     def lost(self, peer: Peer) -> None:
         """Note that a connection has ended."""
@@ -64,19 +70,17 @@ class Desk:
             self.members.disconnected(client, self.reaper.now())
             self.reaper.arm()
 
-    def _change_members(self, peer: Peer, request_id: int, request: Enter | Renew | Leave) -> None:
+    def _change_members(self, peer: Peer, request_id: int, request: Enter | Leave) -> None:
         members = self.members
         run = request.run if isinstance(request, Enter) else members.run_of(request.member)
         before = b"" if run is None else members.version(run)
         # The writer's answer goes first: whoever is woken by the write competes with it for this thread.
         peer.send(request_id, encode(self._change(peer, request)))
         if run is not None and members.version(run) != before:
-            self._changed_runs([run])
+            self._hub.changed(("members", run), peer)
 
-    def _change(self, peer: Peer, request: Enter | Renew | Leave) -> Answer:
+    def _change(self, peer: Peer, request: Enter | Leave) -> Answer:
         members, now = self.members, self.reaper.now()
-        if isinstance(request, Renew):
-            return Done() if members.renew(request, now) else Ended()
         if isinstance(request, Leave):
             members.leave(request)
             return Done()
@@ -102,12 +106,12 @@ class Desk:
             return
         outcome = self.stores.change(request)
         peer.send(request_id, encode(outcome.answer))
-        self.store_changed(request, outcome)
+        self.store_changed(request, outcome, peer)
 
-    def store_changed(self, request: Change, outcome: Outcome) -> None:
+    def store_changed(self, request: Change, outcome: Outcome, writer: Peer) -> None:
         """Tell those who wait what a write to a store has done."""
         for key in outcome.set_keys:
-            self._hub.changed((request.run, request.prefix, key))
+            self._hub.changed((request.run, request.prefix, key), writer)
         if outcome.displaced is not None:
             self._hub.changed_below((request.run, outcome.displaced))
 

@@ -11,7 +11,8 @@ from rdzv_tcp._wire import HEADER, WireError
 
 M = TypeVar("M")
 
-_NOTHING = memoryview(b"")
+_HEADER_BYTES = HEADER.size
+_unpack_header = HEADER.unpack_from
 
 
 class FrameReader(Generic[M]):
@@ -21,11 +22,19 @@ class FrameReader(Generic[M]):
     is, without a copy, until `take` gives None or `keep` is called; only then may its owner write over it.
     """
 
-    def __init__(self, decode: Callable[[memoryview], M], limit: int) -> None:
+    __slots__ = ("_buffer", "_decode", "_fed", "_taken", "limit")
+
+    def __init__(self, decode: Callable[[bytes | memoryview], M], limit: int) -> None:
         self.limit = limit
         self._decode = decode
-        self._fed = _NOTHING
+        self._fed: bytes | memoryview = b""
+        self._taken = 0
         self._buffer = bytearray()
+
+    @property
+    def more(self) -> bool:
+        """Say whether anything was fed that was not taken."""
+        return self._taken < len(self._fed) or bool(self._buffer)
 
     def feed(self, data: bytes | memoryview) -> None:
         """Take what was received."""
@@ -37,9 +46,9 @@ class FrameReader(Generic[M]):
 
     def keep(self) -> None:
         """Copy what was fed and is left."""
-        if self._fed:
-            self._buffer += self._fed
-        self._fed = _NOTHING
+        if self._taken < len(self._fed):
+            self._buffer += self._fed[self._taken :]
+        self._fed, self._taken = b"", 0
 
     def take(self) -> tuple[int, M] | None:
         """Give the next request id and message, None until one is whole.
@@ -47,31 +56,41 @@ class FrameReader(Generic[M]):
         Raises `WireError` for a body over the limit, as soon as its header is there, and for one that is no message.
         """
         if self._buffer:
-            # The views are released here: a bytearray that is exported can not be shortened.
-            with memoryview(self._buffer) as whole:
-                found = self._first(whole)
-            if found is not None:
-                del self._buffer[: found[0]]
-        else:
-            found = self._first(self._fed)
-            if found is None:
-                self.keep()
-            else:
-                self._fed = self._fed[found[0] :]
-        return None if found is None else found[1:]
-
-    def _first(self, data: memoryview) -> tuple[int, int, M] | None:
-        """Give where the first frame ends, its id and its message."""
-        if len(data) < HEADER.size:
+            return self._take_kept()
+        header = self._header(self._fed, self._taken)
+        if header is None:
+            self.keep()
             return None
-        length, request_id = HEADER.unpack_from(data)
+        request_id, start, end = header
+        message = self._message(self._fed[start:end])
+        self._taken = end
+        return request_id, message
+
+    def _take_kept(self) -> tuple[int, M] | None:
+        # The views are released here: a bytearray that is exported can not be shortened.
+        with memoryview(self._buffer) as whole:
+            header = self._header(whole, 0)
+            if header is None:
+                return None
+            request_id, start, end = header
+            with whole[start:end] as body:
+                message = self._message(body)
+        del self._buffer[:end]
+        return request_id, message
+
+    def _header(self, data: bytes | memoryview, at: int) -> tuple[int, int, int] | None:
+        """Give the id of the frame at `at`, and where its body begins and ends; None if it is not all there."""
+        start = at + _HEADER_BYTES
+        if len(data) < start:
+            return None
+        length, request_id = _unpack_header(data, at)
         if length > self.limit:
             raise WireError(f"a frame of {length} bytes was announced, at most {self.limit} are accepted")
-        end = HEADER.size + length
-        if len(data) < end:
-            return None
+        end = start + length
+        return None if len(data) < end else (request_id, start, end)
+
+    def _message(self, body: bytes | memoryview) -> M:
         try:
-            with data[HEADER.size : end] as body:
-                return end, request_id, self._decode(body)
+            return self._decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise WireError(f"a frame of {length} bytes holds no known message: {error}") from error
+            raise WireError(f"a frame of {len(body)} bytes holds no known message: {error}") from error

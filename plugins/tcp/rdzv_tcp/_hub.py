@@ -6,23 +6,25 @@ import os
 import socket
 import time
 from collections.abc import Hashable
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rdzv_tcp._alarms import Alarms
 from rdzv_tcp._commit import Committer
+from rdzv_tcp._crowd import Crowd
 from rdzv_tcp._desk import Desk
 from rdzv_tcp._journal import Journal
 from rdzv_tcp._lobby import Lobby
 from rdzv_tcp._questions import Question
+from rdzv_tcp._refusals import Refusals
 from rdzv_tcp._server_messages import Healthy
 from rdzv_tcp._settings import Settings, connection_limits
 from rdzv_tcp._table import Table
 from rdzv_tcp._wire import PROTOCOL, Welcome, encode
 
 if TYPE_CHECKING:
-    import asyncio
-
     from rdzv_tcp._peer import Peer
 
 RECEIVE_BYTES = 256 * 1024
@@ -31,7 +33,7 @@ RECEIVE_BYTES = 256 * 1024
 class Waiting:
     """One request that waits for a topic to change."""
 
-    __slots__ = ("peer", "question", "request_id", "size", "timer", "topic")
+    __slots__ = ("alarm", "peer", "question", "request_id", "size", "topic")
 
     def __init__(self, peer: Peer, request_id: int, question: Question, topic: Hashable) -> None:
         self.peer = peer
@@ -39,7 +41,14 @@ class Waiting:
         self.question = question
         self.topic = topic
         self.size = question.size
-        self.timer: asyncio.TimerHandle | None = None
+        self.alarm: set[Waiting] | None = None
+        """Those among whom it is until it has waited long enough."""
+
+    def stop_alarm(self) -> None:
+        """Let it wait no longer for its time to be over."""
+        if self.alarm is not None:
+            self.alarm.discard(self)
+            self.alarm = None
 
 
 class Hub:
@@ -57,6 +66,9 @@ class Hub:
         # One buffer serves all connections: the loop hands what was received on before it receives again.
         self.scratch = memoryview(bytearray(RECEIVE_BYTES))
         self.desk = Desk(self)
+        self.alarms = Alarms()
+        self.crowd = Crowd(self.scratch)
+        self.refusals = Refusals()
         self._waiting: dict[Hashable, set[Waiting]] = {}
 
     def welcome(self, proof: bytes) -> Welcome:
@@ -71,7 +83,7 @@ class Hub:
             uptime=time.monotonic() - self.started,
             connections=len(self.peers),
             registers=len(self.table),
-            version=version("rdzv-tcp"),
+            version=_version(),
             data_dir="" if self.journal is None else str(self.journal.directory),
             runs=self.desk.members.runs,
             members=len(self.desk.members),
@@ -87,20 +99,25 @@ class Hub:
 
     def forget(self, waiting: Waiting) -> None:
         """Wait no more."""
-        if waiting.timer is not None:
-            waiting.timer.cancel()
+        waiting.stop_alarm()
         there = self._waiting.get(waiting.topic)
         if there is not None:
             there.discard(waiting)
             if not there:
                 del self._waiting[waiting.topic]
 
-    def changed(self, topic: Hashable) -> None:
-        """Answer everybody who waits for `topic`; what many are told is encoded once for all of them."""
+    def changed(self, topic: Hashable, writer: Peer | None = None) -> None:
+        """Answer everybody who waits for `topic`; what many are told is encoded once for all of them.
+
+        What `writer` has been answered is on its way before.
+        """
         there = self._waiting.pop(topic, None)
         if there is None:
             return
+        if writer is not None:
+            writer.flush()
         bodies: dict[Hashable, bytes] = {}
+        woken: dict[Peer, list[tuple[Waiting, bytes]]] = {}
         for waiting in there:
             next_topic = waiting.question.topic()
             if next_topic is not None:
@@ -110,12 +127,22 @@ class Hub:
             body = bodies.get(waiting.question.likeness)
             if body is None:
                 body = bodies[waiting.question.likeness] = encode(waiting.question.answer())
-            waiting.peer.wake(waiting, body)
+            woken.setdefault(waiting.peer, []).append((waiting, body))
+        for peer, answers in woken.items():
+            peer.wake(answers)
 
     def changed_below(self, prefix: tuple[str, ...]) -> None:
         """The same for all topics that begin with `prefix`; it looks at every topic."""
         for topic in [one for one in self._waiting if isinstance(one, tuple) and one[: len(prefix)] == prefix]:
             self.changed(topic)
+
+
+@cache
+def _version() -> str:
+    try:
+        return version("rdzv-tcp")
+    except PackageNotFoundError:  # run from a source tree
+        return "not installed"
 
 
 def _resident() -> int:

@@ -11,6 +11,7 @@ from typing import cast
 from rdzv_tcp._frames import FrameReader
 from rdzv_tcp._greeting import Denied, Greeting
 from rdzv_tcp._hub import Hub, Waiting
+from rdzv_tcp._member_messages import Renew
 from rdzv_tcp._questions import Question, RegisterQuestion
 from rdzv_tcp._server_messages import Health, Proof
 from rdzv_tcp._tls import is_tls
@@ -42,7 +43,8 @@ MAX_WAIT_BYTES = 16 * 1024 * 1024
 MAX_WAIT_SECONDS = 3600.0
 MAX_UNCOMMITTED_BYTES = 1024 * 1024
 
-_log = logging.getLogger("rdzv_tcp")
+TOGETHER_BYTES = 64 * 1024
+"""Answers that are ready together are sent together up to about this many bytes."""
 
 
 class Peer(asyncio.BufferedProtocol):
@@ -52,16 +54,37 @@ class Peer(asyncio.BufferedProtocol):
     that does not take its answers is not read from), and 16,384 waits, which hold 16 MiB at most.
     """
 
+    # There are thousands of these: the less of each a request looks at, the better for the processor's caches.
+    __slots__ = (
+        "_due",
+        "_greeted",
+        "_greeting",
+        "_hello_timer",
+        "_hub",
+        "_paused",
+        "_reader",
+        "_silent",
+        "_together",
+        "_uncommitted",
+        "_waiting",
+        "_waiting_bytes",
+        "heard",
+        "transport",
+    )
+
     transport: asyncio.Transport
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._reader: FrameReader[Request] = FrameReader(decode_request, MAX_HELLO_BYTES)
         self._greeting = Greeting(hub.settings.secret, hub.welcome)
+        self.heard = 0
+        """How often something was received."""
         self._silent = True
         self._greeted = False
         self._uncommitted = 0
         self._paused = False
+        self._together: bytearray | None = None
         self._waiting: set[Waiting] = set()
         self._waiting_bytes = 0
         self._due: deque[Waiting] = deque()
@@ -78,6 +101,7 @@ class Peer(asyncio.BufferedProtocol):
     def connection_lost(self, _: Exception | None) -> None:
         self._hub.peers.discard(self)
         self._hub.lobby.left(self)
+        self._hub.crowd.leave(self)
         self._hello_timer.cancel()
         self._hub.desk.lost(self)
         for waiting in self._waiting:
@@ -85,10 +109,16 @@ class Peer(asyncio.BufferedProtocol):
         self._waiting.clear()
         self._due.clear()
 
+    @property
+    def descriptor(self) -> int:
+        """The descriptor of its socket."""
+        return int(self.transport.get_extra_info("socket").fileno())
+
     def get_buffer(self, _: int) -> memoryview:
         return self._hub.scratch
 
     def buffer_updated(self, nbytes: int) -> None:
+        self.heard += 1
         if self._silent:
             self._silent = False
             if is_tls(self._hub.scratch[:nbytes]):
@@ -96,12 +126,17 @@ class Peer(asyncio.BufferedProtocol):
                     Denied("this server speaks plain text, and the client TLS: give the server tls_cert and tls_key")
                 )
                 return
+        if self.transport.is_closing():
+            return
         self._reader.feed(self._hub.scratch[:nbytes])
-        self._serve()
+        if self.blocked:
+            self._reader.keep()
+        else:
+            self._serve()
 
     def pause_writing(self) -> None:
         self._paused = True
-        self.transport.pause_reading()
+        self._stop_reading()
 
     def resume_writing(self) -> None:
         self._paused = False
@@ -111,18 +146,23 @@ class Peer(asyncio.BufferedProtocol):
         """Note that a write of `size` bytes waits for the disk: not too many may."""
         self._uncommitted += size
         if self._uncommitted > MAX_UNCOMMITTED_BYTES:
-            self.transport.pause_reading()
+            self._stop_reading()
+
+    def _stop_reading(self) -> None:
+        self._hub.crowd.rouse(self)
+        self.transport.pause_reading()
 
     def release(self, request_id: int, body: bytes, size: int) -> None:
         """Answer a write that waited for the disk."""
         held_up = self._uncommitted > MAX_UNCOMMITTED_BYTES
         self._uncommitted -= size
         self.send(request_id, body)
-        if held_up and not self._blocked and not self.transport.is_closing():
+        if held_up and not self.blocked and not self.transport.is_closing():
             self._go_on()
 
     @property
-    def _blocked(self) -> bool:
+    def blocked(self) -> bool:
+        """Whether nothing is to be read from it for now."""
         return self._paused or self._uncommitted > MAX_UNCOMMITTED_BYTES
 
     def _go_on(self) -> None:
@@ -130,33 +170,46 @@ class Peer(asyncio.BufferedProtocol):
             waiting = self._due.popleft()
             self._waiting_bytes -= waiting.size
             self.send(waiting.request_id, encode(waiting.question.answer()))
-        if not self._blocked:
+        if not self.blocked and not self.transport.is_closing():
             self._serve()
-        if not self._blocked:
+        if not self.blocked:
             self.transport.resume_reading()
 
-    def wake(self, waiting: Waiting, body: bytes) -> None:
-        """Answer a wait whose key has changed; a client that is behind gets the state of when it has caught up."""
-        if waiting.timer is not None:
-            waiting.timer.cancel()
-        self._waiting.discard(waiting)
-        if self._paused:
-            self._due.append(waiting)
-        else:
-            self._waiting_bytes -= waiting.size
-            self.send(waiting.request_id, body)
+    def wake(self, answers: list[tuple[Waiting, bytes]]) -> None:
+        """Answer waits whose topic has changed; a client that is behind gets the state of when it has caught up."""
+        alone = len(answers) == 1 or not self._gather()
+        for waiting, body in answers:
+            waiting.stop_alarm()
+            self._waiting.discard(waiting)
+            if self._paused:
+                self._due.append(waiting)
+            else:
+                self._waiting_bytes -= waiting.size
+                self.send(waiting.request_id, body)
+        if not alone:
+            self._send_gathered()
 
     def _serve(self) -> None:
+        """Answer what has arrived; not to be called while blocked."""
+        gathering = False
         try:
-            while not self._blocked and not self.transport.is_closing() and (taken := self._reader.take()) is not None:
+            while (taken := self._reader.take()) is not None:
+                if not gathering and self._reader.more:
+                    gathering = self._gather()
                 self._handle(*taken)
+                if self.blocked or self.transport.is_closing() or not self._reader.more:
+                    break
             self._reader.keep()
         except WireError as error:
             self._refuse(error)
+        if gathering:
+            self._send_gathered()
 
     def _handle(self, request_id: int, request: Request) -> None:
         if not self._greeted:
             self._greet(request_id, request)
+        elif isinstance(request, Renew):
+            self._hub.desk.renew(self, request_id, request)
         elif isinstance(request, Get):
             self.answer(request_id, self._hub.table.look(request.key))
         elif isinstance(request, Wait):
@@ -183,7 +236,7 @@ class Peer(asyncio.BufferedProtocol):
         # The writer's answer goes first: whoever is woken by the write competes with it for this thread.
         self.send(request_id, encode(answer))
         if table.token(request.key) != before:
-            self._hub.changed(request.key)
+            self._hub.changed(request.key, self)
 
     def _greet(self, request_id: int, request: Request) -> None:
         answer = self._greeting.take(request)
@@ -192,6 +245,8 @@ class Peer(asyncio.BufferedProtocol):
             self._greeted = True
             self._reader.limit = MAX_FRAME_BYTES
             self._hello_timer.cancel()
+            if self._hub.settings.tls is None:
+                self._hub.crowd.join(self)
         self.send(request_id, encode(answer))
 
     def ask(self, request_id: int, question: Question, seconds: float) -> None:
@@ -208,11 +263,12 @@ class Peer(asyncio.BufferedProtocol):
             if self._waiting_bytes + waiting.size > MAX_WAIT_BYTES:
                 raise WireError(f"waits for more than {MAX_WAIT_BYTES} bytes of keys on one connection")
             self._waiting_bytes += waiting.size
-            waiting.timer = asyncio.get_running_loop().call_later(min(seconds, MAX_WAIT_SECONDS), self._expire, waiting)
+            self._hub.alarms.set(waiting, min(seconds, MAX_WAIT_SECONDS))
             self._waiting.add(waiting)
             self._hub.wait(waiting)
 
-    def _expire(self, waiting: Waiting) -> None:
+    def expire(self, waiting: Waiting) -> None:
+        """Answer a wait whose time is over."""
         self._waiting.discard(waiting)
         self._waiting_bytes -= waiting.size
         self._hub.forget(waiting)
@@ -220,18 +276,47 @@ class Peer(asyncio.BufferedProtocol):
 
     def send(self, request_id: int, body: bytes) -> None:
         """Send an answer, unless the connection is about to end."""
-        if not self.transport.is_closing():
-            self.transport.write(frame(request_id, body))
+        self._write(frame(request_id, body))
 
     def answer(self, request_id: int, answer: Answer) -> None:
         """The same for an answer that is for this client alone."""
+        self._write(framed(request_id, answer))
+
+    def flush(self) -> None:
+        """Send what was to be sent together so far."""
+        if self._together:
+            together, self._together = self._together, bytearray()
+            self._transmit(together)
+
+    def _gather(self) -> bool:
+        """Send what comes together, until `_send_gathered`; False if that is being done already."""
+        if self._together is not None:
+            return False
+        self._together = bytearray()
+        return True
+
+    def _send_gathered(self) -> None:
+        self.flush()
+        self._together = None
+
+    def _write(self, data: bytes | bytearray) -> None:
+        if self._together is None:
+            self._transmit(data)
+        elif len(self._together) + len(data) <= TOGETHER_BYTES:
+            self._together += data
+        else:
+            self.flush()
+            self._transmit(data)
+
+    def _transmit(self, data: bytes | bytearray) -> None:
         if not self.transport.is_closing():
-            self.transport.write(framed(request_id, answer))
+            self.transport.write(data)
 
     def _refuse(self, reason: WireError) -> None:
         level = logging.WARNING if isinstance(reason, Denied) else logging.INFO
-        _log.log(level, "rdzv tcp server: refused %s: %s", self.transport.get_extra_info("peername"), reason)
+        self._hub.refusals.note(self.transport.get_extra_info("peername"), str(reason), level)
         self.send(0, encode(Refused(PROTOCOL, str(reason))))
+        self.flush()
         self.transport.close()
         # A peer that does not even take the refusal is not waited for.
         asyncio.get_running_loop().call_later(HELLO_SECONDS, self.transport.abort)

@@ -97,6 +97,8 @@ class TcpServer:
         for server in servers:
             server.close()
         await self._disconnect_all()
+        self._hub.refusals.sum_up()
+        self._hub.crowd.close()
         if self._hub.committer is not None:
             await self._hub.committer.close()
 
@@ -133,6 +135,7 @@ class TcpServer:
             if descriptor >= 0:
                 os.dup2(nowhere, descriptor, inheritable=False)
         os.close(nowhere)
+        self._hub.crowd.close()
         if self._hub.journal is not None:
             self._hub.journal.close()  # the lock is the parent's: closing a copy does not give it up
         self._thread, self._stop_lock = None, threading.Lock()

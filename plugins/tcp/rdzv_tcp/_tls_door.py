@@ -14,8 +14,6 @@ from rdzv_tcp._wire import PROTOCOL, Refused, encode, frame
 
 PLAIN_TEXT = "this server speaks TLS, and the client plain text: give the client tls_ca"
 
-_log = logging.getLogger("rdzv_tcp")
-
 
 class TlsDoor(asyncio.Transport, asyncio.BufferedProtocol):
     """Serves one client over TLS. The peer's time for its hello includes the handshake.
@@ -82,7 +80,7 @@ class TlsDoor(asyncio.Transport, asyncio.BufferedProtocol):
             self._peer.buffer_updated(len(piece))
 
     def _refuse(self, reason: str, last_words: bytes) -> None:
-        _log.warning("rdzv tcp server: refused %s: %s", self.get_extra_info("peername"), reason)
+        self._hub.refusals.note(self.get_extra_info("peername"), reason, logging.WARNING)
         self._refused = True
         # Only the sending side is closed: what the client has sent meanwhile would make the system reset the
         # connection, and the client could lose what it is told. The peer's hello timer ends what it does not.
