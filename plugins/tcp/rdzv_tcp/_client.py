@@ -105,6 +105,13 @@ class Client:
             failure.__cause__ = error.__cause__ or error
             call.end(None, failure)
 
+    def attend(self) -> None:
+        """Mind the connection from now on: this process has members, who end soon without one."""
+        connection = self._connection
+        if connection is not None:
+            connection.ended = self._connect_again
+            connection.attend()
+
     def close(self) -> None:
         """End the connection; a later call would open another."""
         self._rescue.stop()
@@ -158,7 +165,13 @@ class Client:
             except BaseException as error:
                 connection.break_off(Lost(str(error)))
                 raise
+            connection.ended = self._connect_again
+            connection.attend()
         return connection
+
+    def _connect_again(self) -> None:
+        if self.users:
+            self._rescue.call_back()
 
     def _say(self, error: Exception, seconds: float) -> str:
         who, server = f"tcp backend at '{self.endpoint}'", self._last_server

@@ -12,7 +12,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, cast
 
 from rdzv_tcp._frames import FrameReader
@@ -89,6 +89,8 @@ class Connection:
         self._last_id = 0
         self._reader: Call | None = None
         self._attended = False
+        self.ended: Callable[[], None] = _nobody_minds
+        """Called when a connection that is attended has ended."""
         self._broken: Exception | None = None
         self._inside = 0
         self._open = True
@@ -145,15 +147,20 @@ class Connection:
             self._last_id = call.request_id = self._last_id % 0xFFFFFFFF + 1
             self._calls[call.request_id] = call
             call.connection, call.received = self, self._received
-            if not self._attended:
-                self._attended = True
-                self._inside += 1
-                threading.Thread(target=self._attend, name="rdzv tcp reader", daemon=True).start()
+        self.attend()
         try:
             self._send(call, framed(call.request_id, request), call.deadline)
         except (Lost, Silent, Aborted, Refusal):
             if self.forget(call):  # else who broke the connection off has told it
                 raise
+
+    def attend(self) -> None:
+        """Have somebody read from now on, so that its end is noticed at once, whether or not there is a call."""
+        with self._lock:
+            if not self._attended and self._broken is None:
+                self._attended = True
+                self._inside += 1
+                threading.Thread(target=self._attend, name="rdzv tcp reader", daemon=True).start()
 
     def forget(self, call: PostedCall) -> bool:
         """Discard the answer to a posted call; False if it has been told of one, or of the connection's end."""
@@ -377,6 +384,7 @@ class Connection:
                 if self._reader is own:
                     self._hand_over()
                 self._close_when_left()
+            self.ended()
 
     def _end_overdue(self) -> None:
         now, silent = time.monotonic(), False
@@ -399,6 +407,10 @@ class Connection:
             if other.event is not None and other.answer is None:
                 other.event.set()
                 break
+
+
+def _nobody_minds() -> None:
+    pass
 
 
 def _tell(posted: Iterable[Call], error: Exception) -> None:

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 
 from rdzv_tcp._member_messages import Ended, Enter, Entered, Leave, Members, Renew, View
 
-GRACE = 0.5
-"""The part of its ttl that a member is given to come back after its connection was lost.
+GRACE_SECONDS = 1.0
+"""How long a member is given to come back after its connection was lost, but half of its ttl at most.
 
-Who renews thrice a ttl, as handlers do, gets round to it once before that is over.
+A client notices a lost connection at once and comes back within milliseconds; whose process was killed does not, and
+the others wait for it no longer than this.
 """
 
 STALL_SECONDS = 1.0
@@ -22,6 +23,11 @@ REMEMBERED_RUNS = 4096
 REMEMBERED_ENDS = 16_384
 PAGE_BYTES = 4 * 1024 * 1024
 _ENTRY_BYTES = 32
+
+
+def grace(ttl: float) -> float:
+    """Give how long a member with this ttl may be without a connection."""
+    return min(GRACE_SECONDS, ttl / 2)
 
 
 class Lease:
@@ -176,7 +182,7 @@ class Memberships:
         if there.connections:
             return
         for lease in there.leases.values():
-            lease.cut = now + GRACE * lease.ttl
+            lease.cut = now + grace(lease.ttl)
             self._queue(lease)
         self._drop_if_unused(client, there)
 
@@ -213,7 +219,7 @@ class Memberships:
                 cut = lease.cut
                 lease.renew(now)
                 if cut < math.inf:
-                    lease.cut = now + GRACE * lease.ttl
+                    lease.cut = now + grace(lease.ttl)
 
     def _queue(self, lease: Lease) -> None:
         # A renewal only makes it end later, and queues nothing: that is found out when the earlier time comes.

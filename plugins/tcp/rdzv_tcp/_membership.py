@@ -31,8 +31,8 @@ class TcpMembership(SupportsMembership):
     """`SupportsMembership` by the server's leases and the server's clock, for a backend with these two attributes.
 
     A refresh is some 40 bytes each way, however many members there are, and one of a run's members is found as fast
-    as any other. Whose connection ends, without `leave`, is given half of its ttl to be connected again; any call of
-    its process at this endpoint is enough. Closing the backend says nothing of its members: while other instances of
+    as any other. Whose connection ends, without `leave`, has a second to be connected again, which its
+    process does by itself and at once. Closing the backend says nothing of its members: while other instances of
     the process use the endpoint they stay for their ttl, and after the last one as after a lost connection.
     """
 
@@ -72,6 +72,7 @@ class TcpMembership(SupportsMembership):
             request = Enter(self._run, member, payload, ttl, identity())
             answer = yield self._session.asking(lambda: request)  # noqa: B023 - read while the loop stands still
             if isinstance(answer, Entered):
+                self._session.attend()
                 return MemberLease(ttl, answer.incarnation.hex(), member.hex())
             # Its first sending took so long to be answered by the second that the membership was over meanwhile.
             assert isinstance(answer, Ended), answer

@@ -11,6 +11,7 @@ from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Refusal, Silen
 from rdzv_tcp._posted import PostedCall
 
 _ATTEMPT_SECONDS = 1.0
+_CALL_BACK_SECONDS = 30.0
 _FIRST_PAUSE = 0.005
 _LONGEST_PAUSE = 0.5
 
@@ -31,11 +32,22 @@ class Rescue:
         self._lock = threading.Lock()
         self._stranded: list[PostedCall] = []
         self._errand: Call | None = None
+        self._wanted_until = 0.0
 
     def take(self, call: PostedCall) -> None:
         """See to it that `call` goes on."""
         with self._lock:
             self._stranded.append(call)
+        self._begin()
+
+    def call_back(self) -> None:
+        """See to it that there is a connection, also if no call needs one."""
+        with self._lock:
+            self._wanted_until = time.monotonic() + _CALL_BACK_SECONDS
+        self._begin()
+
+    def _begin(self) -> None:
+        with self._lock:
             if self._errand is not None:
                 return
             errand = self._errand = Call()
@@ -44,37 +56,40 @@ class Rescue:
     def stop(self) -> None:
         """Give up connecting: the client is closed, and all who waited have been told."""
         with self._lock:
+            self._wanted_until = 0.0
             if self._errand is not None:
                 self._errand.abort()
 
     def _run(self, errand: Call) -> None:
         pause = _FIRST_PAUSE
-        while calls := self._next():
-            deadline = min(min(call.deadline for call in calls), time.monotonic() + _ATTEMPT_SECONDS)
+        while (calls := self._next()) is not None:
+            deadline = min([time.monotonic() + _ATTEMPT_SECONDS, *(call.deadline for call in calls)])
             try:
                 self._connect(errand, deadline)
-            except Aborted as error:
-                self._settle(calls, error, at=float("inf"))
-            except Refusal as error:
+            except (Aborted, Refusal) as error:
                 self._settle(calls, error, at=float("inf"))
             except (Lost, Silent) as error:
                 self._settle(calls, error, at=time.monotonic())
             else:
+                self._wanted_until = 0.0
                 for call in calls:
                     self._post(call)
             if not errand.aborted:
                 time.sleep(pause * random.uniform(0.5, 1.0))  # a server that accepts and hangs up is not to be flooded
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _next(self) -> list[PostedCall]:
+    def _next(self) -> list[PostedCall] | None:
         with self._lock:
             calls, self._stranded = [call for call in self._stranded if not call.ended], []
-            if not calls:
-                self._errand = None
-            return calls
+            if calls or time.monotonic() < self._wanted_until:
+                return calls
+            self._errand = None
+            return None
 
     def _settle(self, calls: list[PostedCall], error: Exception, at: float) -> None:
         """Fail those whose time is over, keep the others."""
+        if not isinstance(error, Lost | Silent):
+            self._wanted_until = 0.0
         over = [call for call in calls if call.deadline <= at]
         with self._lock:
             self._stranded += [call for call in calls if call.deadline > at]

@@ -96,6 +96,10 @@ class Session:
         else:
             call.begin()
 
+    def attend(self) -> None:
+        """Mind the connection, also between calls."""
+        self._client.attend()
+
     def asking(self, make: Callable[[], Request]) -> Ask:
         """Give a request with the time that one has on this session."""
         return Ask(make, self.read_timeout)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from rdzv_tcp import _members
 from rdzv_tcp._member_messages import Ended, Enter, Entered, Leave, Members, Renew, View
-from rdzv_tcp._members import GRACE, Memberships
+from rdzv_tcp._members import Memberships, grace
 
 TTL = 10.0
 IDS = [number.to_bytes(16, "big") for number in range(100)]
@@ -170,8 +170,8 @@ def test_a_lost_connection_ends_leases_after_their_grace(
         table.connected(client)
         enter(member, client=client)
     table.disconnected(CLIENT, 1.0)
-    assert table.end_due(1.0 + GRACE * TTL - 0.01) == set()
-    assert table.end_due(1.0 + GRACE * TTL) == {"r"}
+    assert table.end_due(1.0 + grace(TTL) - 0.01) == set()
+    assert table.end_due(1.0 + grace(TTL)) == {"r"}
     assert seen() == [TWO]
 
 
@@ -228,8 +228,8 @@ def test_who_lost_its_connection_before_a_stall_has_a_fresh_grace(
     enter(ONE)
     table.disconnected(CLIENT, 0.0)
     table.forgive(20.0, 20.0)
-    assert table.end_due(20.0 + GRACE * TTL - 0.01) == set()
-    assert table.end_due(20.0 + GRACE * TTL) == {"r"}
+    assert table.end_due(20.0 + grace(TTL) - 0.01) == set()
+    assert table.end_due(20.0 + grace(TTL)) == {"r"}
 
 
 def test_many_members_are_told_piece_by_piece(
