@@ -88,6 +88,16 @@ def test_who_is_more_than_a_round_takes_stands_by() -> None:
     history.see(_status("working", _member(0, "a"), _member(1, "b"), waiting=("c", "d")), 1.0)
     assert history.frame is not None
     assert [row.state for row in history.frame.rows] == ["working", "working", "waits", "spare"]
+    assert "3 of 2 to 3 nodes and 1 spare" in _drawn(history)
+
+
+def test_a_node_that_comes_back_under_its_name_is_not_said_to_be_lost() -> None:
+    """Its old membership has ended; that it asks with a new one is the news."""
+    history = History()
+    history.see(_status("forming", _member(0, "a", present=False, went="lost"), waiting=("a",)), 1.0)
+    drawn = _drawn(history)
+    assert "lost its lease, and asks again" in drawn
+    assert drawn.count("at-a") == 1
 
 
 def test_the_last_call_counts_down_from_when_it_was_seen() -> None:

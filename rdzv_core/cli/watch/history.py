@@ -54,7 +54,7 @@ class Frame:
         status = self.status
         if status.phase not in ("forming", "last call", "idle"):
             return 0
-        here = sum(row.state in ("asks", "waits", "working", "stopping") for row in self.rows)
+        here = sum(row.state in ("asks", "waits", "returns", "working", "stopping") for row in self.rows)
         return max(0, status.min_nodes - here)
 
 
@@ -115,8 +115,9 @@ def _kept(row: Row, old: dict[tuple[str, int], Row]) -> Row:
 
 def _rows(status: RunStatus, now: float) -> list[Row]:
     seated = {member.node_id for member in status.roster}
+    asking = {waiting.node_id for waiting in status.waiting}
     rows = [
-        Row(member.rank, member.node_id, member.addr, _state(member, status), now, member.node_id == status.leader)
+        Row(member.rank, member.node_id, member.addr, _state(member, status, asking), now, _leads(member, status))
         for member in status.roster
     ]
     room = status.max_nodes - sum(member.present for member in status.roster)
@@ -126,9 +127,13 @@ def _rows(status: RunStatus, now: float) -> list[Row]:
     return rows
 
 
-def _state(member: RosterMember, status: RunStatus) -> str:
+def _leads(member: RosterMember, status: RunStatus) -> bool:
+    return member.node_id == status.leader
+
+
+def _state(member: RosterMember, status: RunStatus, asking: set[str]) -> str:
     if not member.present:
-        return member.went or "gone"
+        return "returns" if member.node_id in asking else member.went or "gone"
     if not member.announced:
         return "asks"
     return "stopping" if status.pending else "working"
@@ -164,10 +169,12 @@ def summary(frame: Frame) -> str:
     status = frame.status
     if not status.exists:
         return f"{status.phase}: nobody has joined yet" if status.phase == "no such run" else status.phase
-    present = sum(row.state not in ("lost", "left", "done", "gone") for row in frame.rows)
+    present = sum(row.state not in ("lost", "left", "done", "gone", "spare") for row in frame.rows)
+    spares = sum(row.state == "spare" for row in frame.rows)
     text = f"{_PHASES[status.phase].format(status.round, status.round + 1)} of epoch {status.epoch}: "
     text += f"{present} of {status.min_nodes}"
     text += f" to {status.max_nodes} nodes" if status.max_nodes != status.min_nodes else " nodes"
+    text += f" and {spares} spare" if spares else ""
     if status.pending:
         text += f"; a new round is due: {status.pending}"
     return text + (f"; {frame.missing} missing" if frame.missing else "")
