@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -52,6 +52,8 @@ class BackendConformance(Suite):
     secure_options: Any = None
     wrong_credentials: Any = None
     wrong_transport: Any = None
+    keys: Callable[[RendezvousParameters], Iterable[str]] | None = None
+    own_store: Any = None
 
     @pytest.fixture
     def subject(self, request: pytest.FixtureRequest, _rdzv_anchor: AnchorHolder) -> Iterator[Subject]:

@@ -8,12 +8,16 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rdzv_conformance.expect import ClauseFailed, shown_error
-from rdzv_conformance.helpers import installed_helpers
+from rdzv_conformance.helpers import installed_helpers, store_of_its_own
+from rdzv_conformance.hygiene import HYGIENE
 from rdzv_conformance.reports._conditions import claims_of
 from rdzv_conformance.reports._latency import measure
 from rdzv_conformance.runner import Anchor, claimed_profiles, run_test, select_tests
@@ -37,13 +41,25 @@ def main() -> None:
 
 
 def _certify(job: dict[str, Any], say: Callable[..., None]) -> None:
+    with ExitStack() as ending:
+        _in_order(job, say, ending)
+
+
+def _in_order(job: dict[str, Any], say: Callable[..., None], ending: ExitStack) -> None:
+    own = ""
+    HYGIENE.live_in(tempfile.gettempdir())
     try:
         preload(tuple(job["preload"]))
         helpers = installed_helpers(job["backend"])
+        endpoint, options = job["endpoint"], job["options"]
+        if endpoint is None:
+            store = ending.enter_context(store_of_its_own(job["backend"], helpers, Path(job["store_dir"])))
+            helpers, options = helpers.and_those_of(store), {**store.options, **options}
+            endpoint, own = store.endpoint, f"{store.endpoint} ({store.what}, started by the suite)"
         target = Target(
             job["backend"],
-            job["endpoint"],
-            job["options"],
+            endpoint,
+            options,
             helpers,
             tuple(job["preload"]),
             job["patience"],
@@ -53,7 +69,7 @@ def _certify(job: dict[str, Any], say: Callable[..., None]) -> None:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - told to the command, which prints it
         # What the backend said itself is plainer than the finding that the watchdog made of it.
         said = error.__cause__ if isinstance(error, ClauseFailed) and error.__cause__ else error
-        expected = isinstance(said, (ValueError, RendezvousError, ClauseFailed))
+        expected = isinstance(said, (ValueError, RendezvousError, ClauseFailed, OSError))
         say("refused", message=str(said) if expected and str(said) else shown_error(said))
         return
     target = anchor.target
@@ -62,9 +78,10 @@ def _certify(job: dict[str, Any], say: Callable[..., None]) -> None:
         tests = [name for name in select_tests(profiles) if name not in job["done"]]
         about = {"module": type(anchor.backend).__module__, "claims": claims_of(anchor.backend)}
         secret = [option.name for option in target.option_table() if option.secret]
-        lent = [str(value) for name, value in (helpers.secure_options or {}).items() if name in secret and value]
+        known = {**options, **(helpers.secure_options or {})}
+        lent = [str(value) for name, value in known.items() if name in secret and value]
         say("pace", pace=target.pace)
-        say("plan", profiles=profiles, tests=tests, secret=secret, lent=lent, **about)
+        say("plan", profiles=profiles, tests=tests, secret=secret, lent=lent, own=own, **about)
         for name in tests:
             say("start", test=name)
             say("done", result=asdict(run_test(target, name)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from rdzv_conformance.linearizability import to_json
 from rdzv_conformance.linearizability.recording import Client
 from rdzv_conformance.processes import decode
 from rdzv_conformance.register import Register
-from rdzv_conformance.residue import Residue
+from rdzv_conformance.residue import SETTLE, Residue
 from rdzv_conformance.subject import Subject
 from rdzv_conformance.target import Target, preload
 from rdzv_conformance.writing import Writings, write_once
@@ -39,7 +40,7 @@ def main() -> None:
     job = json.loads(sys.stdin.readline())
     arguments = {name: decode(value) for name, value in job["arguments"].items()}
     preload(tuple(job["preload"]))
-    target = Target(job["backend"], job["endpoint"], job["options"], patience=job["patience"])
+    target = Target(job["backend"], job["endpoint"], job["options"], patience=job["patience"], pace=job["pace"])
     subject = Subject(target)
     subject.run_id = job["run_id"]
     try:
@@ -80,7 +81,7 @@ def fork(subject: Subject, say: Say) -> None:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _in_child(register, writing)
+        _in_child(register, writing, subject.paced(FORK_LIMIT))
     os.close(writing)
     with os.fdopen(reading) as pipe:
         child_said = pipe.read()
@@ -90,9 +91,9 @@ def fork(subject: Subject, say: Say) -> None:
     say("done", child=child_said, status=status, lost=found is None, changed=found is None or found.token != token)
 
 
-def _in_child(register: Register, writing: int) -> None:
+def _in_child(register: Register, writing: int, limit: float) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(FORK_LIMIT)  # the watchdog: it needs no thread, and a fork has only this one
+    signal.alarm(math.ceil(limit))  # the watchdog: it needs no thread, and a fork has only this one
     try:
         found = register.backend.get_state()
         if found is not None:
@@ -117,7 +118,7 @@ def leave_nothing(subject: Subject, say: Say, instances: int) -> None:
     say("ready")
     sys.stdin.readline()
     _use_and_close(subject, instances)
-    say("done", left=before.left_over())
+    say("done", left=before.left_over(subject.paced(SETTLE)))
 
 
 def _use_and_close(subject: Subject, instances: int) -> None:

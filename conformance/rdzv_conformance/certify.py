@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import IO, Any
 
 from rdzv_conformance.clauses import clauses_of
@@ -19,6 +23,9 @@ from rdzv_conformance.results import Latency, Report, TestResult
 from rdzv_conformance.subject import TEST_LIMIT
 from rdzv_conformance.suite import Suite
 
+LOOK_EVERY = 1.0
+READER_LIMIT = 5.0
+LAST_WORDS = 50
 SILENCE_LIMIT = TEST_LIMIT + 60.0
 """A process that says nothing for so long, times its pace, hangs where its own watchdog does not reach it."""
 
@@ -37,12 +44,18 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+                "TMPDIR": job["temp_dir"],
+            },
             text=True,
+            errors="replace",
+            start_new_session=True,  # a group that can be ended as a whole, with all that a backend started
         )
         assert self._process.stdin is not None
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._said: list[str] = []
+        self._said: deque[str] = deque(maxlen=LAST_WORDS)
         self._readers = [
             _follow(self._process.stdout, self._events.put, lambda: self._events.put("")),
             _follow(self._process.stderr, self._said.append, lambda: None),
@@ -52,18 +65,27 @@ class _Child:
 
     def next_event(self) -> dict[str, Any] | None:
         """Give what the process says next; None once it has ended, or hangs beyond help."""
-        try:
-            line = self._events.get(timeout=SILENCE_LIMIT * self._pace)
-        except queue.Empty:
-            return None
+        line = self._next_line()
         event: dict[str, Any] | None = json.loads(line) if line else None
         if event is not None and event["kind"] == "pace":
             self._pace = event["pace"]
             return self.next_event()
         return event
 
+    def _next_line(self) -> str:
+        """Give the next line, nothing at the end: of the process, not of the pipe, which its children may hold open."""
+        ends = time.monotonic() + SILENCE_LIMIT * self._pace
+        while time.monotonic() < ends:
+            ended = self._process.poll() is not None
+            try:
+                return self._events.get(timeout=0.1 if ended else LOOK_EVERY)
+            except queue.Empty:
+                if ended:
+                    break
+        return ""
+
     def stop(self) -> str:
-        """End the process and say how it ended."""
+        """End the process, and everything that it started, and say how it ended."""
         hung = self._process.poll() is None and self._events.empty()
         try:
             self._process.wait(1)
@@ -71,18 +93,20 @@ class _Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
         code = self._process.wait()
-        for reader in self._readers:
-            reader.join()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            assert stream is not None
-            stream.close()
+        end_group(self._process.pid)
+        assert self._process.stdin is not None
+        close_quietly(self._process.stdin)
+        for reader, stream in zip(self._readers, (self._process.stdout, self._process.stderr), strict=True):
+            reader.join(READER_LIMIT)
+            if not reader.is_alive():  # else somebody who has left the group holds the pipe: closing it would wait
+                close_quietly(stream)
         last = next((line.strip() for line in reversed(self._said) if line.strip()), "")
         return f"{'it hung' if hung else f'status {code}'}{f', {last}' if last else ''}"
 
 
 def certify(
     backend: str,
-    endpoint: str,
+    endpoint: str | None,
     options: Mapping[str, str],
     profiles: tuple[str, ...] = (),
     watcher: Watcher | None = None,
@@ -92,8 +116,9 @@ def certify(
 ) -> Report:
     """Run the suite; without `profiles`, all that the backend claims. Raises `CouldNotRunError`.
 
-    A test whose process died or hung is a failure of its clauses, and the suite goes on after it. The same `seed` makes
-    the suite draw the same random numbers. No secret among the options is in the report.
+    Where `endpoint` is None the suite starts a store of its own. A test whose process died or hung is a failure of its
+    clauses, and the suite goes on after it. The same `seed` makes the suite draw the same random numbers. No secret
+    among the options is in the report.
     """
     began = time.monotonic()
     job = {
@@ -105,9 +130,15 @@ def certify(
         "seed": seed,
     }
     findings = Findings(backend, endpoint, dict(options), seed=seed, asked=profiles, profiles=profiles)
-    while not _run_once(job, findings, watcher or Watcher()):
-        pass
+    with tempfile.TemporaryDirectory(prefix="rdzv-certify-", ignore_cleanup_errors=True) as directory:
+        while not _run_once({**job, **_places(Path(directory))}, findings, watcher or Watcher()):
+            pass
     return assemble(findings, time.monotonic() - began)
+
+
+def _places(directory: Path) -> dict[str, str]:
+    """Make directories for one process: for its temp files, which are counted, and for a store of the suite's own."""
+    return {f"{name}_dir": tempfile.mkdtemp(prefix=f"{name}-", dir=directory) for name in ("temp", "store")}
 
 
 def _run_once(job: Mapping[str, Any], findings: Findings, watcher: Watcher) -> bool:
@@ -171,6 +202,23 @@ class _Listener:
     def _measured(self, event: Mapping[str, Any]) -> None:
         samples = ({**each, "samples_ms": tuple(each["samples_ms"])} for each in event["latency"])
         self._findings.latency = tuple(Latency(**each) for each in samples)
+
+
+def end_group(group: int) -> None:
+    """End every process of a group that this process started."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):  # the latter is what macOS says of a group of the dead
+        pass
+
+
+def close_quietly(stream: IO[str] | None) -> None:
+    """Close a pipe, whatever was not written to it yet."""
+    assert stream is not None
+    try:
+        stream.close()
+    except OSError:
+        pass
 
 
 def _follow(stream: IO[str] | None, take: Callable[[str], object], end: Callable[[], object]) -> threading.Thread:

@@ -12,6 +12,8 @@ from functools import cache, wraps
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from rdzv_conformance.hygiene import HYGIENE
+
 if TYPE_CHECKING:
     from rdzv_conformance.subject import Subject
 
@@ -58,7 +60,7 @@ def catalogue() -> dict[str, Clause]:
 
 
 def clause(*ids: str) -> Callable[[Test], Test]:
-    """Mark a test method as one for the clauses `ids`, whose outcome is theirs, and run it under the watchdog.
+    """Mark a test method as one for the clauses `ids`, whose outcome is theirs; the watchdog and `HYGIENE` are with it.
 
     `ValueError` for an id that is not in the catalogue.
     """
@@ -69,7 +71,7 @@ def clause(*ids: str) -> Callable[[Test], Test]:
     def attach(test: Test) -> Test:
         @wraps(test)
         def guarded(self: Any, subject: Subject) -> None:
-            subject.run(lambda: test(self, subject))
+            HYGIENE.count(test.__name__, subject, lambda each: each.run(lambda: test(self, each)))
 
         guarded.rdzv_clauses = ids  # type: ignore[attr-defined]
         return guarded

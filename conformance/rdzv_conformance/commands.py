@@ -13,6 +13,7 @@ import click
 from rdzv_conformance.certify import CouldNotRunError
 from rdzv_conformance.certify import certify as run_suite
 from rdzv_conformance.clauses import PROFILES
+from rdzv_conformance.helpers import installed_helpers
 from rdzv_conformance.live import watching
 from rdzv_conformance.printing import show_matrix, show_report
 from rdzv_conformance.reports import UnreadableReportError, read_report, verify, write_matrix, write_report
@@ -36,7 +37,8 @@ class _Job:
     """One backend to certify."""
 
     name: str
-    endpoint: str
+    endpoint: str | None
+    """None: the suite starts one of its own."""
     options: dict[str, str]
     profiles: tuple[str, ...]
 
@@ -114,6 +116,8 @@ def certify(
     """Test a backend, or several, against every clause of the contract.
 
     One backend: NAME --endpoint E. Several: NAME=ENDPOINT for each; a comparison of them is printed at the end.
+    Without an endpoint the suite starts a store of its own, where the backend lends it one: that is stopped, killed,
+    and started again, as is done to no store that others may use.
 
     The exit status is 0 if it is certified, 1 if it is not, 2 if the suite could not run: no such backend, no store at
     the endpoint, a bad option. Every run that the suite makes has an id of its own; it changes no other.
@@ -139,15 +143,15 @@ def _jobs(
     if not backends:
         raise click.UsageError("which backend? Give NAME --endpoint E, or NAME=ENDPOINT…", ctx)
     if len(backends) == 1 and "=" not in backends[0]:
-        if endpoint is None:
+        if endpoint is None and not _starts_a_store(backends[0]):
             raise click.UsageError(f"where is the store of {backends[0]!r}? Give its --endpoint E", ctx)
         return [_Job(backends[0], endpoint, options, profiles)]
     if endpoint is not None:
         raise click.UsageError("--endpoint is for one NAME: with several give each as NAME=ENDPOINT", ctx)
-    without = [text for text in backends if "=" not in text]
+    without = [text for text in backends if "=" not in text and not _starts_a_store(text)]
     if without:
         raise click.UsageError(f"where is the store of {without[0]!r}? Give it as {without[0]}=ENDPOINT", ctx)
-    pairs = [(text.partition("=")[0], text.partition("=")[2]) for text in backends]
+    pairs = [(text.partition("=")[0], text.partition("=")[2] if "=" in text else None) for text in backends]
     if len(pairs) == 1:
         return [_Job(*pairs[0], options, profiles)]
     names = {name for name, _ in pairs}
@@ -160,6 +164,14 @@ def _jobs(
         _Job(name, there, {k.partition(".")[2]: v for k, v in options.items() if k.partition(".")[0] == name}, profiles)
         for name, there in pairs
     ]
+
+
+def _starts_a_store(backend: str) -> bool:
+    """Say whether a backend lends the suite a store; what is wrong with its helpers the suite's process tells."""
+    try:
+        return installed_helpers(backend).own_store is not None
+    except Exception:  # noqa: BLE001 - an import of somebody else's
+        return True
 
 
 def _run(job: _Job, seed: int, repeat: int) -> Report:

@@ -53,6 +53,16 @@ class Calls:
                     return f"{call.what} has not returned after {call.limit:.0f} s"
         return None
 
+    def under_way(self) -> bool:
+        """Say whether a call has not returned."""
+        with self._lock:
+            return bool(self._under_way)
+
+    def forget_errors(self) -> None:
+        """Let go of the errors: they hold the frames that they went through."""
+        with self._lock:
+            self._raised = []
+
     def raiser_of(self, error: BaseException) -> str | None:
         """Name the call that raised `error`, None if no call did."""
         with self._lock:

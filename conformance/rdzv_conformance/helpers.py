@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import importlib_metadata
 
 from rdzv_conformance.target import Helpers
+from rdzv_conformance.workshop import Workshop
 from rdzv_core import RendezvousParameters
 from rdzv_core.memory import MemoryBackend
 from rdzv_core.registry import normalize
@@ -24,12 +27,21 @@ def installed_helpers(backend: str) -> Helpers:
     for point in importlib_metadata.entry_points(group=GROUP):
         if normalize(point.name) == wanted:
             return helpers_of(point.load())
-    return Helpers(corrupt=corrupt_memory, lose_members=lose_members_of_memory) if wanted == "memory" else Helpers()
+    return MEMORY if wanted == "memory" else Helpers()
 
 
 def helpers_of(lender: Any) -> Helpers:
     """Read the attributes of `Helpers` from any object; those that it has not are None."""
-    return Helpers(**{field.name: getattr(lender, field.name, None) for field in fields(Helpers)})
+    return Helpers().and_those_of(lender)
+
+
+@contextmanager
+def store_of_its_own(backend: str, helpers: Helpers, directory: Path) -> Iterator[Any]:
+    """Start the store that a backend lends to the suite, in an empty directory; `ValueError` if it lends none."""
+    if helpers.own_store is None:
+        raise ValueError(f"where is the store of {backend!r}? Give its --endpoint E: the backend starts none itself")
+    with helpers.own_store(Workshop(directory)) as store:
+        yield store
 
 
 def corrupt_memory(params: RendezvousParameters) -> None:
@@ -42,3 +54,12 @@ def corrupt_memory(params: RendezvousParameters) -> None:
 def lose_members_of_memory(params: RendezvousParameters) -> None:
     """Let the reference backend forget who is there, in every run of its endpoint."""
     MemoryBackend(params).hub.lose_members()
+
+
+def keys_of_memory(params: RendezvousParameters) -> Iterable[str]:
+    """List the keys of the registers of an endpoint of the reference backend."""
+    return list(MemoryBackend(params).hub.raw)
+
+
+MEMORY = Helpers(corrupt=corrupt_memory, lose_members=lose_members_of_memory, keys=keys_of_memory)
+"""What the suite does to the reference backend."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import queue
 import subprocess
 import sys
 import threading
+from collections import deque
 from typing import IO, Any
 
 from rdzv_conformance.expect import ClauseFailed
 from rdzv_conformance.subject import Subject
 
 ANSWER_LIMIT = 45.0
+"""Seconds, times the pace, that another process may take for an answer."""
+READER_LIMIT = 5.0
+LAST_WORDS = 50
 
 
 class Worker:
@@ -24,6 +29,7 @@ class Worker:
         self, subject: Subject, task: str, environment: dict[str, str] | None = None, **arguments: Any
     ) -> None:
         target = subject.target
+        subject.used_elsewhere = True
         job = {
             "task": task,
             "backend": target.backend,
@@ -31,6 +37,7 @@ class Worker:
             "options": dict(target.options),
             "preload": target.preload,
             "patience": target.patience,
+            "pace": target.pace,
             "run_id": subject.run_id,
             "path": sys.path,
             "arguments": {name: encode(value) for name, value in arguments.items()},
@@ -47,9 +54,11 @@ class Worker:
                 **(environment or {}),
             },
             text=True,
+            errors="replace",
         )
+        self._limit = ANSWER_LIMIT * target.pace
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._complaints: list[str] = []
+        self._complaints: deque[str] = deque(maxlen=LAST_WORDS)
         self._readers = [
             _reader(self._process.stdout, self._answers.put, lambda: self._answers.put("")),
             _reader(self._process.stderr, self._complaints.append, lambda: None),
@@ -65,19 +74,19 @@ class Worker:
         except OSError:
             pass
 
-    def expect(self, kind: str, limit: float = ANSWER_LIMIT) -> dict[str, Any]:
+    def expect(self, kind: str) -> dict[str, Any]:
         """Wait for the next answer, which must be of `kind`; fail the clause if none comes."""
-        answer = self.answer(limit)
+        answer = self.answer()
         if answer["kind"] != kind:
             raise ClauseFailed(f"another process ({self._task}) said {answer} instead of {kind}")
         return answer
 
-    def answer(self, limit: float = ANSWER_LIMIT) -> dict[str, Any]:
+    def answer(self) -> dict[str, Any]:
         """Wait for the next answer, of whatever kind; fail the clause if none comes, or if it says that it failed."""
         try:
-            line = self._answers.get(timeout=limit)
+            line = self._answers.get(timeout=self._limit)
         except queue.Empty:
-            raise ClauseFailed(f"another process ({self._task}) has not answered after {limit:.0f} s") from None
+            raise ClauseFailed(f"another process ({self._task}) has not answered after {self._limit:.0f} s") from None
         if not line:
             raise ClauseFailed(f"another process ({self._task}) ended: {self._last_words()}")
         answer: dict[str, Any] = json.loads(line)
@@ -101,18 +110,19 @@ class Worker:
         """End the process, whatever it is doing."""
         self._process.kill()
         self._process.wait()
-        for reader in self._readers:
-            reader.join()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            assert stream is not None
-            try:
-                stream.close()
-            except OSError:
-                pass  # an unsent line, and nobody to read it
+        streams = (self._process.stdin, self._process.stdout, self._process.stderr)
+        for reader, stream in zip((None, *self._readers), streams, strict=True):
+            if reader is not None:
+                reader.join(READER_LIMIT)
+            # One that goes on reads what a process holds that the backend started: closing the pipe would wait for it.
+            if reader is None or not reader.is_alive():
+                assert stream is not None
+                with contextlib.suppress(OSError):  # an unsent line, and nobody to read it
+                    stream.close()
 
     def _last_words(self) -> str:
         code = self._process.wait()
-        self._readers[1].join()
+        self._readers[1].join(READER_LIMIT)
         said = "".join(self._complaints).strip().splitlines()
         return f"status {code}{', ' + said[-1] if said else ''}"
 

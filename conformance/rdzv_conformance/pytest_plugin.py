@@ -58,7 +58,12 @@ def pytest_runtest_makereport(
 
 def _finding(item: pytest.Item, when: str, clauses: tuple[str, ...], error: BaseException | None) -> dict[str, object]:
     from rdzv_conformance.expect import concerned
+    from rdzv_conformance.hygiene import LeftBehind
     from rdzv_conformance.results import status_of
+
+    left: tuple[str, ...] = ()
+    if isinstance(error, LeftBehind):
+        left, error = error.left, error.own
 
     status, message = status_of(error)
     if isinstance(error, pytest.skip.Exception):
@@ -74,6 +79,7 @@ def _finding(item: pytest.Item, when: str, clauses: tuple[str, ...], error: Base
         "clauses": concerned(error, clauses),
         "status": status,
         "message": message,
+        "left": list(left),
         "bent": _bent(item, name, error),
     }
 

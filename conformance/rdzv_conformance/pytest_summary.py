@@ -25,7 +25,10 @@ class Summary:
 
 def summary(findings: Sequence[Mapping[str, Any]]) -> Summary:
     """Combine what the tests of one class found. Tests that were deselected make the verdict partial."""
-    results = [TestResult(each["test"], tuple(each["clauses"]), each["status"], each["message"]) for each in findings]
+    results = [
+        TestResult(each["test"], tuple(each["clauses"]), each["status"], each["message"], left=tuple(each["left"]))
+        for each in findings
+    ]
     profiles = _profiles(results)
     clauses = by_clause(results, profiles)
     backend = next((str(each["backend"]) for each in findings if each["backend"] != "?"), "?")

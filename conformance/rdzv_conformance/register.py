@@ -11,7 +11,10 @@ from rdzv_core import RendezvousBackend, SetStateResult, StateSnapshot, Supports
 
 
 class Register:
-    """A backend instance; `backend` is the bare one."""
+    """A backend instance; `backend` is the bare one.
+
+    `pair` is the run and the purpose that it is the register of, and `own` says that these are the test's alone.
+    """
 
     def __init__(
         self,
@@ -23,6 +26,7 @@ class Register:
         self.backend = backend
         self.closed = False
         self.own = True
+        self.pair: tuple[str, str] | None = None
         self._calls = calls
         self._patience = patience
         self._adopt = adopt
@@ -90,7 +94,9 @@ class Register:
 
     def sibling(self, purpose: str) -> Register:
         """Make a sibling, which is taken care of as well."""
-        return self._adopt(self._call(f"sibling({purpose!r})", None, self.backend.sibling, purpose))
+        made = self._adopt(self._call(f"sibling({purpose!r})", None, self.backend.sibling, purpose))
+        made.own, made.pair = self.own, None if self.pair is None else (self.pair[0], purpose)
+        return made
 
     def close(self, limit: float | None = None) -> None:
         """Close the instance."""

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import re
 import tempfile
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 SETTLE = 1.0
+"""Seconds that a thread or a connection is given to end after its instance was closed."""
+LOOK_EVERY = 0.01
+COLLECT_AFTER = 0.2
+_NUMBER = re.compile(r"[0-9]+")
+OWN = "rdzv-conformance-"
+"""How the names of the suite's own threads begin: one that hangs in a call of the backend is told as that call."""
 
 
 @dataclass(frozen=True)
@@ -23,31 +33,65 @@ class Residue:
 
     @classmethod
     def now(cls) -> Residue:
-        """Look. Linux tells what a descriptor is; elsewhere its number is all that is known."""
+        """Look. Linux tells what a descriptor is; elsewhere its number is all that is known.
+
+        Temp files are those below `tempfile.gettempdir()`: somebody who counts them makes that a directory of his own.
+        """
         return cls(
-            frozenset(f"{thread.name} ({thread.ident})" for thread in threading.enumerate()),
+            frozenset(f"{each.name} ({each.ident})" for each in threading.enumerate() if not each.name.startswith(OWN)),
             frozenset(_descriptors()),
             frozenset(_children()),
-            frozenset(str(path) for path in Path(tempfile.gettempdir()).rglob("*")),
+            frozenset(_files(tempfile.gettempdir())),
         )
 
-    def left_over(self) -> list[str]:
-        """Say what is there beyond this. A thread that is about to end is given a second."""
-        ends = time.monotonic() + SETTLE
+    def left_over(self, settle: float = SETTLE) -> list[str]:
+        """Say what is there beyond this; what is about to end is awaited for at most `settle` seconds."""
+        began = time.monotonic()
+        collected = False
         while True:
+            waited = time.monotonic() - began
             left = self._beyond(Residue.now())
-            if not left or time.monotonic() > ends:
+            if not left or (collected and waited >= settle):
                 return left
-            threading.Event().wait(0.01)  # nothing tells that a foreign thread has ended
+            if not collected and waited >= min(COLLECT_AFTER, settle):
+                gc.collect()  # what a cycle alone still holds is on its way out
+                collected = True
+            threading.Event().wait(LOOK_EVERY)  # nothing tells that a foreign thread has ended
 
     def _beyond(self, later: Residue) -> list[str]:
-        kinds = {
-            "thread": later.threads - self.threads,
-            "file descriptor": later.descriptors - self.descriptors,
-            "process": later.children - self.children,
-            "temp file": later.files - self.files,
+        pairs = {
+            "thread": (self.threads, later.threads),
+            "file descriptor": (self.descriptors, later.descriptors),
+            "process": (self.children, later.children),
+            "temp file": (self.files, later.files),
         }
-        return [f"{kind} {name}" for kind, names in kinds.items() for name in sorted(names)]
+        return [text for what, pair in pairs.items() for text in _more(what, *pair)]
+
+
+def kind_of(text: str) -> str:
+    """Name what is the same of two that are alike: neither numbers nor what was drawn at random."""
+    return "temp file" if text.startswith("temp file ") else _NUMBER.sub("#", text)
+
+
+def _more(what: str, before: frozenset[str], now: frozenset[str]) -> list[str]:
+    """Name what is there now and was not, as many of each kind as there are more.
+
+    What was replaced by its like is not left: a connection that was made anew, a server that was started again.
+    """
+    new = sorted(f"{what} {name}" for name in now - before)
+    replaced = Counter(kind_of(f"{what} {name}") for name in before - now)
+    left = []
+    for text in new:
+        if replaced[kind_of(text)] > 0:
+            replaced[kind_of(text)] -= 1
+        else:
+            left.append(text)
+    return left
+
+
+def _files(directory: str) -> Iterator[str]:
+    for place, directories, files in os.walk(directory):  # which takes no notice of what goes meanwhile
+        yield from (f"{place}/{name}" for name in (*directories, *files))
 
 
 def _descriptors() -> list[str]:

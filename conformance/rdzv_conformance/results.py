@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import unittest
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -13,11 +13,13 @@ import rdzv_conformance
 import rdzv_core
 from rdzv_conformance.clauses import catalogue
 from rdzv_conformance.expect import ClauseFailed, Unsupported, shown_error
+from rdzv_conformance.hygiene import by_its_clause, message_of
 from rdzv_core import CONTRACT_VERSION
 
 Status = Literal["pass", "fail", "unsupported", "untested", "error"]
 
 REPORT_VERSION = 1
+MOST_MESSAGES = 6
 
 _WEIGHT: dict[Status, int] = {"fail": 4, "error": 3, "pass": 2, "untested": 1, "unsupported": 0}
 
@@ -33,6 +35,8 @@ class TestResult:
     status: Status
     message: str = ""
     seconds: float = 0.0
+    left: tuple[str, ...] = ()
+    """What was left when everything that the test had opened was closed."""
 
 
 @dataclass(frozen=True)
@@ -205,10 +209,18 @@ def status_of(error: BaseException | None) -> tuple[Status, str]:
     return "error", shown_error(error)
 
 
+def with_what_was_left(results: Iterable[TestResult]) -> Iterator[TestResult]:
+    """Give the results, and for what a test left a failure of the clause that forbids it."""
+    for result in results:
+        yield result
+        for number, texts in by_its_clause(result.left):
+            yield TestResult(result.test, (number,), "fail", message_of(result.test, texts), result.seconds)
+
+
 def by_clause(results: Iterable[TestResult], profiles: Iterable[str]) -> tuple[ClauseResult, ...]:
     """Combine tests' results into one for each clause of `profiles`; a clause without a result is untested."""
     found: dict[str, list[TestResult]] = {}
-    for result in results:
+    for result in with_what_was_left(results):
         for number in result.clauses:
             found.setdefault(number, []).append(result)
     wanted = set(profiles)
@@ -234,6 +246,8 @@ def _combine(number: str, profile: str, text: str, results: list[TestResult]) ->
 
 def _joined(messages: Iterable[str]) -> str:
     each = list(messages)
+    if len(each) > MOST_MESSAGES:
+        each = [*each[: MOST_MESSAGES - 1], f"and {len(each) - MOST_MESSAGES + 1} findings more: see each test"]
     return ("\n" if any("\n" in message for message in each) else "; ").join(each)
 
 

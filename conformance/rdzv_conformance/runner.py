@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from rdzv_conformance.clauses import catalogue, clauses_of, names_of_tests
 from rdzv_conformance.expect import concerned
 from rdzv_conformance.guard import run_guarded
+from rdzv_conformance.hygiene import LeftBehind
+from rdzv_conformance.register import Register
 from rdzv_conformance.results import TestResult, status_of
 from rdzv_conformance.subject import Subject
 from rdzv_conformance.suite import Suite
 from rdzv_conformance.target import Target
 from rdzv_core import RendezvousBackend, SupportsMembership, SupportsStore, SupportsWatch
 
+T = TypeVar("T")
+
 READS = 5
+WRITES = 3
+CREATION_WEIGHS = 20
 
 _CLAIMS: dict[str, type] = {"watch": SupportsWatch, "membership": SupportsMembership, "store": SupportsStore}
 
@@ -28,25 +35,40 @@ class Anchor:
 
     backend: RendezvousBackend
     target: Target
-    """The target with limits that fit the store's latency, the median of a few reads."""
+    """The target with limits that fit the store's latency, the median of a few reads and of a few writes."""
 
     def __init__(self, target: Target) -> None:
         self._subject = Subject(target)
+        self._latency = 0.0
         try:
             run_guarded(self._reach, self._subject.calls, READS * target.patience + 1)
         except BaseException:
             self.close()
             raise
+        try:
+            run_guarded(self._write, self._subject.calls, WRITES * target.patience + 1)
+        except Exception:  # noqa: BLE001, S110 - that a backend can not write is for the clauses about it
+            pass
+        self.target = target.paced(self._latency)
 
     def _reach(self) -> None:
-        register = self._subject.open()
+        created, self._register = _took(self._open)
+        self.backend = self._register.backend
+        reads = statistics.median(_took(self._register.get_state)[0] for _ in range(READS))
+        # Instances are not made one after the other as calls are.
+        self._latency = max(reads, created / CREATION_WEIGHS)
+
+    def _open(self) -> Register:
+        return self._subject.open()
+
+    def _write(self) -> None:
         took = []
-        for _ in range(READS):
-            began = time.monotonic()
-            register.get_state()
-            took.append(time.monotonic() - began)
-        self.target = self._subject.target.paced(statistics.median(took))
-        self.backend = register.backend
+        token = None
+        for number in range(WRITES):
+            seconds, answer = _took(self._register.set_state, b"%d" % number, token)
+            took.append(seconds)
+            token = answer and answer.token
+        self._latency = max(self._latency, statistics.median(took))
 
     def close(self) -> None:
         """Let the store go."""
@@ -57,6 +79,12 @@ class Anchor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _took(call: Callable[..., T], *arguments: object) -> tuple[float, T]:
+    began = time.monotonic()
+    answer = call(*arguments)
+    return time.monotonic() - began, answer
 
 
 class AnchorHolder:
@@ -107,5 +135,9 @@ def run_test(target: Target, name: str) -> TestResult:
         raise  # somebody's at the terminal: a backend's own is a finding by now
     except BaseException as raised:  # noqa: BLE001 - whatever it is, it is this test's result
         error = raised
+    left: tuple[str, ...] = ()
+    if isinstance(error, LeftBehind):
+        left, error = error.left, error.own
     status, message = status_of(error)
-    return TestResult(name, concerned(error, clauses_of(test)), status, message, round(time.monotonic() - began, 3))
+    seconds = round(time.monotonic() - began, 3)
+    return TestResult(name, concerned(error, clauses_of(test)), status, message, seconds, left)

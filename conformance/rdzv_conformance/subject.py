@@ -34,7 +34,11 @@ class Subject:
         self.run_id = f"conformance-{self.tag}"
         self.random = random.Random(target.seed)
         self.calls = Calls()
+        self.used_elsewhere = False
+        """Whether other processes write in this test's run."""
         self._opened: list[Register] = []
+        self._keys: set[str] = set()
+        self._deletes = False
         self._lock = threading.Lock()
 
     @property
@@ -57,7 +61,11 @@ class Subject:
         limit = self.target.patience if limit is None else limit
         backend = self.calls.run(f"creating {params!r}", limit, create_backend, params)
         # Only what is surely this test's own is deleted at the end: a run named "." may be somebody's.
-        return self.adopt(backend, own=self.tag in params.run_id)
+        register = self.adopt(backend, own=self.tag in params.run_id)
+        register.pair = (params.run_id, params.purpose)
+        if register.own:
+            self._keys.add(params.key)
+        return register
 
     def adopt(self, backend: RendezvousBackend, own: bool = True) -> Register:
         """Take an instance into care; the register that is its `own` is deleted at the end."""
@@ -65,7 +73,25 @@ class Subject:
         register.own = own
         with self._lock:
             self._opened.append(register)
+            self._deletes = self._deletes or isinstance(backend, SupportsDelete)
         return register
+
+    def another(self) -> Subject:
+        """Give a subject for the same test once more, on a run of its own."""
+        return Subject(self.target)
+
+    def paced(self, seconds: float) -> float:
+        """Give the seconds that something may take here which takes `seconds` at most on a fast store."""
+        return seconds * self.target.pace
+
+    def keys_left(self) -> list[str]:
+        """Name the keys of this test's registers that are in the store, where they can be deleted and listed."""
+        if self.helpers.keys is None or not self._deletes:
+            return []
+        return sorted(f"key {key}" for key in set(self.helpers.keys(self.parameters())) if self._is_mine(key))
+
+    def _is_mine(self, key: str) -> bool:
+        return self.tag in key or any(mine in key for mine in self._keys)
 
     def run(self, check: Callable[[], None]) -> None:
         """Run a test under the watchdog, then clean up."""
@@ -79,9 +105,10 @@ class Subject:
         with self._lock:
             opened, self._opened = self._opened, []
         if opened:
-            sweep = threading.Thread(target=_sweep, args=(opened,), name="rdzv-conformance-clean-up", daemon=True)
+            args = (self, opened)
+            sweep = threading.Thread(target=_sweep, args=args, name="rdzv-conformance-clean-up", daemon=True)
             sweep.start()
-            sweep.join(CLOSE_LIMIT)
+            sweep.join(self.paced(CLOSE_LIMIT))
 
     # What a clause may need. Each says in the certificate why the clause could not be tested.
 
@@ -114,16 +141,38 @@ class Subject:
             self.needs_connection()
 
 
-def _sweep(opened: list[Register]) -> None:
+def _sweep(subject: Subject, opened: list[Register]) -> None:
+    """Delete each register once, by an instance that is open or by a new one, and close what is open."""
+    there = {each.pair for each in opened if each.own and each.pair and isinstance(each.backend, SupportsDelete)}
+    if there and subject.used_elsewhere:
+        there.add((subject.run_id, ""))
     for register in reversed(opened):
-        try:
-            if register.own and not register.closed and isinstance(register.backend, SupportsDelete):
-                register.backend.delete_state()
-        except BaseException:  # noqa: BLE001, S110 - only tidiness is at stake
-            pass
-        if register.closed:
-            continue
-        try:
-            register.backend.close()
-        except BaseException:  # noqa: BLE001, S110 - LIFE-1 tests close
-            pass
+        if not register.closed and register.pair in there:
+            _quietly(register.backend.delete_state)  # type: ignore[attr-defined]
+            there.discard(register.pair)
+        elif not register.closed and register.own and register.pair is None:
+            _quietly(getattr(register.backend, "delete_state", _nothing))
+    for run_id, purpose in filter(None, there):
+        _quietly(_delete_anew, subject.parameters(run_id).for_purpose(purpose))
+    for register in reversed(opened):
+        if not register.closed:
+            _quietly(register.backend.close)
+
+
+def _delete_anew(params: RendezvousParameters) -> None:
+    backend = create_backend(params)
+    try:
+        cast("SupportsDelete", backend).delete_state()
+    finally:
+        backend.close()
+
+
+def _nothing() -> None:
+    pass
+
+
+def _quietly(call: Callable[..., object], *arguments: object) -> None:
+    try:
+        call(*arguments)
+    except BaseException:  # noqa: BLE001, S110 - only tidiness is at stake: what is broken fails the clauses about it
+        pass

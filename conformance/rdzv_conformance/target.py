@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from rdzv_conformance.network import NetworkEndpoint
@@ -13,8 +15,8 @@ from rdzv_core._create import _environment  # the registry that create_backend u
 from rdzv_core.options import OptionTable, options_of
 
 IMPATIENT_SECONDS = 2
-FAST_ENOUGH = 0.25
-"""Seconds that a read may take before the suite gives everything more time."""
+FAST_ENOUGH = 0.05
+"""Seconds that a call may take before the suite gives everything more time."""
 MOST_PACE = 10.0
 
 
@@ -33,6 +35,13 @@ class Helpers:
     encrypted connection (without them the endpoint itself is tried). `wrong_credentials` and `wrong_transport` are
     pairs of options that go over those, None taking one away, and of words that the error must hold: the first without
     the right credentials, the second in plain text, or trusting another authority.
+
+    `keys(params)` lists every key that the store at the endpoint of `params` holds, by any name that holds a register's
+    own key.
+
+    `own_store(workshop)` starts a store that is the suite's alone and ends it: a context manager, given a
+    `rdzv_conformance.workshop.Workshop`, whose value has `endpoint`, `options`, `what` (a few words for the report) and
+    any of the helpers above. It is used where no endpoint is given. Raises `OSError` or a `RendezvousError`.
     """
 
     corrupt: Callable[[RendezvousParameters], None] | None = None
@@ -47,6 +56,13 @@ class Helpers:
     secure_options: Mapping[str, Any] | None = None
     wrong_credentials: Sequence[tuple[Mapping[str, Any], str]] | None = None
     wrong_transport: Sequence[tuple[Mapping[str, Any], str]] | None = None
+    keys: Callable[[RendezvousParameters], Iterable[str]] | None = None
+    own_store: Callable[[Any], AbstractContextManager[Any]] | None = None
+
+    def and_those_of(self, lender: Any) -> Helpers:
+        """Give these, and over them what an object with attributes of the same names lends."""
+        lent = {each.name: getattr(lender, each.name, None) for each in fields(self)}
+        return replace(self, **{name: value for name, value in lent.items() if value is not None})
 
 
 @dataclass(frozen=True)
@@ -69,7 +85,7 @@ class Target:
     """How many times as long as usual a test may take; see `paced`."""
 
     def paced(self, latency: float) -> Target:
-        """Give the target with limits that fit a store where a read takes `latency` seconds: slow is not broken.
+        """Give the target with limits that fit a store where a call takes `latency` seconds: slow is not broken.
 
         At least the usual limits, at most ten times those: somebody waits for the verdict.
         """
@@ -101,12 +117,15 @@ class Target:
     def impatient(self) -> dict[str, Any]:
         """Give the options with which a call on a store that does not answer gives up soon, where there are such."""
         timeouts = [o for o in self.option_table() if "timeout" in o.name and o.type in (int, float)]
-        return {option.name: option.type(IMPATIENT_SECONDS) for option in timeouts}
+        return {option.name: option.type(self._impatient_seconds()) for option in timeouts}
 
     def impatience(self) -> float:
         """Give the seconds within which a call with the options `impatient` must have ended."""
-        allowed = len(self.impatient()) * IMPATIENT_SECONDS
-        return allowed + 4.0 if allowed else self.patience
+        allowed = len(self.impatient()) * self._impatient_seconds()
+        return allowed + 4.0 * self.pace if allowed else self.patience
+
+    def _impatient_seconds(self) -> int:
+        return math.ceil(IMPATIENT_SECONDS * self.pace)  # whole: an option may be one
 
 
 def preload(modules: tuple[str, ...]) -> None:

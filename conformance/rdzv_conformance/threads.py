@@ -50,18 +50,19 @@ class Running(Generic[T]):
         return self._result[0]
 
 
-def race(count: int, function: Callable[[int], T]) -> list[T]:
+def race(count: int, function: Callable[[int], T], pace: float = 1.0) -> list[T]:
     """Call `function(0)` to `function(count - 1)` on threads that start together; give the results in that order."""
+    limit = STUCK * pace
     barrier = threading.Barrier(count)
 
     def start_together(number: int) -> T:
-        barrier.wait(STUCK)
+        barrier.wait(limit)
         return function(number)
 
     with _frequent_switches():
         runners = [Running(start_together, number) for number in range(count)]
         return [
-            runner.result(STUCK, f"{count} threads on one store have not ended after {STUCK:.0f} s")
+            runner.result(limit, f"{count} threads on one store have not ended after {limit:.0f} s")
             for runner in runners
         ]
 

@@ -27,10 +27,10 @@ def _registered() -> None:
 
 
 def test_limits_grow_with_the_latency_between_a_floor_and_a_cap() -> None:
-    """A read of 0.25 s or less changes nothing, one of 1 s makes it four times as long, and ten times is the most."""
+    """A call of 0.05 s or less changes nothing, one of 0.2 s makes it four times as long, and ten times is the most."""
     target = Target("memory", "x", patience=20.0)
-    assert target.paced(0.001) == target == target.paced(0.25)
-    assert (target.paced(1.0).patience, target.paced(1.0).pace) == (80.0, 4.0)
+    assert target.paced(0.001) == target == target.paced(0.05)
+    assert (target.paced(0.2).patience, target.paced(0.2).pace) == (80.0, 4.0)
     assert (target.paced(1000.0).patience, target.paced(1000.0).pace) == (200.0, 10.0)
     assert target.paced(1.0).paced(1.0) == target.paced(1.0)
     assert target.paced(1.0).paced(0.0) == target

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rdzv_conformance.certify import certify
 from rdzv_conformance.clauses import catalogue, clauses_of
 from rdzv_conformance.mutants._catalogue import Mutant, rest_of_baseline
-from rdzv_conformance.results import TestResult
+from rdzv_conformance.results import TestResult, with_what_was_left
 from rdzv_conformance.runner import Anchor, run_test, select_tests
 from rdzv_conformance.suite import Suite
 from rdzv_conformance.target import Target
@@ -50,7 +50,8 @@ def caught_by(mutant: Mutant) -> list[TestResult]:
     """Set the suite on a mutant; give the results of the tests that failed."""
     if mutant.in_a_child:
         return _certified(mutant)
-    return [each for each in run_all(mutant, tests_for(mutant)) if each.status in ("fail", "error")]
+    results = with_what_was_left(run_all(mutant, tests_for(mutant)))
+    return [each for each in results if each.status in ("fail", "error")]
 
 
 def _certified(mutant: Mutant) -> list[TestResult]:
@@ -64,7 +65,7 @@ def _certified(mutant: Mutant) -> list[TestResult]:
 def failing_clauses(results: Iterable[TestResult]) -> dict[str, list[str]]:
     """Give the findings by clause, without those about whatever is registered in code."""
     found: dict[str, list[str]] = {}
-    for result in results:
+    for result in with_what_was_left(results):
         for number in result.clauses:
             if result.status in ("fail", "error") and number not in rest_of_baseline():
                 found.setdefault(number, []).append(result.message)

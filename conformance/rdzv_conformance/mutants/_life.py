@@ -7,7 +7,7 @@ import tempfile
 import threading
 
 from rdzv_conformance.mutants._memory import SoundMemory, mutant
-from rdzv_core import RendezvousConnectionError, RendezvousParameters, StateSnapshot
+from rdzv_core import RendezvousConnectionError, RendezvousParameters, SetStateResult, StateSnapshot, Token
 
 
 @mutant(
@@ -119,6 +119,32 @@ class LeavesATempFile(SoundMemory):
 
 
 @mutant(
+    "leaves-a-descriptor-on-an-error",
+    "A connection is taken from the pool, and not given back where the request is refused.",
+    "LIFE-4",
+    message="test_RDZV_STATE_5_too_large_a_state_is_a_value_error left behind, though all was closed: file descriptor",
+)
+class LeavesADescriptorOnAnError(SoundMemory):
+    def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
+        taken = os.dup(0)
+        result = super().set_state(state, token)
+        os.close(taken)
+        return result
+
+
+@mutant(
+    "leaves-a-key",
+    "Every write first sets a lock key, which only its next write takes away.",
+    "LIFE-6",
+    message="the keys in the store of registers that were deleted",
+)
+class LeavesAKey(SoundMemory):
+    def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
+        self.hub.raw[f"{self.key}.lock"] = b"held"
+        return super().set_state(state, token)
+
+
+@mutant(
     "raw-error-after-a-fork",
     "After a fork the library's own error comes through.",
     "CONN-6",
@@ -163,6 +189,8 @@ MUTANTS = (
     LeavesAThread,
     LeavesADescriptor,
     LeavesATempFile,
+    LeavesADescriptorOnAnError,
+    LeavesAKey,
     RawErrorAfterAFork,
     OfNoVersion,
     SiblingOfAnotherName,

@@ -249,6 +249,21 @@ class OldRefreshesRenew(_TakesAnyOrder):
 
 
 @mutant(
+    "a-repeated-write-is-refused",
+    "The retry of a refresh whose answer was lost is answered as if its member had ended: a node stops its work.",
+    "MEMBER-8",
+    message="what update gave when it came for the second time",
+)
+class ARepeatedWriteIsRefused(SoundMemory):
+    def write_member(self, member: str, sequence: int, payload: bytes | None) -> bool:
+        with self._members() as table:
+            entry = table._entries.get(member)
+            if entry is not None and sequence <= entry.sequence:
+                return False
+        return super().write_member(member, sequence, payload)
+
+
+@mutant(
     "the-old-incarnation",
     "The incarnation is made from the run id: a store that lost everybody looks like one that everybody has left.",
     "MEMBER-9",
@@ -351,6 +366,7 @@ MUTANTS = (
     EveryWakeUpIsAChange,
     TheLastToArriveWins,
     OldRefreshesRenew,
+    ARepeatedWriteIsRefused,
     TheOldIncarnation,
     AStallEndsEverybody,
     AStallEndsNobody,

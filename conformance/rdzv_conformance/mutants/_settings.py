@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
-from rdzv_conformance.helpers import corrupt_memory, lose_members_of_memory
+from rdzv_conformance.helpers import MEMORY
 from rdzv_conformance.mutants._remote import RemoteStore
 from rdzv_conformance.target import Helpers
 
@@ -25,7 +25,7 @@ Setting = Callable[[], AbstractContextManager[Place]]
 @contextmanager
 def in_memory() -> Iterator[Place]:
     """The memory of this process."""
-    yield Place("mutants", {}, Helpers(corrupt=corrupt_memory, lose_members=lose_members_of_memory))
+    yield Place("mutants", {}, MEMORY)
 
 
 @contextmanager

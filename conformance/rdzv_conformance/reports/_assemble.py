@@ -27,13 +27,15 @@ class Findings:
     """What a run was asked, and what it has said so far."""
 
     backend: str
-    endpoint: str
+    endpoint: str | None
+    """None: a store of the suite's own."""
     options: dict[str, str]
     seed: int = 0
     asked: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     secret: tuple[str, ...] = ()
     lent: tuple[str, ...] = ()
+    own: str = ""
     module: str = ""
     claims: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
     tests: list[TestResult] = field(default_factory=list)
@@ -42,13 +44,14 @@ class Findings:
     def take_plan(self, event: Mapping[str, Any]) -> None:
         """Take in what the suite's process said about the backend."""
         self.profiles, self.secret = tuple(event["profiles"]), tuple(event["secret"])
-        self.lent = tuple(event["lent"])
+        self.lent, self.own = tuple(event["lent"]), event["own"]
         self.module, self.claims = event["module"], event["claims"]
 
     def add(self, result: TestResult) -> TestResult:
         """Keep a test's result, and give it, without secrets."""
-        hidden = Secrets.of(self).hide(result.message)
-        kept = replace(result, clauses=tuple(result.clauses), message=hidden)
+        hide = Secrets.of(self).hide
+        left = tuple(hide(text) for text in result.left)
+        kept = replace(result, clauses=tuple(result.clauses), message=hide(result.message), left=left)
         self.tests.append(kept)
         return kept
 
@@ -69,7 +72,7 @@ class Secrets:
             if name in findings.secret or any(word in name.lower() for word in _SECRET_NAMES)
         )
         values = [*(findings.options[name] for name in names), *findings.lent]
-        for found in _CREDENTIALS.finditer(findings.endpoint):
+        for found in _CREDENTIALS.finditer(findings.endpoint or ""):
             values += [found[1], found[1].partition(":")[2]]
         longest_first = sorted({value for value in values if len(value) >= _SHORTEST}, key=len, reverse=True)
         return cls(names, tuple(longest_first))
@@ -89,7 +92,7 @@ class Secrets:
 def assemble(findings: Findings, seconds: float) -> Report:
     """Make the report of a run that has ended."""
     secrets = Secrets.of(findings)
-    endpoint = _CREDENTIALS.sub(f"{HIDDEN}@", findings.endpoint)
+    endpoint = findings.own if findings.endpoint is None else _CREDENTIALS.sub(f"{HIDDEN}@", findings.endpoint)
     tested = _tested(findings)
     options = secrets.shown(findings.options)
     clauses = by_clause(findings.tests, findings.profiles)
@@ -123,7 +126,7 @@ def _tested(findings: Findings) -> tuple[Tested, ...]:
 
 
 def _command(findings: Findings, endpoint: str, options: Mapping[str, str]) -> str:
-    words: list[str] = ["rdzv", "certify", findings.backend, "--endpoint", endpoint]
+    words = ["rdzv", "certify", findings.backend, *([] if findings.endpoint is None else ["--endpoint", endpoint])]
     words += _each("--option", (f"{name}={value}" for name, value in options.items()))
     words += _each("--profile", findings.asked)
     return shlex.join([*words, "--seed", str(findings.seed)])

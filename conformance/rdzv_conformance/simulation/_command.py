@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -11,8 +12,9 @@ import click
 from rdzv_conformance.simulation._campaign import Failure, Tally, campaign
 from rdzv_conformance.simulation._check import INVARIANTS, Violation
 from rdzv_conformance.simulation._plan import FAULT_TEXTS, FAULTS
-from rdzv_conformance.simulation._printing import progress, show_failure, show_hunt, show_tally
+from rdzv_conformance.simulation._printing import progress, show_failure, show_hunt, show_scaled, show_tally
 from rdzv_conformance.simulation._run import Run
+from rdzv_conformance.simulation._scale import constant, measure
 from rdzv_conformance.simulation._scenario import STRATEGIES, Scenario
 from rdzv_conformance.simulation._shrink import Shrunk, shrink
 from rdzv_conformance.simulation.mutants import MUTANTS, Kill, hunt_all
@@ -36,6 +38,13 @@ def _names(known: tuple[str, ...]) -> Any:
         return names
 
     return read
+
+
+def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not names or not all(name.isdecimal() and int(name) > 1 for name in names):
+        raise click.BadParameter(f"{value!r} is no list of numbers above 1, as 100,1000", ctx, param)
+    return tuple(int(name) for name in names)
 
 
 @click.command()
@@ -62,6 +71,14 @@ def _names(known: tuple[str, ...]) -> Any:
 @click.option("--json", "as_json", is_flag=True, help="Print the count as JSON, for machines.")
 @click.option("--mutants", "matrix", is_flag=True, help="Hunt every broken protocol: the simulator's kill matrix.")
 @click.option("--mutant", type=click.Choice(list(MUTANTS)), metavar="NAME", help="Simulate this broken protocol.")
+@click.option("--messages", is_flag=True, help="Count messages and bytes for each node instead; nothing goes wrong.")
+@click.option(
+    "--nodes",
+    metavar="N,N,…",
+    callback=_numbers,
+    default="100,1000,10000",
+    help="With --messages: for how many nodes. 100,1000,10000 if not given.",
+)
 @click.option(
     "--keep", metavar="A,B,…|nothing", help="Repeat: let only these things go wrong, as a failure names them."
 )
@@ -80,6 +97,8 @@ def simulate(
     as_json: bool,
     matrix: bool,
     mutant: str | None,
+    messages: bool,
+    nodes: tuple[int, ...],
     keep: str | None,
     without: str | None,
     calm: bool,
@@ -90,9 +109,12 @@ def simulate(
     meet. After every step the protocol's invariants are checked. A failure is made as small as possible and printed
     with the command that repeats it.
 
-    The exit status is 0 if every invariant held (with --mutants: if each was caught), 1 if not, 2 for a bad option.
+    The exit status is 0 if every invariant held (with --mutants: if each was caught; with --messages: if nothing grows
+    with the number of nodes), 1 if not, 2 for a bad option.
     """
     processes = jobs or os.cpu_count() or 1
+    if messages:
+        ctx.exit(_count(nodes, as_json))
     if matrix:
         ctx.exit(_hunt(seed, processes, as_json))
     count = seeds or max(1, rounds // _ROUNDS_A_SEED)
@@ -158,6 +180,20 @@ def _hunt(seed: int, processes: int, as_json: bool) -> int:
     else:
         show_hunt(kills)
     return HELD if all(kills.values()) else BROKEN
+
+
+def _count(nodes: tuple[int, ...], as_json: bool) -> int:
+    with progress(f"counting the messages of {sum(nodes):,} nodes", len(nodes)) as shown:
+        measured = []
+        for number in nodes:
+            measured.append(measure(number))
+            shown(len(measured))
+    grown = constant(measured)
+    if as_json:
+        click.echo(json.dumps({"measured": [asdict(one) for one in measured], "grows": grown}, indent=2))
+    else:
+        show_scaled(measured, grown)
+    return BROKEN if grown else HELD
 
 
 def command(scenario: Scenario, mutant: str) -> str:

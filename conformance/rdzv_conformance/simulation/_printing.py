@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ import click
 from rdzv_conformance.simulation._campaign import Failure, Tally
 from rdzv_conformance.simulation._check import INVARIANTS
 from rdzv_conformance.simulation._plan import FAULT_TEXTS
+from rdzv_conformance.simulation._scale import Scaled
 from rdzv_conformance.simulation._shrink import Shrunk
 from rdzv_conformance.simulation.mutants import MUTANTS, Kill
 
@@ -45,6 +46,8 @@ def show_tally(tally: Tally) -> None:
     """Print the count."""
     click.echo("faults that struck:")
     for kind, text in FAULT_TEXTS.items():
+        if not tally.faults[kind]:
+            continue
         click.echo(f"  {kind:14} {tally.faults[kind]:>12,}  {text}")
     speed = tally.rounds / tally.seconds if tally.seconds else 0.0
     click.echo(
@@ -69,6 +72,22 @@ def show_failure(failure: Failure, small: Shrunk, repeat: str, whole: str) -> No
     click.echo(f"  repeat the small one:  {repeat}")
     click.echo(f"  repeat the whole one:  {whole}")
     click.echo("")
+
+
+def show_scaled(measured: Sequence[Scaled], grown: Sequence[str]) -> None:
+    """Print what so many nodes cost."""
+    click.echo("messages and bytes for each node, both ways; the head is written so often; simulated seconds")
+    click.echo(f"{'nodes':>7}  {'first meeting':^31}  {'a further round':^31}  {'a keep-alive interval':^21}")
+    for one in measured:
+        costs = "  ".join(
+            f"{cost.messages:6.2f} {cost.bytes:8,.0f} B {cost.writes:3}x {cost.seconds:6.2f} s"
+            for cost in (one.meeting, one.round)
+        )
+        click.echo(f"{one.nodes:>7,}  {costs}  {one.interval.messages:6.2f} {one.interval.bytes:8,.0f} B")
+    for text in grown:
+        click.echo(f"grows with the number of nodes: {text}")
+    if not grown:
+        click.echo("messages are constant within 10 %, bytes grow at most as the logarithm")
 
 
 def show_hunt(kills: Mapping[str, Kill | None]) -> None:

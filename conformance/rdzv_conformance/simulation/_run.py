@@ -217,7 +217,7 @@ class Run:
     def _not_met(self) -> str:
         alive = [node for node in self.nodes.values() if node.alive and not node.leaving]
         if self._starting or len(alive) < self.settings.min_nodes:
-            return "there are too few nodes"
+            return "" if self.scenario.without else "there are too few nodes"
         at_work = [node for node in alive if node.working is not None and not node.stopping and not node.stalled]
         rounds = {(node.working.epoch, node.working.round) for node in at_work if node.working is not None}
         wanted = min(len(alive), self.settings.max_nodes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from rdzv_conformance.simulation._check import Checker
 from rdzv_conformance.simulation._world import World
@@ -95,10 +96,12 @@ class SimStore:
 
     def view(self, limit: int | None) -> MembersView:
         """Give the members in entry order."""
+        if limit is not None:
+            first = [Member(name, entry.payload) for name, entry in islice(self.members.items(), limit)]
+            return MembersView(str(self.incarnation), self.version, tuple(first))
         if self._members is None:
             self._members = tuple([Member(name, entry.payload) for name, entry in self.members.items()])
-        members = self._members if limit is None else self._members[:limit]
-        return MembersView(str(self.incarnation), self.version, members)
+        return MembersView(str(self.incarnation), self.version, self._members)
 
     def lose_state(self) -> None:
         """Lose the register."""

@@ -24,7 +24,7 @@ class Concurrency:
         """Four threads share an instance: what they were told is what a fenced register tells in some order."""
         register = subject.open()
         seed, least = subject.random.getrandbits(32), least_steps(register)
-        done = race(CLIENTS, lambda n: Client(register, f"thread {n}", f"{seed} {n}").run(least))
+        done = race(CLIENTS, lambda n: Client(register, f"thread {n}", f"{seed} {n}").run(least), subject.target.pace)
         _judge(subject, "threads", done)
 
     @clause("RDZV-CAS-12")
@@ -32,7 +32,9 @@ class Concurrency:
         """Four instances of a run, a thread each: what they were told is what a fenced register tells in some order."""
         instances = [subject.open() for _ in range(CLIENTS)]
         seed, least = subject.random.getrandbits(32), least_steps(instances[0])
-        done = race(CLIENTS, lambda n: Client(instances[n], f"instance {n}", f"{seed} {n}").run(least))
+        done = race(
+            CLIENTS, lambda n: Client(instances[n], f"instance {n}", f"{seed} {n}").run(least), subject.target.pace
+        )
         _judge(subject, "instances", done)
 
     @clause("RDZV-CAS-13")

@@ -30,20 +30,20 @@ class Durable:
     @clause("RDZV-DURABLE-1")
     def test_RDZV_DURABLE_1_a_killed_store_loses_nothing_acknowledged(self, subject: Subject) -> None:
         """The store is killed while several write: every write that was acknowledged is there afterwards."""
-        restart = _needs_restart(subject)
+        restart, limit = _needs_restart(subject), subject.paced(LONG)
         registers = [_client(subject, f"{subject.run_id}-{number}") for number in range(WRITERS)]
         told = [Writings() for _ in registers]
         enough, started_again = threading.Semaphore(0), threading.Event()
         pairs = zip(registers, told, strict=True)
         writers = [Running(_write, register, mine, enough, started_again) for register, mine in pairs]
         for _ in range(WRITERS * ENOUGH):
-            that(enough.acquire(timeout=LONG), f"{WRITERS} writers have not written {ENOUGH} times in {LONG:.0f} s")
+            that(enough.acquire(timeout=limit), f"{WRITERS} writers have not written {ENOUGH} times in {limit:.0f} s")
         restart()
         started_again.set()
         for writer in writers:
-            writer.result(LONG, f"a write has not ended {LONG:.0f} s after its store was killed")
+            writer.result(limit, f"a write has not ended {limit:.0f} s after its store was killed")
         for register, mine in zip(registers, told, strict=True):
-            await_return(register)
+            await_return(subject, register)
             mine.check(register, SIZE, "after the store was killed and started again")
 
     @clause("RDZV-DURABLE-1")
@@ -66,8 +66,8 @@ class Durable:
         if isinstance(deleted.backend, SupportsDelete):
             deleted.delete_state()
         restart()
-        await_return(register)
-        await_return(deleted)
+        await_return(subject, register)
+        await_return(subject, deleted)
         found = register.get_state()
         equal("the register after the store was killed", found, StateSnapshot(b"same", before[-2]))
         for stale in before[:-2]:

@@ -51,13 +51,13 @@ class Faults:
                 with _writer(subject, proxy) as writer:
                     _take(writer, told, 1)
                     proxy.hold_answers(after)
-                    proxy.await_held(HELD_WITHIN)
+                    proxy.await_held(subject.paced(HELD_WITHIN))
                     told.take(writer.kill())
                     proxy.release_answers()
                 told.unknown += 1
                 told.check(direct, SIZE, "after a client was killed between request and answer")
                 that(write_despite_the_dead(direct, SIZE, told), "after a client was killed a write was refused")
-            await_return(register)
+            await_return(subject, register)
 
     @clause("RDZV-CONN-8")
     def test_RDZV_CONN_8_a_stopped_client_undoes_nothing_when_it_goes_on(self, subject: Subject) -> None:
@@ -75,7 +75,7 @@ class Faults:
                     _a_moment(subject)
                 else:
                     proxy.hold_answers(subject.random.randint(0, MOST_ANSWERS))
-                    proxy.await_held(HELD_WITHIN)  # so that it is stopped within a call for sure
+                    proxy.await_held(subject.paced(HELD_WITHIN))  # so that it is stopped within a call for sure
                 writer.signal(signal.SIGSTOP)
                 if proxy is not None:
                     proxy.release_answers()
@@ -114,7 +114,7 @@ class Faults:
                         f"get_state() whose answer was cut after {length} bytes gave {shown(found)}: it must raise",
                     )
                 cuts = proxy.cuts
-                await_return(register)
+                await_return(subject, register)
                 register.holds(state, token, "after an answer was cut")
         if not cuts:
             raise Untested("the suite's proxy saw no answer that it could have cut")
@@ -136,7 +136,7 @@ class Faults:
                         answer is not None and answer.has_set,
                         f"a write that was cut after {length} bytes gave {shown(answer)}: it must be done, or raise",
                     )
-                await_return(register)
+                await_return(subject, register)
                 found = register.get_state()
                 allowed = (new,) if answer else (new, b"old")
                 that(
@@ -160,7 +160,7 @@ class Faults:
             newer = direct.write(b"new", token)
             proxy.release_answers()
             # The first answer counts, not the second: an instance that is one answer behind stays behind.
-            equal("the state after an answer came late", _first_answer(register), (b"new", newer))
+            equal("the state after an answer came late", _first_answer(subject, register), (b"new", newer))
 
     @clause("RDZV-CONN-5", "RDZV-CONN-9")
     def test_RDZV_CONN_5_an_instance_works_again_on_a_half_open_connection(self, subject: Subject) -> None:
@@ -176,7 +176,7 @@ class Faults:
                 pass
             took = time.monotonic() - began
             that(took <= limit, f"get_state() on a half-open connection took {took:.1f} s: the limit is {limit:.0f} s")
-            await_return(register)
+            await_return(subject, register)
             register.holds(b"before", token, "after a connection was half open")
 
 
@@ -193,7 +193,7 @@ def kill_writers(subject: Subject, kills: int, size: int) -> None:
             _a_moment(subject)
             told.take(writer.kill())
             told.unknown += 1
-            await_return(register)
+            await_return(subject, register)
             told.check(register, size, "after a process that wrote was killed")
             went_on = write_despite_the_dead(register, size, told)
             that(went_on, "after a process that wrote was killed, a write was refused")
@@ -215,13 +215,14 @@ def _a_moment(subject: Subject) -> None:
     threading.Event().wait(subject.random.uniform(0, 0.01))
 
 
-def _first_answer(register: Register) -> StateSnapshot | None:
-    ends = time.monotonic() + HELD_WITHIN
+def _first_answer(subject: Subject, register: Register) -> StateSnapshot | None:
+    limit = subject.paced(HELD_WITHIN)
+    ends = time.monotonic() + limit
     while True:
         try:
             return register.get_state()
         except RendezvousConnectionError as error:
-            that(time.monotonic() < ends, f"{HELD_WITHIN:.0f} s after an answer came late get_state() raises {error}")
+            that(time.monotonic() < ends, f"{limit:.0f} s after an answer came late get_state() raises {error}")
             threading.Event().wait(0.05)  # between two attempts; what is awaited tells nobody when it is there
 
 

@@ -69,7 +69,7 @@ class Fencing:
         token = None
         for turn in range(20):
             state = b"same %d" % (turn // 2)
-            answers = race(4, partial(_write, instances, state, token))
+            answers = race(4, partial(_write, instances, state, token), subject.target.pace)
             winners = [answer for answer in answers if answer is not None and answer.has_set]
             equal(f"the number of writers told True in race {turn + 1}", len(winners), 1)
             token = winners[0].token

@@ -58,21 +58,24 @@ class Membership:
     def test_RDZV_MEMBER_3_who_refreshes_stays(self, subject: Subject) -> None:
         """Beyond its ttl a member that refreshes is there; one that does not has ended meanwhile."""
         one, other = _two(subject)
-        stays, goes = one.enter(b"stays", SHORT_TTL), one.enter(b"goes", SHORT_TTL)
-        ends = time.monotonic() + EXPIRES_WITHIN
+        stays, goes = one.enter(b"stays", subject.paced(SHORT_TTL)), one.enter(b"goes", subject.paced(SHORT_TTL))
+        ends = time.monotonic() + subject.paced(EXPIRES_WITHIN)
         version = other.members().version
         while goes.id in [member.id for member in other.members().members]:
             equal("what refresh of a member in time gave", one.refresh(stays), True)
-            that(time.monotonic() < ends, f"a member with a ttl of {SHORT_TTL} s is there after {EXPIRES_WITHIN:.0f} s")
-            other.wait_members(version, SHORT_TTL / 4)
+            that(
+                time.monotonic() < ends,
+                _still_there(subject),
+            )
+            other.wait_members(version, subject.paced(SHORT_TTL) / 4)
         equal("the members", _seen(other.members()), [(stays.id, b"stays")])
 
     @clause("RDZV-MEMBER-4")
     def test_RDZV_MEMBER_4_an_ended_membership_stays_ended(self, subject: Subject) -> None:
         """Who missed its ttl gets False from refresh and update, for ever."""
         one, other = _two(subject)
-        lease = one.enter(b"goes", SHORT_TTL)
-        _await_end(other, lease.id)
+        lease = one.enter(b"goes", subject.paced(SHORT_TTL))
+        _await_end(subject, other, lease.id)
         for _ in range(2):
             equal("what refresh of an ended membership gave", one.refresh(lease), False)
             equal("what update of an ended membership gave", one.update(lease, b"back"), False)
@@ -112,17 +115,17 @@ class Membership:
         version = other.members().version
         equal("what wait_members gave in vain", other.wait_members(version, 0.2), False)
         leases: list[MemberLease] = []
-        _ends_the_wait(other, "a member entered", lambda: leases.append(one.enter(b"new", TTL)))
-        _ends_the_wait(other, "an update", lambda: one.update(leases[0], b"newer"))
-        _ends_the_wait(other, "a member left", lambda: one.leave(leases[0]))
+        _ends_the_wait(subject, other, "a member entered", lambda: leases.append(one.enter(b"new", TTL)))
+        _ends_the_wait(subject, other, "an update", lambda: one.update(leases[0], b"newer"))
+        _ends_the_wait(subject, other, "a member left", lambda: one.leave(leases[0]))
 
     @clause("RDZV-MEMBER-7")
     def test_RDZV_MEMBER_7_the_end_of_a_lease_ends_the_wait(self, subject: Subject) -> None:
         """Who waits learns that a member has run out of time, though nobody calls anything."""
         one, other = _two(subject)
-        one.enter(b"goes", SHORT_TTL)
+        one.enter(b"goes", subject.paced(SHORT_TTL))
         version = other.members().version
-        gave = other.wait_members(version, EXPIRES_WITHIN)
+        gave = other.wait_members(version, subject.paced(EXPIRES_WITHIN))
         # That it ends at all is MEMBER-4's.
         if other.members().version != version:
             equal("what wait_members gave when a member's ttl was over", gave, True)
@@ -146,17 +149,36 @@ class Membership:
     def test_RDZV_MEMBER_8_an_older_refresh_renews_nothing(self, subject: Subject) -> None:
         """Refreshes that were overtaken keep nobody: a member that sends nothing newer ends."""
         one, other = _two(subject)
-        lease = one.enter(b"goes", SHORT_TTL)
+        lease = one.enter(b"goes", subject.paced(SHORT_TTL))
         older = _overtaken(lease)
         for _ in range(3):
             one.refresh(lease)
-        ends = time.monotonic() + EXPIRES_WITHIN
+        ends = time.monotonic() + subject.paced(EXPIRES_WITHIN)
         while lease.id in [member.id for member in other.members().members]:
-            that(time.monotonic() < ends, f"overtaken refreshes keep a member with a ttl of {SHORT_TTL} s for ever")
+            that(
+                time.monotonic() < ends,
+                f"overtaken refreshes keep a member with a ttl of {subject.paced(SHORT_TTL):.1f} s for ever",
+            )
             one.refresh(older)
             if not _asked(older):
                 _untested(NO_SEQUENCE)
-            other.wait_members(other.members().version, SHORT_TTL / 4)
+            other.wait_members(other.members().version, subject.paced(SHORT_TTL) / 4)
+
+    @clause("RDZV-MEMBER-8")
+    def test_RDZV_MEMBER_8_a_write_that_comes_twice_is_no_older_one(self, subject: Subject) -> None:
+        """A client that lost the answer sends the same write again: it is answered as the first was, and stays."""
+        one, other = _two(subject)
+        lease = one.enter(b"first", TTL)
+        again = _again(lease)
+        for turn in ("first", "second"):
+            equal(f"what update gave when it came for the {turn} time", one.update(again, b"new"), True)
+        if not _asked(again):
+            _untested(NO_SEQUENCE)
+        equal("the members after an update came twice", _seen(other.members()), [(lease.id, b"new")])
+        again = _again(lease)
+        for turn in ("first", "second"):
+            equal(f"what refresh gave when it came for the {turn} time", one.refresh(again), True)
+        equal("the members after a refresh came twice", _seen(other.members()), [(lease.id, b"new")])
 
     @clause("RDZV-MEMBER-9")
     def test_RDZV_MEMBER_9_a_store_that_lost_the_members_has_a_new_incarnation(self, subject: Subject) -> None:
@@ -166,17 +188,24 @@ class Membership:
         before = other.members()
         equal("the incarnation of the lease", lease.incarnation, before.incarnation)
         if subject.helpers.lose_members is not None:
-            waiting = Running(other.wait_members, before.version, LONG)
-            waiting.ended(SETTLES)
+            waiting = Running(other.wait_members, before.version, subject.paced(LONG))
+            waiting.ended(subject.paced(SETTLES))
             subject.helpers.lose_members(subject.parameters())
-            gave = waiting.result(SOON, f"wait_members has not returned {SOON:.0f} s after the members were lost")
+            gave = waiting.result(
+                subject.paced(SOON),
+                f"wait_members has not returned {subject.paced(SOON):.0f} s after the members were lost",
+            )
             equal("what a wait gave that had begun before the members were lost", gave, True)
         elif subject.helpers.restart_without_data is not None:
             subject.helpers.restart_without_data()
-            await_return(subject.open())
+            await_return(subject, subject.open())
         else:
             _untested("needs the helper lose_members(params) or restart_without_data()")
-        equal("what wait_members gave after the members were lost", other.wait_members(before.version, SOON), True)
+        equal(
+            "what wait_members gave after the members were lost",
+            other.wait_members(before.version, subject.paced(SOON)),
+            True,
+        )
         view = other.members()
         that(
             view.incarnation != before.incarnation,
@@ -197,21 +226,21 @@ class Membership:
             if subject.open().backend.topology == "process":
                 raise Unsupported("store and members are one process, and stall together")
             raise Untested("needs the helpers pause() and resume(), which let the store stand still")
-        ttl = 2 * SHORT_TTL
+        ttl = 2 * subject.paced(SHORT_TTL)
         lease = one.enter(b"stays", ttl)
         pause()
         try:
             threading.Event().wait(1.5 * ttl)  # nothing can be awaited: that the store stands still is the point
         finally:
             resume()
-        view = _when_it_answers(other)
+        view = _when_it_answers(subject, other)
         that(
             lease.id in [member.id for member in view.members],
             f"a store that stood still for {1.5 * ttl:.1f} s ended a member with a ttl of {ttl:.1f} s at once: it must "
             "grant a fresh ttl",
         )
         equal("what refresh gave after the store stood still", one.refresh(lease), True)
-        _await_end(other, lease.id)
+        _await_end(subject, other, lease.id)
 
     @clause("RDZV-MEMBER-11")
     def test_RDZV_MEMBER_11_payloads_and_ttls_have_bounds(self, subject: Subject) -> None:
@@ -243,19 +272,30 @@ NO_SEQUENCE = "the backend takes no sequence number from MemberLease.next_sequen
 
 
 class _Asked:
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
         self.times = 0
+        self._number = number
 
     def __call__(self) -> int:
         self.times += 1
-        return 1  # the first that a lease gives: newer than the entry, older than the three writes since
+        return self._number
+
+
+def _numbered(lease: MemberLease, number: int) -> MemberLease:
+    """Give the same membership, whose writes all have the number `number`."""
+    other = copy.copy(lease)
+    vars(other)["next_sequence"] = _Asked(number)
+    return other
 
 
 def _overtaken(lease: MemberLease) -> MemberLease:
     """Give the same membership, whose writes are all older than any that was sent."""
-    older = copy.copy(lease)
-    vars(older)["next_sequence"] = _Asked()
-    return older
+    return _numbered(lease, 1)  # the first that a lease gives: newer than the entry, older than the three writes since
+
+
+def _again(lease: MemberLease) -> MemberLease:
+    """Give the same membership, whose writes are all the next one."""
+    return _numbered(lease, lease.next_sequence())
 
 
 def _asked(older: MemberLease) -> bool:
@@ -266,13 +306,16 @@ def _untested(why: str) -> NoReturn:
     raise Untested(why)
 
 
-def _when_it_answers(backend: SupportsMembership) -> MembersView:
-    ends = time.monotonic() + EXPIRES_WITHIN
+def _when_it_answers(subject: Subject, backend: SupportsMembership) -> MembersView:
+    ends = time.monotonic() + subject.paced(EXPIRES_WITHIN)
     while True:
         try:
             return backend.members()
         except RendezvousConnectionError as error:
-            that(time.monotonic() < ends, f"{EXPIRES_WITHIN:.0f} s after the store went on members() raises {error}")
+            that(
+                time.monotonic() < ends,
+                f"{subject.paced(EXPIRES_WITHIN):.0f} s after the store went on members() raises {error}",
+            )
             threading.Event().wait(0.05)  # between two attempts; what is awaited tells nobody when it is there
 
 
@@ -280,30 +323,38 @@ def _two(subject: Subject) -> tuple[SupportsMembership, SupportsMembership]:
     return subject.needs(SupportsMembership, subject.open()), subject.needs(SupportsMembership, subject.open())
 
 
-def _ends_the_wait(waiter: SupportsMembership, what: str, change: Callable[[], object]) -> None:
-    version = waiter.members().version
-    waiting = Running(waiter.wait_members, version, SOON)
-    that(not waiting.ended(SETTLES), "wait_members(current version) returned though nothing had changed")
+def _ends_the_wait(subject: Subject, waiter: SupportsMembership, what: str, change: Callable[[], object]) -> None:
+    version, soon = waiter.members().version, subject.paced(SOON)
+    waiting = Running(waiter.wait_members, version, soon)
+    that(not waiting.ended(subject.paced(SETTLES)), "wait_members(current version) returned though nothing had changed")
     change()
     # No other call before this one has ended: it could be what wakes a backend that the change itself does not wake.
-    gave = waiting.result(2 * SOON, f"wait_members(…, {SOON:.0f}) has not returned after {2 * SOON:.0f} s: {what}")
+    gave = waiting.result(2 * soon, f"wait_members(…, {soon:.0f}) has not returned after {2 * soon:.0f} s: {what}")
     if waiter.members().version == version:
         return  # what changes the version is MEMBER-6's
     equal(f"what wait_members gave after {what}", gave, True)
-    at_once = Running(waiter.wait_members, version, SOON)
-    gave = at_once.result(2 * SOON, f"wait_members(an older version) has not returned after {2 * SOON:.0f} s")
+    at_once = Running(waiter.wait_members, version, soon)
+    gave = at_once.result(2 * soon, f"wait_members(an older version) has not returned after {2 * soon:.0f} s")
     equal(f"what wait_members gave that began after {what}", gave, True)
+
+
+def _still_there(subject: Subject) -> str:
+    ttl, waited = subject.paced(SHORT_TTL), subject.paced(EXPIRES_WITHIN)
+    return f"a member with a ttl of {ttl:.1f} s is there after {waited:.0f} s"
 
 
 def _seen(view: MembersView) -> list[tuple[str, bytes]]:
     return [(member.id, member.payload) for member in view.members]
 
 
-def _await_end(backend: SupportsMembership, member: str) -> None:
-    ends = time.monotonic() + EXPIRES_WITHIN
+def _await_end(subject: Subject, backend: SupportsMembership, member: str) -> None:
+    ends = time.monotonic() + subject.paced(EXPIRES_WITHIN)
     while True:
         view = backend.members()
         if member not in [each.id for each in view.members]:
             return
-        that(time.monotonic() < ends, f"a member with a ttl of {SHORT_TTL} s is there after {EXPIRES_WITHIN:.0f} s")
-        backend.wait_members(view.version, SHORT_TTL)
+        that(
+            time.monotonic() < ends,
+            _still_there(subject),
+        )
+        backend.wait_members(view.version, subject.paced(SHORT_TTL))

@@ -44,7 +44,7 @@ class Outages:
             raises(RendezvousConnectionError, "get_state() on a store that is gone", register.get_state)
             raises(RendezvousConnectionError, "set_state() on a store that is gone", _write, register, None)
             proxy.restore()
-            await_return(register)
+            await_return(subject, register)
             register.holds(b"before", token, "after the connection came back")
             register.write(b"after", token)
 
@@ -57,7 +57,7 @@ class Outages:
         register = subject.open(**subject.target.as_client(), **subject.target.impatient())
         token = register.write(b"before")
         subject.helpers.restart()
-        await_return(register)
+        await_return(subject, register)
         found = register.get_state()
         newer = register.write(b"before", found and found.token)
         that(newer != token, f"after a restart of the store a write has the token {shown(token)} of one before it")
@@ -104,14 +104,15 @@ def _write(register: Register, limit: float | None) -> object:
     return register.set_state(b"new", None, limit)
 
 
-def await_return(register: Register) -> None:
+def await_return(subject: Subject, register: Register) -> None:
     """Read until it works: each failure until then must be a connection error."""
-    ends = time.monotonic() + BACK_LIMIT
+    limit = subject.paced(BACK_LIMIT)
+    ends = time.monotonic() + limit
     while True:
         try:
             register.get_state()
         except RendezvousConnectionError as error:
-            that(time.monotonic() < ends, f"{BACK_LIMIT:.0f} s after the store came back get_state() raises {error}")
+            that(time.monotonic() < ends, f"{limit:.0f} s after the store came back get_state() raises {error}")
             threading.Event().wait(0.05)  # between two attempts; what is awaited tells nobody when it is there
         else:
             return

@@ -27,12 +27,14 @@ class KeyValueStore:
         one, other = _two(subject)
         one.set("a", b"1")
         one.multi_set({"b": b"\x00\xff", "": b"", "ä/..\n": b"4"})
-        equal("multi_get", other.multi_get(["ä/..\n", "a", "b", ""], SOON), [b"4", b"1", b"\x00\xff", b""])
+        equal(
+            "multi_get", other.multi_get(["ä/..\n", "a", "b", ""], subject.paced(SOON)), [b"4", b"1", b"\x00\xff", b""]
+        )
         equal("num_keys()", other.num_keys(), 4)
         equal("check of all that are there", other.check(["a", "b"]), True)
         equal("check of one that is not there", other.check(["a", "c"]), False)
         one.set("a", b"again")
-        equal("get", other.get("a", SOON), b"again")
+        equal("get", other.get("a", subject.paced(SOON)), b"again")
         equal("delete_key of one that is there", other.delete_key("a"), True)
         equal("delete_key of one that is not there", other.delete_key("a"), False)
         equal("check of a deleted one", one.check(["a"]), False)
@@ -43,13 +45,15 @@ class KeyValueStore:
         """Who asks for a key that is to come gets it when it comes."""
         one, other = _two(subject)
         asked: list[Running[object]] = [
-            Running(other.get, "late", LONG),
-            Running(other.multi_get, ["late"], LONG),
-            Running(other.wait, ["late"], LONG),
+            Running(other.get, "late", subject.paced(LONG)),
+            Running(other.multi_get, ["late"], subject.paced(LONG)),
+            Running(other.wait, ["late"], subject.paced(LONG)),
         ]
-        that(not asked[0].ended(SHORT), "get of a key that is not there returned")
+        that(not asked[0].ended(subject.paced(SHORT)), "get of a key that is not there returned")
         one.set("late", b"here")
-        answers = [each.result(SOON, f"a blocked call has not ended {SOON:.0f} s after the key came") for each in asked]
+        limit = subject.paced(SOON)
+        late = f"a blocked call has not ended {limit:.0f} s after the key came"
+        answers = [each.result(limit, late) for each in asked]
         equal("what get, multi_get and wait gave", answers, [b"here", [b"here"], None])
 
     @clause("RDZV-STORE-2")
@@ -74,16 +78,16 @@ class KeyValueStore:
         equal("compare_set(absent, expected=None)", one.compare_set("k", None, b"1"), b"1")
         equal("compare_set(present, expected=None)", other.compare_set("k", None, b"2"), b"1")
         equal("compare_set(as expected)", other.compare_set("k", b"1", b"2"), b"2")
-        equal("get", one.get("k", SOON), b"2")
+        equal("get", one.get("k", subject.paced(SOON)), b"2")
 
     @clause("RDZV-STORE-3")
     def test_RDZV_STORE_3_adding_loses_nothing(self, subject: Subject) -> None:
         """Four threads on two stores add: every sum is seen once, and the last is right."""
         both = _two(subject)
-        sums = race(ADDERS, lambda number: [both[number % 2].add("n", 1) for _ in range(STEPS)])
+        sums = race(ADDERS, lambda number: [both[number % 2].add("n", 1) for _ in range(STEPS)], subject.target.pace)
         total = ADDERS * STEPS
         equal("the sums that add gave", sorted(chain.from_iterable(sums)), list(range(1, total + 1)))
-        equal("what is kept", both[0].get("n", SOON), b"%d" % total)
+        equal("what is kept", both[0].get("n", subject.paced(SOON)), b"%d" % total)
 
     @clause("RDZV-STORE-4")
     def test_RDZV_STORE_4_prefixes_and_runs_share_no_key(self, subject: Subject) -> None:
@@ -95,7 +99,7 @@ class KeyValueStore:
             store.set("k", b"%d" % number)
             store.set("k/k", b"%d" % number)
         for number, store in enumerate(stores):
-            equal("the values of a store", store.multi_get(["k", "k/k"], SOON), [b"%d" % number] * 2)
+            equal("the values of a store", store.multi_get(["k", "k/k"], subject.paced(SOON)), [b"%d" % number] * 2)
             equal("num_keys()", store.num_keys(), 2)
 
     @clause("RDZV-STORE-5")
@@ -104,10 +108,10 @@ class KeyValueStore:
         one, other = _two(subject)
         one.set("text", b"ten")
         raises(ValueError, "add to b'ten'", one.add, "text", 1)
-        equal("the value after add was refused", other.get("text", SOON), b"ten")
+        equal("the value after add was refused", other.get("text", subject.paced(SOON)), b"ten")
         one.set("number", b"10")
         equal("the sum of b'10' and -11", other.add("number", -11), -1)
-        equal("the value after add", one.get("number", SOON), b"-1")
+        equal("the value after add", one.get("number", subject.paced(SOON)), b"-1")
 
 
 def _two(subject: Subject) -> tuple[Store, Store]:

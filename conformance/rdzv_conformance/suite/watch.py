@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rdzv_conformance.clauses import clause
 from rdzv_conformance.expect import Untested, equal, raises, that
@@ -32,12 +32,12 @@ class Watch:
         first = register.write(b"first")
         second = writer.write(b"second", first)
         for stale in (first, "invalid", b"\xff"):
-            answer = _soon(Running(register.wait_state, stale, LONG), f"wait_state({stale!r})")
+            answer = _soon(subject, _wait(subject, register, stale), f"wait_state({stale!r})")
             equal(f"what wait_state({stale!r}) gave", answer, (True, StateSnapshot(b"second", second)))
-        waiting = Running(register.wait_state, second, LONG)
-        that(not waiting.ended(SHORT), "wait_state(current token) returned though nothing had changed")
+        waiting = _wait(subject, register, second)
+        that(not waiting.ended(subject.paced(SHORT)), "wait_state(current token) returned though nothing had changed")
         third = writer.write(b"third", second)
-        answer = _soon(waiting, "wait_state(current token) after a write")
+        answer = _soon(subject, waiting, "wait_state(current token) after a write")
         equal("what wait_state gave", answer, (True, StateSnapshot(b"third", third)))
 
     @clause("RDZV-WATCH-1")
@@ -45,22 +45,22 @@ class Watch:
         """A write of the same state again ends the wait: the token has changed."""
         register, writer = _two(subject)
         token = register.write(b"same")
-        waiting = Running(register.wait_state, token, LONG)
+        waiting = _wait(subject, register, token)
         newer = writer.write(b"same", token)
-        answer = _soon(waiting, "wait_state(current token) after a write of equal bytes")
+        answer = _soon(subject, waiting, "wait_state(current token) after a write of equal bytes")
         equal("what wait_state gave", answer, (True, StateSnapshot(b"same", newer)))
 
     @clause("RDZV-WATCH-2")
     def test_RDZV_WATCH_2_without_a_token_a_first_state_is_awaited(self, subject: Subject) -> None:
         """The wait with token None ends with the first write, and at once where there is a state."""
         register, writer = _two(subject)
-        waiting = Running(register.wait_state, None, LONG)
-        that(not waiting.ended(SHORT), "wait_state(None) returned though there was no state")
+        waiting = _wait(subject, register, None)
+        that(not waiting.ended(subject.paced(SHORT)), "wait_state(None) returned though there was no state")
         token = writer.write(b"first")
         expected = (True, StateSnapshot(b"first", token))
-        equal("what wait_state(None) gave", _soon(waiting, "wait_state(None) after a write"), expected)
-        again = Running(register.wait_state, None, LONG)
-        equal("what wait_state(None) gave", _soon(again, "wait_state(None) where there is a state"), expected)
+        equal("what wait_state(None) gave", _soon(subject, waiting, "wait_state(None) after a write"), expected)
+        again = _wait(subject, register, None)
+        equal("what wait_state(None) gave", _soon(subject, again, "wait_state(None) where there is a state"), expected)
 
     @clause("RDZV-WATCH-3")
     def test_RDZV_WATCH_3_deletion_is_a_change(self, subject: Subject) -> None:
@@ -68,12 +68,14 @@ class Watch:
         register, writer = _two(subject)
         subject.needs(SupportsDelete, writer)
         token = register.write(b"there")
-        waiting = Running(register.wait_state, token, LONG)
-        that(not waiting.ended(SHORT), "wait_state(current token) returned though nothing had changed")
+        waiting = _wait(subject, register, token)
+        that(not waiting.ended(subject.paced(SHORT)), "wait_state(current token) returned though nothing had changed")
         writer.delete_state()
-        equal("what wait_state gave", _soon(waiting, "wait_state(current token) after a deletion"), (True, None))
-        again = Running(register.wait_state, token, LONG)
-        equal("what wait_state gave", _soon(again, "wait_state(token) where there is no state"), (True, None))
+        equal(
+            "what wait_state gave", _soon(subject, waiting, "wait_state(current token) after a deletion"), (True, None)
+        )
+        again = _wait(subject, register, token)
+        equal("what wait_state gave", _soon(subject, again, "wait_state(token) where there is no state"), (True, None))
 
     @clause("RDZV-WATCH-4")
     def test_RDZV_WATCH_4_without_a_change_the_wait_ends_in_time(self, subject: Subject) -> None:
@@ -93,9 +95,9 @@ class Watch:
         token = register.write(b"0")
         for turn in range(1, ROUNDS):
             state = b"%d" % turn
-            waiting = Running(register.wait_state, token, LONG)
+            waiting = _wait(subject, register, token)
             newer = writer.write(state, token)
-            seen = _soon(waiting, "a wait that began together with a write")
+            seen = _soon(subject, waiting, "a wait that began together with a write")
             equal("what a wait gave that began together with a write", seen, (True, StateSnapshot(state, newer)))
             token = newer
 
@@ -104,13 +106,15 @@ class Watch:
         """While a thread waits, others read, write and wait on the same instance."""
         register, _ = _two(subject)
         token = register.write(b"there")
-        waiting = [Running(register.wait_state, token, LONG) for _ in range(3)]
-        that(not waiting[0].ended(SHORT), "wait_state(current token) returned though nothing had changed")
-        found = _soon(Running(register.get_state), "get_state() while others wait on the instance")
+        waiting = [_wait(subject, register, token) for _ in range(3)]
+        that(
+            not waiting[0].ended(subject.paced(SHORT)), "wait_state(current token) returned though nothing had changed"
+        )
+        found = _soon(subject, Running(register.get_state), "get_state() while others wait on the instance")
         equal("the state read while others wait", found, StateSnapshot(b"there", token))
-        newer = _soon(Running(register.write, b"next", token), "set_state() while others wait on the instance")
+        newer = _soon(subject, Running(register.write, b"next", token), "set_state() while others wait on the instance")
         for each in waiting:
-            answer = _soon(each, "wait_state(current token) after a write on the same instance")
+            answer = _soon(subject, each, "wait_state(current token) after a write on the same instance")
             equal("what wait_state gave", answer, (True, StateSnapshot(b"next", newer)))
 
     @clause("RDZV-WATCH-7")
@@ -120,13 +124,18 @@ class Watch:
         if subject.helpers.corrupt is None:
             raise Untested("needs the helper corrupt(params), which spoils what is stored")
         token = register.write(b"good")
-        waiting = Running(register.wait_state, token, LONG)
-        that(not waiting.ended(SHORT), "wait_state(current token) returned though nothing had changed")
+        waiting = _wait(subject, register, token)
+        that(not waiting.ended(subject.paced(SHORT)), "wait_state(current token) returned though nothing had changed")
         subject.helpers.corrupt(subject.parameters())
-        again = {tried: Running(register.wait_state, tried, SOON) for tried in (None, token, b"invalid")}
+        again = {tried: Running(register.wait_state, tried, subject.paced(SOON)) for tried in (None, token, b"invalid")}
         for tried, each in {"current token, begun before": waiting, **again}.items():
             what = f"wait_state({tried!r}) on corrupt storage"
-            raises(RendezvousStateError, what, each.result, 2 * SOON, f"{what} has not returned")
+            raises(RendezvousStateError, what, each.result, 2 * subject.paced(SOON), f"{what} has not returned")
+
+
+def _wait(subject: Subject, register: Register, token: Any) -> Running[tuple[bool, StateSnapshot | None]]:
+    """Wait on a thread of its own, for longer than anything here takes."""
+    return Running(register.wait_state, token, subject.paced(LONG))
 
 
 def _two(subject: Subject) -> tuple[Register, Register]:
@@ -135,8 +144,9 @@ def _two(subject: Subject) -> tuple[Register, Register]:
     return register, subject.open()
 
 
-def _soon(running: Running[T], what: str) -> T:
-    return running.result(SOON, f"{what} has not returned after {SOON:.0f} s")
+def _soon(subject: Subject, running: Running[T], what: str) -> T:
+    limit = subject.paced(SOON)
+    return running.result(limit, f"{what} has not returned after {limit:.0f} s")
 
 
 def _takes_its_time(register: Register, token: Token | None) -> tuple[bool, StateSnapshot | None]:

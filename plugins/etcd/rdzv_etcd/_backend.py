@@ -81,6 +81,11 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
         """Always "etcd"."""
         return "etcd"
 
+    @property
+    def secure(self) -> bool:  # type: ignore[override] # of this instance, and known only when etcd was asked
+        """Whether etcd is spoken to over TLS, and it asks who this is: with a user and password, or a certificate."""
+        return self._client.guarded
+
     def get_state(self) -> StateSnapshot | None:
         """Give the state and its token, read linearizably in one request."""
         record = self._look(self._deadline()).record

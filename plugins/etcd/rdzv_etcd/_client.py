@@ -33,6 +33,11 @@ class EtcdClient:
         self._closed = False
         gateway.users.add(self)
 
+    @property
+    def guarded(self) -> bool:
+        """Whether this etcd and its clients know each other, and nobody can read along; known after the first call."""
+        return self._gateway.guarded
+
     def another(self) -> EtcdClient:
         """Give a client that shares this one's connections, and is closed by itself."""
         if self._closed:
@@ -51,6 +56,20 @@ class EtcdClient:
     def delete(self, key: bytes) -> bool:
         """Delete the key; True if it was there."""
         return self._delete(key, _kv.if_present(key), None)
+
+    def keys(self, prefix: bytes) -> list[bytes]:
+        """Give the keys that begin with `prefix`, read linearizably."""
+        return self._post("/v3/kv/range", _kv.keys_request(prefix), _kv.read_keys)
+
+    def enable_users(self, root: str, password: str) -> None:
+        """Let this etcd ask everybody for a user from now on, and know the one who may do everything."""
+        for path, body in (
+            ("user/add", {"name": root, "password": password}),
+            ("role/add", {"name": root}),
+            ("user/grant", {"user": root, "role": root}),
+            ("enable", {}),
+        ):
+            self._post(f"/v3/auth/{path}", body, dict, repeatable=False)
 
     def version(self) -> str:
         """Give the version of the etcd that answers."""

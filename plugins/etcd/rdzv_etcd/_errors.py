@@ -17,6 +17,11 @@ TRANSPORT_ERRORS = (OSError, http.client.HTTPException, HTTPError, UnicodeError)
 # unavailable, data loss. Every other one is a refusal.
 _UNSETTLED_CODES = frozenset({1, 2, 4, 10, 13, 14, 15})
 _UNAUTHENTICATED = 16
+_HINTS = {
+    "user name is empty": " (this etcd asks for a user: give the options user and password)",
+    "authentication failed": " (the user or the password is wrong: check the options user and password)",
+    "permission denied": " (the user's role must hold the keys under the option key_prefix)",
+}
 _STALE_LOGIN = ("user name is empty", "revision of auth store is old", "invalid auth token")
 
 
@@ -32,7 +37,8 @@ class RefusedError(Exception):
     """`endpoint` answered that it will not do it; nothing was changed."""
 
     def __init__(self, endpoint: HostPort, code: int, message: str) -> None:
-        super().__init__(f"{endpoint} refused: {message}")
+        hint = next((hint for words, hint in _HINTS.items() if words in message), "")
+        super().__init__(f"{endpoint} refused: {message}{hint}")
         self.endpoint, self.code, self.message = endpoint, code, message
 
     @property

@@ -38,11 +38,18 @@ class Gateway:
     It remembers which endpoint answered last and starts with that one.
     """
 
-    def __init__(self, endpoints: Sequence[HostPort], tls: ssl.SSLContext | None, login: Login | None) -> None:
+    def __init__(
+        self,
+        endpoints: Sequence[HostPort],
+        tls: ssl.SSLContext | None,
+        login: Login | None,
+        shows_certificate: bool = False,
+    ) -> None:
         self._endpoints = list(endpoints)
         self._scheme = "http" if tls is None else "https"
         self._login = login
         self._auth_token: str | None = None
+        self._is_known = shows_certificate
         self._preferred = 0
         self._idle = IdleConnections(tls)
         self.users: set[object] = set()
@@ -50,6 +57,14 @@ class Gateway:
 
     def __str__(self) -> str:
         return ",".join(map(str, self._endpoints)) + f" over {self._scheme}"
+
+    @property
+    def guarded(self) -> bool:
+        """Whether nobody can read along, and etcd has asked who this is: it took the login, or asks for a certificate.
+
+        The latter is what the configuration says by giving one; an etcd that asks for none takes it all the same.
+        """
+        return self._scheme == "https" and self._is_known
 
     def close(self) -> None:
         """Close the idle connections; one that is in use is closed when its call ends."""
@@ -119,8 +134,10 @@ class Gateway:
                 f"backend 'etcd' at {self}: the answer to a write was lost ({why}); it may or may not have taken "
                 "effect: read the state before writing again"
             )
+        other = "https" if self._scheme == "http" else "http"
         return self.error(
-            f"no answer ({why}): does an etcd v3 run there, reachable from here, and speak {self._scheme}?"
+            f"no answer ({why}): does an etcd v3 run there, reachable from here, and speak {self._scheme}? "
+            f"If it speaks {other}, give protocol={other!r}"
         )
 
     def _logged_in(self, call: Call, endpoint: HostPort, path: str, payload: bytes) -> dict[str, Any]:
@@ -148,6 +165,7 @@ class Gateway:
             except UnansweredError as error:  # the request itself was not sent yet
                 raise UnansweredError(endpoint, False, error.cause) from error.cause
             call.sent = False
+            self._is_known = self._is_known or bool(token)
             self._auth_token = token
         return token
 

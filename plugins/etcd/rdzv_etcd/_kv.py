@@ -44,6 +44,18 @@ def range_request(key: bytes) -> Message:
     return {"key": encode(key)}
 
 
+def keys_request(prefix: bytes) -> Message:
+    """Ask for the keys that begin with `prefix`, without their values; every key for an empty one."""
+    end = prefix.rstrip(b"\xff")
+    after = end[:-1] + bytes([end[-1] + 1]) if end else b"\0"
+    return {"key": encode(prefix or b"\0"), "range_end": encode(after), "keys_only": True}
+
+
+def read_keys(answer: Mapping[str, Any]) -> list[bytes]:
+    """Read the answer to that."""
+    return [base64.b64decode(each["key"]) for each in answer.get("kvs", ())]
+
+
 def read_result(answer: Mapping[str, Any]) -> ReadResult:
     """Read the answer to a range."""
     return ReadResult(_first(answer), _revision(answer))

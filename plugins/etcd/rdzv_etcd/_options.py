@@ -36,7 +36,7 @@ OPTIONS: tuple[Option[Any], ...] = (
 def gateway_of(params: RendezvousParameters) -> Gateway:
     """Make the gateway, without connecting; raises `ValueError` for a bad option or endpoint."""
     endpoints = parse_endpoints(params.endpoint, DEFAULT_PORT)
-    return Gateway(endpoints, _tls(params), _login(params))
+    return Gateway(endpoints, _tls(params), _login(params), SSL_CERT.optional(params) is not None)
 
 
 def _login(params: RendezvousParameters) -> Login | None:

@@ -2,12 +2,127 @@
 
 from __future__ import annotations
 
-from rdzv_core import RendezvousParameters
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rdzv_core import RendezvousConnectionError, RendezvousError, RendezvousParameters
+from rdzv_etcd._binary import find_binary
 from rdzv_etcd._client import EtcdClient
 from rdzv_etcd._options import KEY_PREFIX, gateway_of
+from rdzv_etcd._process import EtcdProcess, free_ports, standalone_flags
+
+HOST = "127.0.0.1"
+START_SECONDS = 60.0
+_ROOT = "root"
+"""The user whom etcd has to have before it asks for any."""
 
 
 def corrupt(params: RendezvousParameters) -> None:
     """Put into the register of `params` what the backend can not have written."""
     with EtcdClient(gateway_of(params)) as client:
         client.put((KEY_PREFIX.of(params) + params.key).encode("utf-8"), b"not what the backend wrote")
+
+
+def keys(params: RendezvousParameters) -> list[str]:
+    """List what is below the key prefix."""
+    with EtcdClient(gateway_of(params)) as client:
+        return [key.decode("utf-8", "replace") for key in client.keys(KEY_PREFIX.of(params).encode("utf-8"))]
+
+
+class OwnStore:
+    """An etcd that speaks https and asks for a user and the password, in a process that the suite may kill."""
+
+    what = "an etcd with TLS, a user and a password"
+
+    def __init__(self, workshop: Any) -> None:
+        ours, theirs = workshop.authority("ours"), workshop.authority("theirs")
+        self._data_dir = workshop.directory / "data"
+        self._binary = find_binary()
+        peer_port, port = free_ports(HOST, 2)
+        self.endpoint = f"{HOST}:{port}"
+        flags = standalone_flags("certify", str(self._data_dir), HOST, port, peer_port)
+        self._flags = [flag.replace("http://", "https://") if "client-urls" in flag else flag for flag in flags]
+        # The password is a random number: to make guessing it slow would make every login slow for nothing.
+        self._flags += [f"--cert-file={ours.cert}", f"--key-file={ours.key}", "--bcrypt-cost=4"]
+        password = secrets.token_hex(16)
+        self.options = {"protocol": "https", "ca_cert": ours.ca, "user": _ROOT, "password": password}
+        self.wrong_credentials = [
+            ({"user": None, "password": None}, "asks for a user"),
+            ({"password": secrets.token_hex(16)}, "the user or the password is wrong"),
+            ({"user": "nobody"}, "the user or the password is wrong"),
+        ]
+        self.wrong_transport = [
+            ({"protocol": "http", "ca_cert": None}, "give protocol='https'"),
+            ({"ca_cert": theirs.ca}, "its certificate is not accepted"),
+        ]
+        self._start()
+
+    def restart(self) -> None:
+        """Kill etcd and start it again on its data."""
+        self.end()
+        self._start()
+
+    def restart_without_data(self) -> None:
+        """The same, on none."""
+        self.end()
+        shutil.rmtree(self._data_dir)
+        self._start()
+
+    def pause(self) -> None:
+        """Let etcd answer nothing; from when this returns, not some time after."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)
+
+    def resume(self) -> None:
+        """Let it answer again."""
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def end(self) -> None:
+        """Kill etcd, as nothing on the way out could save what it has not written yet."""
+        os.kill(self._process.pid, signal.SIGKILL)
+        self._process.stop(START_SECONDS)
+
+    def _start(self) -> None:
+        fresh = not self._data_dir.exists()
+        self._process = EtcdProcess(self._binary, self._flags, subprocess.DEVNULL)
+        try:
+            if fresh:
+                with self._when_it_answers({"user": None, "password": None}) as client:
+                    client.enable_users(_ROOT, self.options["password"])
+            self._when_it_answers({}).close()
+        except BaseException:
+            self.end()
+            raise
+
+    def _when_it_answers(self, options: dict[str, None]) -> EtcdClient:
+        given = {name: value for name, value in {**self.options, **options}.items() if value is not None}
+        client = EtcdClient(
+            gateway_of(RendezvousParameters("etcd", self.endpoint, "certify", 1, 1, **given)), timeout=5
+        )
+        ends = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                client.read(b"rdzv")
+            except RendezvousConnectionError as error:
+                if time.monotonic() > ends or self._process.wait_end(0.05):
+                    client.close()
+                    raise RendezvousError(f"{self._binary} does not serve at {self.endpoint}: {error}") from error
+            else:
+                return client
+
+
+@contextmanager
+def own_store(workshop: Any) -> Iterator[OwnStore]:
+    """Start an etcd for the suite alone; `workshop` is a `rdzv_conformance.workshop.Workshop`."""
+    store = OwnStore(workshop)
+    try:
+        yield store
+    finally:
+        store.end()

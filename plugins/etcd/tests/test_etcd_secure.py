@@ -109,6 +109,7 @@ def https_etcd(etcd_binary: str, authority: Authority, tmp_path_factory: pytest.
 def test_https_with_the_right_authority(https_etcd: str, connect: Connect, authority: Authority) -> None:
     """Over TLS the register and its watch work as over http, a megabyte at once too."""
     backend = _patiently(connect, https_etcd, protocol="HTTPS", ca_cert=authority.ca)
+    assert not backend.secure  # anybody may come in
     first = _set(backend, b"x" * backend.max_state_bytes)
     second = _set(backend, b"y", first.token)
     assert backend.get_state() == (b"y", second.token)
@@ -127,9 +128,9 @@ def test_https_with_another_authority_is_refused(
 
 
 def test_plain_http_to_an_https_etcd_is_refused(https_etcd: str, connect: Connect, authority: Authority) -> None:
-    """Plain text against TLS is an error, not a hang."""
+    """Plain text against TLS is an error that names the option to change, not a hang."""
     _patiently(connect, https_etcd, protocol="https", ca_cert=authority.ca)
-    with pytest.raises(RendezvousConnectionError, match="over http"):
+    with pytest.raises(RendezvousConnectionError, match=r"over http: .*If it speaks https, give protocol='https'"):
         connect(https_etcd, read_timeout=10)
 
 
@@ -162,6 +163,7 @@ def test_mutual_tls(
     with _https_etcd(etcd_binary, tmp_path / "data", authority, *further) as endpoint:
         tls = {"protocol": "https", "ca_cert": authority.ca}
         backend = _patiently(connect, endpoint, ssl_cert=authority.cert, ssl_cert_key=authority.key, **tls)
+        assert backend.secure
         assert _set(backend, b"x").has_set
         together = tmp_path / "together.pem"
         together.write_text(Path(authority.cert).read_text() + Path(authority.key).read_text())
@@ -209,6 +211,7 @@ def guarded_etcd(own_etcd: EtcdServer, oracle: Callable[..., Any]) -> EtcdServer
 def test_a_user_with_the_password_gets_in(guarded_etcd: EtcdServer, connect: Connect) -> None:
     """With user and password everything works, a wait included."""
     backend = connect(guarded_etcd.get_endpoint(), **ROOT)
+    assert not backend.secure  # over http everybody can read the password
     result = _set(backend, b"x")
     assert backend.get_state() == (b"x", result.token)
     assert backend.wait_state(result.token, 0.2) == (False, (b"x", result.token))
@@ -217,10 +220,10 @@ def test_a_user_with_the_password_gets_in(guarded_etcd: EtcdServer, connect: Con
 @pytest.mark.parametrize(
     ("credentials", "reason"),
     [
-        ({}, "user name is empty"),
-        ({**ROOT, "password": "hunter2"}, "authentication failed, invalid user ID or password"),
+        ({}, "user name is empty .this etcd asks for a user: give the options user and password"),
+        ({**ROOT, "password": "hunter2"}, "invalid user ID or password .the user or the password is wrong"),
         ({**ROOT, "user": "nobody"}, "authentication failed, invalid user ID or password"),
-        (JOB, "permission denied"),
+        (JOB, "permission denied .the user's role must hold the keys under the option key_prefix"),
     ],
     ids=["nobody", "wrong password", "wrong user", "wrong key"],
 )
@@ -231,6 +234,21 @@ def test_who_has_no_business_there_is_refused(
     with pytest.raises(RendezvousConnectionError, match=rf"backend 'etcd' at .* refused: .*{reason}") as caught:
         connect(guarded_etcd.get_endpoint(), read_timeout=10, **credentials)
     assert credentials.get("password", "hunter2") not in str(caught.value)
+
+
+def test_only_tls_and_a_login_together_are_secure(
+    etcd_binary: str, connect: Connect, authority: Authority, tmp_path: Path
+) -> None:
+    """A user over https is a claim to the profile `secure`, once etcd took the login; its siblings claim it too."""
+    with _https_etcd(etcd_binary, tmp_path / "data", authority) as endpoint:
+        tls = {"protocol": "https", "ca_cert": authority.ca}
+        client = _patiently(connect, endpoint, **tls)._client
+        assert not connect(endpoint, **ROOT, **tls).secure
+        client.enable_users(ROOT["user"], ROOT["password"])
+        backend = connect(endpoint, **ROOT, **tls)
+        assert backend.secure
+        with contextlib.closing(backend.sibling("other")) as sibling:
+            assert sibling.secure
 
 
 def test_key_prefix_fits_a_role(guarded_etcd: EtcdServer, connect: Connect) -> None:
@@ -258,5 +276,7 @@ def test_a_login_that_became_invalid_is_renewed(guarded_etcd: EtcdServer, connec
 
 
 def test_credentials_for_an_etcd_without_users_do_no_harm(etcd: EtcdServer, connect: Connect) -> None:
-    """Where authentication is not enabled, user and password are not asked for."""
-    assert _set(connect(etcd.get_endpoint(), **ROOT), b"x").has_set
+    """Where authentication is not enabled, user and password are not asked for, and nothing is claimed for them."""
+    backend = connect(etcd.get_endpoint(), **ROOT)
+    assert _set(backend, b"x").has_set
+    assert not backend.secure

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from rdzv_core import RendezvousParameters
+from rdzv_file._layout import unpack
 from rdzv_file._store import FileStore
 
 network = False
@@ -16,3 +18,12 @@ def corrupt(params: RendezvousParameters) -> None:
     store = FileStore(params.endpoint)
     sealed = store.get(params.key)
     store.set(params.key, b"foreign" if sealed is None else sealed[:-1] + bytes([sealed[-1] ^ 1]))
+
+
+def keys(params: RendezvousParameters) -> list[str]:
+    """List the keys in the file, or, in a directory, the files: temporary ones too, without the locks of all keys."""
+    path = Path(params.endpoint)
+    if path.is_dir():
+        return [each.name for each in path.iterdir() if not each.name.startswith(".rdzv-lock-")]
+    temporary = [each.name for each in path.parent.glob(f"{path.name}.*") if each.suffix != ".lock"]
+    return [*unpack(path.read_bytes()), *(f"{name} with {params.key}" for name in temporary)]

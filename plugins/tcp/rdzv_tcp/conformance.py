@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from rdzv_core import RendezvousParameters
 from rdzv_tcp._endpoint import read_endpoint
+from rdzv_tcp._log_format import read_log
 from rdzv_tcp._security import client_credentials
 from rdzv_tcp._store import TcpStore
 
@@ -13,3 +21,76 @@ def corrupt(params: RendezvousParameters) -> None:
     endpoint = read_endpoint(params.endpoint)
     with TcpStore(endpoint.host, endpoint.port, 10, client_credentials(params)) as store:
         store.set(params.key, b"not what the backend wrote")
+
+
+class OwnStore:
+    """`rdzv serve` with a data directory, a secret, and TLS on both sides, in a process that the suite may kill."""
+
+    what = "rdzv serve with a data directory, a secret, and TLS on both sides"
+
+    def __init__(self, workshop: Any) -> None:
+        ours, theirs = workshop.authority("ours"), workshop.authority("theirs")
+        secret = secrets.token_hex(16)
+        secret_file = workshop.directory / "secret"
+        secret_file.write_text(secret, encoding="ascii")
+        self._data_dir = workshop.directory / "data"
+        self._options = [
+            *("--data-dir", str(self._data_dir), "--auth-token-file", str(secret_file)),
+            *("--tls-cert", ours.cert, "--tls-key", ours.key, "--tls-ca", ours.ca),
+        ]
+        self._workshop = workshop
+        self._start("127.0.0.1:0")
+        self.options = {"auth_token": secret, "tls_ca": ours.ca, "tls_cert": ours.cert, "tls_key": ours.key}
+        self.wrong_credentials = [
+            ({"auth_token": None}, "this server asks for a shared secret"),
+            ({"auth_token": "guessed"}, "the client's secret is not this server's"),
+            ({"tls_cert": None, "tls_key": None}, "asks for a client certificate and got none"),
+            ({"tls_cert": theirs.cert, "tls_key": theirs.key}, "does not accept this client's certificate"),
+        ]
+        self.wrong_transport = [
+            ({"tls_ca": None, "tls_cert": None, "tls_key": None}, "this server speaks TLS, and the client plain text"),
+            ({"tls_ca": theirs.ca}, "the server's certificate is not of the authority in tls_ca"),
+        ]
+
+    def restart(self) -> None:
+        """Kill the server and start another one on its data."""
+        self.end()
+        self._start(self.endpoint)
+
+    def restart_without_data(self) -> None:
+        """The same, on none."""
+        self.end()
+        shutil.rmtree(self._data_dir)
+        self._start(self.endpoint)
+
+    def pause(self) -> None:
+        """Let the server answer nothing."""
+        self._server.pause()
+
+    def resume(self) -> None:
+        """Let it answer again."""
+        self._server.resume()
+
+    def keys(self, _: RendezvousParameters) -> list[str]:
+        """List the registers that the log on the disk holds."""
+        log = (self._data_dir / "registers.log").read_bytes()
+        return list(read_log(memoryview(log))[0].table.copy_out()[0])
+
+    def end(self) -> None:
+        """Kill the server."""
+        self._server.kill()
+
+    def _start(self, endpoint: str) -> None:
+        command = [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", endpoint, *self._options]
+        self._server = self._workshop.service(command)
+        self.endpoint: str = self._server.start()
+
+
+@contextmanager
+def own_store(workshop: Any) -> Iterator[OwnStore]:
+    """Start a server for the suite alone; `workshop` is a `rdzv_conformance.workshop.Workshop`."""
+    store = OwnStore(workshop)
+    try:
+        yield store
+    finally:
+        store.end()
