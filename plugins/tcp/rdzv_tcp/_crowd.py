@@ -77,11 +77,12 @@ class Crowd:
     def _sweep(self) -> None:
         self._sweeping = None
         calm = [peer for peer, heard in self._lively.items() if peer.heard - heard <= CALM_REQUESTS]
-        if len(self._calm) + len(calm) >= CROWD:
+        together = len(self._calm) + len(calm)
+        if together >= CROWD:
             for peer in calm:
                 if not peer.blocked:
                     self._calm_down(peer)
-        elif self._calm:
+        elif together < CROWD * 3 // 4:  # not at once, lest a few who come and go set all the others in motion
             for peer in list(self._calm):
                 self.rouse(peer)
         for peer in self._lively:
