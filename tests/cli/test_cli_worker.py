@@ -214,6 +214,20 @@ def test_stopping_the_guard_too_does_not_keep_the_command_alive(child: Path) -> 
     assert owner.wait(20) == 0
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="parent death signals are Linux's")
+def test_a_stopped_guard_wakes_when_its_owner_dies(child: Path) -> None:
+    """Everything is stopped, and the node killed: a store may tell the others at once, so the command must go at once."""
+    owner = _owner(child)
+    (guard,) = _children(owner.pid)
+    (leader,) = _children(guard)
+    for process in (guard, leader, int(child.read_text())):
+        os.kill(process, signal.SIGSTOP)
+    owner.kill()
+    owner.wait()
+    for process in (guard, leader, int(child.read_text())):
+        _until(lambda process=process: _is_gone(process), "all are gone")  # type: ignore[misc]
+
+
 def test_a_command_leaves_nothing_open() -> None:
     """No descriptor, and no process: neither of one that ended nor of one that could not be started."""
     before = len(list(Path("/proc/self/fd").iterdir()))

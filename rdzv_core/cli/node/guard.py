@@ -8,8 +8,8 @@ the whole process group of the command
 - when DEADLINE (seconds on the clock of leases) is past and CONTROL has brought no later one: `rdzv run` is stopped,
   swapped out or hung, its lease is over, and the others may meet without this node.
 
-If the guard itself is stopped at its deadline the kernel kills it (a timer with SIGKILL for signal, which acts on a
-stopped process too); when the guard dies the kernel kills the command (parent death signal) and its group (the owner of
+If the guard itself is stopped the kernel wakes it when `rdzv run` dies, and kills it at its deadline (a timer with
+SIGKILL for signal, which acts on a stopped process too); when the guard dies the kernel kills the command (parent death signal) and its group (the owner of
 the pipe KEEP, see `worker.py`). Elsewhere than on Linux both are missing: there the guard has to run to act.
 
 On STATUS it says, a line each: `started PID`, or `failed ERRNO`, or `fenced` where the deadline was past already; then
@@ -170,10 +170,10 @@ def start(command: list[str]) -> int | OSError:
     return OSError(int(reason), os.strerror(int(reason))) if reason else leader
 
 
-def die_with_parent() -> None:
-    """Have the kernel kill this process, also after an exec, when its parent dies."""
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal, also after an exec, when its parent dies."""
     if sys.platform.startswith("linux"):
-        _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 
 
 def ended_with(leader: int) -> int | None:
@@ -198,6 +198,7 @@ def kill(group: int) -> None:
 def main() -> None:
     """Read the arguments and guard."""
     control, status, keep, deadline, *command = sys.argv[1:]
+    die_with_parent(signal.SIGCONT)  # a guard that is stopped wakes up, and sees that CONTROL has ended
     for descriptor in (control, status, keep):
         os.set_inheritable(int(descriptor), False)
     Guard(int(control), int(status), float(deadline)).run(command)
