@@ -216,7 +216,7 @@ def test_stopping_the_guard_too_does_not_keep_the_command_alive(child: Path) -> 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="parent death signals are Linux's")
 def test_a_stopped_guard_wakes_when_its_owner_dies(child: Path) -> None:
-    """Everything is stopped, and the node killed: a store may tell the others at once, so the command must go at once."""
+    """All is stopped, and the node killed: as a store may tell the others at once, the command goes at once."""
     owner = _owner(child)
     (guard,) = _children(owner.pid)
     (leader,) = _children(guard)

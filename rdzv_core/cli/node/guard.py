@@ -9,8 +9,9 @@ the whole process group of the command
   swapped out or hung, its lease is over, and the others may meet without this node.
 
 If the guard itself is stopped the kernel wakes it when `rdzv run` dies, and kills it at its deadline (a timer with
-SIGKILL for signal, which acts on a stopped process too); when the guard dies the kernel kills the command (parent death signal) and its group (the owner of
-the pipe KEEP, see `worker.py`). Elsewhere than on Linux both are missing: there the guard has to run to act.
+SIGKILL for signal, which acts on a stopped process too). When the guard dies the kernel kills the command (parent death
+signal) and its group (the owner of the pipe KEEP, see `worker.py`). Elsewhere than on Linux all this is missing: there
+the guard has to run to act.
 
 On STATUS it says, a line each: `started PID`, or `failed ERRNO`, or `fenced` where the deadline was past already; then
 `fenced` when it is, and `ended STATUS` (minus the number if a signal ended it). It then stays, and keeps the leader's
