@@ -13,9 +13,6 @@ from rdzv_core.handler.rules import Situation
 WATCHERS = 3
 """The first member and two deputies watch the memberships; everybody else watches the head alone."""
 
-PLACE_LIMIT = 8
-"""How many members a node reads to learn whether it is among the watchers."""
-
 
 @dataclass
 class Knowledge:
@@ -89,6 +86,13 @@ class Knowledge:
         if operation.limit is None:
             self._note_vanished(view, now)
             self.view, self.view_based_on, self.view_started = view, operation.based_on, operation.started
+
+    def place_is_hidden(self, view: MembersView, limit: int, own: str) -> bool:
+        """Whether a reading of the first `limit` had too many goodbyes to tell if this node is among the watchers."""
+        if self.place >= WATCHERS or len(view.members) < limit or _index(view, own) < limit:
+            return False
+        self.place, self.place_started = WATCHERS, float("-inf")
+        return True
 
     def _note_vanished(self, view: MembersView, now: float) -> None:
         """Remember who was seen at work and then no more, without a goodbye: a register that was lost can not tell."""

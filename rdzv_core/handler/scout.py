@@ -9,15 +9,18 @@ from rdzv_core.abc import MembersView
 from rdzv_core.handler import io
 from rdzv_core.handler.channels import Channels
 from rdzv_core.handler.io import Channel, Operation
-from rdzv_core.handler.knowledge import PLACE_LIMIT, Knowledge
+from rdzv_core.handler.knowledge import WATCHERS, Knowledge
 
 AGED_BY_OBSERVERS = (0.3, 0.45)
-AGED_BY_THE_STORE = (0.6, 0.9)
+AGED_BY_THE_STORE = (1.0, 1.5)
 """How often a node that does not watch looks for its place, from and to in ttls.
 
 Where leases are aged by observers, one who looks more rarely than twice a ttl ages nobody: if the three who watch
-crash, nobody would ever notice. Where the store ages them, once a ttl is enough.
+crash, nobody would ever notice. Where the store ages them, it only has to be found out who is next.
 """
+
+_MORE = 8
+"""If goodbyes hide who is ahead of a node, it looks at this many times as many members."""
 
 
 _GAP_PER_MEMBER = 40e-6
@@ -41,6 +44,7 @@ class Scout:
         self._place_checks = place_checks
         self._stale = False
         self._place_check_at = self._crowd_until = 0.0
+        self._place_limit = WATCHERS
 
     def look_again(self) -> None:
         """Have the memberships read anew, whatever is known."""
@@ -54,7 +58,7 @@ class Scout:
         """Know nothing of the memberships; answers that are under way are discarded."""
         self._channels.give_up(Channel.MEMBERS_READ, Channel.MEMBERS_WAIT)
         self._known.view = None
-        self._known.place = PLACE_LIMIT
+        self._known.place = WATCHERS
 
     def take_in(self, operation: Operation, result: Any, own: str, now: float) -> None:
         """Take in an answer; raises `RendezvousStateError` for a head that can not be read."""
@@ -81,7 +85,7 @@ class Scout:
         if not known.looked and channels.ready(Channel.HEAD_READ, now):
             channels.start(io.ReadHead(now))
         if wait and known.looked and channels.ready(Channel.HEAD_WAIT, now):
-            channels.start(io.WaitHead(now, known.token, self._ttl))
+            channels.start(io.WaitHead(now, known.token, 2 * self._ttl))
 
     def names(self, digest: str) -> bool:
         """Whether the head names this roster."""
@@ -106,7 +110,7 @@ class Scout:
             channels.wake(self._crowd_until)
         elif due and channels.ready(Channel.MEMBERS_READ, now):
             self._stale = False
-            channels.start(io.ReadMembers(now, None if whole else PLACE_LIMIT, known.token))
+            channels.start(io.ReadMembers(now, None if whole else self._place_limit, known.token))
         elif not whole and not due:
             channels.wake(self._place_check_at)
         reading = self._stale or channels.under_way(Channel.MEMBERS_READ) is not None
@@ -126,7 +130,12 @@ class Scout:
         return any(self._channels.under_way(channel) for channel in (Channel.HEAD_READ, Channel.MEMBERS_READ))
 
     def _learn_members(self, operation: io.ReadMembers, view: MembersView, own: str, now: float) -> None:
-        self._known.learn_members(view, operation, own, now)
-        if operation.limit is None:
-            self._crowd_until = now + min(_LONGEST_GAP, len(view.members) * _GAP_PER_MEMBER) * (1 + self._known.place)
+        known = self._known
+        known.learn_members(view, operation, own, now)
         self._place_check_at = now + self._ttl * self._random.uniform(*self._place_checks)
+        if operation.limit is None:
+            self._crowd_until = now + min(_LONGEST_GAP, len(view.members) * _GAP_PER_MEMBER) * (1 + known.place)
+        elif known.place_is_hidden(view, operation.limit, own):
+            self._place_limit, self._place_check_at = _MORE * operation.limit, now
+            return
+        self._place_limit = WATCHERS

@@ -58,6 +58,7 @@ READ_TIMEOUT = Option("read_timeout", int, 60, "seconds that a call may take", p
 CONNECT_TIMEOUT = Option(
     "connect_timeout", float, None, "seconds to wait for the store at creation; unset: read_timeout", positive=True
 )
+_REMEMBERED_BYTES = 64 * 1024
 OBSERVERS_PATIENCE = 5.0
 """Seconds: who only looks is told soon that there is no store, instead of waiting for one to come up."""
 
@@ -106,6 +107,7 @@ class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore,
         self._run = params.for_purpose("").key
         self._session = session
         self._hosting = hosting
+        self._last: StateSnapshot | None = None
         self.durable: bool = session.durable
         """Whether the store is kept on disk, so that a kill of its server loses nothing."""
         self.secure: bool = session.guarded
@@ -191,7 +193,7 @@ class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore,
 
     def _getting(self) -> Steps[StateSnapshot | None]:
         answer = yield self._session.asking(lambda: Get(self._key))
-        return self._snapshot(answer)
+        return self._remember(self._snapshot(answer))
 
     def _watching(self, token: Token | None, timeout: float) -> Steps[tuple[bool, StateSnapshot | None]]:
         end = time.monotonic() + timeout
@@ -201,11 +203,19 @@ class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore,
             answer = yield from self._session.waiting(lambda seconds: Wait(self._key, known, seconds), left, Unchanged)
             over = time.monotonic() >= end
             if isinstance(answer, Unchanged):
+                last = self._last
+                if known is None or (last is not None and last.token == known):
+                    return False, None if known is None else last
                 answer = yield self._session.asking(lambda: Get(self._key))
-            snapshot = self._snapshot(answer)
+            snapshot = self._remember(self._snapshot(answer))
             changed = (None if snapshot is None else snapshot.token) != known
             if changed or over:
                 return changed, snapshot
+
+    def _remember(self, snapshot: StateSnapshot | None) -> StateSnapshot | None:
+        """Keep what was read last, if it is small: it need not be sent again to say that it is unchanged."""
+        self._last = snapshot if snapshot is not None and len(snapshot.state) <= _REMEMBERED_BYTES else None
+        return snapshot
 
     def _snapshot(self, answer: Answer) -> StateSnapshot | None:
         if isinstance(answer, Found):
