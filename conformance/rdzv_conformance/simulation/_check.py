@@ -57,7 +57,6 @@ class Checker:
     rosters: dict[tuple[str, int], tuple[object, ...]] = field(default_factory=dict)
     ranks: dict[tuple[str, int, int], str] = field(default_factory=dict)
     working: dict[str, Held] = field(default_factory=dict)
-    excused: set[str] = field(default_factory=set)
     _groups: dict[tuple[str, int], int] = field(default_factory=dict)
     _ended: dict[str, tuple[float, bool]] = field(default_factory=dict)
     _called: tuple[str, int, float] = ("", 0, 0.0)
@@ -117,9 +116,8 @@ class Checker:
             at, idle = self._ended.get(seat.member, (-1e9, False))
             if seat.member not in ids and not idle and (now - at) * FASTEST < self.fence_delay:
                 raise Violation("I8", f"{seat.node} expired {now - at:.3f} s before round {new.round}")
-        busy = {name: held for name, held in self.working.items() if name not in self.excused}
-        if busy:
-            who = ", ".join(f"{name} in {held.epoch[:4]}/{held.round}" for name, held in busy.items())
+        if self.working:
+            who = ", ".join(f"{name} in {held.epoch[:4]}/{held.round}" for name, held in self.working.items())
             raise Violation("I4", f"round {new.round} of {new.epoch[:4]} is written while {who} work")
 
     def lost_state(self) -> None:
@@ -163,14 +161,11 @@ class Checker:
         key = (held.epoch, held.round)
         self._groups[key] = self._groups.get(key, 0) + 1
         if len(self._groups) > 1 and self.world.time >= self.void_until:
-            groups = {(one.epoch, one.round) for who, one in self.working.items() if who not in self.excused}
-            if len(groups) > 1:
-                raise Violation("I3", f"two groups work at once: {sorted(groups)}")
+            raise Violation("I3", f"two groups work at once: {sorted(self._groups)}")
 
     def stops(self, name: str) -> None:
         """Note that a node is not at work, or that what it does is outside the promise."""
         held = self.working.pop(name, None)
-        self.excused.discard(name)
         if held is not None:
             key = (held.epoch, held.round)
             self._groups[key] -= 1

@@ -105,8 +105,7 @@ class Network:
         if isinstance(result, Exception):
             call.node.failed(call.operation, result)
         else:
-            waited = isinstance(call.operation, io.WaitMembers)
-            call.node.answered(call.operation, result[0] if waited else result)
+            call.node.answered(call.operation, result)
 
     def _lose(self, call: Call) -> None:
         if call.open:
@@ -166,12 +165,14 @@ class Network:
         operation = call.operation
         assert isinstance(operation, io.WaitHead)
         snapshot = self.store.read()
-        return (None if snapshot is None else snapshot.token) != operation.token, snapshot
+        changed = (None if snapshot is None else snapshot.token) != operation.token
+        return changed, (changed, snapshot)
 
     def _members_changed(self, call: Call) -> tuple[bool, Any]:
         operation = call.operation
         assert isinstance(operation, io.WaitMembers)
-        return self.store.version != operation.version, None
+        changed = self.store.version != operation.version
+        return changed, changed
 
     def _wait(
         self,
@@ -180,8 +181,8 @@ class Network:
         waiters: list[Callable[[], None]],
         look: Callable[[Call], tuple[bool, Any]],
     ) -> Any:
-        result = look(call)
-        if result[0]:
+        changed, result = look(call)
+        if changed:
             return result
 
         def wake() -> None:
@@ -191,11 +192,11 @@ class Network:
             if self.store.down:
                 self._lose(call)
             else:
-                changed = look(call)
-                if not changed[0] and call.expiry[2] is not None:
+                changed, result = look(call)
+                if not changed and call.expiry[2] is not None:
                     waiters.append(wake)
                     return
-                self._finish(call, changed)
+                self._finish(call, result)
             self.world.cancel(call.expiry)
             call.expiry = None
 

@@ -34,8 +34,8 @@ SERVICE = 20e-6
 FRAME = 32
 """Seconds that a message takes, that the store takes for a request, and bytes of a message around what it carries."""
 
-MOST_SPREAD = 1.1
-"""What counts as constant: the largest is at most this many times the smallest."""
+MOST_SPREAD = 0.1
+"""What counts as constant: the largest exceeds the smallest by at most this share."""
 
 _LIMIT = 120.0
 _INTERVALS = 6
@@ -77,7 +77,7 @@ def constant(measured: Sequence[Scaled]) -> list[str]:
     for what in ("meeting", "round", "interval"):
         costs: list[Cost] = [getattr(one, what) for one in measured]
         messages = [cost.messages for cost in costs]
-        if max(messages) > MOST_SPREAD * min(messages):
+        if spread(messages) > MOST_SPREAD:
             grown.append(f"{what}: {min(messages):.1f} to {max(messages):.1f} messages for each node")
         most = getattr(few, what).bytes * log(many.nodes) / log(few.nodes)
         if many.nodes > few.nodes and getattr(many, what).bytes > most:
@@ -89,6 +89,11 @@ def constant(measured: Sequence[Scaled]) -> list[str]:
 
 def _nodes(scaled: Scaled) -> int:
     return scaled.nodes
+
+
+def spread(costs: Sequence[float]) -> float:
+    """Give by what share the largest exceeds the smallest."""
+    return max(costs) / min(costs) - 1.0
 
 
 class _Steady(Chance):

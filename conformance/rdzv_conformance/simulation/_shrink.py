@@ -80,17 +80,17 @@ class _Shrinker:
         return kept
 
     def _fewer(self, kept: list[str]) -> list[str]:
-        """Take away groups, from half of all down to one."""
+        """Take away groups, from half of all down to one, until every single one that is left is needed."""
         size = max(1, len(kept) // 2)
         while kept:
-            at = 0
+            before, at = len(kept), 0
             while at < len(kept):
                 fewer = kept[:at] + kept[at + size :]
                 if self._fails(replace(self._best, keep=frozenset(fewer))):
                     kept = fewer
                 else:
                     at += size
-            if size == 1:
+            if size == 1 and len(kept) == before:
                 break
             size = max(1, size // 2)
         return kept
