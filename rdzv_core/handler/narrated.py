@@ -36,9 +36,7 @@ class Meeting:
         gathered = until if self.called is None else self.called
         return events.Phases(
             entering=None if self.entered is None else self.entered - self.asked,
-            gathering=None
-            if self.entered is None
-            else max(0.0, gathered - begun),
+            gathering=None if self.entered is None else max(0.0, gathered - begun),
             last_call=None if self.called is None else max(0.0, until - max(self.called, begun)),
             announcing=None if self.seated is None else now - self.seated,
             total=now - self.asked,
