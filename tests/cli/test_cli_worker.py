@@ -231,7 +231,9 @@ def test_a_stopped_guard_wakes_when_its_owner_dies(child: Path) -> None:
 def test_a_command_leaves_nothing_open() -> None:
     """No descriptor, and no process: neither of one that ended nor of one that could not be started."""
     before = len(list(Path("/proc/self/fd").iterdir()))
-    Worker(["true"], {}).wait()
+    worker = Worker(["true"], {})
+    worker.wait()
+    assert not Path(f"/proc/{worker.group}").exists(), "a zombie"
     with pytest.raises(OSError, match="no/such"):
         Worker(["/no/such"], {})
     assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -118,6 +118,7 @@ class Guard:
                 self._say(f"ended {status}")
             if self._control in ready and not self._read_control():
                 kill(group)
+                reap(group)
                 return
             if not fenced and time.clock_gettime(CLOCK) >= self._deadline:
                 fenced = True
@@ -168,7 +169,10 @@ def start(command: list[str]) -> int | OSError:
     os.close(fail)
     reason = os.read(failed, 16)
     os.close(failed)
-    return OSError(int(reason), os.strerror(int(reason))) if reason else leader
+    if reason:
+        reap(leader)
+        return OSError(int(reason), os.strerror(int(reason)))
+    return leader
 
 
 def die_with_parent(number: int = signal.SIGKILL) -> None:
@@ -194,6 +198,14 @@ def kill(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         pass  # nothing is; macOS says PermissionError where only a zombie is
+
+
+def reap(leader: int) -> None:
+    """Wait for the leader's end: left to process 1, which in a container may reap nobody, it would stay a zombie."""
+    try:
+        os.waitpid(leader, 0)
+    except ChildProcessError:
+        pass  # where it could not be looked at without reaping
 
 
 def main() -> None:
