@@ -83,9 +83,10 @@ async def member(connection: Connection, key: str, entered: asyncio.Event, busy:
     """Renew thrice a ttl; `busy`: also wait for the head and see which place it has, as a node of a settled round."""
     name = secrets.token_bytes(16)
     await connection.ask(Enter("run-" + key, name, bytes(100), TTL, name))
-    waiting = connection.ask(Wait(key, None, TTL if busy else 3600.0))
     await entered.wait()
-    sequence, renew_at, look_at, wait_until = 0, *(time.monotonic() + TTL * random.random() for _ in range(3))
+    sequence, now = 0, time.monotonic()
+    renew_at, look_at, wait_until = (now + part * TTL * random.random() for part in (1 / 3, 1, 1))
+    waiting = connection.ask(Wait(key, None, wait_until - now if busy else 3600.0))
     if not busy:
         look_at = wait_until = math.inf
     while True:

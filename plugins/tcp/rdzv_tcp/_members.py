@@ -20,6 +20,7 @@ the others wait for it no longer than this.
 
 STALL_SECONDS = 1.0
 REMEMBERED_RUNS = 4096
+REMEMBERED_VIEWS = 4
 REMEMBERED_ENDS = 16_384
 PAGE_BYTES = 4 * 1024 * 1024
 _ENTRY_BYTES = 32
@@ -58,12 +59,13 @@ class Lease:
 class _Run:
     """The members of one run in entry order; `version` is new with every change of the set or a payload."""
 
-    __slots__ = ("leases", "version", "whole")
+    __slots__ = ("leases", "version", "views")
 
     def __init__(self) -> None:
         self.leases: dict[bytes, Lease] = {}
         self.version = 0
-        self.whole: View | None = None
+        self.views: dict[int | None, View] = {}
+        """What was told of the first so many, or of all, since the last change."""
 
 
 class _Client:
@@ -156,14 +158,13 @@ class Memberships:
         run = self._runs.get(request.run)
         if run is None:
             return View(self.incarnation, self.version(request.run), 0, [])
-        whole = request.start == 0 and request.limit is None
-        if whole and run.whole is not None:
-            return run.whole
+        if request.start == 0 and request.limit in run.views:
+            return run.views[request.limit]
         stop = None if request.limit is None else request.start + request.limit
         asked = itertools.islice(run.leases.values(), request.start, stop)
         view = View(self.incarnation, self.version(request.run), len(run.leases), _page(asked))
-        if whole:
-            run.whole = view
+        if request.start == 0 and len(run.views) < REMEMBERED_VIEWS:
+            run.views[request.limit] = view
         return view
 
     # Connections
@@ -247,7 +248,8 @@ class Memberships:
                 self._forgotten = next(self._versions)
 
     def _touch(self, run: _Run) -> None:
-        run.version, run.whole = next(self._versions), None
+        run.version = next(self._versions)
+        run.views.clear()
 
     def _remember(self, member: bytes) -> None:
         self._ended[member] = None

@@ -50,6 +50,34 @@ def test_members_stand_in_entry_order(
     assert table.view(Members("r", 1, 1)) == View(table.incarnation, table.version("r"), 3, [(ONE, b"payload")])
 
 
+def test_what_is_told_again_is_forgotten_with_every_change(
+    table: Memberships, enter: Callable[..., object], seen: Callable[..., list[bytes]]
+) -> None:
+    """The first so many, and all, are what they are after an entry, a payload, a leave and an end."""
+
+    def first(count: int) -> list[tuple[bytes, bytes]]:
+        view = table.view(Members("r", 0, count))
+        assert view.total == len(seen())
+        assert view.version == table.version("r")
+        return list(view.members)
+
+    changes: list[tuple[Callable[[], object], list[bytes]]] = [
+        (lambda: enter(ONE), [ONE]),
+        (lambda: enter(TWO), [ONE, TWO]),
+        (lambda: enter(THREE, now=5.0), [ONE, TWO, THREE]),
+        (lambda: table.renew(Renew(TWO, 1, b"new"), 1.0), [ONE, TWO, THREE]),
+        (lambda: table.leave(Leave(ONE)), [TWO, THREE]),
+        (lambda: table.end_due(TTL + 1.0), [THREE]),
+    ]
+    for change, left in changes:
+        change()
+        for _ in range(2):
+            assert seen() == left
+            for count in range(8):
+                assert [member for member, _ in first(count)] == left[:count]
+    assert dict(first(8)) == {THREE: b"payload"}
+
+
 def test_a_lease_ends_at_its_ttl_and_not_before(
     table: Memberships, enter: Callable[..., object], seen: Callable[..., list[bytes]]
 ) -> None:
