@@ -1,11 +1,12 @@
 """Real nodes, killed and stopped at random: never two groups at work at once, and they always meet again.
 
-    python -m tests.chaos --backend tcp --nodes 16 --minutes 10 [--seed N]     (from the root of the tree)
+    python -m tests.chaos --backend tcp --nodes 16 --minutes 10 [--seed N] [--cut]     (from the root of the tree)
 
 Starts a store (`rdzv serve`, a file, a SQLite database, a real etcd) and nodes (`rdzv run`) of one run. All the time
 agents, guards, workers or whole process trees get SIGKILL or SIGSTOP (and SIGCONT later, some before their lease has
-ended and some after), nodes are told to leave, and new ones come. Now and then it holds still until all nodes that are
-there work as one group, ranks 0 to n-1, and fails if that takes more than --bound seconds.
+ended and some after), nodes are told to leave, and new ones come; with --cut nodes are cut off from the store for a
+while, every connection reset. Now and then it holds still until all nodes that are there work as one group, ranks 0 to
+n-1, and fails if that takes more than --bound seconds.
 
 The workers (`worker.py`) write down when they worked, past all rendezvous and locks; at the end `journals.py` looks
 for two groups at work at once. Prints a summary; the exit status is 0 if nothing was found, else 1.
@@ -21,14 +22,28 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.chaos import journals
+from tests.chaos.links import Link
 from tests.chaos.nodes import Node, leftovers, send
 from tests.chaos.stores import BACKENDS, served
 
 QUIET_EVERY = 30.0
 SPARES = 2
+FAULTS = {
+    "kill agent": 4,
+    "kill tree": 3,
+    "kill guard": 1,
+    "kill worker": 1,
+    "stop agent": 4,
+    "stop tree": 4,
+    "cut": 6,
+    "leave": 1,
+    "join": 3,
+}
+"""What may befall, and how often compared with the rest."""
 
 
 class Chaos:
@@ -40,15 +55,17 @@ class Chaos:
         self.meetings: list[float] = []
         self._given, self._directory = given, directory
         self._random = random.Random(given.seed)
+        self._weights = [0 if fault == "cut" and not given.cut else weight for fault, weight in FAULTS.items()]
         self._nodes: list[Node] = []
-        self._thaws: list[tuple[float, list[int]]] = []
+        self._thaws: list[tuple[float, Callable[[], None]]] = []
         options = {
             "keep_alive_interval": given.keep_alive,
             "fence_delay": given.keep_alive,
             "last_call_timeout": given.keep_alive,
             "join_timeout": 600,
         }
-        where = ["--backend", given.backend, "--endpoint", endpoint, "--run-id", "chaos"]
+        self._endpoint = endpoint
+        where = ["--backend", given.backend, "--run-id", "chaos"]
         told = [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
         self._arguments = [*where, "--nodes", f"2:{given.nodes}", *told]
 
@@ -68,14 +85,14 @@ class Chaos:
     def end(self) -> None:
         """Tell all nodes to leave; none may stay, and none of their workers."""
         for node in self._nodes:
-            node.signal_agent(signal.SIGCONT)
-            node.signal_agent(signal.SIGTERM)
+            node.signal("agent", signal.SIGCONT)
+            node.signal("agent", signal.SIGTERM)
         for node in self._nodes:
             try:
                 node.process.wait(30)
             except Exception:  # noqa: BLE001 - whatever it is, the node is stuck
                 self.findings.append(f"{node.name} did not end within 30 s of SIGTERM: {node.last_words()}")
-                node.signal_tree(signal.SIGKILL)
+                node.signal("tree", signal.SIGKILL)
                 node.process.wait()
         until = time.monotonic() + 5
         while (left := leftovers(self._directory)) and time.monotonic() < until:
@@ -86,42 +103,38 @@ class Chaos:
     def _start(self) -> None:
         self.count["started"] += 1
         name = f"n{self.count['started']}"
-        self._nodes.append(Node(name, self._directory, self._arguments, self._given.keep_alive))
+        link = Link(self._endpoint) if self._given.cut else None
+        where = ["--endpoint", link.endpoint if link else self._endpoint]
+        self._nodes.append(Node(name, self._directory, [*self._arguments, *where], self._given.keep_alive, link))
 
     def _befall(self) -> None:
         """Do something to somebody."""
         self._look_after()
         node = self._random.choice(self._nodes)
-        fault = self._random.choices(
-            ["kill agent", "kill tree", "kill guard", "kill worker", "stop agent", "stop tree", "leave", "join"],
-            weights=[4, 3, 1, 1, 4, 4, 1, 3],
-        )[0]
+        fault = self._random.choices(list(FAULTS), weights=self._weights)[0]
         self.count[fault] += 1
-        if fault in ("kill agent", "kill tree", "leave"):
-            node.dismissed = True
-        if fault == "kill agent":
-            node.signal_agent(signal.SIGKILL)
-        elif fault == "kill tree":
-            node.signal_tree(signal.SIGKILL)
-        elif fault == "kill guard":
-            node.signal_guard(signal.SIGKILL)
-        elif fault == "kill worker":
-            node.signal_worker(signal.SIGKILL)
-        elif fault == "leave":
-            node.signal_agent(signal.SIGTERM)
-        elif fault == "stop agent":
-            self._stop([node.process.pid])
-        elif fault == "stop tree":
-            self._stop(node.tree())
+        node.dismissed |= fault in ("kill agent", "kill tree", "leave")
+        if fault == "leave":
+            node.signal("agent", signal.SIGTERM)
+        elif fault.startswith("kill"):
+            node.signal(fault.removeprefix("kill "), signal.SIGKILL)
+        elif fault.startswith("stop"):
+            self._stop(node.processes(fault.removeprefix("stop ")))
+        elif fault == "cut" and node.link is not None:
+            node.link.cut()
+            self._thaws.append((self._later(), node.link.mend))
         if fault == "join" or len([one for one in self._nodes if not one.dismissed]) < self._given.nodes // 2:
             self._fill(self._given.nodes + SPARES)
 
     def _stop(self, processes: list[int]) -> None:
         # Exactly those are thawed that were stopped: one whose parent died meanwhile is in no tree any more.
         send(processes, signal.SIGSTOP)
+        self._thaws.append((self._later(), lambda: send(processes, signal.SIGCONT)))
+
+    def _later(self) -> float:
         # A lease lasts three keep-alives: some thaw in time, some late, some long after the others met without them.
-        thaw = time.monotonic() + self._random.choice([0.5, 2, 4, 10]) * self._given.keep_alive * self._random.random()
-        self._thaws.append((thaw, processes))
+        keep_alives: float = self._random.choice([0.5, 2, 4, 10]) * self._random.random()
+        return time.monotonic() + keep_alives * float(self._given.keep_alive)
 
     def _fill(self, most: int) -> None:
         """Let one to three new nodes come, as long as there are not too many."""
@@ -134,21 +147,23 @@ class Chaos:
         while (left := until - time.monotonic()) > 0:
             due = [thaw for thaw in self._thaws if thaw[0] <= time.monotonic()]
             self._thaws = [thaw for thaw in self._thaws if thaw not in due]
-            for _, processes in due:
-                send(processes, signal.SIGCONT)
+            for _, thaw in due:
+                thaw()
             time.sleep(min(left, 0.02))
 
     def _look_after(self) -> None:
         for node in [one for one in self._nodes if not one.alive]:
             self._nodes.remove(node)
+            if node.link is not None:
+                node.link.close()
             if not node.dismissed:
                 said = node.last_words()
                 self.findings.append(f"{node.name} ended by itself, status {node.process.returncode}: {said}")
 
     def _meet(self) -> None:
         """Hold still until all that are there, but for the spares, are one group."""
-        for _, processes in self._thaws:
-            send(processes, signal.SIGCONT)
+        for _, thaw in self._thaws:
+            thaw()
         self._thaws = []
         began = time.monotonic()
         while True:
@@ -176,7 +191,7 @@ def _summary(given: argparse.Namespace, chaos: Chaos, directory: Path) -> list[s
     chaos.findings += [f"OVERLAP of {overlap}" for overlap in overlaps] + [f"RANKS of {text}" for text in odd]
     count = chaos.count
     kills, stops = (sum(count[name] for name in count if name.startswith(word)) for word in ("kill", "stop"))
-    each = ", ".join(f"{name} {count[name]}" for name in sorted(count) if name.startswith(("kill", "stop")))
+    each = ", ".join(f"{name} {count[name]}" for name in sorted(count) if name.startswith(("kill", "stop", "cut")))
     late = count["started"] - given.nodes
     rounds, worked = len({work.group for work in works}), sum(work.end - work.begin for work in works)
     slowest, other = max(chaos.meetings, default=0.0), len(chaos.findings) - len(overlaps) - len(odd)
@@ -200,8 +215,11 @@ def main() -> int:
     parser.add_argument("--keep-alive", type=float, default=0.5, help="seconds; a lease is three, the fence delay one")
     parser.add_argument("--calm", type=float, default=3.0, help="the longest time between two faults, in seconds")
     parser.add_argument("--bound", type=float, default=30.0, help="seconds in which all must meet when nothing happens")
+    parser.add_argument("--cut", action="store_true", help="cut nodes off from their store too (tcp and etcd)")
     parser.add_argument("--keep", action="store_true", help="keep the directory with journals and logs")
     given = parser.parse_args()
+    if given.cut and given.backend not in ("tcp", "etcd"):
+        parser.error(f"there is no way to cut between a node and a {given.backend}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     directory = Path(tempfile.mkdtemp(prefix=f"rdzv-chaos-{given.backend}-"))
     (directory / "journals").mkdir()

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from rdzv_core.cli.node.guard import die_with_parent
+from tests.chaos.links import Link
 
 WORKER = Path(__file__).with_name("worker.py")
 GRACE = 0.8
@@ -17,8 +18,10 @@ GRACE = 0.8
 class Node:
     """One `rdzv run` with its guard and its workers."""
 
-    def __init__(self, name: str, directory: Path, arguments: list[str], fence_delay: float) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, directory: Path, arguments: list[str], fence_delay: float, link: Link | None = None
+    ) -> None:
+        self.name, self.link = name, link
         self.dismissed = False
         self._log = directory / f"{name}.log"
         command = [sys.executable, "-I", "-S", str(WORKER), str(directory / "journals"), str(os.getpid())]
@@ -42,25 +45,17 @@ class Node:
         """Give the last line that it said."""
         return self._log.read_text(errors="replace").strip().rpartition("\n")[2]
 
-    def tree(self) -> list[int]:
-        """Give the process ids of the agent, its guard, the worker, and the worker's child."""
-        return _descendants(self.process.pid)
+    def processes(self, which: str) -> list[int]:
+        """Give process ids: of the `agent` (`rdzv run` itself), its `guard`, the `worker`, or the whole `tree`.
 
-    def signal_agent(self, number: int) -> None:
-        """Signal `rdzv run` alone."""
-        send([self.process.pid], number)
+        Without a command just now there is neither guard nor worker.
+        """
+        tree = _descendants(self.process.pid)
+        return {"agent": tree[:1], "guard": tree[1:2], "worker": tree[2:3], "tree": tree}[which]
 
-    def signal_tree(self, number: int) -> None:
-        """Signal `rdzv run` and everything below it."""
-        send(self.tree(), number)
-
-    def signal_guard(self, number: int) -> None:
-        """Signal the command's guard, if there is one just now."""
-        send(self.tree()[1:2], number)
-
-    def signal_worker(self, number: int) -> None:
-        """Signal the command, if there is one just now."""
-        send(self.tree()[2:3], number)
+    def signal(self, which: str, number: int) -> None:
+        """Signal those processes."""
+        send(self.processes(which), number)
 
 
 def send(processes: list[int], number: int) -> None:
