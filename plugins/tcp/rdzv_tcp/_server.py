@@ -94,9 +94,13 @@ class TcpServer:
         ]
         on_serving(self._stopping)
         await self._stopping.wait()
+        # Nobody is accepted any more. Only then are those disconnected who just were, and the listeners closed last:
+        # asyncio forgets a socket, open as it is, that was accepted for a server which has been closed since.
+        for listener in self._listeners:
+            loop.remove_reader(listener)
+        await self._disconnect_all()
         for server in servers:
             server.close()
-        await self._disconnect_all()
         self._hub.refusals.sum_up()
         self._hub.crowd.close()
         if self._hub.committer is not None:
