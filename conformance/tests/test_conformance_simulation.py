@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rdzv_conformance.simulation import FAULT_TEXTS, FAULTS, INVARIANTS, Scenario, Violation, simulate
@@ -91,3 +92,14 @@ def test_what_grows_with_the_number_of_nodes_is_named() -> None:
     grown = constant([few, type(many)(20, few.meeting, many.round, type(few.round)(9e9, 9e9, 0, 1.0), 0.0)])
     assert any(text.startswith("interval") and "messages" in text for text in grown)
     assert any(text.startswith("interval") and "bytes" in text for text in grown)
+
+
+def test_the_protocol_is_written_down() -> None:
+    """`spec/protocol.md` has every invariant in the words in which it is held, every kind of fault and every mutant."""
+    text = (Path(__file__).parents[2] / "spec" / "protocol.md").read_text()
+    for number, sentence in INVARIANTS.items():
+        assert f"| {number} | {sentence} |" in text
+    for kind in FAULTS:
+        assert f"`{kind}`" in text
+    for mutant in MUTANTS.values():
+        assert f"| `{mutant.name}` | {mutant.stands_for} | I" in text

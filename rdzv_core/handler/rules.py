@@ -1,7 +1,7 @@
 """The rules by which a roster may be written. Pure: what was read goes in, what follows comes out.
 
 Each rule is a method of its own, so that a test can take one away and show that the simulator notices. Without them a
-simulation of this protocol formed two working groups, hung, or never settled; design and numbers: `docs/protocol.md`.
+simulation of this protocol formed two working groups, hung, or never settled: see `spec/protocol.md`.
 """
 
 from __future__ import annotations

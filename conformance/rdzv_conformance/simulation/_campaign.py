@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ class Tally:
     steps: int = 0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    interrupted: bool = False
     faults: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
 
@@ -78,13 +80,16 @@ def campaign(
 ) -> Tally:
     """Simulate as many seeds from the scenario's on, on `jobs` processes; `shown` is called as it goes on.
 
-    After `most_failures` no further seed is begun.
+    After `most_failures` no further seed is begun, nor after an interrupt (Ctrl-C): what was counted so far is given.
     """
     tally, began = Tally(), time.perf_counter()
-    for part in _parts(scenario, seeds, jobs, mutant, lambda: len(tally.failures) >= most_failures):
-        tally.add(part)
-        tally.seconds = time.perf_counter() - began
-        shown(tally)
+    try:
+        for part in _parts(scenario, seeds, jobs, mutant, lambda: len(tally.failures) >= most_failures):
+            tally.add(part)
+            tally.seconds = time.perf_counter() - began
+            shown(tally)
+    except KeyboardInterrupt:
+        tally.interrupted = True
     tally.failures.sort(key=lambda failure: failure.seed)
     return tally
 
@@ -98,7 +103,7 @@ def _parts(scenario: Scenario, seeds: int, jobs: int, mutant: str, enough: Calla
                 return
             yield live(scenario, block, mutant)
         return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _ignore_interrupts) as pool:
         under_way: set[Future[Any]] = {pool.submit(live, scenario, block, mutant) for block in islice(blocks, 2 * jobs)}
         while under_way:
             done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
@@ -106,3 +111,8 @@ def _parts(scenario: Scenario, seeds: int, jobs: int, mutant: str, enough: Calla
                 yield future.result()
             if not enough():
                 under_way |= {pool.submit(live, scenario, block, mutant) for block in islice(blocks, len(done))}
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C, which reaches every process of a terminal, to the one that counts."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

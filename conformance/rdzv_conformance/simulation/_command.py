@@ -19,12 +19,16 @@ from rdzv_conformance.simulation._scenario import STRATEGIES, Scenario
 from rdzv_conformance.simulation._shrink import Shrunk, shrink
 from rdzv_conformance.simulation.mutants import MUTANTS, Kill, hunt_all
 
-HELD, BROKEN, COULD_NOT_RUN = 0, 1, 2
+HELD, BROKEN, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
 
 _ROUNDS_A_SEED = 100
 _MOST_FAILURES = 5
 _SHRUNK = 2
 _SEEDS_FOR_A_MUTANT = 600
+
+
+class _CouldNotRun(click.ClickException):
+    exit_code = COULD_NOT_RUN
 
 
 def _names(known: tuple[str, ...]) -> Any:
@@ -145,13 +149,15 @@ def _report(scenario: Scenario, tally: Tally, mutant: str, as_json: bool) -> int
         for failure, small in zip(tally.failures, shrunk, strict=False):
             show_failure(failure, small, command(small.scenario, mutant), command(_of(scenario, failure), mutant))
         show_tally(tally)
-    return BROKEN if tally.failures else HELD
+    if tally.failures:
+        return BROKEN
+    return INTERRUPTED if tally.interrupted else HELD
 
 
 def _shrunk(scenario: Scenario, failure: Failure, mutant: str) -> Shrunk:
     small = shrink(_of(scenario, failure), MUTANTS[mutant].parts if mutant else None)
     if small is None:
-        raise click.ClickException(f"seed {failure.seed} failed, and not when it was repeated: please report this")
+        raise _CouldNotRun(f"seed {failure.seed} failed, and not when it was repeated: please report this")
     return small
 
 

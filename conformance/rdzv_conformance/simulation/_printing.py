@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,13 +18,17 @@ from rdzv_conformance.simulation._shrink import Shrunk
 from rdzv_conformance.simulation.mutants import MUTANTS, Kill
 
 _LINES = 60
+_SECONDS_BETWEEN_LINES = 30.0
 
 
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Callable[[Any], None]]:
-    """Give what is called as it goes on, with a `Tally` or with the number done; it shows on a terminal only."""
+    """Give what is called as it goes on, with a `Tally` or with the number done.
+
+    It is a bar on a terminal, elsewhere a line on stderr from time to time.
+    """
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield _Lines(title, total)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -34,12 +39,31 @@ def progress(title: str, total: int) -> Iterator[Callable[[Any], None]]:
 
         def shown(done: Tally | int) -> None:
             if isinstance(done, Tally):
-                speed = f"{done.rounds:,} rounds, {done.rounds / max(done.seconds, 1e-9):,.0f}/s"
-                bar.update(task, completed=done.seeds, more=f"{speed}, {len(done.failures)} violations")
+                bar.update(task, completed=done.seeds, more=_so_far(done))
             else:
                 bar.update(task, completed=done)
 
         yield shown
+
+
+class _Lines:
+    """Says how far it is, not too often."""
+
+    def __init__(self, title: str, total: int) -> None:
+        self._title, self._total = title, total
+        self._said_at = time.monotonic()
+
+    def __call__(self, done: Tally | int) -> None:
+        if time.monotonic() >= self._said_at + _SECONDS_BETWEEN_LINES:
+            self._said_at = time.monotonic()
+            so_far = f"{done.seeds:,}" if isinstance(done, Tally) else f"{done:,}"
+            more = f", {_so_far(done)}" if isinstance(done, Tally) else ""
+            click.echo(f"{self._title}: {so_far} of {self._total:,}{more}", err=True)
+
+
+def _so_far(done: Tally) -> str:
+    speed = done.rounds / max(done.seconds, 1e-9)
+    return f"{done.rounds:,} rounds, {speed:,.0f}/s, {len(done.failures)} violations"
 
 
 def show_tally(tally: Tally) -> None:
@@ -55,6 +79,8 @@ def show_tally(tally: Tally) -> None:
         f"{sum(tally.faults.values()):,} faults"
     )
     click.echo(f"{tally.seconds:,.1f} s, {speed:,.0f} rounds/s ({tally.cpu_seconds:,.1f} s of processor time)")
+    if tally.interrupted:
+        click.echo("interrupted: what was begun and not finished is not counted")
     click.echo(f"{len(tally.failures)} violations" if tally.failures else "no violation: every invariant held")
 
 

@@ -15,10 +15,12 @@ from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.rules import Rules
 
 FOCUS = {
-    "forgets-the-vanished": ("store_state", "reset", "suspend", "cut", "fail", "crash"),
-    "epochs-are-ignored": ("reset", "store_state", "fail", "freeze"),
+    "forgets-the-vanished": ("store_state", "cut"),
+    "epochs-are-ignored": ("reset", "store_state", "leave", "join"),
     "decides-on-an-old-view": ("cut", "crash", "fail", "loss", "late", "close"),
     "lease-runs-from-the-answer": ("slow", "cut"),
+    "leads-a-closed-run": ("close", "fail", "freeze_leader"),
+    "believes-in-its-writes": ("loss", "fail"),
     "ignores-its-end": ("store_members", "lease_early", "fail"),
     "believes-the-last-to-come": ("late", "fail"),
     "ignores-the-sequence": ("late", "fail"),
