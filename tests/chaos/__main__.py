@@ -120,7 +120,7 @@ class Chaos:
             node.signal(fault.removeprefix("kill "), signal.SIGKILL)
         elif fault.startswith("stop"):
             self._stop(node.processes(fault.removeprefix("stop ")))
-        elif fault == "cut" and node.link is not None:
+        elif fault == "cut" and node.link is not None and node.has_joined():  # else it would end, as it should
             node.link.cut()
             self._thaws.append((self._later(), node.link.mend))
         if fault == "join" or len([one for one in self._nodes if not one.dismissed]) < self._given.nodes // 2:

@@ -41,6 +41,10 @@ class Node:
         """Whether its agent runs, or is stopped."""
         return self.process.poll() is None
 
+    def has_joined(self) -> bool:
+        """Whether it was in a round."""
+        return "joined round" in self._log.read_text(errors="replace")
+
     def last_words(self) -> str:
         """Give the last line that it said."""
         return self._log.read_text(errors="replace").strip().rpartition("\n")[2]
