@@ -10,10 +10,7 @@ from rdzv_tcp._members import Memberships
 from rdzv_tcp._store_messages import StoreGet
 from rdzv_tcp._stores import Stores
 from rdzv_tcp._table import Table
-from rdzv_tcp._wire import Answer, Found, Unchanged, Wait
-
-TOLD_IN_VAIN_BYTES = 16 * 1024
-"""The longest state with which a wait for a change ends that has not come; after a longer one the client asks."""
+from rdzv_tcp._wire import Answer, Unchanged, Wait
 
 _KEY_BYTES = 64
 
@@ -70,11 +67,6 @@ class RegisterQuestion(Question):
 
     def answer(self) -> Answer:
         return self._table.look(self._request.key)
-
-    def in_vain(self) -> Answer:
-        # Who has waited in vain asks for the state next, mostly: a small one is told at once.
-        there = self.answer()
-        return Unchanged() if isinstance(there, Found) and len(there.state) > TOLD_IN_VAIN_BYTES else there
 
 
 class MembersQuestion(Question):

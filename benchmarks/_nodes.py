@@ -1,0 +1,122 @@
+"""Some nodes of a run in one process, told what to do by lines on stdin, answering with lines of JSON.
+
+Run as a process: `python -m benchmarks._nodes JSON`, with backend, endpoint, run_id, min_nodes, max_nodes, first (the
+number of the first node here), count, options, and counting (whether to count calls on the store).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+from rdzv_core import RendezvousHandler, RendezvousParameters, create_handler
+from rdzv_core.handler import io
+from rdzv_core.handler.access import Access
+
+
+class Node:
+    """One handler and the thread that uses it."""
+
+    def __init__(self, handler: RendezvousHandler) -> None:
+        self.handler = handler
+        self.places: list[tuple[int, int, int]] = []
+        self.reason = ""
+        self._thread: threading.Thread | None = None
+
+    def meet(self) -> None:
+        """Begin to meet."""
+        self._begin(self._meet)
+
+    def await_change(self) -> None:
+        """Begin to wait for a change."""
+        self._begin(self._await_change)
+
+    def join(self) -> None:
+        """Wait until that has ended."""
+        assert self._thread is not None
+        self._thread.join()
+
+    def _begin(self, what: Any) -> None:
+        self._thread = threading.Thread(target=what)
+        self._thread.start()
+
+    def _meet(self) -> None:
+        info = self.handler.next_rendezvous()
+        self.places.append((info.round, info.rank, info.world_size))
+
+    def _await_change(self) -> None:
+        change = self.handler.wait_for_change()
+        self.reason = change.reason.name if change is not None else "none"
+
+
+def count_calls() -> Counter[str]:
+    """Have every call on a store counted, by what it is for; a roster's own value is a write of its own."""
+    calls: Counter[str] = Counter()
+    lock = threading.Lock()
+    perform, begin = Access.perform, Access.begin
+
+    def count(operation: io.Operation, written: bool = True) -> None:
+        with lock:
+            if not isinstance(operation, io.WriteHead):
+                calls[type(operation).__name__] += 1
+            else:
+                calls["register written" if written else "register write refused"] += 1
+                calls["register written"] += operation.roster is not None
+
+    def counted_perform(self: Access, operation: io.Operation) -> Any:
+        result = perform(self, operation)
+        count(operation, result is not None and bool(result[2]) if isinstance(operation, io.WriteHead) else True)
+        return result
+
+    def counted_begin(self: Access, operation: io.Operation, done: Any) -> bool:
+        begun = begin(self, operation, done)
+        if begun:
+            count(operation)
+        return begun
+
+    Access.perform, Access.begin = counted_perform, counted_begin  # type: ignore[method-assign]
+    return calls
+
+
+def main() -> None:
+    """Make the nodes, say so, and do what stdin says: meet, change, calls."""
+    given = json.loads(sys.argv[1])
+    calls = count_calls() if given["counting"] else Counter[str]()
+    nodes = []
+    for number in range(given["first"], given["first"] + given["count"]):
+        params = RendezvousParameters(
+            given["backend"],
+            given["endpoint"],
+            given["run_id"],
+            given["min_nodes"],
+            given["max_nodes"],
+            local_addr=f"host{number}",
+            node_id=f"node{number}",
+            **given["options"],
+        )
+        nodes.append(Node(create_handler(params)))
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        answer: Any = None
+        if line.strip() == "calls":
+            answer = dict(calls)
+            calls.clear()
+        else:
+            for node in nodes:
+                node.meet() if line.strip() == "meet" else node.await_change()
+            for node in nodes:
+                node.join()
+            ended = time.monotonic()
+            places = [node.places[-1] for node in nodes if node.places]
+            answer = {"ended": ended, "places": places, "reasons": sorted({node.reason for node in nodes})}
+        print(json.dumps(answer), flush=True)
+    os._exit(0)  # leaving is not what is measured
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Time over the number of nodes, on two logarithmic axes, as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+COLOURS = {"tcp": "#0b6e4f", "file": "#b5651d", "etcd": "#3f51b5", "sqlite": "#8e44ad", "torch": "#c0392b"}
+NAMES = {"torch": "torch c10d"}
+
+
+def draw(rows: list[dict[str, Any]], path: Path, command: str) -> None:
+    """Write the picture of `rows`, as `benchmarks/rendezvous.py` gives them; the suffix of `path` names the format.
+
+    Needs matplotlib, which is no dependency of this project: raises `SystemExit` with what to install.
+    """
+    try:
+        from matplotlib import pyplot  # type: ignore[import-not-found]
+        from matplotlib.ticker import ScalarFormatter  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise SystemExit(f"{error}: pip install matplotlib, or leave out --plot") from error
+
+    lines: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        lines.setdefault(row["backend"], []).append((row["nodes"], row["seconds"]))
+        if "torch_seconds" in row and (row["nodes"], row["torch_seconds"]) not in lines.setdefault("torch", []):
+            lines["torch"].append((row["nodes"], row["torch_seconds"]))
+    pyplot.rcParams["svg.hashsalt"] = "rdzv"
+    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    for name, points in lines.items():
+        nodes, seconds = zip(*sorted(points), strict=True)
+        axes.loglog(nodes, seconds, "o-", color=COLOURS.get(name), label=NAMES.get(name, f"rdzv on {name}"))
+        axes.annotate(f"{seconds[-1]:.2g} s", (nodes[-1], seconds[-1]), (6, 0), textcoords="offset points", va="center")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(ScalarFormatter())
+    ticks = sorted({row["nodes"] for row in rows})
+    axes.set_xticks(ticks, labels=[str(tick) for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("nodes, all started at once (min = max)")
+    axes.set_ylabel("seconds until the last one has its rank")
+    axes.set_title("How long a round takes to form")
+    axes.grid(visible=True, which="major", alpha=0.3)
+    axes.legend(frameon=False)
+    figure.text(0.01, -0.03, command, fontsize=7, family="monospace", color="#666666")
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, bbox_inches="tight")
