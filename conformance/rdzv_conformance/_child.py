@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rdzv_conformance.expect import ClauseFailed, shown_error
+from rdzv_conformance.guard import HUNG
 from rdzv_conformance.helpers import installed_helpers, store_of_its_own
 from rdzv_conformance.hygiene import HYGIENE
 from rdzv_conformance.reports._conditions import claims_of
@@ -65,7 +66,7 @@ def _in_order(job: dict[str, Any], say: Callable[..., None], ending: ExitStack) 
             job["patience"],
             job["seed"],
         )
-        anchor = Anchor(target)
+        anchor = Anchor(target, job["writes"])
     except (Exception, SystemExit) as error:  # noqa: BLE001 - told to the command, which prints it
         # What the backend said itself is plainer than the finding that the watchdog made of it.
         said = error.__cause__ if isinstance(error, ClauseFailed) and error.__cause__ else error
@@ -84,7 +85,10 @@ def _in_order(job: dict[str, Any], say: Callable[..., None], ending: ExitStack) 
         say("plan", profiles=profiles, tests=tests, secret=secret, lent=lent, own=own, **about)
         for name in tests:
             say("start", test=name)
-            say("done", result=asdict(run_test(target, name)))
+            result = run_test(target, name)
+            say("done", result=asdict(result))
+            if result.status == "fail" and HUNG in result.message:
+                target = target.less_patient()
         say("measuring")
         try:
             say("measured", latency=[asdict(each) for each in measure(target)])

@@ -145,7 +145,7 @@ def _run_once(job: Mapping[str, Any], findings: Findings, watcher: Watcher) -> b
     """Run what is left in one process, and say whether that was all."""
     done = [each.test for each in findings.tests]
     listener = _Listener(findings, watcher)
-    child = _Child({**job, "profiles": findings.profiles, "done": done})
+    child = _Child({**job, "profiles": findings.profiles, "done": done, "writes": findings.writes})
     try:
         while (event := child.next_event()) is not None:
             if listener.hear(event):
@@ -155,6 +155,9 @@ def _run_once(job: Mapping[str, Any], findings: Findings, watcher: Watcher) -> b
     if listener.measuring:
         return True  # the tests are through
     running = listener.running
+    if running is None and findings.writes:
+        findings.writes = False
+        return False  # again, so that the tests tell which calls kill it
     if running is None:
         raise CouldNotRunError(f"the process of the suite ended before a test ({ending})")
     clauses = clauses_of(getattr(Suite, running))

@@ -76,14 +76,22 @@ def shown(value: object, limit: int = 120) -> str:
     """Give `repr(value)`, cut to `limit` characters: a state may have 256 KiB."""
     if isinstance(value, bytes) and len(value) > limit:
         return f"{value[: limit // 2]!r}… ({len(value)} bytes)"
-    text = repr(value)
+    text = _told(repr, value)
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 
 
 def shown_error(error: BaseException) -> str:
     """Give an error's type and message, cut short."""
-    text = str(error)
+    text = _told(str, error)
     return f"{type(error).__name__}: {text if len(text) <= 300 else text[:300] + '…'}"
+
+
+def _told(tell: Callable[[object], str], value: object) -> str:
+    """Give the text of somebody else's object, or what became of the attempt."""
+    try:
+        return tell(value)
+    except Exception as error:  # noqa: BLE001 - whatever its own methods raise
+        return f"<{type(value).__name__}, of which {tell.__name__}() raised {type(error).__name__}>"
 
 
 def _article(name: str) -> str:

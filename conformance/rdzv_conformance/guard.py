@@ -11,6 +11,8 @@ from rdzv_conformance.expect import ClauseFailed, shown_error
 
 T = TypeVar("T")
 
+HUNG = "has not returned after"
+"""What a finding about a call that hangs says."""
 LOOK_EVERY = 0.1
 """Seconds between two looks at the calls under way: a wake-up for every call would slow down every call."""
 
@@ -50,7 +52,7 @@ class Calls:
         with self._lock:
             for call in self._under_way.values():
                 if now >= call.began + call.limit:
-                    return f"{call.what} has not returned after {call.limit:.0f} s"
+                    return f"{call.what} {HUNG} {call.limit:.0f} s"
         return None
 
     def under_way(self) -> bool:

@@ -6,6 +6,8 @@ of the suite has run.
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 PROPERTY = "rdzv_conformance"
 BACKEND = pytest.StashKey[str]()
 """The name of the backend that a test is about, as its class or a fixture gave it."""
+STATUS = pytest.StashKey[int]()
+"""The status that pytest ends with."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -97,6 +101,26 @@ def _bent(item: pytest.Item, name: str, error: BaseException | None) -> str:
         if next((base for base in bases if attribute in vars(base)), None) not in BackendConformance.__mro__:
             return "overridden" if attribute == name else f"run with another fixture {attribute!r}"
     return ""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keep the status for the very end."""
+    session.config.stash[STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the process where a backend left threads for which the interpreter would wait for ever."""
+    hygiene = sys.modules.get("rdzv_conformance.hygiene")
+    if hygiene is None or hasattr(config, "workerinput"):
+        return
+    lasting = hygiene.HYGIENE.lasting_threads()
+    if lasting:
+        names = ", ".join(sorted(set(lasting)))
+        print(f"rdzv conformance: not waiting for the threads that the backend left ({names})", flush=True)
+        sys.stderr.flush()
+        os._exit(config.stash.get(STATUS, 1))
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

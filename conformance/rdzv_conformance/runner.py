@@ -30,14 +30,15 @@ _CLAIMS: dict[str, type] = {"watch": SupportsWatch, "membership": SupportsMember
 class Anchor:
     """An instance that stays open while the tests come and go: a store that its first user hosts outlives them.
 
-    Raises what creating it and a first read raise: without a store there is nothing to certify. A context manager.
+    Raises what creating it and a first read raise: without a store there is nothing to certify. It also writes, to see
+    how long that takes, unless not to. A context manager.
     """
 
     backend: RendezvousBackend
     target: Target
     """The target with limits that fit the store's latency, the median of a few reads and of a few writes."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, writes: bool = True) -> None:
         self._subject = Subject(target)
         self._latency = 0.0
         try:
@@ -46,7 +47,8 @@ class Anchor:
             self.close()
             raise
         try:
-            run_guarded(self._write, self._subject.calls, WRITES * target.patience + 1)
+            if writes:
+                run_guarded(self._write, self._subject.calls, WRITES * target.patience + 1)
         except Exception:  # noqa: BLE001, S110 - that a backend can not write is for the clauses about it
             pass
         self.target = target.paced(self._latency)

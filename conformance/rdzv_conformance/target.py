@@ -18,6 +18,7 @@ IMPATIENT_SECONDS = 2
 FAST_ENOUGH = 0.05
 """Seconds that a call may take before the suite gives everything more time."""
 MOST_PACE = 10.0
+LEAST_PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,13 @@ class Target:
         """
         pace = min(max(1.0, latency / FAST_ENOUGH), MOST_PACE)
         return replace(self, patience=self.patience * pace / self.pace, pace=pace)
+
+    def less_patient(self) -> Target:
+        """Give the target with half the patience, for what is left once a call was found to hang.
+
+        That a backend hangs is told by then; and a call may still take many times as long as it was measured to.
+        """
+        return replace(self, patience=max(self.patience / 2, min(self.patience, LEAST_PATIENCE * self.pace)))
 
     def parameters(self, run_id: str, endpoint: str | None = None, **options: Any) -> RendezvousParameters:
         """Give the parameters of a run; `options` go over those of the target, and None takes one away."""

@@ -88,3 +88,20 @@ def test_an_options_value_is_not_in_the_program() -> None:
 
     secret = secrets.token_hex(4)
     assert secret not in program_of(Target("memory", "here", {"password": secret}), [])
+
+
+def test_which_calls_may_be_drawn_does_not_depend_on_the_time_left() -> None:
+    """hypothesis calls a model flaky whose rules come and go: a sound backend on a busy machine would be an error."""
+    from rdzv_conformance.models.running import Search
+
+    subject = Subject(Target("memory", "here"))
+    backend = subject.open().backend
+    try:
+        may = []
+        for ends in (0.0, float("inf")):
+            machine = type("Timed", (RegisterModel,), {"search": Search(subject, backend, ends)})()
+            may.append([[holds(machine) for holds in rule.preconditions] for rule in machine.rules])
+        assert may[0] == may[1]
+        assert any(may[0])
+    finally:
+        subject.clean_up()

@@ -149,6 +149,34 @@ def test_a_class_that_names_no_backend_says_what_is_missing(tmp_path: Path) -> N
     assert "TestMine must say which backend it tests" in ran.stdout
 
 
+ODD = """
+import threading
+from rdzv_core import register
+from rdzv_conformance.mutants._memory import SoundMemory
+
+class Odd(SoundMemory):
+    def set_state(self, state, token=None):
+        if state == b"first":
+            threading.Thread(target=threading.Event().wait, name="for ever", daemon=False).start()
+        if len(state) == 256 * 1024:
+            threading.Event().wait()
+        return super().set_state(state, token)
+
+register("odd", Odd.from_params)
+"""
+
+
+def test_a_backend_that_hangs_and_leaves_threads_holds_up_nobody(tmp_path: Path) -> None:
+    """The clauses are named, the other tests are run, and pytest ends though threads go on."""
+    text = f"{ODD}\n{CLASS.format(backend='odd', fixture='', body='endpoint = chr(120); patience = 2.0')}"
+    ran = _pytest(tmp_path, text, "-k", "STATE_2 or STATE_4 or STATE_8")
+    assert ran.returncode == 1, ran.stdout
+    assert "RDZV-STATE-4   fail        set_state(" in ran.stdout
+    assert "has not returned after 2 s" in ran.stdout
+    assert "RDZV-LIFE-4    fail        test_RDZV_STATE_2_what_was_set_is_read left behind" in ran.stdout
+    assert "not waiting for the threads that the backend left (for ever)" in ran.stdout
+
+
 def test_a_run_without_conformance_tests_loads_nothing(tmp_path: Path) -> None:
     """Who has the suite installed and runs other tests neither waits for it nor reads of it."""
     text = "import sys\ndef test_it(): assert not [m for m in sys.modules if m.startswith(('rdzv_core', 'msgspec'))]\n"

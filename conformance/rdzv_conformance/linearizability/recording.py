@@ -8,14 +8,17 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from rdzv_conformance.expect import shown
 from rdzv_conformance.linearizability.history import Found, Kind, Operation
 from rdzv_conformance.register import Register
 from rdzv_core import RendezvousConnectionError, SupportsDelete, SupportsWatch
 
 OVERLAP = 0.4
+LONGEST_OVERLAP = 1.6
 LEAST, MOST = 25, 1000
 LONG = 2.0
 FEW_ERRORS = 5
+LONGEST_TOKEN = 10_000
 
 
 def least_steps(register: Register) -> int:
@@ -41,8 +44,14 @@ class Client:
 
         A call that raises `RendezvousConnectionError` was not answered; raises the error if many do.
         """
-        ends = time.monotonic() + OVERLAP
-        while len(self._history) < least or (time.monotonic() < ends and len(self._history) < MOST):
+        began, worked = time.monotonic(), time.process_time()
+
+        def enough() -> bool:
+            took = time.monotonic() - began
+            # On a busy machine time goes by in which nobody here comes to do anything.
+            return took > OVERLAP and (took > LONGEST_OVERLAP or time.process_time() - worked > OVERLAP / 2)
+
+        while len(self._history) < least or (not enough() and len(self._history) < MOST):
             self._step()
         return self._history
 
@@ -116,7 +125,7 @@ class Client:
 
 def _named(token: Any) -> str | None:
     """Name a token by what it looks like: it need not be hashable, and goes through JSON."""
-    return None if token is None else repr(token)
+    return None if token is None else shown(token, LONGEST_TOKEN)
 
 
 def _foreign(token: Any) -> Any:

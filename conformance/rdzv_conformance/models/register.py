@@ -83,7 +83,7 @@ class RegisterModel(Model):
         name, answer = self.call("RDZV-STATE-2", who, "get_state", "", self.opened[who].get_state)
         self._is_there(who, name, answer)
 
-    @precondition(lambda self: isinstance(self.opened["one"].backend, SupportsDelete) if self.opened else False)
+    @precondition(lambda self: self.search.claims(SupportsDelete))
     @rule(who=WHO, which=WHICH)
     def delete_state(self, who: str, which: str) -> None:
         """Delete with a token of some kind."""
@@ -101,7 +101,7 @@ class RegisterModel(Model):
             self.held = None
             self.deletions += 1
 
-    @precondition(lambda self: isinstance(self.opened["one"].backend, SupportsWatch) if self.opened else False)
+    @precondition(lambda self: self.search.claims(SupportsWatch))
     @rule(who=WHO, which=WHICH)
     def wait_state(self, who: str, which: str) -> None:
         """Wait for no time: it tells at once whether the token is still the one."""

@@ -85,7 +85,7 @@ def references() -> dict[str, Mutant]:
             ),
             Mutant(
                 "sound-and-slow",
-                "It is sound, and takes 50 ms for every call.",
+                "It is sound, and takes 150 ms for every call.",
                 (*core, "RDZV-WATCH-1", "RDZV-MEMBER-1", "RDZV-STORE-1"),
                 "",
                 _memory.SoundAndSlow.from_params,

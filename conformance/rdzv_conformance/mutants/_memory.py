@@ -33,7 +33,7 @@ sound_memory = SoundMemory.from_params
 class SoundAndSlow(SoundMemory):
     """Every call takes its time, and none of it holds up another."""
 
-    SECONDS = 0.05
+    SECONDS = 0.15
 
     @contextmanager
     def opened(self) -> Iterator[threading.Condition]:

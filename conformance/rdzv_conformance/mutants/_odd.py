@@ -60,7 +60,7 @@ class HangsInClose(SoundMemory):
     "PKG-2",
     "CAS-5",
     message="has not returned",
-    may_break=("LIFE-4",),
+    may_break=("LIFE-4", "LIFE-6"),
 )
 class HangsInASibling(SoundMemory):
     def sibling(self, purpose: str) -> SoundMemory:
@@ -153,7 +153,7 @@ class Leaves(_Odd):
     message="it must give (state, token) or None",
     may_break=tuple(
         f"{section}-{number}"
-        for section, numbers in {"STATE": 9, "CAS": 14, "RUN": 4, "LIFE": 5, "CONN": 9}.items()
+        for section, numbers in {"STATE": 9, "CAS": 14, "RUN": 4, "LIFE": 6, "CONN": 9}.items()
         for number in range(1, numbers + 1)
     ),
 )

@@ -31,7 +31,7 @@ class GetWaits(SoundMemory):
     may_break=(
         *(f"STATE-{number}" for number in (3, 4, 5, 7, 8, 9)),
         *(f"CAS-{number}" for number in (*range(2, 11), 11, 12)),
-        *("RUN-1", "RUN-2", "RUN-3", "LIFE-2", "LIFE-3", "LIFE-5"),
+        *("RUN-1", "RUN-2", "RUN-3", "LIFE-2", "LIFE-3", "LIFE-5", "LIFE-6"),
     ),
 )
 class WriteBehind(SoundMemory):
@@ -47,7 +47,7 @@ class WriteBehind(SoundMemory):
     message="gave None after set_state(b'first')",
     may_break=tuple(
         f"{section}-{number}"
-        for section, numbers in {"STATE": 9, "CAS": 12, "RUN": 4, "LIFE": 5}.items()
+        for section, numbers in {"STATE": 9, "CAS": 12, "RUN": 4, "LIFE": 6}.items()
         for number in range(1, numbers + 1)
     ),
 )
@@ -250,7 +250,7 @@ class RunInAnyCase(SoundMemory):
     message="of a run after another run was written",
     may_break=tuple(
         f"{section}-{number}"
-        for section, numbers in {"STATE": 9, "CAS": 12, "RUN": 4, "LIFE": 5, "PARAM": 4}.items()
+        for section, numbers in {"STATE": 9, "CAS": 12, "RUN": 4, "LIFE": 6, "PARAM": 4}.items()
         for number in range(1, numbers + 1)
     ),
 )
@@ -279,7 +279,7 @@ class SiblingIsTheSame(SoundMemory):
     "The key of a sibling is the run id, a slash and the purpose (E10).",
     "RUN-4",
     message="of the new",
-    may_break=("RUN-2", "STATE-6", "STATE-7", "PARAM-3"),
+    may_break=("RUN-2", "STATE-6", "STATE-7", "PARAM-3", "LIFE-6"),
 )
 class PurposeBehindASlash(SoundMemory):
     def __init__(self, params: RendezvousParameters) -> None:

@@ -36,6 +36,8 @@ class Findings:
     secret: tuple[str, ...] = ()
     lent: tuple[str, ...] = ()
     own: str = ""
+    writes: bool = True
+    """Whether to write before the first test: not where that has killed the process."""
     module: str = ""
     claims: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
     tests: list[TestResult] = field(default_factory=list)
