@@ -97,7 +97,7 @@ async def member(connection: Connection, key: str, entered: asyncio.Event, busy:
             await connection.ask(Renew(name, sequence, None))
             renew_at += TTL / 3
         elif due == look_at:
-            await connection.ask(Members("run-" + key, 0, 8))
+            await connection.ask(Members("run-" + key, 0, 3))
             look_at += TTL * random.uniform(0.6, 0.9)
         else:
             await waiting
