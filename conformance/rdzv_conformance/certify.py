@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -95,11 +96,10 @@ class _Child:
         code = self._process.wait()
         end_group(self._process.pid)
         assert self._process.stdin is not None
-        close_quietly(self._process.stdin)
-        for reader, stream in zip(self._readers, (self._process.stdout, self._process.stderr), strict=True):
-            reader.join(READER_LIMIT)
-            if not reader.is_alive():  # else somebody who has left the group holds the pipe: closing it would wait
-                close_quietly(stream)
+        with contextlib.suppress(OSError):  # a job that nobody has read
+            self._process.stdin.close()
+        for reader in self._readers:
+            reader.join(READER_LIMIT)  # it goes on where somebody who has left the group holds the pipe
         last = next((line.strip() for line in reversed(self._said) if line.strip()), "")
         return f"{'it hung' if hung else f'status {code}'}{f', {last}' if last else ''}"
 
@@ -215,20 +215,12 @@ def end_group(group: int) -> None:
         pass
 
 
-def close_quietly(stream: IO[str] | None) -> None:
-    """Close a pipe, whatever was not written to it yet."""
-    assert stream is not None
-    try:
-        stream.close()
-    except OSError:
-        pass
-
-
 def _follow(stream: IO[str] | None, take: Callable[[str], object], end: Callable[[], object]) -> threading.Thread:
     def read() -> None:
         assert stream is not None
-        for line in stream:
-            take(line)
+        with stream:  # closed by whoever reads it: anybody else would wait for the reader
+            for line in stream:
+                take(line)
         end()
 
     thread = threading.Thread(target=read, name="rdzv-certify-reader", daemon=True)

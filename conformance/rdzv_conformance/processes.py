@@ -110,15 +110,11 @@ class Worker:
         """End the process, whatever it is doing."""
         self._process.kill()
         self._process.wait()
-        streams = (self._process.stdin, self._process.stdout, self._process.stderr)
-        for reader, stream in zip((None, *self._readers), streams, strict=True):
-            if reader is not None:
-                reader.join(READER_LIMIT)
-            # One that goes on reads what a process holds that the backend started: closing the pipe would wait for it.
-            if reader is None or not reader.is_alive():
-                assert stream is not None
-                with contextlib.suppress(OSError):  # an unsent line, and nobody to read it
-                    stream.close()
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # an unsent line, and nobody to read it
+            self._process.stdin.close()
+        for reader in self._readers:
+            reader.join(READER_LIMIT)  # it goes on where a process that the backend started holds the pipe
 
     def _last_words(self) -> str:
         code = self._process.wait()
@@ -151,8 +147,9 @@ def decode(value: Any) -> Any:
 def _reader(stream: IO[str] | None, take: Any, end: Any) -> threading.Thread:
     def read() -> None:
         assert stream is not None
-        for line in stream:
-            take(line)
+        with stream:  # closed by whoever reads it: anybody else would wait for the reader
+            for line in stream:
+                take(line)
         end()
 
     thread = threading.Thread(target=read, name="rdzv-conformance-reader", daemon=True)

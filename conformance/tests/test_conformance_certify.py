@@ -98,6 +98,58 @@ def test_a_backend_that_kills_the_process_fails_that_clause_alone(
     assert not report.certified
 
 
+ODD = """
+import os, signal, subprocess
+from rdzv_core import register
+from rdzv_conformance.mutants._memory import SoundMemory
+
+class LeavesADaemon(SoundMemory):
+    def __init__(self, params):
+        super().__init__(params)
+        if not vars(self.hub).setdefault("started", []):
+            # It has left the group, and holds the pipes that the suite reads from.
+            self.hub.started.append(subprocess.Popen(["sleep", "30"], start_new_session=True))
+
+class TalksInBytes(SoundMemory):
+    def __init__(self, params):
+        super().__init__(params)
+        for stream in (1, 2):
+            os.write(stream, b"\\xff\\xfe\\x00 no text" * 20_000)
+
+class DiesWriting(SoundMemory):
+    def set_state(self, state, token=None):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def install():
+    for kind in (LeavesADaemon, TalksInBytes, DiesWriting):
+        register(kind.__name__, kind.from_params)
+"""
+
+
+@pytest.mark.parametrize("backend", ["LeavesADaemon", "TalksInBytes", "DiesWriting"])
+def test_nothing_that_a_backend_does_to_its_process_holds_up_the_suite(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that holds the pipes, output that is no text, a death before the first test: the other clauses hold."""
+    (tmp_path / "odd_backends.py").write_text(ODD, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    report = certify(backend, "here", {}, ("store",), preload=("odd_backends:install",))
+    assert report.verdict == "certified: store"
+    assert report.seconds < 25  # the daemon goes on for longer
+
+
+def test_a_backend_that_dies_writing_fails_the_clauses_about_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The suite's own look at the latency is no test: what kills it there is told by the clauses."""
+    (tmp_path / "dying_backends.py").write_text(ODD, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    report = certify("DiesWriting", "here", {}, ("core",), preload=("dying_backends:install",))
+    found = {each.clause: each for each in report.clauses}
+    assert "the process died in this test (status -9" in found["RDZV-CAS-1"].message
+    assert found["RDZV-STATE-1"].status == found["RDZV-PARAM-3"].status == "pass"
+
+
 def test_a_broken_backend_is_not_certified_and_the_clauses_are_named() -> None:
     """The verdict names what is broken."""
     report = certify("token-is-the-value", "here", {}, ("core",), preload=INSTALL)

@@ -1,0 +1,71 @@
+"""`rdzv certify NAME` without an endpoint: a store that the suite starts, and may therefore kill."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from rdzv_conformance.certify import CouldNotRunError, certify
+from rdzv_conformance.commands import certify as command
+from rdzv_conformance.workshop import Workshop
+
+
+@pytest.mark.parametrize("backend", ["tcp", "etcd"])
+def test_a_backend_that_lends_a_store_is_certified_durable_and_secure(backend: str) -> None:
+    """No server, no option, no certificate is given: nothing is untested, and nothing of it is there afterwards."""
+    report = certify(backend, None, {}, ("durable", "secure"))
+    assert report.verdict == "certified: durable, secure"
+    assert report.of("pass") == list(report.clauses)
+    assert report.subject.endpoint.endswith(", started by the suite)")
+    assert "--endpoint" not in report.command
+    host, port = report.subject.endpoint.partition(" ")[0].split(":")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)), timeout=20)
+
+
+def test_no_secret_of_the_store_is_in_the_report() -> None:
+    """The suite knows the secret that it was lent, and hides it like one that was given."""
+    report = certify("etcd", None, {}, ("secure",))
+    assert "password" not in report.subject.options
+    assert [each.status for each in report.clauses] == ["pass"] * 3
+
+
+def test_a_backend_that_lends_none_needs_an_endpoint() -> None:
+    """The command says so before it starts anything, and the suite's process if it is asked all the same."""
+    ran = CliRunner().invoke(command, ["memory"])
+    assert ran.exit_code == 2
+    assert "where is the store of 'memory'? Give its --endpoint E" in " ".join(ran.output.split())
+    with pytest.raises(CouldNotRunError, match="where is the store of 'memory'"):
+        certify("memory", None, {})
+
+
+def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
+    """The command and its last words are in the error."""
+    service = Workshop(tmp_path).service(["/bin/sh", "-c", "echo no disk >&2; exit 3"])
+    with pytest.raises(OSError, match=r"/bin/sh .* did not start: no disk"):
+        service.start()
+
+
+def test_a_service_is_stopped_continued_killed_and_started_again(tmp_path: Path) -> None:
+    """`start` gives its first line; `kill` may be called whatever it is doing."""
+    service = Workshop(tmp_path).service(["/bin/sh", "-c", "echo ready; exec sleep 60"])
+    for _ in range(2):
+        assert service.start() == "ready"
+        service.pause()
+        service.resume()
+        service.pause()
+        service.kill()
+        service.kill()
+
+
+def test_certificates_are_of_two_authorities(tmp_path: Path) -> None:
+    """Each has a certificate, and a key, of its own; a file that is there already is an error."""
+    workshop = Workshop(tmp_path)
+    ours, theirs = workshop.authority("ours"), workshop.authority("theirs")
+    contents = [Path(file).read_text(encoding="ascii") for file in (*ours, *theirs)]
+    assert len(set(contents)) == 6
+    assert all("-----BEGIN" in each for each in contents)
+    with pytest.raises(FileExistsError):
+        workshop.authority("ours")
