@@ -11,6 +11,7 @@ from rdzv_core.handler import io
 from rdzv_core.handler.head import Head
 from rdzv_core.handler.info import Change
 from rdzv_core.handler.io import Operation
+from rdzv_core.handler.knowledge import Knowledge
 from rdzv_core.handler.leader import Proposal
 from rdzv_core.handler.machine import Goal, Machine
 from rdzv_core.handler.tenure import Tenure
@@ -89,6 +90,23 @@ class RanksItself(Machine):
         seen = [member.id for member in view.members]
         rank = seen.index(outcome.held.member) if outcome.held.member in seen else 0
         return io.Joined(dataclasses.replace(outcome.held, rank=min(rank, outcome.held.size - 1)))
+
+
+class _Named(Knowledge):
+    name = ""
+
+    def rank(self, member: str) -> int | None:
+        seats = self.head.roster if self.head is not None else ()
+        return next((rank for rank, seat in enumerate(seats) if seat.node == self.name), super().rank(member))
+
+
+class FindsItselfByName(Machine):
+    """A node finds its rank by its name, where its former self may stand."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.known.__class__ = _Named
+        self.known.name = self.settings.node_id  # type: ignore[attr-defined]
 
 
 class _Boastful(Tenure):

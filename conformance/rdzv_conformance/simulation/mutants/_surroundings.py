@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from rdzv_conformance.simulation._node import Node
 from rdzv_conformance.simulation._store import SimStore
-from rdzv_core.abc import MemberLease, SetStateResult
+from rdzv_core.abc import SetStateResult
 from rdzv_core.handler.head import decode_announcement
 
 
@@ -32,16 +32,6 @@ class ShortIncarnation(SimStore):
     def lose_members(self) -> None:
         self.incarnation -= 1
         super().lose_members()
-
-
-class IgnoresTheSequence(SimStore):
-    """What a member sent before its latest write is taken in when it comes late."""
-
-    def refresh(self, lease: MemberLease, sequence: int, payload: bytes | None = None) -> bool:
-        entry = self.members.get(lease.id)
-        if entry is not None:
-            entry.sequence = 0
-        return super().refresh(lease, sequence, payload)
 
 
 class TrustsTheWallClock(Node):
