@@ -48,6 +48,8 @@ class Waiting:
         """Let it wait no longer for its time to be over."""
         if self.alarm is not None:
             self.alarm.discard(self)
+            if not self.alarm:
+                self.alarm.clear()  # a set from which all were discarded still takes the memory of all
             self.alarm = None
 
 
