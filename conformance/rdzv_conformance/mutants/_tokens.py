@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from rdzv_conformance.mutants._memory import SoundMemory, mutant
@@ -256,9 +257,12 @@ class KeepsTheToken(_OtherTokens):
         return deleted
 
 
+ROUND_TRIP = 0.0002
+
+
 @mutant(
     "checks-then-writes",
-    "The token is compared first and the state written afterwards, without a lock over both.",
+    "The token is compared first and the state written afterwards, in a request of its own, without a lock over both.",
     "CAS-11",
     "CAS-12",
     message="each token has one winner",
@@ -269,6 +273,7 @@ class ChecksThenWrites(SoundMemory):
         found = self.get_state()
         if found is None or token is None or token != found.token:
             return super().set_state(state, token)
+        time.sleep(ROUND_TRIP)
         with self.opened():
             now = self.get_state()
             return super().set_state(state, now and now.token)
