@@ -43,6 +43,7 @@ class Subject:
         self._opened: list[Register] = []
         self._keys: set[str] = set()
         self._deletes = False
+        self._swept = True
         self._lock = threading.Lock()
 
     @property
@@ -90,9 +91,13 @@ class Subject:
 
     def keys_left(self) -> list[str]:
         """Name the keys of this test's registers that are in the store, where they can be deleted and listed."""
-        if self.helpers.keys is None or not self._deletes:
+        if self.helpers.keys is None or not self._deletes or not self._swept:
             return []
-        return sorted(f"key {key}" for key in set(self.helpers.keys(self.parameters())) if self._is_mine(key))
+        try:
+            found = set(self.helpers.keys(self.parameters()))
+        except Exception as error:
+            raise RuntimeError(f"the helper keys(params) raised {expect.shown_error(error)}") from error
+        return sorted(f"key {key}" for key in found if self._is_mine(key))
 
     def _is_mine(self, key: str) -> bool:
         return self.tag in key or any(mine in key for mine in self._keys)
@@ -113,8 +118,8 @@ class Subject:
             sweep = threading.Thread(target=_sweep, args=args, name="rdzv-conformance-clean-up", daemon=True)
             sweep.start()
             sweep.join(self.paced(CLOSE_LIMIT_AGAIN if Subject.has_hung_in_close else CLOSE_LIMIT))
-            if sweep.is_alive():
-                Subject.has_hung_in_close = True
+            self._swept = not sweep.is_alive()
+            Subject.has_hung_in_close |= sweep.is_alive()
 
     # What a clause may need. Each says in the certificate why the clause could not be tested.
 
@@ -154,8 +159,8 @@ def _sweep(subject: Subject, opened: list[Register]) -> None:
         there.add((subject.run_id, ""))
     for register in reversed(opened):
         if not register.closed and register.pair in there:
-            _quietly(register.backend.delete_state)  # type: ignore[attr-defined]
-            there.discard(register.pair)
+            if _quietly(register.backend.delete_state):  # type: ignore[attr-defined]
+                there.discard(register.pair)
         elif not register.closed and register.own and register.pair is None:
             _quietly(getattr(register.backend, "delete_state", _nothing))
     for run_id, purpose in filter(None, there):
@@ -177,8 +182,10 @@ def _nothing() -> None:
     pass
 
 
-def _quietly(call: Callable[..., object], *arguments: object) -> None:
+def _quietly(call: Callable[..., object], *arguments: object) -> bool:
+    """Call, and say whether nothing was raised."""
     try:
         call(*arguments)
-    except BaseException:  # noqa: BLE001, S110 - only tidiness is at stake: what is broken fails the clauses about it
-        pass
+    except BaseException:  # noqa: BLE001 - only tidiness is at stake: what is broken fails the clauses about it
+        return False
+    return True

@@ -76,8 +76,9 @@ def test_what_is_replaced_by_its_like_is_not_left(descriptors: Callable[[], None
         Hygiene().count(NAME, Subject(Target("memory", "hygiene")), make_anew)
 
 
-def test_a_thread_is_given_time_to_end() -> None:
+def test_a_thread_is_given_time_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that ends a moment after the test is none that was left."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     ends = threading.Event()
     before = Residue.now()
     thread = threading.Thread(target=ends.wait)
