@@ -74,6 +74,7 @@ def create_backend(params: RendezvousParameters) -> TcpBackend:
     Raises `ValueError` for a bad endpoint or option, `RendezvousConnectionError` if the store can not be hosted or
     reached within `connect_timeout`. Name resolution takes as long as the system's resolver does.
     """
+    _ = params.key  # a bad run id is refused before anything is hosted or connected, which nobody would close
     endpoint = read_endpoint(params.endpoint)
     read_timeout = READ_TIMEOUT.of(params)
     patience = min(read_timeout, OBSERVERS_PATIENCE) if params.observing else read_timeout

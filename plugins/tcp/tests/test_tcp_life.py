@@ -40,6 +40,22 @@ def test_close_leaves_no_thread_and_no_descriptor(descriptors: Callable[[], set[
     assert descriptors() == before
 
 
+@pytest.mark.parametrize("run_id", ["", "x" * 1025, "\ud800"])
+def test_a_bad_run_id_leaves_nothing_behind(
+    descriptors: Callable[[], set[Any]], server: TcpServer, run_id: str
+) -> None:
+    """RDZV-PARAM-3: it is refused before anything is hosted or connected, whoever would host."""
+    gc.collect()
+    before, threads = descriptors(), set(threading.enumerate())
+    for endpoint, is_host in (("localhost:0", True), (str(server.endpoint), False)):
+        params = RendezvousParameters("tcp", endpoint, "run", 1, 1, is_host=is_host)
+        params.run_id = run_id  # checked where parameters are made, and they can be changed afterwards
+        with pytest.raises(ValueError, match="run_id"):
+            create_backend(params)
+    assert set(threading.enumerate()) == threads
+    assert descriptors() == before
+
+
 def test_closing_while_a_call_waits_leaves_nothing_either(descriptors: Callable[[], set[Any]]) -> None:
     """RDZV-LIFE-3, -4: a thread waits and is ended; when close returns nothing is left."""
     before = descriptors()
