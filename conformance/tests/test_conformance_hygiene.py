@@ -14,6 +14,7 @@ import pytest
 from rdzv_conformance.expect import ClauseFailed, Untested
 from rdzv_conformance.helpers import MEMORY
 from rdzv_conformance.hygiene import Hygiene, LeftBehind, by_its_clause
+from rdzv_conformance.reports._conditions import conditions
 from rdzv_conformance.residue import Residue
 from rdzv_conformance.results import TestResult, by_clause
 from rdzv_conformance.runner import run_test
@@ -175,6 +176,15 @@ def test_what_is_left_is_a_failure_of_the_clauses_in_the_report() -> None:
         assert status[number].status == "fail"
         assert [each.test for each in status[number].tests] == [NAME]
         assert texts[0] in status[number].message
+
+
+def test_what_is_left_says_nothing_about_the_fault_that_a_test_is_about() -> None:
+    """A store that was restarted was restarted, whatever the test left."""
+    test = "test_RDZV_CONN_5_an_instance_works_again_after_a_cut"
+    clauses = by_clause([TestResult(test, ("RDZV-CONN-5",), "pass", left=("thread x (1)",))], ("core",))
+    assert [(each.what, each.clause, each.status) for each in conditions(clauses)] == [
+        ("a connection cut", "RDZV-CONN-5", "pass")
+    ]
 
 
 def test_the_suites_own_temp_directory_does_not_outlive_the_process(tmp_path: Path) -> None:
