@@ -64,10 +64,19 @@ def rdzv_server(*options: str) -> Iterator[tuple[Child, str]]:
 
 def rss(pid: int) -> int:
     """Give a process's resident memory, in bytes. Linux."""
+    return _status(pid, "VmRSS")
+
+
+def peak_rss(pid: int) -> int:
+    """Give the most memory that a process ever had resident, in bytes. Linux."""
+    return _status(pid, "VmHWM")
+
+
+def _status(pid: int, field: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024
-    raise RuntimeError(f"process {pid} has no resident memory")
+    raise RuntimeError(f"process {pid} has no {field}")
 
 
 def cpu_seconds(pid: int) -> float:

@@ -57,7 +57,8 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     """What the run's register holds.
 
     `revision` grows with every write, `round` and `fence` with every roster. `terms` are None in a new epoch until its
-    first node sets them. `called` is the round whose last call is on, 0 for none. `pending` says why the last roster's
+    first node sets them. `called` is the round whose last call is on, 0 for none, `call` the revision
+    with which it began. `pending` says why the last roster's
     members should meet again, `departed` who of them went and how. The roster has `size` seats; it is inline, or where
     it is larger than 8 KiB named by `digest`: then `pages` says in how many pages a node finds itself, and `master`
     is the address of rank 0.
@@ -71,6 +72,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     fence: int = 0
     closed: bool = False
     called: int = 0
+    call: int = 0
     pending: Pending = ""
     departed: dict[str, Departure] = {}
     incarnation: str = ""

@@ -22,6 +22,10 @@ class Channel(enum.Enum):
     MEMBERS_WAIT = enum.auto()
     LEASE = enum.auto()
 
+    __hash__ = (
+        object.__hash__
+    )  # the one of enum hashes the name, again and again, in a dict that every event looks into
+
 
 @dataclass(frozen=True, eq=False)
 class Operation:

@@ -63,8 +63,8 @@ class Knowledge:
         if head.digest and head.digest in self.rosters:
             head = head.with_roster(self.rosters[head.digest])
         self.looked, self.learned_at, self.head, self.token, self.unreadable = True, now, head, snapshot[1], ""
-        self.called_since = _since(self.called_since, head, head.called == head.round + 1, now)
-        self.pending_since = _since(self.pending_since, head, bool(head.pending), now)
+        self.called_since = _since(self.called_since, head, head.call, head.called == head.round + 1, now)
+        self.pending_since = _since(self.pending_since, head, head.round, bool(head.pending), now)
 
     def _keep_last_roster(self, epoch: str) -> None:
         """Where the register was lost, remember who was in it: they may still be at work."""
@@ -99,6 +99,9 @@ class Knowledge:
         says = {member.id: decode_announcement(member.payload) for member in view.members}
         for member in self.at_work - says.keys():
             self.vanished_since.setdefault(member, now)
+        if self.head is not None and self.head.terms is not None:
+            fenced = now - self.head.terms.fence_delay
+            self.vanished_since = {one: since for one, since in self.vanished_since.items() if since > fenced}
         self.at_work = frozenset(member for member, said in says.items() if said is None or (said.at and not said.bye))
 
     def note_gone(self, situation: Situation, now: float) -> None:
@@ -139,11 +142,14 @@ class Knowledge:
         return self.incarnation_since is not None and now >= self.incarnation_since[1] + ttl
 
 
-def _since(before: tuple[str, int, float] | None, head: Head, holds: bool, now: float) -> tuple[str, int, float] | None:
+def _since(
+    before: tuple[str, int, float] | None, head: Head, which: int, holds: bool, now: float
+) -> tuple[str, int, float] | None:
+    """Keep since when something holds: `which` tells it from the last of its kind in the epoch."""
     if not holds:
         return None
-    same = before is not None and before[:2] == (head.epoch, head.round)
-    return before if same else (head.epoch, head.round, now)
+    same = before is not None and before[:2] == (head.epoch, which)
+    return before if same else (head.epoch, which, now)
 
 
 def _index(view: MembersView, own: str) -> int:

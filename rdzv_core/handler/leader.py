@@ -50,6 +50,7 @@ class Leader:
             round=head.round + 1,
             fence=head.fence + 1,
             called=0,
+            call=0,
             pending="",
             departed={},
             incarnation=known.view.incarnation,
@@ -70,10 +71,10 @@ class Leader:
         terms, count, wanted = head.terms, len(situation.candidates), head.round + 1
         assert terms is not None
         if count < terms.min_nodes:
-            return Proposal("call off", head.changed(called=0)) if head.called == wanted else None
+            return Proposal("call off", head.changed(called=0, call=0)) if head.called == wanted else None
         if count < terms.max_nodes:
             if head.called != wanted or known.called_since is None:
-                return Proposal("last call", head.changed(called=wanted))
+                return Proposal("last call", head.changed(called=wanted, call=head.revision + 1))
             over = known.called_since[2] + terms.last_call_timeout
             if now < over:
                 return Proposal("wait", until=over)

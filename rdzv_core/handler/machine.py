@@ -182,6 +182,8 @@ class Machine:
         elif isinstance(error, RendezvousStateError):
             self._state_error(error)
         else:
+            if operation.channel is not Channel.LEASE:
+                self.tenure.doubt()
             self._trouble(error, now)
         self._plan(now)
 

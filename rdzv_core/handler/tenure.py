@@ -28,6 +28,7 @@ class Tenure:
         self._settings, self._channels = settings, channels
         self.lease: Lease | None = None
         self.was_member = False
+        self._doubted = False
 
     @property
     def id(self) -> str:
@@ -40,7 +41,7 @@ class Tenure:
 
     def forget(self) -> None:
         """Have no membership any more; answers to it are discarded."""
-        self.lease = None
+        self.lease, self._doubted = None, False
         self._channels.give_up(Channel.LEASE)
 
     def plan(self, wish: Wish, payload: bytes | None, now: float) -> None:
@@ -55,7 +56,8 @@ class Tenure:
             channels.start(io.Leave(now, lease.member))
         elif payload is not None and payload != lease.payload:
             channels.start(io.Update(now, lease.member, payload))
-        elif now >= lease.refresh_at and wish is not Wish.NOTHING:
+        elif (now >= lease.refresh_at or self._doubted) and wish is not Wish.NOTHING:
+            self._doubted = False
             channels.start(io.Refresh(now, lease.member))
         else:
             channels.wake(lease.refresh_at)
@@ -75,6 +77,10 @@ class Tenure:
             if isinstance(operation, io.Update):
                 self.lease.payload = operation.payload
         return True
+
+    def doubt(self) -> None:
+        """Refresh at once: after any trouble with the store it may have ended the membership."""
+        self._doubted = True
 
     def unknown(self, operation: Operation | None) -> None:
         """After an update whose outcome is unknown, so is what the others read."""
