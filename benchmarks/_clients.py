@@ -81,7 +81,9 @@ class LoopSession:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
 
-    def attend(self) -> None:
+    absence = 0.0
+
+    def attend(self, grace: float) -> None:
         """It is read all the time."""
 
     def post(self, steps: Steps[Any], done: OnDone) -> None:

@@ -46,7 +46,9 @@ class Client:
         self.users = 0
         self._connection: Connection | None = None
         self._connecting = threading.Lock()
-        self._rescue = Rescue(self._connected, self.post, self.lost)
+        self._rescue = Rescue(self)
+        self._grace = float("inf")
+        self._lost_at: float | None = None
         self.durable = self.guarded = False
         self._last_server = ""
         _clients_alive.add(self)
@@ -57,7 +59,7 @@ class Client:
         `before_attempt` is called before each attempt; what it gives is added to the error.
         """
         try:
-            self._connected(call, time.monotonic() + seconds, before_attempt)
+            self.connected(call, time.monotonic() + seconds, before_attempt)
         except _ENDS as error:
             raise RendezvousConnectionError(self._say(error, seconds)) from (error.__cause__ or error)
 
@@ -72,7 +74,7 @@ class Client:
         pause = _FIRST_PAUSE
         try:
             while True:
-                connection = self._connected(call, deadline)
+                connection = self.connected(call, deadline)
                 if once and doubtful not in (None, connection.incarnation):
                     raise Lost("the server was restarted, without its memory, while a write was under way")
                 try:
@@ -101,16 +103,31 @@ class Client:
         if isinstance(error, Lost) and time.monotonic() < call.deadline:
             self._rescue.take(call)
         else:
-            failure = RendezvousConnectionError(self._say(error, call.ask.seconds))
-            failure.__cause__ = error.__cause__ or error
-            call.end(None, failure)
+            self.give_up(call, error, call.ask.seconds)
 
-    def attend(self) -> None:
-        """Mind the connection from now on: this process has members, who end soon without one."""
+    def give_up(self, call: PostedCall, error: Exception, seconds: float) -> None:
+        """End a posted call that could not go on for `seconds`."""
+        failure = RendezvousConnectionError(self._say(error, seconds))
+        failure.__cause__ = error.__cause__ or error
+        call.end(None, failure)
+
+    def attend(self, grace: float) -> None:
+        """Mind the connection from now on: this process has members, who end `grace` seconds after the last one."""
+        self._grace = min(self._grace, grace)
         connection = self._connection
         if connection is not None:
-            connection.ended = self._connect_again
-            connection.attend()
+            self._mind(connection)
+
+    @property
+    def absence(self) -> float:
+        """For how many seconds a connection that was attended has been lost; 0 while there is one."""
+        lost_at = self._lost_at
+        return 0.0 if lost_at is None else time.monotonic() - lost_at
+
+    @property
+    def gone_at(self) -> float:
+        """When memberships of this process may end if it is not connected again, on the monotonic clock."""
+        return float("inf") if self._lost_at is None else self._lost_at + self._grace
 
     def close(self) -> None:
         """End the connection; a later call would open another."""
@@ -119,7 +136,8 @@ class Client:
         if connection is not None:
             connection.break_off(Lost("closed"))
 
-    def _connected(self, call: Call, deadline: float, before_attempt: Callable[[], str] = str) -> Connection:
+    def connected(self, call: Call, deadline: float, before_attempt: Callable[[], str] = str) -> Connection:
+        """Give a connection that lives, a new one if needed; raises `Lost`, `Silent`, `Refusal` or `Aborted`."""
         connection = self._connection
         if connection is not None and not connection.gone_while_idle():
             return connection
@@ -165,12 +183,17 @@ class Client:
             except BaseException as error:
                 connection.break_off(Lost(str(error)))
                 raise
-            connection.ended = self._connect_again
-            connection.attend()
+            self._lost_at = None
+            self._mind(connection)
         return connection
+
+    def _mind(self, connection: Connection) -> None:
+        connection.ended = self._connect_again
+        connection.attend()
 
     def _connect_again(self) -> None:
         if self.users:
+            self._lost_at = self._lost_at or time.monotonic()
             self._rescue.call_back()
 
     def _say(self, error: Exception, seconds: float) -> str:
@@ -181,23 +204,23 @@ class Client:
             return f"{who}: {error}"
         if isinstance(error, Silent):
             return (
-                f"{who}: the server ({server or 'unknown'}) stopped answering: no answer within {seconds:g} s "
+                f"{who}: the server ({server or 'unknown'}) stopped answering: no answer within {seconds:.3g} s "
                 f"({error}); see whether that process hangs or its machine is cut off"
             )
         if server:
             return (
-                f"{who}: the host is gone: lost {server} and could not go on within {seconds:g} s ({error}). "
+                f"{who}: the host is gone: lost {server} and could not go on within {seconds:.3g} s ({error}). "
                 "A store goes with the node that hosts it: start the job again, or let `rdzv serve` host the store, "
                 "which outlives the nodes"
             )
         return (
-            f"{who}: could not reach a store within {seconds:g} s ({error}): "
+            f"{who}: could not reach a store within {seconds:.3g} s ({error}): "
             "see that its host runs and that this endpoint is the host's, or start one with `rdzv serve`"
         )
 
     def _abandon(self) -> None:
         self._connecting = threading.Lock()
-        self._rescue = Rescue(self._connected, self.post, self.lost)
+        self._rescue, self._lost_at = Rescue(self), None
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abandon()

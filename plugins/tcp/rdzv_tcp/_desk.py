@@ -67,7 +67,7 @@ class Desk:
         """Note that a connection has ended."""
         client = self._clients.pop(peer, None)
         if client is not None:
-            self.members.disconnected(client, self.reaper.now())
+            self.members.disconnected(client, self.reaper.now(), in_order=peer.said_end)
             self.reaper.arm()
 
     def _change_members(self, peer: Peer, request_id: int, request: Enter | Leave) -> None:

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from rdzv_tcp._member_messages import Ended, Enter, Entered, Leave, Members, Renew, View
 
 GRACE_SECONDS = 1.0
-"""How long a member is given to come back after its connection was lost, but half of its ttl at most.
+"""How long a member is given to come back after its connection was closed, but half of its ttl at most.
 
-A client notices a lost connection at once and comes back within milliseconds; whose process was killed does not, and
-the others wait for it no longer than this.
+A client notices at once that it lost a connection, and comes back within milliseconds. If it can not, it counts its
+memberships as ended before the server does. Whose process was killed does neither, and nobody waits for it longer.
 """
 
 STALL_SECONDS = 1.0
@@ -176,13 +176,17 @@ class Memberships:
         for lease in there.leases.values():
             lease.cut = math.inf
 
-    def disconnected(self, client: bytes, now: float) -> None:
-        """Note the loss of a connection; after the last one of `client`, what it entered ends after its grace."""
+    def disconnected(self, client: bytes, now: float, *, in_order: bool) -> None:
+        """Note the end of a connection; after the last one of `client`, what it entered ends after its grace.
+
+        Not so unless it ended `in_order`, as that of a killed process does: one that was reset, or that the server
+        broke off, says nothing of the process, whose leases then run for their ttl.
+        """
         there = self._clients[client]
         there.connections -= 1
         if there.connections:
             return
-        for lease in there.leases.values():
+        for lease in there.leases.values() if in_order else ():
             lease.cut = now + grace(lease.ttl)
             self._queue(lease)
         self._drop_if_unused(client, there)

@@ -21,23 +21,29 @@ from rdzv_tcp._member_messages import (
     View,
     WaitMembers,
 )
+from rdzv_tcp._members import grace
 from rdzv_tcp._message import NONCE_BYTES
 from rdzv_tcp._session import Session
 from rdzv_tcp._steps import Steps
 from rdzv_tcp._wire import Done, Unchanged
 
+CLIENTS_PART = 0.8
+"""The part of the grace after which a client that could not connect again counts its memberships as ended."""
+
 
 class TcpMembership(SupportsMembership):
-    """`SupportsMembership` by the server's leases and the server's clock, for a backend with these two attributes.
+    """`SupportsMembership` by the server's leases and the server's clock, for a backend with these attributes.
 
     A refresh is some 40 bytes each way, however many members there are, and one of a run's members is found as fast
-    as any other. Whose connection ends, without `leave`, has a second to be connected again, which its
-    process does by itself and at once. Closing the backend says nothing of its members: while other instances of
+    as any other. Whose process ends without `leave` is given up a second after its connection. A process that lives
+    connects again by itself and at once; where it can not, `refresh` is False before that second is over: it may have
+    been given up. Closing the backend says nothing of its members: while other instances of
     the process use the endpoint they stay for their ttl, and after the last one as after a lost connection.
     """
 
     _session: Session
     _run: str
+    _given_up: set[str]
 
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
         return self._session.run(self._entering(payload, ttl))
@@ -72,7 +78,7 @@ class TcpMembership(SupportsMembership):
             request = Enter(self._run, member, payload, ttl, identity())
             answer = yield self._session.asking(lambda: request)  # noqa: B023 - read while the loop stands still
             if isinstance(answer, Entered):
-                self._session.attend()
+                self._session.attend(CLIENTS_PART * grace(ttl))
                 return MemberLease(ttl, answer.incarnation.hex(), member.hex())
             # Its first sending took so long to be answered by the second that the membership was over meanwhile.
             assert isinstance(answer, Ended), answer
@@ -84,6 +90,10 @@ class TcpMembership(SupportsMembership):
         return self._renewing(member, None)
 
     def _renewing(self, member: MemberLease, payload: bytes | None) -> Steps[bool]:
+        if member.id in self._given_up or self._session.absence >= CLIENTS_PART * grace(member.ttl):
+            # The server may have ended it, and can not be asked: it is never believed in again.
+            self._given_up.add(member.id)
+            return False
         request = Renew(bytes.fromhex(member.id), member.next_sequence(), payload)
         answer = yield self._session.asking(lambda: request)
         return isinstance(answer, Done)

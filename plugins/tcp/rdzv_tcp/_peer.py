@@ -69,6 +69,7 @@ class Peer(asyncio.BufferedProtocol):
         "_waiting",
         "_waiting_bytes",
         "heard",
+        "said_end",
         "transport",
     )
 
@@ -78,6 +79,8 @@ class Peer(asyncio.BufferedProtocol):
         self._hub = hub
         self._reader: FrameReader[Request] = FrameReader(decode_request, MAX_HELLO_BYTES)
         self._greeting = Greeting(hub.settings.secret, hub.welcome)
+        self.said_end = False
+        """Whether its end came from the other side, in order: so a process ends, also one that is killed."""
         self.heard = 0
         """How often something was received."""
         self._silent = True
@@ -108,6 +111,9 @@ class Peer(asyncio.BufferedProtocol):
             self._hub.forget(waiting)
         self._waiting.clear()
         self._due.clear()
+
+    def eof_received(self) -> None:
+        self.said_end = True
 
     @property
     def descriptor(self) -> int:

@@ -5,30 +5,29 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Refusal, Silent
+from rdzv_tcp._connection import Aborted, Call, Lost, Refusal, Silent
 from rdzv_tcp._posted import PostedCall
 
-_ATTEMPT_SECONDS = 1.0
+if TYPE_CHECKING:
+    from rdzv_tcp._client import Client
+
+_ATTEMPT_SECONDS = 0.5
 _CALL_BACK_SECONDS = 30.0
 _FIRST_PAUSE = 0.005
 _LONGEST_PAUSE = 0.5
 
 
 class Rescue:
-    """Holds calls until there is a connection, then has them posted anew, each within its own deadline. Thread-safe.
+    """Holds calls until their client has a connection, then has them posted anew, each within its own deadline.
 
-    `connect(errand, deadline)` gives a connection; `post` and `fail` say what becomes of a call.
+    Those that wait for a change end as soon as memberships of this process may have ended for want of a connection:
+    whoever waits there has to ask whether it is still a member. Thread-safe.
     """
 
-    def __init__(
-        self,
-        connect: Callable[[Call, float], Connection],
-        post: Callable[[PostedCall], None],
-        fail: Callable[[PostedCall, Exception], None],
-    ) -> None:
-        self._connect, self._post, self._fail = connect, post, fail
+    def __init__(self, client: Client) -> None:
+        self._client = client
         self._lock = threading.Lock()
         self._stranded: list[PostedCall] = []
         self._errand: Call | None = None
@@ -61,19 +60,24 @@ class Rescue:
                 self._errand.abort()
 
     def _run(self, errand: Call) -> None:
-        pause = _FIRST_PAUSE
+        client, pause = self._client, _FIRST_PAUSE
         while (calls := self._next()) is not None:
-            deadline = min([time.monotonic() + _ATTEMPT_SECONDS, *(call.deadline for call in calls)])
+            now = time.monotonic()
+            deadline = min([now + _ATTEMPT_SECONDS, *(call.deadline for call in calls)])
+            if client.gone_at > now:
+                deadline = min(deadline, client.gone_at)
             try:
-                self._connect(errand, deadline)
+                client.connected(errand, deadline)
             except (Aborted, Refusal) as error:
-                self._settle(calls, error, at=float("inf"))
+                self._wanted_until = 0.0
+                for call in calls:
+                    client.lost(call, error)
             except (Lost, Silent) as error:
-                self._settle(calls, error, at=time.monotonic())
+                self._keep(calls, error)
             else:
                 self._wanted_until = 0.0
                 for call in calls:
-                    self._post(call)
+                    client.post(call)
             if not errand.aborted:
                 time.sleep(pause * random.uniform(0.5, 1.0))  # a server that accepts and hangs up is not to be flooded
                 pause = min(2 * pause, _LONGEST_PAUSE)
@@ -86,12 +90,15 @@ class Rescue:
             self._errand = None
             return None
 
-    def _settle(self, calls: list[PostedCall], error: Exception, at: float) -> None:
-        """Fail those whose time is over, keep the others."""
-        if not isinstance(error, Lost | Silent):
-            self._wanted_until = 0.0
-        over = [call for call in calls if call.deadline <= at]
+    def _keep(self, calls: list[PostedCall], error: Exception) -> None:
+        """Give up those whose time is over, keep the others."""
+        now, client = time.monotonic(), self._client
+        absent = now >= client.gone_at
+        kept = [call for call in calls if call.deadline > now and not (absent and call.ask.waits)]
         with self._lock:
-            self._stranded += [call for call in calls if call.deadline > at]
-        for call in over:
-            self._fail(call, error)
+            self._stranded += kept
+        for call in calls:
+            if call.deadline <= now:
+                client.give_up(call, error, call.ask.seconds)
+            elif absent and call.ask.waits:
+                client.give_up(call, error, client.absence)

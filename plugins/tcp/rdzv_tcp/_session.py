@@ -77,7 +77,7 @@ class Session:
         try:
             ask = next(steps)
             while True:
-                ask = steps.send(self.read(*ask))
+                ask = steps.send(self.read(ask.make, ask.seconds))
         except StopIteration as stop:
             result: R = stop.value
             return result
@@ -96,9 +96,14 @@ class Session:
         else:
             call.begin()
 
-    def attend(self) -> None:
-        """Mind the connection, also between calls."""
-        self._client.attend()
+    def attend(self, grace: float) -> None:
+        """Mind the connection, also between calls: without one a membership ends after `grace` seconds."""
+        self._client.attend(grace)
+
+    @property
+    def absence(self) -> float:
+        """For how many seconds an attended connection has been lost; 0 while there is one."""
+        return self._client.absence
 
     def asking(self, make: Callable[[], Request]) -> Ask:
         """Give a request with the time that one has on this session."""
@@ -114,7 +119,7 @@ class Session:
         half = self.read_timeout / 2
         while True:
             until = min(end, time.monotonic() + half)
-            answer = yield Ask(lambda: make(until - time.monotonic()), 2 * half)  # noqa: B023
+            answer = yield Ask(lambda: make(until - time.monotonic()), 2 * half, waits=True)  # noqa: B023
             if not isinstance(answer, in_vain) or time.monotonic() >= end:
                 return answer
 

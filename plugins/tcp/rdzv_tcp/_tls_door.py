@@ -41,6 +41,9 @@ class TlsDoor(asyncio.Transport, asyncio.BufferedProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._peer.connection_lost(error)
 
+    def eof_received(self) -> None:
+        self._peer.eof_received()
+
     def pause_writing(self) -> None:
         self._peer.pause_writing()
 

@@ -197,7 +197,7 @@ def test_a_lost_connection_ends_leases_after_their_grace(
     for client, member in ((CLIENT, ONE), (OTHER_CLIENT, TWO)):
         table.connected(client)
         enter(member, client=client)
-    table.disconnected(CLIENT, 1.0)
+    table.disconnected(CLIENT, 1.0, in_order=True)
     assert table.end_due(1.0 + grace(TTL) - 0.01) == set()
     assert table.end_due(1.0 + grace(TTL)) == {"r"}
     assert seen() == [TWO]
@@ -209,7 +209,7 @@ def test_a_reconnect_stops_the_grace(
     """A client that is back has the leases that it had, neither shorter nor longer."""
     table.connected(CLIENT)
     enter(ONE)
-    table.disconnected(CLIENT, 1.0)
+    table.disconnected(CLIENT, 1.0, in_order=True)
     table.connected(CLIENT)
     assert table.end_due(TTL - 0.01) == set()
     assert table.end_due(TTL) == {"r"}
@@ -220,7 +220,7 @@ def test_a_second_connection_keeps_the_leases(table: Memberships, enter: Callabl
     table.connected(CLIENT)
     enter(ONE)
     table.connected(CLIENT)
-    table.disconnected(CLIENT, 1.0)
+    table.disconnected(CLIENT, 1.0, in_order=True)
     assert table.end_due(TTL - 0.01) == set()
 
 
@@ -228,7 +228,7 @@ def test_a_renewal_on_another_connection_stops_the_grace(table: Memberships, ent
     """Whoever renews is alive, on whatever connection."""
     table.connected(CLIENT)
     enter(ONE)
-    table.disconnected(CLIENT, 1.0)
+    table.disconnected(CLIENT, 1.0, in_order=True)
     table.renew(Renew(ONE, 1, None), 2.0)
     assert table.end_due(2.0 + TTL - 0.01) == set()
 
@@ -254,7 +254,7 @@ def test_who_lost_its_connection_before_a_stall_has_a_fresh_grace(
     """A reconnect that waits to be accepted is given its time too, and no more."""
     table.connected(CLIENT)
     enter(ONE)
-    table.disconnected(CLIENT, 0.0)
+    table.disconnected(CLIENT, 0.0, in_order=True)
     table.forgive(20.0, 20.0)
     assert table.end_due(20.0 + grace(TTL) - 0.01) == set()
     assert table.end_due(20.0 + grace(TTL)) == {"r"}
@@ -288,7 +288,7 @@ def test_what_is_kept_is_bounded_by_who_is_there(table: Memberships, monkeypatch
             table.enter(Enter(f"r{number}", member, b"", 1e6, CLIENT), 0.0)
             table.renew(Renew(member, 1, b"x"), 0.0)
             table.leave(Leave(member))
-        table.disconnected(CLIENT, 0.0)
+        table.disconnected(CLIENT, 0.0, in_order=True)
     assert len(table) == len(table._clients) == 0
     assert len(table._heap) <= 65
     assert max(len(table._ended), len(table._runs), len(table._empty)) <= 10
