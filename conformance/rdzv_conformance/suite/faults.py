@@ -22,7 +22,8 @@ from rdzv_core import RendezvousConnectionError, StateSnapshot
 
 SIZE = 16 * 1024
 KILLS = 4
-POINTS = 3
+POINTS = 4
+"""Answers of a writer that starts, one after the other: of its read, of its write, and of what else it may ask for."""
 STOPS = 5
 MOST_ANSWERS = 9
 MOST_UNKNOWN = 5
@@ -48,9 +49,7 @@ class Faults:
             told = Writings()
             direct = subject.open(**subject.target.as_client(), **subject.target.impatient())
             for after in range(POINTS):
-                with _writer(subject, proxy) as writer:
-                    _take(writer, told, 1)
-                    proxy.hold_answers(after)
+                with _writer(subject, proxy, hold=after) as writer:
                     proxy.await_held(subject.paced(HELD_WITHIN))
                     told.take(writer.kill())
                     proxy.release_answers()
@@ -239,14 +238,16 @@ def _work_meanwhile(subject: Subject, register: Register, told: Writings) -> Non
 
 
 @contextmanager
-def _writer(subject: Subject, proxy: Proxy | None) -> Iterator[Worker]:
-    """Another process that writes on and on, through the proxy if there is one."""
+def _writer(subject: Subject, proxy: Proxy | None, hold: int | None = None) -> Iterator[Worker]:
+    """Another process that writes on and on, through the proxy if there is one; that may `hold` an answer by number."""
     target, network = subject.target, subject.target.network_endpoint()
     there = Subject(target if proxy is None or network is None else replace(target, endpoint=network.at(proxy.port)))
     there.run_id = subject.run_id
     writer = Worker(there, "write_on", size=SIZE)
     try:
         writer.expect("ready")
+        if proxy is not None and hold is not None:
+            proxy.hold_answers(hold)  # before it begins: so it is known which answer that is
         writer.send("go")
         yield writer
     finally:

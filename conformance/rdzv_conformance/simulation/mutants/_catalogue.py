@@ -15,6 +15,7 @@ from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.rules import Rules
 
 FOCUS = {
+    "leads-without-a-memory": ("store_state", "cut"),
     "forgets-the-vanished": ("store_state", "cut"),
     "epochs-are-ignored": ("reset", "store_state", "leave", "join"),
     "decides-on-an-old-view": ("cut", "crash", "fail", "loss", "late", "close"),

@@ -32,6 +32,13 @@ class FencedTooLate(Rules):
         return now >= sent + 2 * ttl
 
 
+class LeadsWithoutAMemory(Rules):
+    """Who does not know who worked in the epoch that the register lost, leads the next one as if it did."""
+
+    def is_forgotten(self, past: str, remembered: str) -> bool:
+        return False
+
+
 class WritesWithoutALease(Rules):
     """Who was once the first member leads on when its lease can not be proved any more."""
 
