@@ -121,7 +121,8 @@ class Stage(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a member says of itself in its membership's payload.
 
-    `ask` is the round it wants, never a mere wish; `at` the round it works in; `bye` how it went.
+    `ask` is the round it wants, never a mere wish; `at` the round it works in; `bye` how it went. Who asks in another
+    epoch than the one it last worked in names that one as `past`: the register has lost who worked there.
     """
 
     node: str
@@ -129,6 +130,7 @@ class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     ask: Stage | None = None
     at: Stage | None = None
     bye: Bye = ""
+    past: str = ""
 
 
 def encode_announcement(announcement: Announcement) -> bytes:

@@ -19,7 +19,8 @@ class Knowledge:
     """Plain facts, all by this node's own clock.
 
     A head without its roster is kept apart until that is fetched, by those who watch; the others `found` their rank in
-    it: the roster's digest, their member id, the rank (None: they are not in it).
+    it: the roster's digest, their member id, the rank (None: they are not in it). `remembered` is the lost epoch whose
+    last roster is known, `watched_since` when this node first saw all members since it began to watch.
     """
 
     looked: bool = False
@@ -32,6 +33,8 @@ class Knowledge:
     view_started: float = 0.0
     place: int = WATCHERS
     place_started: float = float("-inf")
+    watched_since: float = float("inf")
+    remembered: str = ""
     called_since: tuple[str, int, float] | None = None
     pending_since: tuple[str, int, float] | None = None
     incarnation_since: tuple[str, float] | None = None
@@ -70,6 +73,7 @@ class Knowledge:
         """Where the register was lost, remember who was in it: they may still be at work."""
         if self.head is not None and self.head.epoch != epoch:
             self.at_work |= {seat.member for seat in self.head.roster}
+            self.remembered = "" if self.missing_roster else self.head.epoch
 
     def learn_roster(self, digest: str, roster: tuple[Seat, ...]) -> None:
         """Take in a fetched roster; only the last is kept."""
@@ -83,7 +87,10 @@ class Knowledge:
             self.incarnation_since = (view.incarnation, now)
         ahead = [member for member in view.members[: _index(view, own)] if not _said_bye(member.payload)]
         self.place, self.place_started = len(ahead), operation.started
+        if not self.watching:
+            self.watched_since = float("inf")
         if operation.limit is None:
+            self.watched_since = min(self.watched_since, now)
             self._note_vanished(view, now)
             self.view, self.view_based_on, self.view_started = view, operation.based_on, operation.started
 

@@ -87,7 +87,8 @@ class Leader:
         assert head.terms is not None
         lost = [known.gone_since[member] for member, how in situation.departed.items() if self.rules.needs_fence(how)]
         unseated = [since for member, since in known.vanished_since.items() if member not in situation.departed]
-        return max(lost + unseated, default=float("-inf")) + head.terms.fence_delay
+        blind = [known.watched_since for past in situation.pasts if self.rules.is_forgotten(past, known.remembered)]
+        return max(lost + unseated + blind, default=float("-inf")) + head.terms.fence_delay
 
     def _announce(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
         """Tell those who work that they should meet again, once a round, and keep what they said when they went."""

@@ -46,6 +46,7 @@ class Situation:
     stuck: tuple[str, ...] = ()
     seated_asking: int = 0
     admissible: int = 0
+    pasts: frozenset[str] = frozenset()
 
 
 class Rules:
@@ -71,6 +72,10 @@ class Rules:
         """Who expired may still be stopping; who left or is done has stopped."""
         return departure == "lost"
 
+    def is_forgotten(self, past: str, remembered: str) -> bool:
+        """Who does not know who worked in a lost epoch can not tell whose lease has just ended there."""
+        return past != remembered
+
     def may_write(self, now: float, sent: float, ttl: float) -> bool:
         """Only a writer whose own lease is provably valid writes."""
         return now < sent + 0.9 * ttl
@@ -95,6 +100,7 @@ class Rules:
         asking: list[tuple[bool, Seat]] = []
         blockers: list[str] = []
         stuck: list[str] = []
+        pasts: set[str] = set()
         for one in present:
             seated = one.member in seats
             if one.gone or one.member in departed:
@@ -103,6 +109,7 @@ class Rules:
                 blockers.append(f"{one} is in a round that this run's register does not know")
             elif self.is_asking(one.says, head, seated):
                 asking.append((seated, Seat(one.member, one.says.node, one.says.address)))
+                pasts.update(filter(None, (one.says.past,)))
             elif seated:
                 blockers.append(f"{one} is still in round {head.round}")
                 stuck.append(one.member)
@@ -121,6 +128,7 @@ class Rules:
             stuck=tuple(stuck),
             seated_asking=len(asking) - waiting,
             admissible=self.admissible(head, occupied, waiting),
+            pasts=frozenset(pasts),
         )
 
     def _departed(

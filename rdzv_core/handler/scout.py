@@ -57,7 +57,7 @@ class Scout:
     def forget_members(self) -> None:
         """Know nothing of the memberships; answers that are under way are discarded."""
         self._channels.give_up(Channel.MEMBERS_READ, Channel.MEMBERS_WAIT)
-        self._known.view = None
+        self._known.view, self._known.watched_since = None, float("inf")
         self._known.place = WATCHERS
 
     def take_in(self, operation: Operation, result: Any, own: str, now: float) -> None:
