@@ -89,7 +89,8 @@ class NarratedMachine(Machine):
         called = self.known.called_since
         if called is not None and self._joining and self.meeting.called is None:
             self.meeting.called = max(called[2], self.meeting.asked)
-            self._say(events.LastCall, self.known.head.called if self.known.head else 0, self.meeting.called - self.meeting.asked)
+            head = self.known.head
+            self._say(events.LastCall, head.called if head else 0, self.meeting.called - self.meeting.asked)
 
     def failed(self, operation: Operation, error: Exception, now: float) -> None:
         """Note what did not."""
