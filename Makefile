@@ -19,7 +19,7 @@ BIN = $(abspath $(VENV))/bin
 # The interpreter's version is in the stamp's name, so that another PYTHON sets up anew.
 STAMP = $(VENV)/.rdzv-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 
-.PHONY: help demo test lint types imports pytest test-wheels mutants certificates setup clean
+.PHONY: help demo test lint types imports pytest test-wheels mutants simulate chaos certificates setup clean
 
 help:
 	@sed -n 's/^# //p' Makefile | sed -n '1,4p'
@@ -74,9 +74,19 @@ pytest: $(STAMP)
 test-wheels: $(STAMP)
 	@$(BIN)/pytest --timeout=1200 -s tests/packaging/wheels_check.py
 
-# Every broken backend that tests the suite, and which clauses catch it.
+# Every broken backend that tests the suite, and which clauses catch it; every broken protocol that tests the simulator.
 mutants: $(STAMP)
 	@$(BIN)/python -m rdzv_conformance.mutants
+	@$(BIN)/rdzv simulate --mutants
+
+# A million simulated rounds under all faults: half an hour to an hour on two cores.
+simulate: $(STAMP)
+	@$(BIN)/rdzv simulate --seeds 10000 --rounds 1000000
+
+# Ten minutes of 16 real nodes that are killed and stopped: make chaos BACKEND=tcp, sqlite, file or etcd.
+BACKEND = tcp
+chaos: $(STAMP)
+	@$(BIN)/python -m tests.chaos --backend $(BACKEND) --nodes 16 --minutes 10
 
 # The reports under docs/certificates, from real runs. Run it last: they carry the hashes of what was tested.
 certificates: $(STAMP)

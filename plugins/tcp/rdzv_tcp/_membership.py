@@ -24,7 +24,7 @@ from rdzv_tcp._member_messages import (
 from rdzv_tcp._members import grace
 from rdzv_tcp._message import NONCE_BYTES
 from rdzv_tcp._session import Session
-from rdzv_tcp._steps import Steps
+from rdzv_tcp._steps import Ask, Steps
 from rdzv_tcp._wire import Done, Unchanged
 
 CLIENTS_PART = 0.8
@@ -95,7 +95,7 @@ class TcpMembership(SupportsMembership):
             self._given_up.add(member.id)
             return False
         request = Renew(bytes.fromhex(member.id), member.next_sequence(), payload)
-        answer = yield self._session.asking(lambda: request)
+        answer = yield Ask(lambda: request, self._session.read_timeout, as_member=True)
         return isinstance(answer, Done)
 
     def _looking(self, k: int) -> Steps[MembersView]:

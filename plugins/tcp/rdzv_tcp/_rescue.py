@@ -22,8 +22,8 @@ _LONGEST_PAUSE = 0.5
 class Rescue:
     """Holds calls until their client has a connection, then has them posted anew, each within its own deadline.
 
-    Those that wait for a change end as soon as memberships of this process may have ended for want of a connection:
-    whoever waits there has to ask whether it is still a member. Thread-safe.
+    Renewals, and those that wait for a change, end as soon as memberships of this process may have ended for want of a
+    connection: whoever made them has to ask whether it is still a member. Thread-safe.
     """
 
     def __init__(self, client: Client) -> None:
@@ -94,11 +94,11 @@ class Rescue:
         """Give up those whose time is over, keep the others."""
         now, client = time.monotonic(), self._client
         absent = now >= client.gone_at
-        kept = [call for call in calls if call.deadline > now and not (absent and call.ask.waits)]
+        kept = [call for call in calls if call.deadline > now and not (absent and call.ask.as_member)]
         with self._lock:
             self._stranded += kept
         for call in calls:
             if call.deadline <= now:
                 client.give_up(call, error, call.ask.seconds)
-            elif absent and call.ask.waits:
+            elif absent and call.ask.as_member:
                 client.give_up(call, error, client.absence)

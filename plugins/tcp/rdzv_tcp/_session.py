@@ -119,7 +119,7 @@ class Session:
         half = self.read_timeout / 2
         while True:
             until = min(end, time.monotonic() + half)
-            answer = yield Ask(lambda: make(until - time.monotonic()), 2 * half, waits=True)  # noqa: B023
+            answer = yield Ask(lambda: make(until - time.monotonic()), 2 * half, as_member=True)  # noqa: B023
             if not isinstance(answer, in_vain) or time.monotonic() >= end:
                 return answer
 

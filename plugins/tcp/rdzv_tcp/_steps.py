@@ -13,12 +13,12 @@ R = TypeVar("R")
 class Ask(NamedTuple):
     """A request that may be sent any number of times, made anew for each, and `seconds` for it altogether.
 
-    With `waits` it is answered when something changes: it ends early where its process may have lost its memberships.
+    One that is made `as_member`, or to wait, ends early where its process may have lost its memberships.
     """
 
     make: Callable[[], Request]
     seconds: float
-    waits: bool = False
+    as_member: bool = False
 
 
 Steps: TypeAlias = Generator[Ask, Answer, R]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+import queue
 import signal
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -81,6 +83,52 @@ def test_a_process_with_members_connects_again_by_itself(
             time.sleep(0.001)
         assert kept.end == kept.ends
     assert client.refresh(lease) is True
+
+
+def test_who_can_not_connect_again_ends_its_membership_before_the_server_does(
+    server: TcpServer, lossy: Any, open_backend: Callable[..., TcpBackend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A live process that is cut off knows that it is out before anybody may go on without it: never two groups."""
+    monkeypatch.setattr(_members, "GRACE_SECONDS", 4.0)
+    direct = open_backend(str(server.endpoint))
+    client = open_backend(lossy.endpoint, read_timeout=60)
+    lease = client.enter(b"here", 600.0)
+    ended: list[float] = []
+    told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def renew() -> None:
+        while True:  # as a handler does: whatever fails is asked again
+            client.post("refresh", (lease,), lambda result, error: told.put(error or result))
+            if told.get() is False:
+                ended.append(time.monotonic())
+                return
+
+    renewing = threading.Thread(target=renew)
+    renewing.start()
+    lossy.close()
+    await_members(direct, [])
+    gone = time.monotonic()
+    renewing.join(LIMIT)
+    assert ended[0] < gone
+    assert client.refresh(lease) is False  # and is never believed in again
+
+
+def test_a_reset_connection_ends_no_lease(server: TcpServer, raw_peer: Callable[..., Any]) -> None:
+    """A reset says nothing of the process, which may live and not know of it: its members stay for their ttl."""
+    resets, closes = raw_peer(server), raw_peer(server)
+    resets.ask(Enter("run", b"r" * 16, b"", 600.0, b"R" * 16))
+    closes.ask(Enter("run", b"c" * 16, b"", 600.0, b"C" * 16))
+    leases = server._hub.desk.members._leases
+    kept, given_up = leases[b"r" * 16], leases[b"c" * 16]
+    resets.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    resets.socket.close()
+    closes.socket.close()
+    deadline = time.monotonic() + LIMIT
+    while server._hub.peers and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert not server._hub.peers
+    assert kept.end == kept.ends
+    assert given_up.end < given_up.ends
 
 
 def test_closing_one_of_several_instances_ends_nothing(
