@@ -1,0 +1,88 @@
+"""What a round costs the store, with as many nodes as a process can hold."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack
+from typing import Any
+
+from rdzv_core import (
+    BackendRegistry,
+    RendezvousBackend,
+    RendezvousHandler,
+    RendezvousParameters,
+    SetStateResult,
+    StateSnapshot,
+)
+
+LATENCY = 0.001
+MOST_ATTEMPTS = 5
+MOST_HEAD_WRITES = 3
+
+
+class Shared:
+    """What all instances of a run share: the registers, and who wrote to them how often."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.registers: dict[str, StateSnapshot] = {}
+        self.accepted: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+
+
+class TwoMethods(RendezvousBackend):
+    """`get_state` and `set_state`, a millisecond away, and nothing else."""
+
+    name = "two-methods"
+
+    def __init__(self, params: RendezvousParameters, shared: Shared) -> None:
+        self._key, self._shared = params.key, shared
+
+    def get_state(self) -> StateSnapshot | None:
+        time.sleep(LATENCY)  # the store is that far away
+        return self._shared.registers.get(self._key)
+
+    def set_state(self, state: bytes, token: Any = None) -> SetStateResult | None:
+        time.sleep(LATENCY)
+        shared = self._shared
+        with shared.lock:
+            there = shared.registers.get(self._key)
+            if (there.token if there else None) != token:
+                shared.refused[self._key] += 1
+                return there and SetStateResult(*there, False)
+            shared.accepted[self._key] += 1
+            written = shared.registers[self._key] = StateSnapshot(state, shared.accepted.total())
+            return SetStateResult(*written, True)
+
+
+def meet(handlers: list[RendezvousHandler]) -> set[int]:
+    """Let all meet at once; gives the ranks."""
+    ranks: list[int] = []
+    threads = [threading.Thread(target=lambda one=one: ranks.append(one.next_rendezvous().rank)) for one in handlers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return set(ranks)
+
+
+def test_200_nodes_meet_on_a_two_method_backend_without_a_storm() -> None:
+    """Five attempts a node, three writes of the head at most, however many come at once."""
+    shared, nodes = Shared(), 200
+    registry = BackendRegistry(lambda: ())
+    registry.register("two-methods", lambda params: TwoMethods(params, shared))
+    all_params = [
+        RendezvousParameters("two-methods", "here", "run", nodes, nodes, local_addr=f"host{number}")
+        for number in range(nodes)
+    ]
+    with ExitStack() as closing:
+        handlers = [RendezvousHandler(registry.create(params), params) for params in all_params]
+        for handler in handlers:
+            closing.callback(handler.close)
+        assert set(range(nodes)) == meet(handlers)
+    head, directory = all_params[0].key, all_params[0].for_purpose("members").key
+    assert shared.accepted[head] <= MOST_HEAD_WRITES
+    assert shared.accepted[directory] == nodes
+    assert nodes * MOST_ATTEMPTS >= sum(shared.accepted[key] + shared.refused[key] for key in (head, directory))
