@@ -9,7 +9,7 @@ from rdzv_core._errors import RendezvousConnectionError
 from rdzv_core.abc import MembersView, RendezvousBackend, Token
 from rdzv_core.fallback import release
 from rdzv_core.handler.access import Access
-from rdzv_core.handler.head import Head, Stage, decode_announcement, decode_head, encode_head
+from rdzv_core.handler.head import Head, Stage, decode_announcement, decode_head, encode_head, reset_head
 from rdzv_core.handler.rules import Present, Rules, Situation
 
 _ATTEMPTS = 20
@@ -122,9 +122,9 @@ def reset_run(backend: RendezvousBackend) -> str:
     `backend`.
     """
     epoch = secrets.token_hex(8)
-    fresh = encode_head(Head(epoch=epoch))
     for _ in range(_ATTEMPTS):
         snapshot = backend.get_state()
+        fresh = encode_head(reset_head(epoch, None if snapshot is None else snapshot[0]))
         result = backend.set_state(fresh, None if snapshot is None else snapshot[1])
         if result is not None and result[2]:
             return epoch

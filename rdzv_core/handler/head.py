@@ -61,7 +61,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     with which it began. `pending` says why the last roster's
     members should meet again, `departed` who of them went and how. The roster has `size` seats; it is inline, or where
     it is larger than 8 KiB named by `digest`: then `pages` says in how many pages a node finds itself, and `master`
-    is the address of rank 0.
+    is the address of rank 0. `past` is the epoch that an operator's reset ended, until the first roster.
     """
 
     epoch: str
@@ -82,6 +82,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     digest: str = ""
     pages: int = 0
     master: str = ""
+    past: str = ""
 
     def changed(self, **fields: Any) -> Head:
         """Give the next revision with `fields` changed."""
@@ -109,6 +110,20 @@ def decode_head(state: bytes) -> Head:
             f"the run's state has version {head.version}, this rdzv-core reads {VERSION}: use one version everywhere"
         )
     return head
+
+
+def reset_head(epoch: str, state: bytes | None) -> Head:
+    """Give the first head of a new epoch that follows what the register held, readable or not.
+
+    It names the epoch before, in which somebody may still work who can not be seen any more.
+    """
+    if state is None:
+        return Head(epoch)
+    try:
+        before = decode_head(state)
+    except RendezvousStateError:
+        return Head(epoch, past="unreadable")
+    return Head(epoch, past=before.epoch if before.round else before.past)
 
 
 class Stage(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

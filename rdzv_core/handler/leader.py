@@ -60,6 +60,7 @@ class Leader:
             digest="",
             pages=0,
             master="",
+            past="",
         )
         if len(encode_head(following)) <= self.inline_bytes:
             return Proposal("roster", following)

@@ -101,7 +101,7 @@ class Machine:
         self._departure: _Departure | None = None
         self._closing: _Closing | None = None
         self._proposed: tuple[object, str, float] | None = None
-        self._worked_in = ""
+        self.worked_in = ""
 
     @property
     def wake_at(self) -> float:
@@ -296,7 +296,7 @@ class Machine:
         join.claim = held_in(head, rank, self.tenure.id)
         if self.tenure.says(self._payload()):
             self.goal, self.held, self._join = Goal.WORK, join.claim, None
-            self._worked_in = head.epoch
+            self.worked_in = head.epoch
             self.outcomes.append(io.Joined(join.claim))
 
     def _time(self, join: _Join, now: float) -> None:
@@ -400,7 +400,7 @@ class Machine:
             ask = self._join.ask
         if not (bye or at or ask):
             return None
-        past = self._worked_in if ask is not None and ask.epoch != self._worked_in else ""
+        past = self.worked_in if ask is not None and ask.epoch != self.worked_in else ""
         return encode_announcement(Announcement(self.settings.node_id, self.settings.address, ask, at, bye, past))
 
     # Writing the head

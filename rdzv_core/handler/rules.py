@@ -100,7 +100,7 @@ class Rules:
         asking: list[tuple[bool, Seat]] = []
         blockers: list[str] = []
         stuck: list[str] = []
-        pasts: set[str] = set()
+        pasts = {head.past} if head.past else set[str]()
         for one in present:
             seated = one.member in seats
             if one.gone or one.member in departed:

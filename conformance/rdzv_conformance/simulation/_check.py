@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from rdzv_conformance.simulation._world import World
@@ -57,6 +57,9 @@ class Checker:
     rosters: dict[tuple[str, int], tuple[object, ...]] = field(default_factory=dict)
     ranks: dict[tuple[str, int, int], str] = field(default_factory=dict)
     working: dict[str, Held] = field(default_factory=dict)
+    veteran: Callable[[str], bool] = lambda _: True
+    """Whether a node has worked in some epoch, as far as its process can know."""
+    void_window: float = 0.0
     _groups: dict[tuple[str, int], int] = field(default_factory=dict)
     _ended: dict[str, tuple[float, bool]] = field(default_factory=dict)
     _called: tuple[str, int, float] = ("", 0, 0.0)
@@ -110,6 +113,14 @@ class Checker:
             lasted = now - self._called[2]
             if lasted * FASTEST < self.last_call:
                 raise Violation("I7", f"the last call of round {new.round} lasted {lasted:.3f} s")
+        self._nobody_works(old, new)
+
+    def _nobody_works(self, old: Head, new: Head) -> None:
+        now, ids = self.world.time, {seat.member for seat in new.roster}
+        blind = new.round == 1 and self.rosters and not old.past
+        if blind and not any(self.veteran(seat.node) for seat in new.roster):
+            # A register was lost, and of those who worked by it nobody is here to say so: docs/fault-model.md.
+            self.void_until = max(self.void_until, now + self.void_window)
         if now < self.void_until:
             return
         for seat in old.roster:

@@ -14,7 +14,7 @@ from rdzv_conformance.simulation._scenario import Parts, Scenario, Settled
 from rdzv_conformance.simulation._store import SimStore
 from rdzv_conformance.simulation._strikes import Strikes
 from rdzv_conformance.simulation._world import World
-from rdzv_core.handler.head import Head, decode_head, encode_head
+from rdzv_core.handler.head import decode_head, encode_head, reset_head
 from rdzv_core.handler.io import Held
 from rdzv_core.handler.settings import HandlerSettings
 
@@ -48,6 +48,8 @@ class Run:
         self._chance = chance
         self.world = World(tracing)
         self.checker = Checker(self.world, self.settings.last_call_timeout, self.settings.fence_delay)
+        self.checker.veteran = lambda name: name in self.nodes and bool(self.nodes[name].machine.worked_in)
+        self.checker.void_window = self.settings.ttl + self.stop_time + TIMEOUT
         self.store: SimStore = parts.store(self.world, random.Random(f"{scenario.seed}.ids"), self.checker)
         self.messages = Chance(scenario.seed, self.settled.strategy, scenario.faults, scenario.calm, scenario.keep)
         self.network = Network(self.world, self.store, self.messages)
@@ -109,7 +111,7 @@ class Run:
         self.world.note("an operator resets the run")
         self._note_loss(state=True, members=False)
         epoch = f"{self._chance.getrandbits(64):016x}"
-        self.store.write(encode_head(Head(epoch=epoch)), self.store.token, reset=True)
+        self.store.write(encode_head(reset_head(epoch, state)), self.store.token, reset=True)
 
     def job_done(self, node: Node) -> None:
         """Let a node finish; the others of its round follow."""
@@ -145,7 +147,7 @@ class Run:
         now = self.world.time
         self._lost_state_at = now if state else self._lost_state_at
         self._lost_members_at = now if members else self._lost_members_at
-        window = self.settings.ttl + self.stop_time + TIMEOUT
+        window = self.checker.void_window
         if abs(self._lost_state_at - self._lost_members_at) < window:
             self.checker.void_until = now + 2 * window
 

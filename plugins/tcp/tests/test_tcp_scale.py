@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from rdzv_tcp import TcpServer
 
-from rdzv_core import RendezvousHandler, RendezvousInfo, RendezvousParameters, create_handler
+from rdzv_core import RendezvousHandler, RendezvousParameters, create_handler
 from rdzv_core.handler import io
 from rdzv_core.handler.access import Access
 
@@ -58,12 +59,8 @@ def test_a_round_of_many_costs_three_register_writes_and_two_membership_writes_a
             closing.callback(handlers[-1].close)
         for expected in (1, 2):
             calls.clear()
-            infos: list[RendezvousInfo] = []
-            threads = [threading.Thread(target=lambda one=one: infos.append(one.next_rendezvous())) for one in handlers]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            with ThreadPoolExecutor(NODES) as pool:
+                infos = list(pool.map(RendezvousHandler.next_rendezvous, handlers))
             assert {info.round for info in infos} == {expected}
             assert sorted(info.rank for info in infos) == list(range(NODES))
         assert calls["WriteHead"] <= 3
