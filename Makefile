@@ -55,19 +55,23 @@ imports: $(STAMP)
 	@echo "== import-linter"
 	@$(BIN)/lint-imports --no-cache
 
-# Most of the time is spent in waiting for timeouts, so three lanes run side by side; the first one is seen as it runs.
-LANE_1 = tests examples plugins/file
-LANE_2 = plugins/tcp plugins/etcd
-LANE_3 = conformance
+# Most of the time is spent in waiting for timeouts, so four lanes run side by side; the first one is seen as it runs.
+LANE_1 = tests examples
+LANE_2 = plugins/tcp
+LANE_3 = plugins/etcd plugins/file
+LANE_4 = conformance
+BESIDE = $(BIN)/pytest $(PYTEST_FLAGS) -p no:cacheprovider
 
 pytest: $(STAMP)
-	@echo "== pytest: $(LANE_1) (beside it $(LANE_2), and $(LANE_3); what they say follows at the end)"
-	@$(BIN)/pytest $(PYTEST_FLAGS) -p no:cacheprovider $(LANE_2) >$(VENV)/lane-2.log 2>&1 & lane2=$$!; \
-	$(BIN)/pytest $(PYTEST_FLAGS) -p no:cacheprovider $(LANE_3) >$(VENV)/lane-3.log 2>&1 & lane3=$$!; \
-	trap 'kill $$lane2 $$lane3 2>/dev/null' INT TERM; failed=0; \
+	@echo "== pytest: $(LANE_1) (what the lanes beside it say follows at the end: $(LANE_2); $(LANE_3); $(LANE_4))"
+	@$(BESIDE) $(LANE_2) >$(VENV)/lane-2.log 2>&1 & lane2=$$!; \
+	$(BESIDE) $(LANE_3) >$(VENV)/lane-3.log 2>&1 & lane3=$$!; \
+	$(BESIDE) $(LANE_4) >$(VENV)/lane-4.log 2>&1 & lane4=$$!; \
+	trap 'kill $$lane2 $$lane3 $$lane4 2>/dev/null' INT TERM; failed=0; \
 	$(BIN)/pytest $(PYTEST_FLAGS) $(LANE_1) || failed=1; \
 	wait $$lane2 || failed=1; echo "== pytest: $(LANE_2)"; cat $(VENV)/lane-2.log; \
 	wait $$lane3 || failed=1; echo "== pytest: $(LANE_3)"; cat $(VENV)/lane-3.log; \
+	wait $$lane4 || failed=1; echo "== pytest: $(LANE_4)"; cat $(VENV)/lane-4.log; \
 	exit $$failed
 
 # The tests of core and plugins against built wheels, in a venv and a directory that know nothing of this tree.
@@ -88,7 +92,7 @@ BACKEND = tcp
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos --backend $(BACKEND) --nodes 16 --minutes 10
 
-# The reports under docs/certificates, from real runs. Run it last: they carry the hashes of what was tested.
+# The reports under docs/certificates, from real runs, in four minutes; it needs openssl. Run it last: they carry the hashes of what was tested.
 certificates: $(STAMP)
 	@$(BIN)/python docs/certificates/generate.py
 
