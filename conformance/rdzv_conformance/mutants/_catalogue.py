@@ -51,6 +51,7 @@ def mutants() -> dict[str, Mutant]:
         _odd,
         _options,
         _packaging,
+        _posting,
         _secrets,
         _states,
         _stores,
@@ -58,7 +59,7 @@ def mutants() -> dict[str, Mutant]:
         _waits,
     )
 
-    first = (_states, _tokens, _life, _options, _packaging, _network, _odd)
+    first = (_states, _tokens, _life, _options, _packaging, _posting, _network, _odd)
     further = (_waits, _members, _stores, _kept, _secrets)
     found = [mutant for module in (*first, *further) for mutant in module.MUTANTS]
     by_name = {mutant.name: mutant for mutant in found}
@@ -70,7 +71,7 @@ def mutants() -> dict[str, Mutant]:
 @cache
 def references() -> dict[str, Mutant]:
     """Give the backends on which the mutants are made: what `breaks` names there are the clauses that they pass."""
-    from rdzv_conformance.mutants import _kept, _memory, _remote, _secrets
+    from rdzv_conformance.mutants import _kept, _memory, _posting, _remote, _secrets
 
     core = ("RDZV-STATE-1",)
     return {
@@ -91,6 +92,21 @@ def references() -> dict[str, Mutant]:
                 _memory.SoundAndSlow.from_params,
             ),
             Mutant("sound-remote", "It is sound.", core, "", _remote.sound_remote, setting=remotely),
+            Mutant(
+                "sound-posting",
+                "It is sound, and its calls can be posted.",
+                ("RDZV-POST-1", "RDZV-POST-2", "RDZV-POST-3", "RDZV-POST-4"),
+                "",
+                _posting.PostingMemory.from_params,
+            ),
+            Mutant(
+                "sound-posting-remote",
+                "It is sound, and its reads can be posted.",
+                (*core, "RDZV-POST-1", "RDZV-POST-2", "RDZV-POST-3", "RDZV-POST-4"),
+                "",
+                _posting.posting_remote,
+                setting=remotely,
+            ),
             Mutant(
                 "sound-stalling",
                 "It is sound, and its store can stand still.",

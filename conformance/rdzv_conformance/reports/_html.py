@@ -23,6 +23,7 @@ _SECTIONS = {
     "LIFE": "the life of an instance",
     "PARAM": "parameters",
     "PKG": "packaging",
+    "POST": "posted calls",
     "WATCH": "waiting for a change",
     "MEMBER": "memberships",
     "STORE": "the key-value store",

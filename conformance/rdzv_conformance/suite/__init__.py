@@ -12,6 +12,7 @@ from rdzv_conformance.suite.models import Models
 from rdzv_conformance.suite.outages import Outages
 from rdzv_conformance.suite.param import Parameters
 from rdzv_conformance.suite.pkg import Packaging
+from rdzv_conformance.suite.posting import Posting
 from rdzv_conformance.suite.run import Isolation
 from rdzv_conformance.suite.secure import Secure
 from rdzv_conformance.suite.state import State
@@ -31,6 +32,7 @@ class Suite(
     Life,
     Parameters,
     Packaging,
+    Posting,
     Watch,
     Membership,
     KeyValueStore,
