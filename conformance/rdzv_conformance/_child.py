@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +86,11 @@ def _in_order(job: dict[str, Any], say: Callable[..., None], ending: ExitStack) 
         for name in tests:
             say("start", test=name)
             result = run_test(target, name)
+            hung = result.status == "fail" and HUNG in result.message
+            if hung and target.patience < anchor.target.patience:
+                result = replace(result, message=result.message + _hurried(anchor.target.patience))
             say("done", result=asdict(result))
-            if result.status == "fail" and HUNG in result.message:
+            if hung:
                 target = target.less_patient()
         say("measuring")
         try:
@@ -95,6 +98,10 @@ def _in_order(job: dict[str, Any], say: Callable[..., None], ending: ExitStack) 
         except (Exception, SystemExit):  # noqa: BLE001, S110 - a report without a plot; what is wrong with the calls the tests say
             pass
         say("end")
+
+
+def _hurried(patience: float) -> str:
+    return f" (an earlier call hung: before that it would have had {patience:.0f} s; mend that one first)"
 
 
 if __name__ == "__main__":

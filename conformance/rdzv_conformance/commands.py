@@ -19,6 +19,7 @@ from rdzv_conformance.printing import show_matrix, show_report
 from rdzv_conformance.reports import UnreadableReportError, read_report, verify, write_matrix, write_report
 from rdzv_conformance.reports._text import plain
 from rdzv_conformance.results import Report
+from rdzv_core import BackendConflictError, BackendLoadError, BackendNotFoundError, BackendRegistry
 
 CERTIFIED, NOT_CERTIFIED, COULD_NOT_RUN = 0, 1, 2
 
@@ -144,6 +145,7 @@ def _jobs(
         raise click.UsageError("which backend? Give NAME --endpoint E, or NAME=ENDPOINT…", ctx)
     if len(backends) == 1 and "=" not in backends[0]:
         if endpoint is None and not _starts_a_store(backends[0]):
+            _check_installed(backends[0], ctx)
             raise click.UsageError(f"where is the store of {backends[0]!r}? Give its --endpoint E", ctx)
         return [_Job(backends[0], endpoint, options, profiles)]
     if endpoint is not None:
@@ -164,6 +166,14 @@ def _jobs(
         _Job(name, there, {k.partition(".")[2]: v for k, v in options.items() if k.partition(".")[0] == name}, profiles)
         for name, there in pairs
     ]
+
+
+def _check_installed(backend: str, ctx: click.Context) -> None:
+    """Say of a name that nobody provides that it is that which is wrong, and not the endpoint."""
+    try:
+        BackendRegistry().load(backend)
+    except (BackendNotFoundError, BackendConflictError, BackendLoadError) as error:
+        raise click.UsageError(str(error), ctx) from error
 
 
 def _starts_a_store(backend: str) -> bool:

@@ -18,7 +18,7 @@ IMPATIENT_SECONDS = 2
 FAST_ENOUGH = 0.05
 """Seconds that a call may take before the suite gives everything more time."""
 MOST_PACE = 10.0
-LEAST_PATIENCE = 2.0
+LEAST_PATIENCE = 5.0
 
 
 @dataclass(frozen=True)

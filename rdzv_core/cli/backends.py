@@ -130,7 +130,8 @@ def _about(info: BackendInfo, factory: BackendFactory) -> str:
     import importlib_metadata
 
     try:
-        summary = "" if info.distribution == "rdzv-core" else importlib_metadata.metadata(info.distribution)["Summary"]
+        told = importlib_metadata.metadata(info.distribution).json  # an author need not write a summary
+        summary = "" if info.distribution == "rdzv-core" else str(told.get("summary", ""))
     except importlib_metadata.PackageNotFoundError:
         summary = ""
     return summary or inspect.cleandoc((_class_of(factory) or factory).__doc__ or "").partition("\n\n")[0]

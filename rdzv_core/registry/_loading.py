@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -51,6 +52,23 @@ def _with_options(factory: BackendFactory, options: OptionTable) -> BackendFacto
         return factory(params)
 
     return accepts_options(*options)(create)
+
+
+def make_backend(factory: BackendFactory, params: RendezvousParameters, asked: str) -> object:
+    """Call the factory; a class that can not be made, or takes something else, is a `BackendLoadError`."""
+    missing = sorted(getattr(inspect.unwrap(factory), "__abstractmethods__", ()))
+    if missing:
+        raise BackendLoadError(f"backend {asked!r} ({target_of(factory)}) lacks {', '.join(missing)}: write that")
+    try:
+        inspect.signature(factory).bind(params)
+    except TypeError as error:
+        raise BackendLoadError(
+            f"the factory {target_of(factory)} of backend {asked!r} must take one argument, a RendezvousParameters: "
+            f"{error}"
+        ) from error
+    except ValueError:  # nothing is known of how it is called
+        pass
+    return factory(params)
 
 
 def target_of(factory: object) -> str:

@@ -13,7 +13,7 @@ from rdzv_core.abc import RendezvousBackend
 from rdzv_core.options import Option, check_options, options_of
 from rdzv_core.registry._aliases import ALIASES, resolve_alias
 from rdzv_core.registry._listing import BackendInfo, info_of, infos_of, installed
-from rdzv_core.registry._loading import BackendFactory, as_factory, check_backend, load_factory, target_of
+from rdzv_core.registry._loading import BackendFactory, as_factory, check_backend, load_factory, make_backend, target_of
 from rdzv_core.registry._names import KNOWN_DISTRIBUTIONS, normalize
 
 if TYPE_CHECKING:
@@ -81,12 +81,13 @@ class BackendRegistry:
         """Create the backend that `params` name; `further_options` are accepted beside the backend's own.
 
         Raises what `load` raises, `ValueError` for a bad option before anything is created, `BackendLoadError` if
-        what the factory gives is not a backend of that name, and whatever the factory itself raises.
+        the factory is a class that lacks a method, takes no parameters, or gives what is no backend of that name, and
+        whatever the factory itself raises.
         """
         resolved = resolve_alias(params)
         factory = self.load(resolved.backend)
         check_options(f"backend {resolved.backend!r}", (*options_of(factory), *further_options), resolved.config)
-        backend = check_backend(factory(resolved), resolved.backend, factory)
+        backend = check_backend(make_backend(factory, resolved, resolved.backend), resolved.backend, factory)
         if backend._origin is None:
             backend._origin = (factory, resolved)
         return backend

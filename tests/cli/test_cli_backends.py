@@ -154,3 +154,13 @@ def test_a_backend_of_an_unknown_distribution_is_tried_by_its_name() -> None:
     """What was registered without a distribution has no other."""
     info = BackendInfo("memory", "(unknown distribution)", "", "rdzv_core.memory:MemoryBackend")
     assert import_errors([info]) == [None]
+
+
+def test_a_plugin_without_a_summary_is_described_by_its_class(plugins: Path) -> None:
+    """An author need not write a description: the class's docstring stands in."""
+    _install(plugins, "plain", GOOD)
+    metadata = plugins / "rdzv_plain-2.0.dist-info" / "METADATA"
+    metadata.write_text(metadata.read_text().replace("Summary: For a test\n", ""))
+    done = _backends("plain")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1] == "A register."
