@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Untested, equal, raises, that
+from rdzv_conformance.expect import Blamed, Untested, equal, raises, that
 from rdzv_conformance.posted import SOON, Posted, Poster
 from rdzv_conformance.register import Register
 from rdzv_conformance.subject import Subject
@@ -230,8 +230,9 @@ class Posting:
 
     @clause("RDZV-POST-3")
     def test_RDZV_POST_3_no_call_is_lost_that_is_posted_while_it_closes(self, subject: Subject) -> None:
-        """One thread posts while another closes: every call ends."""
+        """One thread posts while another closes: every call ends, and ends once."""
         Poster(subject, subject.open().backend, *READS, *WAITS)
+        everything: list[Posted] = []
         for _ in range(ROUNDS):
             register = subject.open()
             at = Poster(subject, register.backend)
@@ -243,6 +244,8 @@ class Posting:
             limit = subject.paced(SOON)
             for each in begun:
                 that(each.ended(limit), f"{each.what}, posted while close() ran, has not ended after {limit:.0f} s")
+            everything += begun
+        _ended_once(subject, everything)
 
     @clause("RDZV-POST-4")
     def test_RDZV_POST_4_post_returns_at_once_and_takes_no_thread_for_each_call(self, subject: Subject) -> None:
@@ -286,7 +289,9 @@ def _takes_its_time(at: Poster, method: str, token: object) -> object:
 def _ended_once(subject: Subject, begun: Iterable[Posted]) -> None:
     threading.Event().wait(subject.paced(SETTLES))  # nothing tells that no second end will come
     for each in begun:
-        that(len(each.ends) == 1, f"{each.what} has ended {len(each.ends)} times: done must be called once")
+        if len(each.ends) != 1:
+            what = f"{each.what} has ended {len(each.ends)} times: done must be called once"
+            raise Blamed(what, ("RDZV-POST-2",))  # whichever clause the test is for
 
 
 @contextmanager
