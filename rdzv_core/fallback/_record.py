@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from rdzv_core._decoders import decoder
 from rdzv_core._errors import RendezvousStateError
 from rdzv_core.abc import RendezvousBackend, Token
 
@@ -17,7 +18,7 @@ class Record(Generic[S]):
 
     def __init__(self, register: RendezvousBackend, kind: type[S], what: str) -> None:
         self._register = register
-        self._kind = kind
+        self._read = decoder(kind)
         self._what = what
 
     def read(self) -> tuple[S | None, Token | None]:
@@ -44,7 +45,7 @@ class Record(Generic[S]):
 
     def _decode(self, state: bytes) -> S:
         try:
-            return msgspec.json.decode(state, type=self._kind)
+            return self._read(state)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise RendezvousStateError(
                 f"{self._what} can not be read: {error}; it starts with {state[:60]!r}. Delete it, or use a new run id"

@@ -5,11 +5,13 @@ Versioned JSON, decoded against a type: nothing that a store returns is ever tru
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from rdzv_core._decoders import decoder
 from rdzv_core._errors import RendezvousStateError
 from rdzv_core.handler.settings import HandlerSettings
 
@@ -104,7 +106,7 @@ def encode_head(head: Head) -> bytes:
 
 def decode_head(state: bytes) -> Head:
     """Read a head; raises `RendezvousStateError` for what is none, or is of a newer version."""
-    head = decode(state, Head, "the run's register")
+    head = decode(_head, state, "the run's register")
     if head.version != VERSION:
         raise RendezvousStateError(
             f"the run's state has version {head.version}, this rdzv-core reads {VERSION}: use one version everywhere"
@@ -157,14 +159,17 @@ def encode_announcement(announcement: Announcement) -> bytes:
 def decode_announcement(payload: bytes) -> Announcement | None:
     """Read a member's announcement; None for what can not be read: such a member blocks, it is never guessed at."""
     try:
-        return msgspec.json.decode(payload, type=Announcement)
+        return _announcement(payload)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
-def decode(raw: bytes, kind: type[T], what: str) -> T:
-    """Read JSON as `kind`; raises `RendezvousStateError` that names `what` it should have been."""
+def decode(read: Callable[[bytes], T], raw: bytes, what: str) -> T:
+    """Read what a `decoder` reads; raises `RendezvousStateError` that names `what` it should have been."""
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return read(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RendezvousStateError(f"{what} holds no rdzv state: {error} (it starts with {raw[:60]!r})") from error
+
+
+_head, _announcement = decoder(Head), decoder(Announcement)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from rdzv_core._decoders import decoder
 from rdzv_core._errors import RendezvousStateError
 from rdzv_core.handler.head import Seat, decode
 
@@ -49,7 +50,7 @@ def unpack_roster(digest: str, value: bytes) -> tuple[Seat, ...]:
         raise RendezvousStateError(f"the roster {digest} can not be read: {error}") from error
     if hashlib.sha256(packed).hexdigest()[:32] != digest or unpacker.unconsumed_tail:
         raise RendezvousStateError(f"the roster {digest} is not what its name says")
-    return decode(raw, tuple[Seat, ...], f"the roster {digest}")
+    return decode(_seats, raw, f"the roster {digest}")
 
 
 def page_of(member: str, pages: int) -> int:
@@ -59,4 +60,7 @@ def page_of(member: str, pages: int) -> int:
 
 def rank_in(page: bytes, member: str) -> int | None:
     """Give a member's rank by its page; None if it is not in the roster. Raises `RendezvousStateError`."""
-    return decode(page, dict[str, int], "a page of the roster").get(member)
+    return decode(_page, page, "a page of the roster").get(member)
+
+
+_seats, _page = decoder(tuple[Seat, ...]), decoder(dict[str, int])

@@ -23,10 +23,10 @@ _MORE = 8
 """If goodbyes hide who is ahead of a node, it looks at this many times as many members."""
 
 
-_GAP_PER_MEMBER = 40e-6
+_GAP_PER_MEMBER = 60e-6
 _LONGEST_GAP = 0.25
 """While many come one after the other, who leads reads them all this much later than the last time, in seconds for
-each that was there; a deputy in place k does it 1 + k times as rarely."""
+each that was there; a deputy in place k does it 1 + 4k times as rarely."""
 
 
 class Scout:
@@ -134,7 +134,9 @@ class Scout:
         known.learn_members(view, operation, own, now)
         self._place_check_at = now + self._ttl * self._random.uniform(*self._place_checks)
         if operation.limit is None:
-            self._crowd_until = now + min(_LONGEST_GAP, len(view.members) * _GAP_PER_MEMBER) * (1 + known.place)
+            self._crowd_until = now + min(_LONGEST_GAP, len(view.members) * _GAP_PER_MEMBER) * (
+                1 + 4 * min(known.place, WATCHERS)
+            )
         elif known.place_is_hidden(view, operation.limit, own):
             self._place_limit, self._place_check_at = _MORE * operation.limit, now
             return

@@ -1,0 +1,26 @@
+"""Typed JSON decoders, each made once.
+
+msgspec looks into a type when it is first used. Where two threads come to that at the same time it can crash the
+process, seen with 0.22 and thirty handlers at once; so this is done here, one type after the other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+_lock = threading.Lock()
+_decoders: dict[Any, Callable[[bytes], Any]] = {}
+
+
+def decoder(kind: type[T]) -> Callable[[bytes], T]:
+    """Give what reads JSON as `kind`; it raises `msgspec.DecodeError` or `UnicodeDecodeError`. Thread-safe."""
+    with _lock:
+        if kind not in _decoders:
+            _decoders[kind] = msgspec.json.Decoder(kind).decode
+        return _decoders[kind]
