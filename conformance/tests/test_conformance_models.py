@@ -45,18 +45,20 @@ def test_the_reference_backend_is_as_its_models(model: type[Model], seed: int) -
 
 
 @pytest.mark.parametrize(
-    ("mutant", "clause"),
+    ("mutant", "clauses"),
     [
-        ("none-overwrites", "RDZV-CAS-2"),
-        ("stale-tokens-win", "RDZV-CAS-4"),
-        ("decodes-tokens", "RDZV-CAS-5"),
-        ("falsy-is-none", "RDZV-CAS-6"),
-        ("keeps-the-token", "RDZV-CAS-7"),
+        ("none-overwrites", {"RDZV-CAS-2"}),
+        ("stale-tokens-win", {"RDZV-CAS-4"}),
+        # A malformed token is CAS-5's where there is a state, and CAS-6's where there is none: either program shows it.
+        ("decodes-tokens", {"RDZV-CAS-5", "RDZV-CAS-6"}),
+        ("falsy-is-none", {"RDZV-CAS-6"}),
+        ("keeps-the-token", {"RDZV-CAS-7"}),
     ],
 )
-def test_a_broken_backend_is_told_by_its_clause(mutant: str, clause: str) -> None:
+def test_a_broken_backend_is_told_by_its_clause(mutant: str, clauses: set[str]) -> None:
     """The finding blames the one clause that the calls break."""
-    assert _finding(mutant).clauses == (clause,)
+    (blamed,) = _finding(mutant).clauses
+    assert blamed in clauses
 
 
 def _run(program: str) -> subprocess.CompletedProcess[str]:
