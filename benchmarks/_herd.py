@@ -85,7 +85,7 @@ async def member(connection: Connection, key: str, entered: asyncio.Event, busy:
     await connection.ask(Enter("run-" + key, name, bytes(100), TTL, name))
     await entered.wait()
     sequence, now = 0, time.monotonic()
-    renew_at, look_at, wait_until = (now + part * TTL * random.random() for part in (1 / 3, 1, 1))
+    renew_at, look_at, wait_until = (now + part * TTL * random.random() for part in (1 / 3, 1, 2))
     waiting = connection.ask(Wait(key, None, wait_until - now if busy else 3600.0))
     if not busy:
         look_at = wait_until = math.inf
@@ -98,11 +98,11 @@ async def member(connection: Connection, key: str, entered: asyncio.Event, busy:
             renew_at += TTL / 3
         elif due == look_at:
             await connection.ask(Members("run-" + key, 0, 3))
-            look_at += TTL * random.uniform(0.6, 0.9)
+            look_at += TTL * random.uniform(1.0, 1.5)
         else:
             await waiting
-            waiting = connection.ask(Wait(key, None, TTL))
-            wait_until += TTL
+            waiting = connection.ask(Wait(key, None, 2 * TTL))
+            wait_until += 2 * TTL
 
 
 async def members(herd: list[Connection], key: str, busy: bool) -> None:

@@ -62,7 +62,7 @@ def wake_up(count: int, turns: int) -> dict[str, Any]:
 def idle_members(kind: str, count: int, seconds: float) -> dict[str, Any]:
     """Give what a server uses for members that renew (`renewals`), or do all that nodes between rounds do (`members`).
 
-    That is: renew every 5 s, wait for the head 15 s at a time, ask for their place every 11 s.
+    That is: renew every 5 s, wait for the head 30 s at a time, ask for their place every 19 s.
     """
     with rdzv_server() as (server, endpoint):
         params = RendezvousParameters("tcp", endpoint, "herd", 1, 2, is_host=False)
