@@ -63,11 +63,13 @@ def test_a_slow_backend_is_certified() -> None:
     models = [name for name in tests if name in vars(Models)]
     # The longest first.
     others = sorted({*tests} - {*models}, key=lambda name: not name.startswith(("test_RDZV_RUN", "test_RDZV_STATE_3")))
+    # What the store of this process loses or stalls, it does so for whoever uses it: that is not done beside others.
+    alone = [name for name in others if name.startswith(("test_RDZV_MEMBER_9", "test_RDZV_MEMBER_10"))]
+    beside = [[name] for name in others if name not in alone]
     slow = references()["sound-and-slow"]
     with ThreadPoolExecutor(12) as pool:
-        results = list(
-            chain(*pool.map(lambda part: run_all(slow, part, patience=20.0), [models, *([n] for n in others)]))
-        )
+        results = list(chain(*pool.map(lambda part: run_all(slow, part, patience=20.0), [models, *beside])))
+    results += run_all(slow, alone, patience=20.0)
     assert failing_clauses(results) == {}  # which leaves out that it is registered in code, in no distribution
     rest = [each for each in results if "RDZV-PKG-1" not in each.clauses]
     report = Report(Subject(slow.name, "mutants"), profiles, by_clause(rest, profiles))
