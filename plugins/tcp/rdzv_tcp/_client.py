@@ -48,6 +48,7 @@ class Client:
         self._connecting = threading.Lock()
         self._rescue = Rescue(self)
         self._grace = float("inf")
+        self._absent = threading.Lock()
         self._lost_at: float | None = None
         self.durable = self.guarded = False
         self._last_server = ""
@@ -151,7 +152,11 @@ class Client:
             if connection is None or connection.gone_while_idle():
                 if connection is not None:
                     connection.break_off(Lost("the server closed the connection"))
-                self._connection = connection = self._connect(call, deadline, before_attempt)
+                connection = self._connect(call, deadline, before_attempt)
+                with self._absent:
+                    self._connection = connection
+                    if not connection.broken:
+                        self._lost_at = None
                 self._last_server = connection.server
                 self.durable, self.guarded = connection.durable, connection.guarded
                 if self.users == 0:  # closed meanwhile: `close` may have looked before the connection was there
@@ -183,7 +188,6 @@ class Client:
             except BaseException as error:
                 connection.break_off(Lost(str(error)))
                 raise
-            self._lost_at = None
             self._mind(connection)
         return connection
 
@@ -192,9 +196,12 @@ class Client:
         connection.attend()
 
     def _connect_again(self) -> None:
-        if self.users:
+        with self._absent:
+            there = self._connection
+            if not self.users or (there is not None and not there.broken):
+                return  # it has ended, and another one was made before that was noticed here
             self._lost_at = self._lost_at or time.monotonic()
-            self._rescue.call_back()
+        self._rescue.call_back()
 
     def _say(self, error: Exception, seconds: float) -> str:
         who, server = f"tcp backend at '{self.endpoint}'", self._last_server
@@ -220,7 +227,7 @@ class Client:
 
     def _abandon(self) -> None:
         self._connecting = threading.Lock()
-        self._rescue, self._lost_at = Rescue(self), None
+        self._rescue, self._absent, self._lost_at = Rescue(self), threading.Lock(), None
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abandon()

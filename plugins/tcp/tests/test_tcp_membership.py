@@ -113,6 +113,17 @@ def test_who_can_not_connect_again_ends_its_membership_before_the_server_does(
     assert client.refresh(lease) is False  # and is never believed in again
 
 
+def test_an_end_that_is_noticed_late_is_not_taken_for_one_of_the_next_connection(backend: TcpBackend) -> None:
+    """Who has connected again is not absent, though the thread that read the last connection says so only now."""
+    lease = backend.enter(b"here", 600.0)
+    client = backend._session._client
+    connection = client._connection
+    assert connection is not None
+    connection.ended()
+    assert client.absence == 0.0
+    assert backend.refresh(lease) is True
+
+
 def test_a_reset_connection_ends_no_lease(server: TcpServer, raw_peer: Callable[..., Any]) -> None:
     """A reset says nothing of the process, which may live and not know of it: its members stay for their ttl."""
     resets, closes = raw_peer(server), raw_peer(server)
