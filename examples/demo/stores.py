@@ -1,4 +1,4 @@
-"""A store of each kind for the demo: started, or just a path, and gone afterwards."""
+"""A store of each kind, for the demo, the chaos and the benchmarks: started, or just a path, and gone afterwards."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+
+from rdzv_core.cli.node.guard import die_with_parent
 
 
 @contextmanager
@@ -29,6 +31,7 @@ def _tcp(directory: Path) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
+            preexec_fn=die_with_parent,
         ) as server,
     ):
         try:

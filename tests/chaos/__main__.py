@@ -25,10 +25,10 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from examples.demo.stores import STORES
 from tests.chaos import journals
 from tests.chaos.links import Link
 from tests.chaos.nodes import Node, leftovers, send
-from tests.chaos.stores import BACKENDS, served
 
 QUIET_EVERY = 30.0
 SPARES = 2
@@ -208,7 +208,7 @@ def _summary(given: argparse.Namespace, chaos: Chaos, directory: Path) -> list[s
 def main() -> int:
     """Run it and give the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--backend", choices=BACKENDS, default="tcp")
+    parser.add_argument("--backend", choices=list(STORES), default="tcp")
     parser.add_argument("--nodes", type=int, default=16, help="how many a round has at most; at least are 2")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="which faults befall whom, and when")
@@ -223,7 +223,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     directory = Path(tempfile.mkdtemp(prefix=f"rdzv-chaos-{given.backend}-"))
     (directory / "journals").mkdir()
-    with served(given.backend, directory) as endpoint:
+    with STORES[given.backend](directory) as endpoint:
         chaos = Chaos(given, endpoint, directory)
         try:
             chaos.run()
