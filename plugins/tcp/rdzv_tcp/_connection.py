@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, cast
 
 from rdzv_tcp._frames import FrameReader
+from rdzv_tcp._outbox import Outbox
 from rdzv_tcp._tls import TlsPipe, TlsRefused
 from rdzv_tcp._wire import MAX_FRAME_BYTES, Answer, Refused, Request, WireError, decode_answer, framed
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from rdzv_tcp._posted import PostedCall
 
 _RECEIVE_BYTES = 256 * 1024
-_SEND_SLICE = 0.1
 _SWEEP_SECONDS = 0.5
 _FRESH = 0.001
 """Seconds after an answer in which a connection is believed to live, without asking the system."""
@@ -79,12 +79,13 @@ class Connection:
         self._tls = tls
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
+        self._outbox = Outbox(connected, tls)
+        self._awaits_room = False
         self._poll = select.poll()
         self._poll.register(connected, select.POLLIN)
         self._poll.register(self._woken, select.POLLIN)
         self._frames: FrameReader[Answer] = FrameReader(decode_answer, MAX_FRAME_BYTES)
         self._lock = threading.Lock()
-        self._send_lock = threading.Lock()
         self._calls: dict[int, Call] = {}
         self._last_id = 0
         self._reader: Call | None = None
@@ -118,7 +119,7 @@ class Connection:
             self._calls[request_id] = call
         try:
             received = self._received
-            self._send(call, framed(request_id, request), deadline)
+            self._send(call, framed(request_id, request))
             self._await(call, deadline, received)
         except (Lost, Silent, Aborted, Refusal):
             raise
@@ -140,7 +141,7 @@ class Connection:
     def post(self, call: PostedCall, request: Request) -> None:
         """Send a request and return; `call` is told by `answered` or `lost`, from another thread or this one.
 
-        Raises `Lost`, `Silent` or `Refusal` if it could not be sent.
+        Raises `Lost` or `Refusal` if it could not be sent.
         """
         with self._lock:
             self._check(call)
@@ -149,8 +150,8 @@ class Connection:
             call.connection, call.received = self, self._received
         self.attend()
         try:
-            self._send(call, framed(call.request_id, request), call.deadline)
-        except (Lost, Silent, Aborted, Refusal):
+            self._send(call, framed(call.request_id, request))
+        except (Lost, Aborted, Refusal):
             if self.forget(call):  # else who broke the connection off has told it
                 raise
 
@@ -197,7 +198,7 @@ class Connection:
     def abandon(self) -> None:
         """In a forked child: let go of the parent's socket without a word on it."""
         self._broken = Lost("the connection belongs to the parent process")
-        self._inside, self._lock, self._send_lock = 0, threading.Lock(), threading.Lock()
+        self._inside, self._lock = 0, threading.Lock()
         self._close_when_left()
 
     def gone_while_idle(self) -> bool:
@@ -238,47 +239,18 @@ class Connection:
             raise Lost(str(self._broken)) from self._broken
         return False
 
-    def _check_sending(self, call: Call, deadline: float) -> None:
+    def _send(self, call: Call, data: bytes | bytearray) -> None:
         self._check(call)
-        if time.monotonic() >= deadline:
-            raise Silent("the server takes no requests")
-
-    def _send(self, call: Call, data: bytes | bytearray, deadline: float) -> None:
-        if not self._send_lock.acquire(blocking=False):
-            while not self._send_lock.acquire(timeout=_SEND_SLICE):
-                self._check_sending(call, deadline)
+        call.sent = True
         try:
-            self._check(call)
-            call.sent = True
-            if self._tls is not None:
-                data = self._tls.seal(bytes(data))
-            try:
-                sent = self._socket.send(data)
-            except BlockingIOError:
-                sent = 0
-            if sent < len(data):
-                self._send_rest(call, memoryview(data)[sent:], deadline)
+            self._outbox.send(data)
         except OSError as error:
             self.break_off(error)
             self._check(call)
-        finally:
-            self._send_lock.release()
-
-    def _send_rest(self, call: Call, rest: memoryview, deadline: float) -> None:
-        writable = select.poll()
-        writable.register(self._socket, select.POLLOUT)
-        try:
-            while rest:
-                writable.poll(_SEND_SLICE * 1000)
-                self._check_sending(call, deadline)
-                try:
-                    rest = rest[self._socket.send(rest) :]
-                except BlockingIOError:
-                    continue
-        except (Silent, Aborted) as error:
-            # Half a frame is on its way: nothing that follows it could be understood.
-            self.break_off(error)
-            raise
+        if self._outbox.waiting:
+            with self._lock:
+                if self._reader is not None:  # else whoever reads next sees it
+                    self._wake_reader()
 
     def _await(self, call: Call, deadline: float, received: int) -> None:
         while True:
@@ -305,18 +277,31 @@ class Connection:
     def _read(self, call: Call, deadline: float) -> bool:
         """Read, for everybody, until `call` is settled; False once the deadline has passed."""
         while not self._check(call):
+            if self._awaits_room != self._outbox.waiting:
+                self._awaits_room = not self._awaits_room
+                self._poll.modify(self._socket, select.POLLIN | (select.POLLOUT if self._awaits_room else 0))
             remaining = deadline - time.monotonic()
             ready = self._poll.poll(max(0.0, remaining) * 1000)
             if not ready and remaining <= 0:
                 return False
-            for descriptor, _ in ready:
+            for descriptor, events in ready:
                 if descriptor == self._woken:
                     os.read(self._woken, 4096)
-                else:
+                    continue
+                if events & select.POLLOUT:
+                    self._flush()
+                if events & ~select.POLLOUT:
                     self._receive()
         return True
 
+    def _flush(self) -> None:
+        try:
+            self._outbox.flush()
+        except OSError as error:
+            self.break_off(error)
+
     def _receive(self) -> None:
+        self._outbox.gather()
         try:
             count = self._socket.recv_into(self._scratch)
             if not count:
@@ -334,6 +319,8 @@ class Connection:
             self.break_off(Refusal(str(refused)))
         except WireError as error:
             self.break_off(Refusal(f"what answers there does not speak rdzv's protocol: {error}"))
+        finally:
+            self._flush()
 
     def _settle(self, request_id: int, answer: Answer) -> None:
         if isinstance(answer, Refused):

@@ -70,7 +70,9 @@ def _listen_all(
 
 
 def _listen_one(address: Address) -> socket.socket:
-    listener = socket.socket(address.family, socket.SOCK_STREAM)
+    # asyncio lets answers go out at once (TCP_NODELAY) only on sockets that say they are TCP's; without it every second
+    # one of two answers may wait 40 ms, for the other side to acknowledge the first.
+    listener = socket.socket(address.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # A restarted server takes its port back although connections of the last one linger. It does not let two
         # listen on one port, on Linux and macOS: the second one's listen() fails, so listening is part of binding.

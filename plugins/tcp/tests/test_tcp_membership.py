@@ -232,9 +232,7 @@ def test_a_refresh_is_less_than_200_bytes_each_way(
     assert connection is not None
     sent: list[int] = []
     send = connection._send
-    monkeypatch.setattr(
-        connection, "_send", lambda call, data, deadline: (sent.append(len(data)), send(call, data, deadline))
-    )
+    monkeypatch.setattr(connection, "_send", lambda call, data: (sent.append(len(data)), send(call, data)))
     received = connection._received
     assert backend.refresh(lease) is True
     assert sent[0] < 200

@@ -1,0 +1,155 @@
+"""Sending without waiting: whoever reads is never held up by a server that reads nothing."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+from rdzv_tcp import TcpBackend
+from rdzv_tcp._client import Client
+from rdzv_tcp._connection import Connection, Lost
+from rdzv_tcp._frames import FrameReader
+from rdzv_tcp._outbox import Outbox
+from rdzv_tcp._posted import PostedCall
+from rdzv_tcp._steps import Ask, Steps
+from rdzv_tcp._wire import Done, Found, Get, Request, Set, decode_request, framed
+
+NONCE = bytes(16)
+PATIENCE = 20.0
+MUCH = 64 * 1024
+CALLS = 200
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two ends of a connection with little room on the way; nothing waits at the first, the other has patience."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as ours:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MUCH)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MUCH)
+        ours.connect(listener.getsockname())
+        theirs, _ = listener.accept()
+        with theirs:
+            ours.setblocking(False)
+            theirs.settimeout(PATIENCE)
+            yield ours, theirs
+
+
+def test_what_does_not_fit_is_sent_later_and_in_order(ends: tuple[socket.socket, socket.socket]) -> None:
+    """The socket takes a part, the rest goes out as the other side reads; nothing is lost or overtaken."""
+    ours, theirs = ends
+    outbox = Outbox(ours, None)
+    sent = [bytes([number]) * 300_000 for number in range(10)]
+    for data in sent:
+        outbox.send(data)
+    assert outbox.waiting
+    received = bytearray()
+    while len(received) < 3_000_000:
+        received += theirs.recv(MUCH)
+        outbox.flush()
+    assert received == b"".join(sent)
+    assert not outbox.waiting
+
+
+def test_what_is_gathered_goes_together(ends: tuple[socket.socket, socket.socket]) -> None:
+    """While the answers that came together are taken in, what follows from them is kept, for one sending."""
+    ours, theirs = ends
+    outbox = Outbox(ours, None)
+    outbox.gather()
+    outbox.send(b"one")
+    outbox.send(b"two")
+    theirs.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        theirs.recv(6)
+    assert not outbox.waiting  # for room: it waits for `flush`
+    outbox.flush()
+    assert theirs.recv(6) == b"onetwo"
+
+
+def test_sending_on_a_connection_that_was_lost_is_an_error(ends: tuple[socket.socket, socket.socket]) -> None:
+    """It says so at once, or when what was kept is sent."""
+    ours, _ = ends
+    outbox = Outbox(ours, None)
+    ours.shutdown(socket.SHUT_WR)
+    with pytest.raises(BrokenPipeError):
+        outbox.send(b"x")
+    outbox.gather()
+    outbox.send(b"x")
+    with pytest.raises(BrokenPipeError):
+        outbox.flush()
+
+
+class Stubborn(threading.Thread):
+    """A server that sends all its answers before it reads the next request, as one does that is behind."""
+
+    def __init__(self, theirs: socket.socket) -> None:
+        super().__init__(daemon=True)
+        self._theirs = theirs
+        self._frames: FrameReader[Request] = FrameReader(decode_request, 1024 * 1024)
+        self.failed: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            asked = [self._next() for _ in range(CALLS)]
+            for number, _ in asked:
+                self._theirs.sendall(framed(number, Found(bytes(MUCH), NONCE)))
+            for _ in range(CALLS):
+                number, request = self._next()
+                assert isinstance(request, Set)
+                self._theirs.sendall(framed(number, Done()))
+        except Exception as error:  # noqa: BLE001 - it is looked at in the test
+            self.failed = error
+
+    def _next(self) -> tuple[int, Request]:
+        while (taken := self._frames.take()) is None:
+            self._frames.feed(self._theirs.recv(MUCH))
+        return taken
+
+
+class Poster:
+    """What a client is to posted calls, on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def post(self, call: PostedCall) -> None:
+        self._connection.post(call, call.ask.make())
+
+    def lost(self, call: PostedCall, error: Exception) -> None:
+        call.end(None, error)
+
+
+def test_a_reader_whose_answers_lead_to_requests_does_not_wait_for_room(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    """Each answer leads to a large request while the server still sends: neither waits for the other, and all ends."""
+    ours, theirs = ends
+    server = Stubborn(theirs)
+    server.start()
+    connection = Connection(ours)
+    ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+
+    def steps() -> Steps[None]:
+        yield Ask(lambda: Get("key"), PATIENCE)
+        yield Ask(lambda: Set("key", bytes(MUCH), NONCE, None), PATIENCE)
+
+    client = cast(Client, Poster(connection))
+    for _ in range(CALLS):
+        PostedCall(client, steps(), lambda _call, _result, error: ended.put(error)).begin()
+    errors: list[Any] = [ended.get(timeout=2 * PATIENCE) for _ in range(CALLS)]
+    connection.break_off(Lost("over"))
+    server.join(PATIENCE)
+    assert (errors, server.failed) == ([None] * CALLS, None)
+
+
+def test_both_sides_send_at_once(backend: TcpBackend) -> None:
+    """Nagle's algorithm is off: no answer waits for the one before it to be acknowledged, which may take 40 ms."""
+    backend.get_state()
+    server = backend._hosting.server  # type: ignore[union-attr] # it hosts
+    sockets = [peer.transport.get_extra_info("socket") for peer in server._hub.peers]
+    sockets.append(backend._session._client._connection._socket)  # type: ignore[union-attr] # it is connected
+    assert len(sockets) >= 2
+    assert all(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in sockets)
