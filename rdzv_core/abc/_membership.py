@@ -35,13 +35,17 @@ class MemberLease:
     """One's own membership, as `enter` gives it. Thread-safe.
 
     The id is 128 random bits in hex, new for every entry. The lease runs `ttl` seconds from when the last successful
-    refresh was *sent*.
+    refresh was *sent*. `ahead` is how many members were there when it entered, where the store says so; None: whoever
+    wants to know looks at `first`.
     """
 
-    def __init__(self, ttl: float, incarnation: str, member_id: str | None = None) -> None:
+    ahead: int | None = None
+
+    def __init__(self, ttl: float, incarnation: str, member_id: str | None = None, *, ahead: int | None = None) -> None:
         self.id = member_id or secrets.token_hex(16)
         self.ttl = ttl
         self.incarnation = incarnation
+        self.ahead = ahead
         self._sequence = itertools.count(1)
 
     def next_sequence(self) -> int:

@@ -101,7 +101,7 @@ class MemoryBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Suppor
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
         payload, ttl = checked_payload(payload), checked_ttl(ttl)
         with self._members() as table:
-            lease = MemberLease(ttl, table.incarnation)
+            lease = MemberLease(ttl, table.incarnation, ahead=len(table))
             table.enter(lease.id, payload, ttl, self.hub.now())
             return lease
 

@@ -29,6 +29,9 @@ class MemberTable:
         self._entries: dict[str, _Entry] = {}
         self._version = 0
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     @property
     def version(self) -> str:
         """Differs after every change of the set or of a payload."""

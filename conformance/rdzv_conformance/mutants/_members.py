@@ -349,6 +349,21 @@ class MembersOfAllRuns(SoundMemory):
         self.run = theirs.for_purpose("").key
 
 
+@mutant(
+    "counts-who-ever-entered",
+    "A lease says how many have entered before, and not how many of them are there.",
+    "MEMBER-13",
+    message="what a lease says is ahead after somebody left",
+)
+class CountsWhoEverEntered(SoundMemory):
+    def enter(self, payload: bytes, ttl: float) -> MemberLease:
+        lease = super().enter(payload, ttl)
+        entered: dict[str, int] = vars(self.hub).setdefault("entered", {})
+        lease.ahead = entered.get(self.run, 0)
+        entered[self.run] = lease.ahead + 1
+        return lease
+
+
 MUTANTS = (
     EntersAtTheFront,
     IdsOf32Bits,
@@ -373,4 +388,5 @@ MUTANTS = (
     AnyPayload,
     AnyTtl,
     MembersOfAllRuns,
+    CountsWhoEverEntered,
 )

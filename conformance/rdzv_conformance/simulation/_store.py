@@ -65,7 +65,7 @@ class SimStore:
 
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
         """Add a member."""
-        lease = MemberLease(ttl, str(self.incarnation), self.new_id(payload))
+        lease = MemberLease(ttl, str(self.incarnation), self.new_id(payload), ahead=len(self.members))
         entry = _Entry(payload, ttl, self.world.time + ttl + self.slack)
         self.members[lease.id] = entry
         self._changed()

@@ -267,6 +267,24 @@ class Membership:
         one.leave(lease)
         equal("the members of a run after somebody left another", _seen(other.members()), [(theirs.id, b"other")])
 
+    @clause("RDZV-MEMBER-13")
+    def test_RDZV_MEMBER_13_a_lease_tells_who_was_there(self, subject: Subject) -> None:
+        """Who is told how many were there is told of its own run, and of those alone who are there by then."""
+        one, other = _two(subject)
+        elsewhere = subject.needs(SupportsMembership, subject.open(f"{subject.run_id}-other"))
+        elsewhere.enter(b"elsewhere", TTL)
+        leases = []
+        for backend in (one, other, one):
+            there = len(other.members().members)
+            lease = backend.enter(b"%d" % there, TTL)
+            if lease.ahead is None:
+                raise Unsupported("a lease does not say how many members were there when it entered")
+            equal(f"what the lease of an entry after {there} members says is ahead of it", lease.ahead, there)
+            leases.append(lease)
+        one.leave(leases[0])
+        there = len(other.members().members)
+        equal("what a lease says is ahead after somebody left", other.enter(b"last", TTL).ahead, there)
+
 
 NO_SEQUENCE = "the backend takes no sequence number from MemberLease.next_sequence, so the suite can send no older one"
 

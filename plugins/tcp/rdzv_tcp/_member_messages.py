@@ -66,7 +66,10 @@ class WaitMembers(Message, tag="wait-members"):
 
 
 class Entered(Message, tag="entered"):
+    """`ahead` is how many members of the run were there before; None where the entry was made before."""
+
     incarnation: bytes
+    ahead: int | None = None
 
 
 class Ended(Message, tag="ended"):

@@ -115,17 +115,19 @@ class Memberships:
         """Put a new member behind all who are there."""
         if request.member in self._ended:
             return Ended()
+        ahead = None
         if request.member not in self._leases:
             lease = self._leases[request.member] = Lease(request, now)
             run = self._runs.get(request.run)
             if run is None:
                 run = self._runs[request.run] = _Run()
             self._empty.pop(request.run, None)
+            ahead = len(run.leases)
             run.leases[lease.id] = lease
             self._clients.setdefault(lease.client, _Client()).leases[lease.id] = lease
             self._queue(lease)
             self._touch(run)
-        return Entered(self.incarnation)
+        return Entered(self.incarnation, ahead)
 
     def run_of(self, member: bytes) -> str | None:
         """Give the run in which `member` is, None if it is not there."""

@@ -79,7 +79,7 @@ class TcpMembership(SupportsMembership):
             answer = yield self._session.asking(lambda: request)  # noqa: B023 - read while the loop stands still
             if isinstance(answer, Entered):
                 self._session.attend(CLIENTS_PART * grace(ttl))
-                return MemberLease(ttl, answer.incarnation.hex(), member.hex())
+                return MemberLease(ttl, answer.incarnation.hex(), member.hex(), ahead=answer.ahead)
             # Its first sending took so long to be answered by the second that the membership was over meanwhile.
             assert isinstance(answer, Ended), answer
 

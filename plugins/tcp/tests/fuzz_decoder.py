@@ -71,6 +71,7 @@ SEEDS: list[Any] = [
     Failed("no space"),
     Healthy("process 1 on n", 1.5, 1, 2, "0.1", ""),
     members.Entered(NONCE),
+    members.Entered(NONCE, 3),
     members.View(NONCE, bytes(24), 1, [(NONCE, b"payload")]),
 ]
 

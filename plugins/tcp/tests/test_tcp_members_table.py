@@ -170,9 +170,9 @@ def test_versions_of_runs_that_were_forgotten_do_not_come_again(
 def test_an_entry_sent_twice_is_one_member(
     table: Memberships, enter: Callable[..., object], seen: Callable[..., list[bytes]]
 ) -> None:
-    """A client that lost the answer sends its entry again, and keeps its place."""
-    assert enter(ONE) == Entered(table.incarnation)
-    enter(TWO)
+    """A client that lost the answer sends its entry again, and keeps its place; of that it is told the first time."""
+    assert enter(ONE) == Entered(table.incarnation, 0)
+    assert enter(TWO) == Entered(table.incarnation, 1)
     assert enter(ONE) == Entered(table.incarnation)
     assert seen() == [ONE, TWO]
 

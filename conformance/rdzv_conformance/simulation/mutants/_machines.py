@@ -193,8 +193,8 @@ class LooksOnce(Machine):
 class BeginsAnew(Machine):
     """A node that finds no roster with itself in it begins a new epoch."""
 
-    def _own_write(self) -> Proposal | None:
+    def _own_write(self, now: float) -> Proposal | None:
         head = self.known.head
         if self.goal is Goal.JOIN and head is not None and head.pending == "LOST":
             return Proposal("create", Head(epoch=self._new_id(), terms=head.terms))
-        return super()._own_write()
+        return super()._own_write(now)
