@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from rdzv_core import RendezvousHandler, RendezvousParameters, create_handler
@@ -20,30 +22,38 @@ from rdzv_core.handler.access import Access
 
 
 class Node:
-    """One handler and the thread that uses it."""
+    """One handler and the thread that uses it, which is there before anything is measured."""
 
     def __init__(self, handler: RendezvousHandler) -> None:
         self.handler = handler
         self.places: list[tuple[int, int, int]] = []
         self.reason = ""
-        self._thread: threading.Thread | None = None
+        self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, daemon=True).start()
 
     def meet(self) -> None:
         """Begin to meet."""
-        self._begin(self._meet)
+        self._tasks.put(self._meet)
 
     def await_change(self) -> None:
         """Begin to wait for a change."""
-        self._begin(self._await_change)
+        self._tasks.put(self._await_change)
 
     def join(self) -> None:
-        """Wait until that has ended."""
-        assert self._thread is not None
-        self._thread.join()
+        """Wait until that has ended; raises what it failed with."""
+        if (error := self._ended.get()) is not None:
+            raise error
 
-    def _begin(self, what: Any) -> None:
-        self._thread = threading.Thread(target=what)
-        self._thread.start()
+    def _work(self) -> None:
+        while True:
+            task = self._tasks.get()
+            try:
+                task()
+            except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+                self._ended.put(error)
+            else:
+                self._ended.put(None)
 
     def _meet(self) -> None:
         info = self.handler.next_rendezvous()

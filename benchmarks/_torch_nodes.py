@@ -34,16 +34,19 @@ def main() -> None:
         )
         backend, store = create_backend(params)
         handlers.append(create_handler(store, backend, params))
-    print(json.dumps("ready"), flush=True)
-    sys.stdin.readline()
+    told = threading.Event()
 
     def meet(handler: Any) -> None:
+        told.wait()
         info = handler.next_rendezvous()
         places.append((1, info.rank, info.world_size))
 
     threads = [threading.Thread(target=meet, args=(handler,)) for handler in handlers]
     for thread in threads:
         thread.start()
+    print(json.dumps("ready"), flush=True)
+    sys.stdin.readline()
+    told.set()
     for thread in threads:
         thread.join()
     print(json.dumps({"ended": time.monotonic(), "places": places}), flush=True)

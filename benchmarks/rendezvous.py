@@ -2,9 +2,10 @@
 
     python benchmarks/rendezvous.py --nodes 64,256,512,1000 --processes 8 --backend tcp [--json] [--plot docs/scale.svg]
 
-Handlers are made, and connected, before the clock starts; min_nodes = max_nodes = N. The clock stops when the last node
-holds its rank. What it costs the store is counted in a meeting of its own, which is not timed. Everything runs on
-loopback and ends by itself. Several backends, and torch, take turns, so that they have the same machine.
+Handlers are made, are connected, and have a thread each, before the clock starts; min_nodes = max_nodes = N. The clock
+stops when the last node holds its rank. What it costs the store is counted in a meeting of its own, which is not
+timed. Everything runs on loopback and ends by itself. Several backends, and torch, take turns, so that they have the
+same machine.
 """
 
 from __future__ import annotations
