@@ -1,4 +1,4 @@
-"""The driver: runs one state machine. It decides on one thread, and has others for calls that can not be posted."""
+"""The driver: runs one state machine, an event at a time, on the thread that brings the event or on one of its own."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rdzv_core.handler.head import Bye
 from rdzv_core.handler.info import Change
 from rdzv_core.handler.io import Closed, Departed, Failed, Held, Joined, Operation, Outcome
 from rdzv_core.handler.machine import Machine
+from rdzv_core.handler.workers import Workers
 
 log = logging.getLogger("rdzv")
 
@@ -29,13 +30,18 @@ class Driver:
 
     `access` posts an operation, or does it on a thread of this driver's; either ends when the access is closed. A
     failure of any kind becomes an event: no single one ends a thread. Thread-safe.
+
+    The driver's own thread minds the time, what the caller asks, and whatever may take long. Most answers take some
+    microseconds to be taken in, and to wake a thread costs several times as much: they are taken in where they arrive.
     """
 
     def __init__(self, machine: Machine, access: Access, name: str) -> None:
         self._machine = machine
         self._access = access
-        self._workers = _Workers(access.perform, self._post_result, name)
+        self._workers = Workers(access.perform, self._post_result, name)
         self._inbox: queue.SimpleQueue[Callable[[float], None] | None] = queue.SimpleQueue()
+        self._turn = threading.Lock()
+        self._sleeps_until = float("inf")
         self._condition = threading.Condition()
         self._change: Change | None = None
         self._lease_ends: float | None = None
@@ -99,7 +105,7 @@ class Driver:
             return float("-inf") if self._lease_ends is None else self._lease_ends
 
     def on_lease(self, listener: Callable[[float], None]) -> None:
-        """Have `listener` told, on the driver's thread, whenever `lease_ends_at` has moved on."""
+        """Have `listener` told whenever `lease_ends_at` has moved on, on the thread that found out."""
         self._lease_listener = listener
 
     def close(self) -> None:
@@ -130,28 +136,57 @@ class Driver:
         self._inbox.put(_Guarded(event, future))
 
     def _post_result(self, operation: Operation, result: Any, error: Exception | None) -> None:
+        """Take in how an operation ended. Neither blocks nor raises."""
+        event = partial(self._result, operation, result, error)
+        if not self._take_in_here(operation, event):
+            self._inbox.put(event)
+
+    def _result(self, operation: Operation, result: Any, error: Exception | None, now: float) -> None:
         if error is not None:
-            failure = error
-            self._inbox.put(lambda now: self._machine.failed(operation, failure, now))
+            self._machine.failed(operation, error, now)
         else:
-            self._inbox.put(lambda now: self._machine.done(operation, result, now))
+            self._machine.done(operation, result, now)
+
+    def _take_in_here(self, operation: Operation, event: Callable[[float], None]) -> bool:
+        """Handle an event on this thread, if it will not take long and no other is being handled."""
+        # On the main thread a signal's handler may raise, in the middle of it.
+        if threading.current_thread() is threading.main_thread() or not self._turn.acquire(blocking=False):
+            return False
+        try:
+            if self._closed or not self._machine.takes_in_quickly(operation):
+                return False
+            self._handle(event)
+            if self._machine.wake_at < self._sleeps_until:
+                self._sleeps_until = self._machine.wake_at
+                self._inbox.put(_look_at_the_clock)
+        finally:
+            self._turn.release()
+        return True
 
     def _run(self) -> None:
         while True:
-            pause = min(_LONGEST_SLEEP, max(0.0, self._machine.wake_at - clock.now()))
+            with self._turn:
+                self._sleeps_until = self._machine.wake_at
+            pause = min(_LONGEST_SLEEP, max(0.0, self._sleeps_until - clock.now()))
             try:
                 event: Callable[[float], None] | None = self._inbox.get(timeout=pause)
             except queue.Empty:
                 event = self._machine.tick
             if event is None:
                 break
-            try:
-                event(clock.now())
-            except Exception as error:
-                log.exception("the state machine failed on an event; it goes on")
-                self._settle_all(RendezvousError(f"internal error: {type(error).__name__}: {error}"))
-            self._after()
-        self._settle_all(RendezvousConnectionError("this handler was closed meanwhile"))
+            with self._turn:
+                self._handle(event)
+        with self._turn:
+            self._settle_all(RendezvousConnectionError("this handler was closed meanwhile"))
+
+    def _handle(self, event: Callable[[float], None]) -> None:
+        """Have the machine take in an event, and do what follows from it. It is this thread's turn."""
+        try:
+            event(clock.now())
+        except Exception as error:
+            log.exception("the state machine failed on an event; it goes on")
+            self._settle_all(RendezvousError(f"internal error: {type(error).__name__}: {error}"))
+        self._after()
 
     def _after(self) -> None:
         outcomes = self._machine.take_outcomes()
@@ -216,6 +251,10 @@ class Driver:
                 event.future.set_exception(error)
 
 
+def _look_at_the_clock(now: float) -> None:
+    """Nothing has happened, but the machine's next tick is due sooner than it was."""
+
+
 class _Guarded:
     """An event that somebody waits for."""
 
@@ -232,53 +271,3 @@ def _settle(future: Future[None], error: Exception | None) -> None:
         future.set_result(None)
     else:
         future.set_exception(error)
-
-
-class _Workers:
-    """Daemon threads for blocking calls: an idle one is used again, a new one is started when there is none."""
-
-    def __init__(
-        self,
-        perform: Callable[[Operation], Any],
-        report: Callable[[Operation, Any, Exception | None], None],
-        name: str,
-    ) -> None:
-        self._perform, self._report, self._name = perform, report, name
-        self._tasks: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._idle = 0
-        self._threads: list[threading.Thread] = []
-
-    def start(self, operation: Operation) -> None:
-        with self._lock:
-            self._idle -= 1
-            enough = self._idle >= 0
-        if not enough:
-            with self._lock:
-                self._idle += 1
-            thread = threading.Thread(target=self._work, args=(operation,), name=f"rdzv {self._name} io", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-            return
-        self._tasks.put(operation)
-
-    def close(self) -> None:
-        for _ in self._threads:
-            self._tasks.put(None)
-
-    def join(self, timeout: float) -> None:
-        until = clock.now() + timeout
-        for thread in self._threads:
-            thread.join(max(0.0, until - clock.now()))
-
-    def _work(self, operation: Operation | None) -> None:
-        while operation is not None:
-            try:
-                result = self._perform(operation)
-            except Exception as error:  # noqa: BLE001 - whatever a backend raises is an event, not the thread's end
-                self._report(operation, None, error)
-            else:
-                self._report(operation, result, None)
-            with self._lock:
-                self._idle += 1
-            operation = self._tasks.get()

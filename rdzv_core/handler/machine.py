@@ -32,6 +32,9 @@ from rdzv_core.handler.settings import HandlerSettings
 from rdzv_core.handler.tenure import Tenure, Wish
 from rdzv_core.handler.texts import closed_text, terms_text, timeout_text
 
+_SPREAD_FOR_EACH, _LONGEST_SPREAD = 1e-3, 0.5
+"""Over how long the nodes that find a run without a head are spread: seconds for each of them, and at most."""
+
 
 class Goal(enum.Enum):
     """What this node wants."""
@@ -52,6 +55,13 @@ class _Join:
     final_look: bool = False
     trouble_since: float | None = None
     last_error: Exception | None = None
+    begin_at: float | None = None
+
+    def turn_to_begin(self, nodes: int, chance: random.Random, now: float) -> float:
+        """When this node begins the run, unless another has: spread, lest of those who start at once all write."""
+        if self.begin_at is None:
+            self.begin_at = now + chance.uniform(0, min(_LONGEST_SPREAD, nodes * _SPREAD_FOR_EACH))
+        return self.begin_at
 
 
 @dataclass
@@ -170,6 +180,14 @@ class Machine:
                 self._join.trouble_since = None
         self._plan(now)
 
+    def takes_in_quickly(self, operation: Operation) -> bool:
+        """Whether the end of `operation` will be taken in within microseconds, and without code that is a user's.
+
+        Who watches may have to assess all members and have their ranks ordered; a reading of members may show a node
+        that it has to watch.
+        """
+        return not self.known.watching and not isinstance(operation, io.ReadMembers)
+
     def failed(self, operation: Operation, error: Exception, now: float) -> None:
         """Take in that an operation failed; whether a write took effect is then not known."""
         if not self.channels.retire(operation):
@@ -194,7 +212,7 @@ class Machine:
         elif not self.tenure.take_in(operation, result):
             self._end_membership("the store has ended this node's membership")
         elif isinstance(operation, io.Enter):
-            self.scout.entered()
+            self.scout.entered(result.ahead, now)
 
     def _state_error(self, error: RendezvousStateError) -> None:
         if self._join is not None:
@@ -408,7 +426,7 @@ class Machine:
     def _plan_write(self, now: float) -> None:
         if not self.known.looked or not self.channels.ready(Channel.HEAD_WRITE, now):
             return
-        proposal = self._own_write() or self._lead(now)
+        proposal = self._own_write(now) or self._lead(now)
         if proposal is None:
             return
         if proposal.head is None:
@@ -416,7 +434,7 @@ class Machine:
             return
         self.channels.start(io.WriteHead(now, proposal.head.as_stored(), self.known.token, proposal.roster))
 
-    def _own_write(self) -> Proposal | None:
+    def _own_write(self, now: float) -> Proposal | None:
         """What any node writes: a run's first head, its terms, and its end."""
         head, departure = self.known.head, self._departure
         terms = Terms.of(self.settings)
@@ -425,11 +443,11 @@ class Machine:
             return Proposal("close", begun.changed(closed=True))
         if departure is not None and departure.kind == "done" and head is not None and not head.closed:
             return Proposal("close", head.changed(closed=True)) if self._last_to_finish(departure) else None
-        if self.goal is not Goal.JOIN:
+        if self._join is None or (head is not None and head.terms is not None):
             return None
-        if head is None:
-            return Proposal("create", Head(epoch=self._new_id(), terms=terms))
-        return Proposal("terms", head.changed(terms=terms)) if head.terms is None else None
+        if now < (turn := self._join.turn_to_begin(terms.max_nodes, self.random, now)):
+            return Proposal("wait", until=turn)
+        return Proposal("terms", head.changed(terms=terms) if head else Head(epoch=self._new_id(), terms=terms))
 
     def _lead(self, now: float) -> Proposal | None:
         """What the first member writes, or the deputy in place k if that has not happened k delays later."""

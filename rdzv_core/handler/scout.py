@@ -29,6 +29,9 @@ _LONGEST_GAP = 0.25
 each that was there; a deputy in place k does it 1 + 4k times as rarely."""
 
 
+_SHORTEST_WITHOUT_A_LOOK, _GAP_FOR_EACH_AHEAD, _LONGEST_WITHOUT_A_LOOK = 0.2, 1e-3, 1.0
+
+
 class Scout:
     """Starts reads and waits, and takes their answers into `known`; times in seconds."""
 
@@ -50,9 +53,12 @@ class Scout:
         """Have the memberships read anew, whatever is known."""
         self._stale, self._place_check_at = True, 0.0
 
-    def entered(self) -> None:
-        """Find out the place of a new membership."""
+    def entered(self, ahead: int | None, now: float) -> None:
+        """Find out the place of a new membership: soon only, where others are ahead who may form the round without."""
         self._place_check_at = 0.0
+        if ahead is not None and ahead >= WATCHERS:
+            gap = min(_LONGEST_WITHOUT_A_LOOK, _SHORTEST_WITHOUT_A_LOOK + ahead * _GAP_FOR_EACH_AHEAD)
+            self._place_check_at = now + gap * self._random.uniform(1, 2)
 
     def forget_members(self) -> None:
         """Know nothing of the memberships; answers that are under way are discarded."""

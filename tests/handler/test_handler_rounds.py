@@ -271,7 +271,7 @@ def test_E19_a_round_costs_one_write_of_the_register_whatever_the_number_of_node
     store.close()
     made = [nodes.make(f"n{n}", 40, 40, keep_alive_interval=10) for n in range(40)]
     first = nodes.start(made[0])
-    _until(lambda: len(_status(nodes).waiting) == 1)
+    _until(lambda: (status := _status(nodes)).min_nodes == 40 and len(status.waiting) == 1)
     monkeypatch.setattr(MemoryBackend, "set_state", counted)
     assert {40} == {info.world_size for info in nodes.meet(*made[1:])}
     assert first.result(10).world_size == 40

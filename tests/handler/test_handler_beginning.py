@@ -1,0 +1,101 @@
+"""The state machine when many nodes start at once: who begins the run, and who looks for its place."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from rdzv_core.abc import MemberLease, StateSnapshot
+from rdzv_core.handler import io
+from rdzv_core.handler.head import Head, Terms, encode_head
+from rdzv_core.handler.machine import Machine
+from rdzv_core.handler.settings import HandlerSettings
+
+SETTINGS = HandlerSettings(min_nodes=100, max_nodes=100, node_id="node", address="host")
+
+
+class Node:
+    """A machine and what it has under way; `now` is its time."""
+
+    def __init__(self) -> None:
+        self.machine = Machine(SETTINGS, random=random.Random(1))
+        self.now = 1000.0
+        self.under_way: list[io.Operation] = []
+        self.machine.ask(self.now)
+        self._take()
+
+    def pending(self, kind: type[io.Operation]) -> list[io.Operation]:
+        return [operation for operation in self.under_way if isinstance(operation, kind)]
+
+    def answer(self, kind: type[io.Operation], result: object) -> None:
+        (operation,) = self.pending(kind)
+        self.under_way.remove(operation)
+        self.machine.done(operation, result, self.now)
+        self._take()
+
+    def sleep(self) -> None:
+        self.now = self.machine.wake_at
+        self.machine.tick(self.now)
+        self._take()
+
+    def _take(self) -> None:
+        self.under_way += self.machine.take_operations()
+
+
+def begun() -> StateSnapshot:
+    """Give the head that somebody has begun the run with."""
+    return StateSnapshot(encode_head(Head(epoch="e", terms=Terms.of(SETTINGS))), 1)
+
+
+def entered(ahead: int | None) -> Node:
+    """Give a node that has just entered behind so many."""
+    node = Node()
+    node.answer(io.ReadHead, begun())
+    node.answer(io.Enter, MemberLease(SETTINGS.ttl, "i", ahead=ahead))
+    return node
+
+
+def test_who_finds_no_head_begins_the_run_within_a_millisecond_for_each_node() -> None:
+    """Of a hundred that start at once one begins: each waits for a moment of its own, and at most 0.1 s."""
+    node = Node()
+    began = node.now
+    node.answer(io.ReadHead, None)
+    assert not node.pending(io.WriteHead)
+    while not node.pending(io.WriteHead):
+        node.sleep()
+    assert began < node.now <= began + 0.1
+
+
+def test_who_hears_of_a_head_meanwhile_begins_nothing() -> None:
+    """The others have only waited: none of them writes."""
+    node = Node()
+    node.answer(io.ReadHead, None)
+    node.answer(io.WaitHead, (True, begun()))
+    assert node.pending(io.Enter)
+    until = node.now + 1.0
+    while node.machine.wake_at < until:
+        node.sleep()
+    assert not node.pending(io.WriteHead)
+
+
+def test_who_has_many_ahead_does_not_look_for_its_place_at_once() -> None:
+    """Those ahead form the round, mostly; a seventh of all calls on the store is saved."""
+    node = entered(ahead=3)
+    assert not node.pending(io.ReadMembers)
+
+
+def test_who_has_many_ahead_looks_for_its_place_soon_if_no_round_forms() -> None:
+    """All of them may have said goodbye: then this node leads, and is not to find that out a ttl later."""
+    for ahead in (3, 99, 10_000):
+        node = entered(ahead)
+        began = node.now
+        while not node.pending(io.ReadMembers):
+            node.sleep()
+        assert 0.2 <= node.now - began <= 2.0
+
+
+@pytest.mark.parametrize("ahead", [0, 2, None])
+def test_who_may_be_among_the_first_looks_at_once(ahead: int | None) -> None:
+    """The first three form the round; a node that is not told how many are ahead may be one of them."""
+    assert entered(ahead).pending(io.ReadMembers)

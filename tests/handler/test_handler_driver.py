@@ -1,0 +1,145 @@
+"""The driver: which thread takes in what, and that only one does at a time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rdzv_core import clock
+from rdzv_core.handler import io
+from rdzv_core.handler.driver import Driver
+
+QUICK, SLOW = io.ReadHead(0.0), io.ReadMembers(0.0)
+PATIENCE = 10.0
+
+
+class Machine:
+    """Stands for the state machine: notes what it is told, and on which thread."""
+
+    def __init__(self) -> None:
+        self.wake_at = float("inf")
+        self.tenure = SimpleNamespace(lease=None)
+        self.told: queue.SimpleQueue[tuple[str, threading.Thread]] = queue.SimpleQueue()
+        self.during: Callable[[], None] = lambda: None
+
+    def takes_in_quickly(self, operation: io.Operation) -> bool:
+        return operation is QUICK
+
+    def done(self, operation: io.Operation, result: Any, now: float) -> None:
+        self._note(f"done {result}")
+
+    def failed(self, operation: io.Operation, error: Exception, now: float) -> None:
+        self._note(f"failed {error}")
+
+    def tick(self, now: float) -> None:
+        self.wake_at = float("inf")
+        self._note("tick")
+
+    def take_operations(self) -> list[io.Operation]:
+        return []
+
+    def take_outcomes(self) -> list[io.Outcome]:
+        return []
+
+    def change(self) -> None:
+        return None
+
+    def _note(self, what: str) -> None:
+        self.during()
+        self.told.put((what, threading.current_thread()))
+
+    def heard(self) -> tuple[str, threading.Thread]:
+        return self.told.get(timeout=PATIENCE)
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+@pytest.fixture
+def driver(machine: Machine) -> Iterator[Driver]:
+    driver = Driver(machine, SimpleNamespace(perform=None), "driver")  # type: ignore[arg-type]
+    yield driver
+    driver.close()
+
+
+def elsewhere(call: Callable[..., Any], *arguments: Any) -> threading.Thread:
+    """Call it on another thread, and give that."""
+    thread = threading.Thread(target=call, args=arguments)
+    thread.start()
+    return thread
+
+
+def test_an_answer_is_taken_in_on_the_thread_that_brings_it(machine: Machine, driver: Driver) -> None:
+    """Whoever reads an answer, or an error, hands it to the machine without waking another thread."""
+    bringer = elsewhere(driver._post_result, QUICK, "it", None)
+    assert machine.heard() == ("done it", bringer)
+    bringer = elsewhere(driver._post_result, QUICK, None, ValueError("no"))
+    assert machine.heard() == ("failed no", bringer)
+
+
+def test_what_may_take_long_is_taken_in_on_the_drivers_own_thread(machine: Machine, driver: Driver) -> None:
+    """A store's reader is not held up by a leader at work, nor by the ranks that a plugin orders."""
+    bringer = elsewhere(driver._post_result, SLOW, "it", None)
+    bringer.join()
+    what, thread = machine.heard()
+    assert (what, thread.name) == ("done it", "rdzv driver")
+
+
+def test_the_main_thread_takes_in_nothing(machine: Machine, driver: Driver) -> None:
+    """A signal's handler that raises, as that of Ctrl-C does, can not break a step of the machine off half way."""
+    assert threading.current_thread() is threading.main_thread()
+    driver._post_result(QUICK, "it", None)
+    what, thread = machine.heard()
+    assert (what, thread.name) == ("done it", "rdzv driver")
+
+
+def test_only_one_thread_at_a_time_is_in_the_machine(machine: Machine, driver: Driver) -> None:
+    """What arrives while another event is taken in waits for the driver's thread; who brings it does not wait."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        machine.during = lambda: None
+        inside.set()
+        assert go_on.wait(PATIENCE)
+
+    machine.during = stay
+    first = elsewhere(driver._post_result, QUICK, "first", None)
+    assert inside.wait(PATIENCE)
+    second = elsewhere(driver._post_result, QUICK, "second", None)
+    second.join(PATIENCE)
+    assert not second.is_alive()
+    assert machine.told.empty()
+    go_on.set()
+    assert machine.heard() == ("done first", first)
+    what, thread = machine.heard()
+    assert (what, thread.name) == ("done second", "rdzv driver")
+
+
+def test_a_tick_that_is_due_sooner_than_before_comes_in_time(machine: Machine, driver: Driver) -> None:
+    """The driver's thread sleeps until what it knew; an event that is taken in elsewhere wakes it for less."""
+    due = clock.now() + 0.05
+
+    def hurry() -> None:
+        machine.during = lambda: None
+        machine.wake_at = due
+
+    machine.during = hurry
+    elsewhere(driver._post_result, QUICK, "it", None)
+    assert machine.heard()[0] == "done it"
+    what, thread = machine.heard()
+    assert (what, thread.name) == ("tick", "rdzv driver")
+    assert clock.now() >= due
+
+
+def test_after_close_nothing_is_taken_in(machine: Machine, driver: Driver) -> None:
+    """An answer that comes late finds nobody at home, and its bringer is none the worse for it."""
+    driver.close()
+    elsewhere(driver._post_result, QUICK, "it", None).join(PATIENCE)
+    assert machine.told.empty()
