@@ -6,7 +6,6 @@ missing. A lost answer, a refused write or a restart of the store needs no case 
 
 from __future__ import annotations
 
-import enum
 import random
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,68 +16,21 @@ from rdzv_core._errors import (
     RendezvousStateError,
     RendezvousTimeoutError,
 )
-from rdzv_core.abc import MembersView
 from rdzv_core.handler import io
 from rdzv_core.handler.change import change_of
 from rdzv_core.handler.channels import Channels
+from rdzv_core.handler.goals import Closing, Departure, Goal, Joining
 from rdzv_core.handler.head import INLINE_ROSTER_BYTES, Announcement, Bye, Head, Seat, Stage, Terms, encode_announcement
 from rdzv_core.handler.info import Change, ChangeReason
 from rdzv_core.handler.io import Channel, Held, Operation, Outcome, held_in
 from rdzv_core.handler.knowledge import Knowledge
 from rdzv_core.handler.leader import Leader, Proposal
-from rdzv_core.handler.rules import RankOrder, Rules, Situation, natural_order
+from rdzv_core.handler.leading import Leading
+from rdzv_core.handler.rules import RankOrder, Rules, natural_order
 from rdzv_core.handler.scout import AGED_BY_OBSERVERS, Scout
 from rdzv_core.handler.settings import HandlerSettings
 from rdzv_core.handler.tenure import Tenure, Wish
 from rdzv_core.handler.texts import closed_text, terms_text, timeout_text
-
-_SPREAD_FOR_EACH, _LONGEST_SPREAD = 1e-3, 0.5
-"""Over how long the nodes that find a run without a head are spread: seconds for each of them, and at most."""
-
-
-class Goal(enum.Enum):
-    """What this node wants."""
-
-    IDLE = enum.auto()
-    JOIN = enum.auto()
-    WORK = enum.auto()
-    DEPART = enum.auto()
-
-
-@dataclass
-class _Join:
-    """A round that is being asked for: what this node asks, and the place that it was given."""
-
-    deadline: float
-    ask: Stage | None = None
-    claim: Held | None = None
-    final_look: bool = False
-    trouble_since: float | None = None
-    last_error: Exception | None = None
-    begin_at: float | None = None
-
-    def turn_to_begin(self, nodes: int, chance: random.Random, now: float) -> float:
-        """When this node begins the run, unless another has: spread, lest of those who start at once all write."""
-        if self.begin_at is None:
-            self.begin_at = now + chance.uniform(0, min(_LONGEST_SPREAD, nodes * _SPREAD_FOR_EACH))
-        return self.begin_at
-
-
-@dataclass
-class _Departure:
-    """A leaving (`left`) or finishing (`done`) that is under way; an empty kind goes without a word."""
-
-    kind: Bye
-    deadline: float
-    said_at: float | None = None
-
-
-@dataclass
-class _Closing:
-    """A closing of the run that was asked for."""
-
-    deadline: float
-    last_error: Exception | None = None
 
 
 @dataclass
@@ -105,12 +57,11 @@ class Machine:
         self.channels = Channels(self.random, self.settings.keep_alive_interval / 3)
         self.scout = Scout(self.known, self.channels, self.settings.ttl, self.random, self.place_checks)
         self.tenure = Tenure(self.settings, self.channels)
-        self._leader = Leader(self.rules, self.order, self.settings.evict_after, self.inline_roster_bytes)
-        self._assessed: tuple[tuple[object, ...], Situation] | None = None
-        self._join: _Join | None = None
-        self._departure: _Departure | None = None
-        self._closing: _Closing | None = None
-        self._proposed: tuple[object, str, float] | None = None
+        leader = Leader(self.rules, self.order, self.settings.evict_after, self.inline_roster_bytes)
+        self._leading = Leading(self.known, self.channels, leader, self.settings)
+        self._join: Joining | None = None
+        self._departure: Departure | None = None
+        self._closing: Closing | None = None
         self.worked_in = ""
 
     @property
@@ -136,7 +87,7 @@ class Machine:
             self._forget_membership()
         self.goal, self._departure = Goal.JOIN, None
         self.held = self.fenced = None
-        self._join = _Join(deadline=now + self.settings.join_timeout)
+        self._join = Joining(deadline=now + self.settings.join_timeout)
         self.known.looked = False
         self.tick(now)
 
@@ -149,7 +100,7 @@ class Machine:
 
     def close(self, now: float) -> None:
         """Close the run for everybody."""
-        self._closing = _Closing(now + self.settings.close_timeout)
+        self._closing = Closing(now + self.settings.close_timeout)
         self.known.looked = False
         self.tick(now)
 
@@ -240,7 +191,7 @@ class Machine:
 
     def _go(self, kind: Bye, deadline: float) -> None:
         """Depart; one who is in no roster need not say how."""
-        self._departure = _Departure(kind if self._seated() else "", deadline)
+        self._departure = Departure(kind if self._seated() else "", deadline)
         self.goal, self._join = Goal.DEPART, None
 
     def _end_membership(self, why: str) -> None:
@@ -304,7 +255,7 @@ class Machine:
         if self._join is not None:
             self._time(join, now)
 
-    def _claim(self, join: _Join, head: Head) -> None:
+    def _claim(self, join: Joining, head: Head) -> None:
         """Find oneself in a roster, announce that, and only then return with it."""
         if join.ask is None or join.ask.epoch != head.epoch:
             join.ask, join.claim = Stage(head.epoch, head.round + 1), None
@@ -317,7 +268,7 @@ class Machine:
             self.worked_in = head.epoch
             self.outcomes.append(io.Joined(join.claim))
 
-    def _time(self, join: _Join, now: float) -> None:
+    def _time(self, join: Joining, now: float) -> None:
         """At the deadline look once more, at a head read after it; then give up."""
         if now < join.deadline:
             self.channels.wake(join.deadline)
@@ -328,7 +279,7 @@ class Machine:
         over_at = join.deadline + self.settings.heartbeat_timeout
         if now >= over_at or (not self.scout.looking and join.claim is None):
             own = Seat(self.tenure.id, self.settings.node_id, self.settings.address)
-            text = timeout_text(self.settings, own, self.known.head, self._last_situation(), join.last_error)
+            text = timeout_text(self.settings, own, self.known.head, self._leading.last_situation(), join.last_error)
             error = RendezvousTimeoutError(text)
             error.__cause__ = join.last_error
             self._fail(error)
@@ -352,12 +303,12 @@ class Machine:
         self.held, self.fenced, self._departure, self.goal = None, None, None, Goal.IDLE
         self.outcomes.append(io.Departed())
 
-    def _may_go(self, departure: _Departure) -> bool:
+    def _may_go(self, departure: Departure) -> bool:
         """Whether a finished node is not needed any more: others go on, or the run is closed."""
         head = self.known.head
         return head is None or head.closed or self._last_to_finish(departure) is False
 
-    def _last_to_finish(self, departure: _Departure) -> bool | None:
+    def _last_to_finish(self, departure: Departure) -> bool | None:
         """Whether nobody of the roster is left and nobody asks, by a look after this node said so; None: not known.
 
         Who finds somebody ahead of it that has not said goodbye need not read the others: that one will.
@@ -450,39 +401,10 @@ class Machine:
         return Proposal("terms", head.changed(terms=terms) if head else Head(epoch=self._new_id(), terms=terms))
 
     def _lead(self, now: float) -> Proposal | None:
-        """What the first member writes, or the deputy in place k if that has not happened k delays later."""
-        known, lease = self.known, self.tenure.lease
-        head, view = known.whole_head, known.fresh_view
-        if head is None or view is None or lease is None or not known.watching:
+        lease = self.tenure.lease
+        if self.goal not in (Goal.JOIN, Goal.WORK) or lease is None or not lease.may_write(self.rules, now):
             return None
-        if self.goal not in (Goal.JOIN, Goal.WORK) or not lease.may_write(self.rules, now):
-            return None
-        situation = self._assess(head, view, now)
-        if situation.unsure and known.incarnation_since is not None:
-            self.channels.wake(known.incarnation_since[1] + self.settings.ttl)
-        known.note_gone(situation, now)
-        proposal = self._leader.propose(known, head, situation, now)
-        if proposal is None or proposal.kind == "wait":
-            return proposal
-        since = (known.token, proposal.kind)
-        if self._proposed is None or self._proposed[:2] != since:
-            self._proposed = (*since, now)
-        turn = self._proposed[2] + known.place * self.settings.deputy_delay
-        if now < turn:
-            return Proposal("wait", until=turn)
-        return self._leader.roster(known, head, situation, self._new_id()) if proposal.kind == "roster" else proposal
-
-    def _assess(self, head: Head, view: MembersView, now: float) -> Situation:
-        """Assess what was read, once for each reading."""
-        read = (head, view, self.known.settled(now, self.settings.ttl))
-        if self._assessed is None or any(new is not old for new, old in zip(read, self._assessed[0], strict=True)):
-            self._assessed = (read, self.rules.assess(*read))
-        return self._assessed[1]
-
-    def _last_situation(self) -> Situation | None:
-        """What was last known, for the text of an error: it decides nothing."""
-        head, view = self.known.whole_head, self.known.view
-        return None if head is None or view is None else self.rules.assess(head, view, settled=False)
+        return self._leading.propose(self._new_id, now)
 
     def _new_id(self) -> str:
         return f"{self.random.getrandbits(64):016x}"

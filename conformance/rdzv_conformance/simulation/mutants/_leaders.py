@@ -20,7 +20,7 @@ class _Led(Machine):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._leader = self.leader(self.rules, self.order, self.settings.evict_after, self.inline_roster_bytes)
+        self._leading.leader = self.leader(self.rules, self.order, self.settings.evict_after, self.inline_roster_bytes)
 
 
 class _NoLastCall(Leader):

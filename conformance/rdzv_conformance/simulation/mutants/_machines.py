@@ -8,12 +8,13 @@ import dataclasses
 from typing import Any
 
 from rdzv_core.handler import io
+from rdzv_core.handler.goals import Goal
 from rdzv_core.handler.head import Head
 from rdzv_core.handler.info import Change
 from rdzv_core.handler.io import Operation
 from rdzv_core.handler.knowledge import Knowledge
 from rdzv_core.handler.leader import Proposal
-from rdzv_core.handler.machine import Goal, Machine
+from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.tenure import Tenure
 
 

@@ -1,0 +1,58 @@
+"""What a node wants: to join a round, to work, to go, to have the run closed; and how far it has come with that."""
+
+from __future__ import annotations
+
+import enum
+import random
+from dataclasses import dataclass
+
+from rdzv_core.handler.head import Bye, Stage
+from rdzv_core.handler.io import Held
+
+_SPREAD_FOR_EACH, _LONGEST_SPREAD = 1e-3, 0.5
+"""Over how long the nodes that find a run without a head are spread: seconds for each of them, and at most."""
+
+
+class Goal(enum.Enum):
+    """What this node wants."""
+
+    IDLE = enum.auto()
+    JOIN = enum.auto()
+    WORK = enum.auto()
+    DEPART = enum.auto()
+
+
+@dataclass
+class Joining:
+    """A round that is being asked for: what this node asks, and the place that it was given."""
+
+    deadline: float
+    ask: Stage | None = None
+    claim: Held | None = None
+    final_look: bool = False
+    trouble_since: float | None = None
+    last_error: Exception | None = None
+    begin_at: float | None = None
+
+    def turn_to_begin(self, nodes: int, chance: random.Random, now: float) -> float:
+        """When this node begins the run, unless another has: spread, lest of those who start at once all write."""
+        if self.begin_at is None:
+            self.begin_at = now + chance.uniform(0, min(_LONGEST_SPREAD, nodes * _SPREAD_FOR_EACH))
+        return self.begin_at
+
+
+@dataclass
+class Departure:
+    """A leaving (`left`) or finishing (`done`) that is under way; an empty kind goes without a word."""
+
+    kind: Bye
+    deadline: float
+    said_at: float | None = None
+
+
+@dataclass
+class Closing:
+    """A closing of the run that was asked for."""
+
+    deadline: float
+    last_error: Exception | None = None
