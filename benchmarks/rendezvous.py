@@ -26,6 +26,9 @@ from benchmarks._run import nodes, shares, torch_nodes
 from benchmarks._stores import store_of
 
 MEMBERSHIP_WRITES = ("Enter", "Update", "Refresh", "Leave")
+FALLBACK_AT_MOST = 256
+"""On stores without memberships of their own every node reads and writes registers, which with more takes minutes."""
+
 TORCH_AT_MOST = 128
 """With more nodes torch takes minutes, or does not finish in 300 s: say so with --torch-nodes to see it."""
 
@@ -66,8 +69,9 @@ def measure(given: argparse.Namespace) -> list[dict[str, Any]]:
     for total in map(int, given.nodes.split(",")):
         counts = shares(total, given.processes)
         times: dict[str, list[float]] = {}
+        backends = [one for one in given.backend.split(",") if one == "tcp" or total <= given.fallback_nodes]
         for _ in range(given.turns):
-            for backend in given.backend.split(","):
+            for backend in backends:
                 with store_of(backend) as endpoint:
                     times.setdefault(backend, []).append(meeting(backend, endpoint, counts))
         torch = torch_meeting(python, counts) if python and total <= given.torch_nodes else None
@@ -91,6 +95,12 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=8, help="over how many processes they are spread")
     parser.add_argument("--backend", default="tcp", help="tcp, file, etcd or sqlite; several with commas")
     parser.add_argument("--turns", type=int, default=3, help="how often each is measured; the median counts")
+    parser.add_argument(
+        "--fallback-nodes",
+        type=int,
+        default=FALLBACK_AT_MOST,
+        help="the most nodes to measure other stores than tcp with",
+    )
     parser.add_argument("--torch-nodes", type=int, default=TORCH_AT_MOST, help="the most nodes to measure torch with")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--plot", metavar="FILE", help="also draw time over nodes (needs matplotlib)")

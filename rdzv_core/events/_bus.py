@@ -77,8 +77,13 @@ class EventBus:
             if self._closed:
                 return False
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="rdzv events", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="rdzv events", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the system has no thread left
+                    log.warning("nobody is told of %r: %s", what, error)
+                    return False
+                self._thread = thread
         try:
             self._untold.put_nowait(what)
         except queue.Full:

@@ -6,6 +6,7 @@ import logging
 import os
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -16,7 +17,7 @@ from rdzv_core._errors import RendezvousConnectionError, RendezvousError
 from rdzv_core.handler.access import Access
 from rdzv_core.handler.head import Bye
 from rdzv_core.handler.info import Change
-from rdzv_core.handler.io import Closed, Departed, Failed, Held, Joined, Operation, Outcome
+from rdzv_core.handler.io import Channel, Closed, Departed, Failed, Held, Joined, Operation, Outcome
 from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.workers import Workers
 
@@ -42,6 +43,7 @@ class Driver:
         self._inbox: queue.SimpleQueue[Callable[[float], None] | None] = queue.SimpleQueue()
         self._turn = threading.Lock()
         self._sleeps_until = float("inf")
+        self._waiting: deque[Callable[[float], None]] = deque()
         self._condition = threading.Condition()
         self._change: Change | None = None
         self._lease_ends: float | None = None
@@ -132,14 +134,19 @@ class Driver:
             raise RendezvousError("this handler was made before a fork: create one in each process")
 
     def _post(self, event: Callable[[float], None], future: Future[Any]) -> None:
-        self._check()
-        self._inbox.put(_Guarded(event, future))
+        with self._condition:  # `close` says that it closes under it: what is put before, it finds
+            self._check()
+            self._inbox.put(_Guarded(event, future))
 
     def _post_result(self, operation: Operation, result: Any, error: Exception | None) -> None:
         """Take in how an operation ended. Neither blocks nor raises."""
         event = partial(self._result, operation, result, error)
         if not self._take_in_here(operation, event):
-            self._inbox.put(event)
+            self._waiting.append(event)
+            self._inbox.put(self._take_in_next)
+
+    def _take_in_next(self, now: float) -> None:
+        self._waiting.popleft()(now)
 
     def _result(self, operation: Operation, result: Any, error: Exception | None, now: float) -> None:
         if error is not None:
@@ -148,12 +155,12 @@ class Driver:
             self._machine.done(operation, result, now)
 
     def _take_in_here(self, operation: Operation, event: Callable[[float], None]) -> bool:
-        """Handle an event on this thread, if it will not take long and no other is being handled."""
+        """Handle an event on this thread, if it will not take long, and none is handled or waits to be."""
         # On the main thread a signal's handler may raise, in the middle of it.
         if threading.current_thread() is threading.main_thread() or not self._turn.acquire(blocking=False):
             return False
         try:
-            if self._closed or not self._machine.takes_in_quickly(operation):
+            if self._closed or self._waiting or not self._is_quick(operation):
                 return False
             self._handle(event)
             if self._machine.wake_at < self._sleeps_until:
@@ -162,6 +169,11 @@ class Driver:
         finally:
             self._turn.release()
         return True
+
+    def _is_quick(self, operation: Operation) -> bool:
+        """Whether its end is taken in at once, and without running what others wrote."""
+        heard = self._lease_listener is not None and operation.channel is Channel.LEASE
+        return not heard and self._machine.takes_in_quickly(operation)
 
     def _run(self) -> None:
         while True:
@@ -176,17 +188,22 @@ class Driver:
                 break
             with self._turn:
                 self._handle(event)
+        closed = RendezvousConnectionError("this handler was closed meanwhile")
         with self._turn:
-            self._settle_all(RendezvousConnectionError("this handler was closed meanwhile"))
+            self._settle_all(closed)
+        while not self._inbox.empty():
+            event = self._inbox.get()
+            if isinstance(event, _Guarded):
+                event.future.set_exception(closed)
 
     def _handle(self, event: Callable[[float], None]) -> None:
-        """Have the machine take in an event, and do what follows from it. It is this thread's turn."""
-        try:
-            event(clock.now())
-        except Exception as error:
-            log.exception("the state machine failed on an event; it goes on")
-            self._settle_all(RendezvousError(f"internal error: {type(error).__name__}: {error}"))
-        self._after()
+        """Have the machine take in an event, and do what follows from it; raises nothing. It is this thread's turn."""
+        for step in (partial(event, clock.now()), self._after):
+            try:
+                step()
+            except Exception as error:
+                log.exception("the state machine failed on an event; it goes on")
+                self._settle_all(RendezvousError(f"internal error: {type(error).__name__}: {error}"))
 
     def _after(self) -> None:
         outcomes = self._machine.take_outcomes()
@@ -203,12 +220,10 @@ class Driver:
 
     def _start(self, operation: Operation) -> None:
         try:
-            posted = self._access.begin(operation, partial(self._post_result, operation))
+            if not self._access.begin(operation, partial(self._post_result, operation)):
+                self._workers.start(operation)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is an event, not the thread's end
             self._post_result(operation, None, error)
-        else:
-            if not posted:
-                self._workers.start(operation)
 
     def _note_lease(self) -> None:
         lease = self._machine.tenure.lease
@@ -245,10 +260,6 @@ class Driver:
         for future in waiting:
             if future is not None and not future.done():
                 future.set_exception(error)
-        while self._closed and not self._inbox.empty():
-            event = self._inbox.get()
-            if isinstance(event, _Guarded):
-                event.future.set_exception(error)
 
 
 def _look_at_the_clock(now: float) -> None:

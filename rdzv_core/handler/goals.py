@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from rdzv_core.handler.head import Bye, Stage
 from rdzv_core.handler.io import Held
 
-_SPREAD_FOR_EACH, _LONGEST_SPREAD = 1e-3, 0.5
-"""Over how long the nodes that find a run without a head are spread: seconds for each of them, and at most."""
+_SPREAD_FOR_EACH, _LONGEST_SPREAD, _MOST_OF_THE_TIME = 1e-3, 0.5, 0.1
+"""Over how long nodes that find a run without a head are spread: seconds for each of min_nodes, who are sure to
+come; at most so many; and at most this part of the time that is left."""
 
 
 class Goal(enum.Enum):
@@ -37,7 +38,9 @@ class Joining:
     def turn_to_begin(self, nodes: int, chance: random.Random, now: float) -> float:
         """When this node begins the run, unless another has: spread, lest of those who start at once all write."""
         if self.begin_at is None:
-            self.begin_at = now + chance.uniform(0, min(_LONGEST_SPREAD, nodes * _SPREAD_FOR_EACH))
+            left = max(0.0, self.deadline - now)
+            spread = min(nodes * _SPREAD_FOR_EACH, _LONGEST_SPREAD, left * _MOST_OF_THE_TIME)
+            self.begin_at = now + chance.uniform(0, spread)
         return self.begin_at
 
 

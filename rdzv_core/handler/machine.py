@@ -251,11 +251,11 @@ class Machine:
             elif head.terms is not None and head.terms != Terms.of(self.settings):
                 self._fail(ValueError(terms_text(head.terms, Terms.of(self.settings))))
             else:
-                self._claim(join, head)
+                self._claim(join, head, now)
         if self._join is not None:
             self._time(join, now)
 
-    def _claim(self, join: Joining, head: Head) -> None:
+    def _claim(self, join: Joining, head: Head, now: float) -> None:
         """Find oneself in a roster, announce that, and only then return with it."""
         if join.ask is None or join.ask.epoch != head.epoch:
             join.ask, join.claim = Stage(head.epoch, head.round + 1), None
@@ -266,6 +266,7 @@ class Machine:
         if self.tenure.says(self._payload()):
             self.goal, self.held, self._join = Goal.WORK, join.claim, None
             self.worked_in = head.epoch
+            self.scout.seated(now)
             self.outcomes.append(io.Joined(join.claim))
 
     def _time(self, join: Joining, now: float) -> None:
@@ -394,9 +395,12 @@ class Machine:
             return Proposal("close", begun.changed(closed=True))
         if departure is not None and departure.kind == "done" and head is not None and not head.closed:
             return Proposal("close", head.changed(closed=True)) if self._last_to_finish(departure) else None
-        if self._join is None or (head is not None and head.terms is not None):
+        if self._join is None:
             return None
-        if now < (turn := self._join.turn_to_begin(terms.max_nodes, self.random, now)):
+        if head is not None and head.terms is not None:
+            self._join.begin_at = None
+            return None
+        if now < (turn := self._join.turn_to_begin(terms.min_nodes, self.random, now)):
             return Proposal("wait", until=turn)
         return Proposal("terms", head.changed(terms=terms) if head else Head(epoch=self._new_id(), terms=terms))
 

@@ -60,6 +60,10 @@ class Scout:
             gap = min(_LONGEST_WITHOUT_A_LOOK, _SHORTEST_WITHOUT_A_LOOK + ahead * _GAP_FOR_EACH_AHEAD)
             self._place_check_at = now + gap * self._random.uniform(1, 2)
 
+    def seated(self, now: float) -> None:
+        """A round has just formed: so somebody leads, and who that is need not be found out for a while."""
+        self._place_check_at = max(self._place_check_at, self._next_place_check(now))
+
     def forget_members(self) -> None:
         """Know nothing of the memberships; answers that are under way are discarded."""
         self._channels.give_up(Channel.MEMBERS_READ, Channel.MEMBERS_WAIT)
@@ -138,7 +142,7 @@ class Scout:
     def _learn_members(self, operation: io.ReadMembers, view: MembersView, own: str, now: float) -> None:
         known = self._known
         known.learn_members(view, operation, own, now)
-        self._place_check_at = now + self._ttl * self._random.uniform(*self._place_checks)
+        self._place_check_at = self._next_place_check(now)
         if operation.limit is None:
             self._crowd_until = now + min(_LONGEST_GAP, len(view.members) * _GAP_PER_MEMBER) * (
                 1 + 4 * min(known.place, WATCHERS)
@@ -147,3 +151,6 @@ class Scout:
             self._place_limit, self._place_check_at = _MORE * operation.limit, now
             return
         self._place_limit = WATCHERS
+
+    def _next_place_check(self, now: float) -> float:
+        return now + self._ttl * self._random.uniform(*self._place_checks)

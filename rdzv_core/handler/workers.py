@@ -35,8 +35,8 @@ class Workers:
             with self._lock:
                 self._idle += 1
             thread = threading.Thread(target=self._work, args=(operation,), name=f"rdzv {self._name} io", daemon=True)
+            thread.start()  # where the system has no thread left, this raises
             self._threads.append(thread)
-            thread.start()
             return
         self._tasks.put(operation)
 

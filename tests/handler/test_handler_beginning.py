@@ -8,7 +8,7 @@ import pytest
 
 from rdzv_core.abc import MemberLease, StateSnapshot
 from rdzv_core.handler import io
-from rdzv_core.handler.head import Head, Terms, encode_head
+from rdzv_core.handler.head import Head, Seat, Terms, encode_head
 from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.settings import HandlerSettings
 
@@ -18,8 +18,8 @@ SETTINGS = HandlerSettings(min_nodes=100, max_nodes=100, node_id="node", address
 class Node:
     """A machine and what it has under way; `now` is its time."""
 
-    def __init__(self) -> None:
-        self.machine = Machine(SETTINGS, random=random.Random(1))
+    def __init__(self, settings: HandlerSettings = SETTINGS) -> None:
+        self.machine = Machine(settings, random=random.Random(1))
         self.now = 1000.0
         self.under_way: list[io.Operation] = []
         self.machine.ask(self.now)
@@ -77,6 +77,41 @@ def test_who_hears_of_a_head_meanwhile_begins_nothing() -> None:
     while node.machine.wake_at < until:
         node.sleep()
     assert not node.pending(io.WriteHead)
+
+
+@pytest.mark.parametrize(
+    ("settings", "most"),
+    [
+        (HandlerSettings(min_nodes=1, max_nodes=1000, node_id="node", address="host"), 0.001),
+        (HandlerSettings(min_nodes=1000, max_nodes=1000, node_id="node", address="host", join_timeout=0.3), 0.03),
+    ],
+)
+def test_a_small_job_or_one_in_a_hurry_begins_sooner(settings: HandlerSettings, most: float) -> None:
+    """It is spread over those who are sure to come, and over a tenth of the time that is left at most."""
+    node = Node(settings)
+    began = node.now
+    node.answer(io.ReadHead, None)
+    while not node.pending(io.WriteHead):
+        node.sleep()
+    assert began < node.now <= began + most
+
+
+def test_who_is_in_a_round_does_not_look_for_its_place_before_its_turn() -> None:
+    """Somebody led it, a moment ago: the first look is due as any other is, not soon after the entry."""
+    node = entered(ahead=3)
+    lease = node.machine.tenure.lease
+    assert lease is not None
+    seats = (*(Seat(f"{number}", f"{number}", "host") for number in range(99)), Seat(lease.member.id, "node", "host"))
+    formed = Head(epoch="e", terms=Terms.of(SETTINGS), revision=2, round=1, fence=1, size=100, roster=seats)
+    node.answer(io.WaitHead, (True, StateSnapshot(encode_head(formed), 2)))
+    node.answer(io.Update, True)
+    assert [type(outcome) for outcome in node.machine.take_outcomes()] == [io.Joined]
+    until = node.now + 0.3 * SETTINGS.ttl
+    while node.machine.wake_at < until:
+        node.sleep()
+        for refresh in node.pending(io.Refresh):
+            node.answer(type(refresh), True)
+    assert not node.pending(io.ReadMembers)
 
 
 def test_who_has_many_ahead_does_not_look_for_its_place_at_once() -> None:

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from rdzv_core import clock
-from rdzv_core.handler import io
+from rdzv_core import MemberLease, clock
+from rdzv_core.handler import io, workers
 from rdzv_core.handler.driver import Driver
 
 QUICK, SLOW = io.ReadHead(0.0), io.ReadMembers(0.0)
+RENEWAL = io.Update(0.0, MemberLease(60.0, "i"), b"")
 PATIENCE = 10.0
 
 
@@ -28,7 +29,7 @@ class Machine:
         self.during: Callable[[], None] = lambda: None
 
     def takes_in_quickly(self, operation: io.Operation) -> bool:
-        return operation is QUICK
+        return operation is not SLOW
 
     def done(self, operation: io.Operation, result: Any, now: float) -> None:
         self._note(f"done {result}")
@@ -90,6 +91,78 @@ def test_what_may_take_long_is_taken_in_on_the_drivers_own_thread(machine: Machi
     bringer.join()
     what, thread = machine.heard()
     assert (what, thread.name) == ("done it", "rdzv driver")
+
+
+def test_where_somebody_listens_to_the_lease_renewals_are_taken_in_on_the_drivers_own_thread(
+    machine: Machine, driver: Driver
+) -> None:
+    """What a listener does holds up its own handler at most, never the store's reader and with it all others."""
+    bringer = elsewhere(driver._post_result, RENEWAL, True, None)
+    assert machine.heard() == ("done True", bringer)
+    driver.on_lease(lambda _: None)
+    elsewhere(driver._post_result, RENEWAL, True, None).join()
+    assert machine.heard()[1].name == "rdzv driver"
+
+
+def test_no_answer_overtakes_one_that_waits(machine: Machine, driver: Driver) -> None:
+    """While the driver's thread is behind, what arrives stands in line."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        machine.during = lambda: None
+        inside.set()
+        assert go_on.wait(PATIENCE)
+
+    machine.during = stay
+    elsewhere(driver._post_result, SLOW, "first", None)
+    assert inside.wait(PATIENCE)
+    elsewhere(driver._post_result, SLOW, "second", None).join()
+    elsewhere(driver._post_result, QUICK, "third", None).join()
+    go_on.set()
+    assert [machine.heard()[0] for _ in range(3)] == ["done first", "done second", "done third"]
+
+
+def test_what_the_machine_raises_does_not_reach_who_brings_the_answer(machine: Machine, driver: Driver) -> None:
+    """A store's reader reads for others too: it goes on, and so does this driver."""
+
+    def fail() -> None:
+        machine.during = lambda: None
+        raise RuntimeError("on purpose")
+
+    machine.during = fail
+    raised: list[BaseException] = []
+
+    def bring() -> None:
+        try:
+            driver._post_result(QUICK, "it", None)
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    elsewhere(bring).join()
+    assert raised == []
+    bringer = elsewhere(driver._post_result, QUICK, "next", None)
+    assert machine.heard() == ("done next", bringer)
+
+
+def test_an_operation_for_which_the_system_has_no_thread_has_failed(
+    machine: Machine, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an error like the store's own, which the machine answers by trying again later; closing still works."""
+    monkeypatch.setattr(driver._access, "begin", lambda operation, done: False, raising=False)
+    wanted: list[io.Operation] = [QUICK]
+    machine.take_operations = lambda: [wanted.pop()] if wanted else []  # type: ignore[method-assign]
+
+    class Refused(threading.Thread):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(workers, "threading", SimpleNamespace(Thread=Refused))
+    elsewhere(driver._post_result, QUICK, "it", None)
+    heard = [machine.heard()[0] for _ in range(2)]
+    assert heard == ["done it", "failed can't start new thread"]
+    driver.close()
+    driver.join_threads(PATIENCE)
 
 
 def test_the_main_thread_takes_in_nothing(machine: Machine, driver: Driver) -> None:

@@ -119,8 +119,14 @@ class Connection:
             self._calls[request_id] = call
         try:
             received = self._received
-            self._send(call, framed(request_id, request))
-            self._await(call, deadline, received)
+            mark = self._send(call, framed(request_id, request))
+            try:
+                self._await(call, deadline, received)
+            except (Silent, Aborted):
+                if not self._outbox.has_sent(mark):
+                    # The rest of it, sent some time later, would be done when nobody expects it any more.
+                    self.break_off(Lost("a request was given up before all of it was sent"))
+                raise
         except (Lost, Silent, Aborted, Refusal):
             raise
         except BaseException as error:
@@ -131,7 +137,7 @@ class Connection:
             with self._lock:
                 del self._calls[request_id]
                 self._inside -= 1
-                if self._reader is call:
+                if self._reader in (call, None):  # None: it may have been handed over to this call, which leaves
                     self._hand_over()
                 self._close_when_left()
         self._used = time.monotonic()
@@ -239,11 +245,11 @@ class Connection:
             raise Lost(str(self._broken)) from self._broken
         return False
 
-    def _send(self, call: Call, data: bytes | bytearray) -> None:
+    def _send(self, call: Call, data: bytes | bytearray) -> int:
         self._check(call)
-        call.sent = True
+        call.sent, mark = True, 0
         try:
-            self._outbox.send(data)
+            mark = self._outbox.send(data)
         except OSError as error:
             self.break_off(error)
             self._check(call)
@@ -251,6 +257,7 @@ class Connection:
             with self._lock:
                 if self._reader is not None:  # else whoever reads next sees it
                     self._wake_reader()
+        return mark
 
     def _await(self, call: Call, deadline: float, received: int) -> None:
         while True:

@@ -19,6 +19,7 @@ class Outbox:
         self._socket, self._tls = connected, tls
         self._lock = threading.Lock()
         self._rest = bytearray()
+        self._taken = 0
         self._gathering = False
 
     @property
@@ -26,15 +27,25 @@ class Outbox:
         """Whether something is left that waits for room."""
         return bool(self._rest) and not self._gathering
 
-    def send(self, data: bytes | bytearray) -> None:
-        """Send `data`, or what the socket takes of it; the rest is for `flush`. Raises `OSError`."""
+    def send(self, data: bytes | bytearray) -> int:
+        """Send `data`, or what the socket takes of it; the rest is for `flush`. Raises `OSError`.
+
+        Gives a mark, by which `has_sent` knows it.
+        """
         with self._lock:
             if self._tls is not None:
                 data = self._tls.seal(bytes(data))
+            self._taken += len(data)
+            mark = self._taken
             if self._rest or self._gathering:
                 self._rest += data
             elif (sent := self._try(data)) < len(data):
                 self._rest += memoryview(data)[sent:]
+        return mark
+
+    def has_sent(self, mark: int) -> bool:
+        """Whether all that was to be sent up to `mark` is on its way."""
+        return self._taken - len(self._rest) >= mark
 
     def gather(self) -> None:
         """Keep what is sent until `flush`, so that it goes together."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from rdzv_core import RendezvousConnectionError
 from rdzv_tcp._connection import Aborted, Call
 from rdzv_tcp._steps import Ask, Steps
 from rdzv_tcp._wire import Answer
@@ -73,6 +74,10 @@ class PostedCall(Call):
             self.end(stop.value, None)
         except Exception as error:  # noqa: BLE001 - it is what the call raises
             self.end(None, error)
+        except BaseException as error:
+            # KeyboardInterrupt, say, on a thread that read for this call among others: nobody else would tell of it.
+            self.end(None, RendezvousConnectionError(f"the call was interrupted by {type(error).__name__}"))
+            raise
         else:
             self.deadline = time.monotonic() + self.ask.seconds
             self._client.post(self)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import queue
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
 from rdzv_tcp import TcpBackend
 from rdzv_tcp._client import Client
-from rdzv_tcp._connection import Connection, Lost
+from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Silent
 from rdzv_tcp._frames import FrameReader
 from rdzv_tcp._outbox import Outbox
 from rdzv_tcp._posted import PostedCall
@@ -65,8 +66,11 @@ def test_what_is_gathered_goes_together(ends: tuple[socket.socket, socket.socket
     with pytest.raises(BlockingIOError):
         theirs.recv(6)
     assert not outbox.waiting  # for room: it waits for `flush`
+    mark = outbox.send(b"three")
+    assert not outbox.has_sent(mark)
     outbox.flush()
-    assert theirs.recv(6) == b"onetwo"
+    assert theirs.recv(11) == b"onetwothree"
+    assert outbox.has_sent(mark)
 
 
 def test_sending_on_a_connection_that_was_lost_is_an_error(ends: tuple[socket.socket, socket.socket]) -> None:
@@ -143,6 +147,33 @@ def test_a_reader_whose_answers_lead_to_requests_does_not_wait_for_room(
     connection.break_off(Lost("over"))
     server.join(PATIENCE)
     assert (errors, server.failed) == ([None] * CALLS, None)
+
+
+def test_a_request_that_is_given_up_half_sent_is_never_completed(ends: tuple[socket.socket, socket.socket]) -> None:
+    """Its connection ends instead: a write must not be done when nobody expects it any more."""
+    ours, theirs = ends
+    connection = Connection(ours)
+    with pytest.raises(Silent):
+        connection.exchange(Call(), Set("key", bytes(4_000_000), NONCE, None), time.monotonic() + 0.2)
+    assert connection.broken
+    received = 0
+    while data := theirs.recv(MUCH):
+        received += len(data)
+    assert received < 4_000_000
+
+
+def test_a_request_that_is_given_up_whole_harms_no_other(ends: tuple[socket.socket, socket.socket]) -> None:
+    """Its answer is not waited for any more; the connection is as good as before, if anything came on it."""
+    ours, theirs = ends
+    connection = Connection(ours)
+    call = Call()
+    call_is_out = threading.Thread(target=lambda: (theirs.recv(MUCH), call.abort()))
+    call_is_out.start()
+    with pytest.raises(Aborted):
+        connection.exchange(call, Get("key"), time.monotonic() + PATIENCE)
+    call_is_out.join()
+    assert not connection.broken
+    connection.break_off(Lost("over"))
 
 
 def test_both_sides_send_at_once(backend: TcpBackend) -> None:
