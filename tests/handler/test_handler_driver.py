@@ -54,6 +54,18 @@ class Machine:
         self.during()
         self.told.put((what, threading.current_thread()))
 
+    def stay(self) -> tuple[threading.Event, threading.Event]:
+        """Have the next event taken in last: gives what is set when it has begun, and what ends it."""
+        inside, go_on = threading.Event(), threading.Event()
+
+        def wait() -> None:
+            self.during = lambda: None
+            inside.set()
+            assert go_on.wait(PATIENCE)
+
+        self.during = wait
+        return inside, go_on
+
     def heard(self) -> tuple[str, threading.Thread]:
         return self.told.get(timeout=PATIENCE)
 
@@ -106,14 +118,7 @@ def test_where_somebody_listens_to_the_lease_renewals_are_taken_in_on_the_driver
 
 def test_no_answer_overtakes_one_that_waits(machine: Machine, driver: Driver) -> None:
     """While the driver's thread is behind, what arrives stands in line."""
-    inside, go_on = threading.Event(), threading.Event()
-
-    def stay() -> None:
-        machine.during = lambda: None
-        inside.set()
-        assert go_on.wait(PATIENCE)
-
-    machine.during = stay
+    inside, go_on = machine.stay()
     elsewhere(driver._post_result, SLOW, "first", None)
     assert inside.wait(PATIENCE)
     elsewhere(driver._post_result, SLOW, "second", None).join()
@@ -175,14 +180,7 @@ def test_the_main_thread_takes_in_nothing(machine: Machine, driver: Driver) -> N
 
 def test_only_one_thread_at_a_time_is_in_the_machine(machine: Machine, driver: Driver) -> None:
     """What arrives while another event is taken in waits for the driver's thread; who brings it does not wait."""
-    inside, go_on = threading.Event(), threading.Event()
-
-    def stay() -> None:
-        machine.during = lambda: None
-        inside.set()
-        assert go_on.wait(PATIENCE)
-
-    machine.during = stay
+    inside, go_on = machine.stay()
     first = elsewhere(driver._post_result, QUICK, "first", None)
     assert inside.wait(PATIENCE)
     second = elsewhere(driver._post_result, QUICK, "second", None)
