@@ -134,6 +134,7 @@ class Driver:
             raise RendezvousError("this handler was made before a fork: create one in each process")
 
     def _post(self, event: Callable[[float], None], future: Future[Any]) -> None:
+        self._check()  # before the lock: in a forked child it may be held by nobody who is there
         with self._condition:  # `close` says that it closes under it: what is put before, it finds
             self._check()
             self._inbox.put(_Guarded(event, future))

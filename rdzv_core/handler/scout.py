@@ -22,14 +22,13 @@ crash, nobody would ever notice. Where the store ages them, it only has to be fo
 _MORE = 8
 """If goodbyes hide who is ahead of a node, it looks at this many times as many members."""
 
-
 _GAP_PER_MEMBER = 60e-6
 _LONGEST_GAP = 0.25
 """While many come one after the other, who leads reads them all this much later than the last time, in seconds for
 each that was there; a deputy in place k does it 1 + 4k times as rarely."""
 
-
-_SHORTEST_WITHOUT_A_LOOK, _GAP_FOR_EACH_AHEAD, _LONGEST_WITHOUT_A_LOOK = 0.2, 1e-3, 1.0
+_SHORTEST_WITHOUT_A_LOOK, _LOOKLESS_FOR_EACH_AHEAD, _LONGEST_WITHOUT_A_LOOK = 0.2, 1e-3, 1.0
+"""Who enters behind others looks for its place once or twice so much later, in seconds: all may have said goodbye."""
 
 
 class Scout:
@@ -57,7 +56,7 @@ class Scout:
         """Find out the place of a new membership: soon only, where others are ahead who may form the round without."""
         self._place_check_at = 0.0
         if ahead is not None and ahead >= WATCHERS:
-            gap = min(_LONGEST_WITHOUT_A_LOOK, _SHORTEST_WITHOUT_A_LOOK + ahead * _GAP_FOR_EACH_AHEAD)
+            gap = min(_LONGEST_WITHOUT_A_LOOK, _SHORTEST_WITHOUT_A_LOOK + ahead * _LOOKLESS_FOR_EACH_AHEAD)
             self._place_check_at = now + gap * self._random.uniform(1, 2)
 
     def seated(self, now: float) -> None:
