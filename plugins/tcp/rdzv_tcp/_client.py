@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
-from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Refusal, Silent
+from rdzv_tcp._call import Aborted, Call, Lost, Refusal, Silent
+from rdzv_tcp._connection import Connection
 from rdzv_tcp._dial import dial
 from rdzv_tcp._identity import identity, is_settled
 from rdzv_tcp._member_messages import Claim

@@ -13,59 +13,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, cast
 
+from rdzv_tcp._call import Aborted, Call, Lost, Refusal, Silent
 from rdzv_tcp._frames import FrameReader
 from rdzv_tcp._outbox import Outbox
+from rdzv_tcp._posted import PostedCall
 from rdzv_tcp._tls import TlsPipe, TlsRefused
 from rdzv_tcp._wire import MAX_FRAME_BYTES, Answer, Refused, Request, WireError, decode_answer, framed
-
-if TYPE_CHECKING:
-    from rdzv_tcp._posted import PostedCall
 
 _RECEIVE_BYTES = 256 * 1024
 _SWEEP_SECONDS = 0.5
 _FRESH = 0.001
 """Seconds after an answer in which a connection is believed to live, without asking the system."""
-
-
-class Lost(Exception):  # noqa: N818 - a signal between these modules, not an error for users
-    """The connection ended before the answer came."""
-
-
-class Refusal(Exception):  # noqa: N818
-    """The peer is no server that this client can talk to; connecting again would not help."""
-
-
-class Silent(Exception):  # noqa: N818
-    """The deadline passed without an answer."""
-
-
-class Aborted(Exception):  # noqa: N818
-    """The caller's instance was closed."""
-
-
-class Call:
-    """One request under way, and where its thread waits."""
-
-    posted = False
-    """Whether no thread waits for it; then it is a `PostedCall`."""
-
-    __slots__ = ("aborted", "answer", "connection", "event", "sent")
-
-    def __init__(self) -> None:
-        self.aborted = False
-        self.sent = False
-        self.answer: Answer | None = None
-        self.connection: Connection | None = None
-        self.event: threading.Event | None = None
-
-    def abort(self) -> None:
-        """End the call wherever its thread is: it raises `Aborted`."""
-        self.aborted = True
-        connection = self.connection
-        if connection is not None:
-            connection.interrupt(self)
 
 
 class Connection:
@@ -192,7 +151,9 @@ class Connection:
                 self._socket.shutdown(socket.SHUT_RDWR)
             except OSError:  # the peer was faster
                 pass
-            posted = [self._calls.pop(number) for number, call in list(self._calls.items()) if call.posted]
+            posted = [call for call in self._calls.values() if isinstance(call, PostedCall)]
+            for one in posted:
+                del self._calls[one.request_id]
             for call in self._calls.values():
                 if call.event is not None:
                     call.event.set()
@@ -336,9 +297,9 @@ class Connection:
         call = self._calls.get(request_id)
         if call is None:  # its thread has given up
             return
-        if call.posted:
-            if self.forget(cast("PostedCall", call)):
-                cast("PostedCall", call).answered(answer)
+        if isinstance(call, PostedCall):
+            if self.forget(call):
+                call.answered(answer)
             return
         if call is self._reader:
             call.answer = answer
@@ -383,7 +344,7 @@ class Connection:
     def _end_overdue(self) -> None:
         now, silent = time.monotonic(), False
         with self._lock:
-            posted = [cast("PostedCall", call) for call in self._calls.values() if call.posted]
+            posted = [call for call in self._calls.values() if isinstance(call, PostedCall)]
             overdue = [call for call in posted if call.deadline <= now]
             for call in overdue:
                 del self._calls[call.request_id]
@@ -407,6 +368,6 @@ def _nobody_minds() -> None:
     pass
 
 
-def _tell(posted: Iterable[Call], error: Exception) -> None:
+def _tell(posted: Iterable[PostedCall], error: Exception) -> None:
     for call in posted:
-        cast("PostedCall", call).lost(error)
+        call.lost(error)

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 
 from rdzv_core.endpoint import HostPort
-from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Silent
+from rdzv_tcp._call import Aborted, Call, Lost, Silent
+from rdzv_tcp._connection import Connection
 from rdzv_tcp._endpoint import Address, resolve
 from rdzv_tcp._introduce import introduce, start_tls
 from rdzv_tcp._security import Credentials

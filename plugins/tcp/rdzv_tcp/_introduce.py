@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 
 from rdzv_core.endpoint import HostPort
-from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Refusal, Silent
+from rdzv_tcp._call import Aborted, Call, Lost, Refusal, Silent
+from rdzv_tcp._connection import Connection
 from rdzv_tcp._frames import FrameReader
 from rdzv_tcp._greeting import new_challenge, prove
 from rdzv_tcp._server_messages import Challenge, Proof

@@ -5,17 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from rdzv_core import RendezvousConnectionError
-from rdzv_tcp._connection import Aborted, Call
+from rdzv_tcp._call import Aborted, Call
 from rdzv_tcp._steps import Ask, Steps
 from rdzv_tcp._wire import Answer
 
-if TYPE_CHECKING:
-    from rdzv_tcp._client import Client
-
 Finish: TypeAlias = "Callable[[PostedCall, Any, Exception | None], None]"
+
+
+class Carrier(Protocol):
+    """What posted calls go through: a `Client`."""
+
+    def post(self, call: PostedCall) -> None:
+        """Send what `call` asks, now or as soon as there is a connection; it is told what becomes of that."""
+
+    def lost(self, call: PostedCall, error: Exception) -> None:
+        """Have a posted call whose connection was lost go on, within its time; end it after anything else."""
 
 
 class PostedCall(Call):
@@ -24,11 +31,9 @@ class PostedCall(Call):
     `finish` is given the call and how it ended. Thread-safe.
     """
 
-    posted = True
-
     __slots__ = ("_client", "_ending", "_finish", "_steps", "ask", "deadline", "ended", "received", "request_id")
 
-    def __init__(self, client: Client, steps: Steps[Any], finish: Finish) -> None:
+    def __init__(self, client: Carrier, steps: Steps[Any], finish: Finish) -> None:
         super().__init__()
         self._client, self._steps, self._finish = client, steps, finish
         self._ending = threading.Lock()

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from rdzv_tcp._connection import Aborted, Call, Lost, Refusal, Silent
+from rdzv_tcp._call import Aborted, Call, Lost, Refusal, Silent
 from rdzv_tcp._posted import PostedCall
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.abc import OnDone
 from rdzv_core.endpoint import HostPort
+from rdzv_tcp._call import Aborted, Call
 from rdzv_tcp._client import Client, Reply, release_client, share_client
-from rdzv_tcp._connection import Aborted, Call
 from rdzv_tcp._message import NONCE_BYTES, Message
 from rdzv_tcp._posted import PostedCall
 from rdzv_tcp._security import NO_CREDENTIALS, Credentials

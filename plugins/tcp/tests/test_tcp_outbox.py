@@ -7,12 +7,12 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend
-from rdzv_tcp._client import Client
-from rdzv_tcp._connection import Aborted, Call, Connection, Lost, Silent
+from rdzv_tcp._call import Aborted, Call, Lost, Silent
+from rdzv_tcp._connection import Connection
 from rdzv_tcp._frames import FrameReader
 from rdzv_tcp._outbox import Outbox
 from rdzv_tcp._posted import PostedCall
@@ -140,7 +140,7 @@ def test_a_reader_whose_answers_lead_to_requests_does_not_wait_for_room(
         yield Ask(lambda: Get("key"), PATIENCE)
         yield Ask(lambda: Set("key", bytes(MUCH), NONCE, None), PATIENCE)
 
-    client = cast(Client, Poster(connection))
+    client = Poster(connection)
     for _ in range(CALLS):
         PostedCall(client, steps(), lambda _call, _result, error: ended.put(error)).begin()
     errors: list[Any] = [ended.get(timeout=2 * PATIENCE) for _ in range(CALLS)]

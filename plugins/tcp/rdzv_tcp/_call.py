@@ -1,0 +1,54 @@
+"""One request under way, and the ways in which it ends without an answer."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Protocol
+
+from rdzv_tcp._wire import Answer
+
+
+class Lost(Exception):  # noqa: N818 - a signal between these modules, not an error for users
+    """The connection ended before the answer came."""
+
+
+class Refusal(Exception):  # noqa: N818
+    """The peer is no server that this client can talk to; connecting again would not help."""
+
+
+class Silent(Exception):  # noqa: N818
+    """The deadline passed without an answer."""
+
+
+class Aborted(Exception):  # noqa: N818
+    """The caller's instance was closed."""
+
+
+class Line(Protocol):
+    """What carries calls: a `Connection`."""
+
+    def interrupt(self, call: Call) -> None:
+        """Wake the thread of `call`, so that it looks at what has become of it."""
+
+    def forget(self, call: Any) -> bool:
+        """Discard the answer to a posted call; False if it has been told of one, or of the connection's end."""
+
+
+class Call:
+    """One request under way, and where its thread waits."""
+
+    __slots__ = ("aborted", "answer", "connection", "event", "sent")
+
+    def __init__(self) -> None:
+        self.aborted = False
+        self.sent = False
+        self.answer: Answer | None = None
+        self.connection: Line | None = None
+        self.event: threading.Event | None = None
+
+    def abort(self) -> None:
+        """End the call wherever its thread is: it raises `Aborted`."""
+        self.aborted = True
+        connection = self.connection
+        if connection is not None:
+            connection.interrupt(self)
