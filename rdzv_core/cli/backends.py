@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from rdzv_core.abc import RendezvousBackend, SupportsDelete, SupportsMembership, SupportsStore, SupportsWatch
+from rdzv_core.abc import (
+    RendezvousBackend,
+    SupportsDelete,
+    SupportsMembership,
+    SupportsPosting,
+    SupportsStore,
+    SupportsWatch,
+)
 from rdzv_core.cli._options import json_option
 from rdzv_core.cli._output import show_json, show_table
 from rdzv_core.cli._probe import import_errors
@@ -21,6 +28,7 @@ _CAPABILITIES = {
     "membership": SupportsMembership,
     "store": SupportsStore,
     "delete": SupportsDelete,
+    "posting": SupportsPosting,
 }
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from rdzv_core import abc
 from rdzv_core.cli._probe import import_errors
+from rdzv_core.cli.backends import _CAPABILITIES
 from rdzv_core.registry import BackendInfo, BackendRegistry
 
 
@@ -132,6 +134,12 @@ def test_one_backend_is_shown_with_its_options(plugins: Path) -> None:
     assert ["colour", "red|blue", "red", "which", "colour"] in lines
     assert ["key", "str", "-", "what", "opens", "it"] in lines
     assert "join_timeout" in shown
+
+
+def test_no_capability_of_the_contract_is_left_out() -> None:
+    """Whatever a backend may inherit beside the register has a name here."""
+    there = {getattr(abc, name) for name in dir(abc) if name.startswith("Supports")}
+    assert set(_CAPABILITIES.values()) == there
 
 
 def test_one_backend_is_shown_as_json(plugins: Path) -> None:
