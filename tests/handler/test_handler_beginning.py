@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from rdzv_core import RendezvousConnectionError
 from rdzv_core.abc import MemberLease, StateSnapshot
 from rdzv_core.handler import io
 from rdzv_core.handler.head import Head, Seat, Terms, encode_head
@@ -23,7 +24,7 @@ class Node:
         self.now = 1000.0
         self.under_way: list[io.Operation] = []
         self.machine.ask(self.now)
-        self._take()
+        self.take()
 
     def pending(self, kind: type[io.Operation]) -> list[io.Operation]:
         return [operation for operation in self.under_way if isinstance(operation, kind)]
@@ -32,14 +33,16 @@ class Node:
         (operation,) = self.pending(kind)
         self.under_way.remove(operation)
         self.machine.done(operation, result, self.now)
-        self._take()
+        self.take()
 
     def sleep(self) -> None:
+        assert self.machine.wake_at < float("inf"), "it waits for the store alone"
         self.now = self.machine.wake_at
         self.machine.tick(self.now)
-        self._take()
+        self.take()
 
-    def _take(self) -> None:
+    def take(self) -> None:
+        """Note what the machine wants done."""
         self.under_way += self.machine.take_operations()
 
 
@@ -134,3 +137,39 @@ def test_who_has_many_ahead_looks_for_its_place_soon_if_no_round_forms() -> None
 def test_who_may_be_among_the_first_looks_at_once(ahead: int | None) -> None:
     """The first three form the round; a node that is not told how many are ahead may be one of them."""
     assert entered(ahead).pending(io.ReadMembers)
+
+
+def test_who_is_cut_off_for_a_moment_while_it_joins_enters_anew() -> None:
+    """The store, or its client, has ended the membership meanwhile: that is no reason to give up within seconds."""
+    node = entered(ahead=3)
+    lost = RendezvousConnectionError("the connection was lost")
+    for kind in (io.WaitHead, io.Refresh):
+        node.now += 0.5
+        (operation,) = node.pending(kind)
+        node.under_way.remove(operation)
+        if kind is io.WaitHead:
+            node.machine.failed(operation, lost, node.now)
+        else:
+            node.machine.done(operation, False, node.now)
+        node.take()
+    while not node.pending(io.Enter):
+        node.sleep()
+    assert node.now < 1000.0 + SETTINGS.ttl
+    assert node.machine.take_outcomes() == []
+
+
+def test_who_is_cut_off_for_as_long_as_a_lease_lasts_gives_up() -> None:
+    """It says what went wrong, instead of waiting for a round until the join timeout."""
+    node = entered(ahead=3)
+    until = node.now + 2 * SETTINGS.ttl
+    outcomes: list[io.Outcome] = []
+    while not outcomes and node.now < until:
+        for operation in list(node.under_way):
+            node.under_way.remove(operation)
+            node.machine.failed(operation, RendezvousConnectionError("the connection was lost"), node.now)
+        node.take()
+        node.sleep()
+        outcomes = node.machine.take_outcomes()
+    failed = [outcome for outcome in outcomes if isinstance(outcome, io.Failed)]
+    assert [str(outcome.error) for outcome in failed] == ["the connection was lost"]
+    assert node.now <= 1000.0 + SETTINGS.ttl + SETTINGS.keep_alive_interval
