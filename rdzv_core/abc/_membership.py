@@ -39,8 +39,6 @@ class MemberLease:
     wants to know looks at `first`.
     """
 
-    ahead: int | None = None
-
     def __init__(self, ttl: float, incarnation: str, member_id: str | None = None, *, ahead: int | None = None) -> None:
         self.id = member_id or secrets.token_hex(16)
         self.ttl = ttl

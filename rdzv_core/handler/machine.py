@@ -194,19 +194,14 @@ class Machine:
         self._departure = Departure(kind if self._seated() else "", deadline)
         self.goal, self._join = Goal.DEPART, None
 
-    def _end_membership(self, why: str, *, out_of_reach: bool = False) -> None:
-        """A membership ends for good; nobody enters again but by asking anew.
-
-        Who was still joining enters anew, unless the store was `out_of_reach` for as long as a lease lasts.
-        """
+    def _end_membership(self, why: str) -> None:
+        """A membership ends for good; who worked enters again only by asking anew, who was joining enters anew."""
         self._forget_membership()
         if self.goal is Goal.WORK:
             self.fenced = Change(ChangeReason.FENCED, f"{why}: stop the work, then ask again")
             self.held, self.goal = None, Goal.IDLE
         elif self._join is not None:
             self._join.claim = self._join.ask = None
-            if out_of_reach and self._join.trouble_since is not None and self._join.last_error is not None:
-                self._fail(self._join.last_error)
 
     def _forget_membership(self) -> None:
         self.tenure.forget()
@@ -232,7 +227,9 @@ class Machine:
         if lease is None:
             return
         if lease.fenced(self.rules, now):
-            self._end_membership(f"no keep-alive has succeeded for {now - lease.sent:.1f} s", out_of_reach=True)
+            self._end_membership(f"no keep-alive has succeeded for {now - lease.sent:.1f} s")
+            if (join := self._join) is not None and join.trouble_since is not None and join.last_error is not None:
+                self._fail(join.last_error)  # the store was out of reach for as long as a lease lasts
         elif self._passed_over():
             self._end_membership("the others count this node as lost")
         else:

@@ -29,16 +29,14 @@ class Workers:
     def start(self, operation: Operation) -> None:
         """Have an operation performed and reported."""
         with self._lock:
-            self._idle -= 1
-            enough = self._idle >= 0
-        if not enough:
-            with self._lock:
-                self._idle += 1
-            thread = threading.Thread(target=self._work, args=(operation,), name=f"rdzv {self._name} io", daemon=True)
-            thread.start()  # where the system has no thread left, this raises
-            self._threads.append(thread)
+            waiting = self._idle > 0
+            self._idle -= waiting
+        if waiting:
+            self._tasks.put(operation)
             return
-        self._tasks.put(operation)
+        thread = threading.Thread(target=self._work, args=(operation,), name=f"rdzv {self._name} io", daemon=True)
+        thread.start()  # where the system has no thread left, this raises
+        self._threads.append(thread)
 
     def close(self) -> None:
         """Have the threads end, each after what it does now."""

@@ -76,17 +76,17 @@ class Connection:
             self._inside += 1
             self._last_id = request_id = self._last_id % 0xFFFFFFFF + 1
             self._calls[request_id] = call
+        mark = 0
         try:
             received = self._received
             mark = self._send(call, framed(request_id, request))
-            try:
-                self._await(call, deadline, received)
-            except (Silent, Aborted):
-                if not self._outbox.has_sent(mark):
-                    # The rest of it, sent some time later, would be done when nobody expects it any more.
-                    self.break_off(Lost("a request was given up before all of it was sent"))
-                raise
-        except (Lost, Silent, Aborted, Refusal):
+            self._await(call, deadline, received)
+        except (Silent, Aborted):
+            if not self._outbox.has_sent(mark):
+                # The rest of it, sent some time later, would be done when nobody expects it any more.
+                self.break_off(Lost("a request was given up before all of it was sent"))
+            raise
+        except (Lost, Refusal):
             raise
         except BaseException as error:
             # KeyboardInterrupt, say: what was received may be half taken, so that nothing after it can be trusted.

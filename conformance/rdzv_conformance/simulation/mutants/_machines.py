@@ -21,11 +21,11 @@ from rdzv_core.handler.tenure import Tenure
 class ReentersSilently(Machine):
     """A membership that has ended is entered anew without stopping the work."""
 
-    def _end_membership(self, why: str, *, out_of_reach: bool = False) -> None:
+    def _end_membership(self, why: str) -> None:
         if self.goal is Goal.WORK:
             self._forget_membership()
         else:
-            super()._end_membership(why, out_of_reach=out_of_reach)
+            super()._end_membership(why)
 
 
 class EdgeTriggered(Machine):
