@@ -72,7 +72,8 @@ def create_backend(params: RendezvousParameters) -> TcpBackend:
     """Create a backend for `params`; hosts the store where that is this process's part, and is connected then.
 
     Raises `ValueError` for a bad endpoint or option, `RendezvousConnectionError` if the store can not be hosted or
-    reached within `connect_timeout`. Name resolution takes as long as the system's resolver does.
+    reached within `connect_timeout`. Where this process tries to host the store, a look-up of the endpoint's name takes
+    as long as the system's resolver does.
     """
     _ = params.key  # a bad run id is refused before anything is hosted or connected, which nobody would close
     endpoint = read_endpoint(params.endpoint)

@@ -13,7 +13,7 @@ class Lost(Exception):  # noqa: N818 - a signal between these modules, not an er
 
 
 class Refusal(Exception):  # noqa: N818
-    """The peer is no server that this client can talk to; connecting again would not help."""
+    """Connecting again would not help: the peer is no server to talk to, or the system refused a thread."""
 
 
 class Silent(Exception):  # noqa: N818

@@ -17,6 +17,7 @@ from rdzv_tcp._call import Aborted, Call, Lost, Refusal, Silent
 from rdzv_tcp._connection import Connection
 from rdzv_tcp._dial import dial
 from rdzv_tcp._identity import identity, is_settled
+from rdzv_tcp._lookup import Lookup
 from rdzv_tcp._member_messages import Claim
 from rdzv_tcp._posted import PostedCall
 from rdzv_tcp._rescue import Rescue
@@ -47,8 +48,10 @@ class Client:
         self.users = 0
         self._connection: Connection | None = None
         self._connecting = threading.Lock()
+        self._lookup = Lookup(endpoint)
         self._rescue = Rescue(self)
-        self._grace = float("inf")
+        self.grace = float("inf")
+        """For how many seconds memberships of this process may outlive a connection."""
         self._absent = threading.Lock()
         self._lost_at: float | None = None
         self.durable = self.guarded = False
@@ -114,11 +117,17 @@ class Client:
         call.end(None, failure)
 
     def attend(self, grace: float) -> None:
-        """Mind the connection from now on: this process has members, who end `grace` seconds after the last one."""
-        self._grace = min(self._grace, grace)
+        """Mind the connection from now on: this process has members, who end `grace` seconds after the last one.
+
+        Raises `RendezvousConnectionError` if the system has no thread for that.
+        """
+        self.grace = min(self.grace, grace)
         connection = self._connection
         if connection is not None:
-            self._mind(connection)
+            try:
+                self._mind(connection)
+            except Refusal as error:
+                raise RendezvousConnectionError(self._say(error, 0.0)) from error
 
     @property
     def absence(self) -> float:
@@ -129,7 +138,7 @@ class Client:
     @property
     def gone_at(self) -> float:
         """When memberships of this process may end if it is not connected again, on the monotonic clock."""
-        return float("inf") if self._lost_at is None else self._lost_at + self._grace
+        return float("inf") if self._lost_at is None else self._lost_at + self.grace
 
     def close(self) -> None:
         """End the connection; a later call would open another."""
@@ -172,7 +181,7 @@ class Client:
         while True:
             remark = before_attempt()
             try:
-                return self._claimed(dial(self.endpoint, self.credentials, call, deadline), call, deadline)
+                return self._claimed(dial(self._lookup, self.credentials, call, deadline), call, deadline)
             except (OSError, Lost, Silent) as error:
                 # A name that does not exist will not exist in a moment; one that can not be looked up now may be.
                 hopeless = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
@@ -186,10 +195,10 @@ class Client:
         if is_settled(self.endpoint):
             try:
                 connection.exchange(call, Claim(identity()), deadline)
+                self._mind(connection)
             except BaseException as error:
                 connection.break_off(Lost(str(error)))
                 raise
-            self._mind(connection)
         return connection
 
     def _mind(self, connection: Connection) -> None:
@@ -215,11 +224,17 @@ class Client:
                 f"{who}: the server ({server or 'unknown'}) stopped answering: no answer within {seconds:.3g} s "
                 f"({error}); see whether that process hangs or its machine is cut off"
             )
+        if isinstance(error.__cause__, socket.gaierror):
+            lost = f"lost {server}, and " if server else ""
+            return (
+                f"{who}: {lost}the name {self.endpoint.host!r} can not be looked up ({error}): see that it is right, "
+                "and that this machine's resolver knows it (DNS, /etc/hosts), or give an address"
+            )
         if server:
             return (
                 f"{who}: the host is gone: lost {server} and could not go on within {seconds:.3g} s ({error}). "
-                "A store goes with the node that hosts it: start the job again, or let `rdzv serve` host the store, "
-                "which outlives the nodes"
+                "If that was `rdzv serve`, start it again at this endpoint. If it was a node, the store went with it: "
+                "start the job again (a store that `rdzv serve` hosts outlives the nodes)"
             )
         return (
             f"{who}: could not reach a store within {seconds:.3g} s ({error}): "
@@ -227,7 +242,7 @@ class Client:
         )
 
     def _abandon(self) -> None:
-        self._connecting = threading.Lock()
+        self._connecting, self._lookup = threading.Lock(), Lookup(self.endpoint)
         self._rescue, self._absent, self._lost_at = Rescue(self), threading.Lock(), None
         connection, self._connection = self._connection, None
         if connection is not None:

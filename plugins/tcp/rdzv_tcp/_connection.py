@@ -18,6 +18,7 @@ from rdzv_tcp._call import Aborted, Call, Lost, Refusal, Silent
 from rdzv_tcp._frames import FrameReader
 from rdzv_tcp._outbox import Outbox
 from rdzv_tcp._posted import PostedCall
+from rdzv_tcp._threads import start_thread
 from rdzv_tcp._tls import TlsPipe, TlsRefused
 from rdzv_tcp._wire import MAX_FRAME_BYTES, Answer, Refused, Request, WireError, decode_answer, framed
 
@@ -52,7 +53,6 @@ class Connection:
         self.ended: Callable[[], None] = _nobody_minds
         """Called when a connection that is attended has ended."""
         self._broken: Exception | None = None
-        self._inside = 0
         self._open = True
         self._received = 0
         self._used = 0.0
@@ -72,12 +72,11 @@ class Connection:
         Raises `Lost`, `Silent`, `Refusal` or `Aborted`; `call.sent` then says whether the server may have got it.
         """
         call.answer, call.sent, call.connection = None, False, self
-        with self._lock:
-            self._inside += 1
-            self._last_id = request_id = self._last_id % 0xFFFFFFFF + 1
-            self._calls[request_id] = call
-        mark = 0
+        request_id, mark = -1, 0
         try:
+            with self._lock:
+                request_id = self._last_id = self._last_id % 0xFFFFFFFF + 1
+                self._calls[request_id] = call
             received = self._received
             mark = self._send(call, framed(request_id, request))
             self._await(call, deadline, received)
@@ -94,8 +93,7 @@ class Connection:
             raise
         finally:
             with self._lock:
-                del self._calls[request_id]
-                self._inside -= 1
+                self._calls.pop(request_id, None)
                 if self._reader in (call, None):  # None: it may have been handed over to this call, which leaves
                     self._hand_over()
                 self._close_when_left()
@@ -106,27 +104,29 @@ class Connection:
     def post(self, call: PostedCall, request: Request) -> None:
         """Send a request and return; `call` is told by `answered` or `lost`, from another thread or this one.
 
-        Raises `Lost` or `Refusal` if it could not be sent.
+        Raises `Lost`, `Aborted` or `Refusal` if it could not be sent.
         """
         with self._lock:
             self._check(call)
             self._last_id = call.request_id = self._last_id % 0xFFFFFFFF + 1
             self._calls[call.request_id] = call
             call.connection, call.received = self, self._received
-        self.attend()
         try:
+            self.attend()
             self._send(call, framed(call.request_id, request))
         except (Lost, Aborted, Refusal):
             if self.forget(call):  # else who broke the connection off has told it
                 raise
 
     def attend(self) -> None:
-        """Have somebody read from now on, so that its end is noticed at once, whether or not there is a call."""
+        """Have somebody read from now on, so that its end is noticed at once, whether or not there is a call.
+
+        Raises `Refusal` if the system has no thread for that.
+        """
         with self._lock:
             if not self._attended and self._broken is None:
+                start_thread("rdzv tcp reader", self._attend)
                 self._attended = True
-                self._inside += 1
-                threading.Thread(target=self._attend, name="rdzv tcp reader", daemon=True).start()
 
     def forget(self, call: PostedCall) -> bool:
         """Discard the answer to a posted call; False if it has been told of one, or of the connection's end."""
@@ -165,12 +165,12 @@ class Connection:
     def abandon(self) -> None:
         """In a forked child: let go of the parent's socket without a word on it."""
         self._broken = Lost("the connection belongs to the parent process")
-        self._inside, self._lock = 0, threading.Lock()
+        self._calls, self._lock = {}, threading.Lock()
         self._close_when_left()
 
     def gone_while_idle(self) -> bool:
         """Say whether the server has closed the connection, so that a request is not sent into the void."""
-        if self._reader is not None or self._broken is not None or self._inside:
+        if self._reader is not None or self._broken is not None or self._calls:
             return self.broken
         if time.monotonic() - self._used < _FRESH:
             return False
@@ -182,7 +182,7 @@ class Connection:
             return True
 
     def _close_when_left(self) -> None:
-        if self._broken is not None and self._inside == 0 and self._open:
+        if self._broken is not None and not self._calls and self._open:
             self._open = False
             self._socket.close()
             os.close(self._woken)
@@ -313,6 +313,9 @@ class Connection:
         """Read for the posted calls, as long as there is the connection, and end those whose time is over."""
         own = Call()
         with self._lock:
+            if 0 in self._calls:  # who started that reader was interrupted before it could note it
+                return
+            self._attended = True
             self._calls[0] = own  # no request has this number
         try:
             while self._broken is None:
@@ -335,7 +338,6 @@ class Connection:
         finally:
             with self._lock:
                 del self._calls[0]
-                self._inside -= 1
                 if self._reader is own:
                     self._hand_over()
                 self._close_when_left()

@@ -12,26 +12,27 @@ from collections.abc import Callable
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._call import Aborted, Call, Lost, Silent
 from rdzv_tcp._connection import Connection
-from rdzv_tcp._endpoint import Address, resolve
+from rdzv_tcp._endpoint import Address
 from rdzv_tcp._introduce import introduce, start_tls
+from rdzv_tcp._lookup import Lookup
 from rdzv_tcp._security import Credentials
 
 _SLICE = 0.1
 
 
-def dial(endpoint: HostPort, credentials: Credentials, call: Call, deadline: float) -> Connection:
-    """Connect to the first address of `endpoint` that welcomes this client.
+def dial(lookup: Lookup, credentials: Credentials, call: Call, deadline: float) -> Connection:
+    """Connect to the first address of an endpoint that welcomes this client.
 
     Raises the last address's `OSError`, `Lost` or `Silent`; `Refusal` if that is no server to talk to; `Aborted`.
     """
-    addresses = resolve(endpoint)
+    addresses = lookup.addresses(call, deadline)
     failure: Exception | None = None
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         now = time.monotonic()
         share = now + max(0.0, deadline - now) / left
         try:
             connected = _connect(address, share, lambda: call.aborted)
-            return _greet(connected, endpoint, credentials, call, share)
+            return _greet(connected, lookup.endpoint, credentials, call, share)
         except (OSError, Lost, Silent) as error:
             failure = error
     assert failure is not None

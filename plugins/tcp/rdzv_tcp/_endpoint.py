@@ -44,15 +44,16 @@ def read_endpoint(endpoint: str) -> HostPort:
     return parse_endpoint(endpoint, DEFAULT_PORT)
 
 
-def resolve(endpoint: HostPort) -> list[Address]:
+def resolve(endpoint: HostPort, flags: int = 0) -> list[Address]:
     """Give the addresses of an endpoint, IPv4 before IPv6 and by number, whatever order the resolver gave them in.
 
     The order decides who hosts: all processes try the same address first, so that two of them can not each take one
-    of a name's addresses. Raises `OSError`; takes as long as the system's resolver does.
+    of a name's addresses. Raises `OSError`; takes as long as the system's resolver does. `flags` are `getaddrinfo`'s.
     """
+    answers = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM, flags=flags)
     found = {
         Address(family, sockaddr)
-        for family, _, _, _, sockaddr in socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+        for family, _, _, _, sockaddr in answers
         if family in (socket.AF_INET, socket.AF_INET6)
     }
     if not found:

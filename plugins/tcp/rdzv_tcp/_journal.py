@@ -24,24 +24,34 @@ _RECORD_OVERHEAD = 64
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
 
+class UnusableDirectoryError(OSError):
+    """A data directory can not be used, and waiting would not mend that."""
+
+
 class Journal:
     """The log of one server, open for writing. Not thread-safe: one call at a time.
 
-    Files have the mode 0600; a directory that is missing is created with 0700. Opening it raises `OSError` where that
-    is impossible or another server has it, and `RendezvousStateError` for a log that was spoiled. What a crash cut off
-    at its end was never acknowledged, and is taken away.
+    Files have the mode 0600; a directory that is missing is created with 0700. Opening it raises
+    `UnusableDirectoryError` where that is impossible, another `OSError` where another server has it, and
+    `RendezvousStateError` for a log that was spoiled. What a crash cut off at its end was never acknowledged, and is
+    taken away.
     """
 
     def __init__(self, directory: str | Path, *, fsync: bool = True) -> None:
         self.directory = Path(directory).absolute()
         self._path = self.directory / "registers.log"
         self._fsync = fsync
-        self._file = -1
+        self._file = self._lock = -1
         self._broken: str | None = None
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = _lock(self.directory)
         try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = _lock(self.directory)
             self.table, self.stores = self._read() if self._path.exists() else self._begin()
+        except OSError as error:
+            self.close()
+            if error.errno == errno.EBUSY:
+                raise
+            raise UnusableDirectoryError(error.errno, error.strerror) from error
         except BaseException:
             self.close()
             raise

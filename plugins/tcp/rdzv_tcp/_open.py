@@ -8,6 +8,7 @@ import socket
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._hosting import Hosting, host, hosted_here
+from rdzv_tcp._journal import UnusableDirectoryError
 from rdzv_tcp._security import Credentials
 from rdzv_tcp._session import Session
 from rdzv_tcp._settings import Settings
@@ -67,6 +68,8 @@ class _Election:
         if self._attempts > 1 and self.hosting is None:
             try:
                 self.hosting = host(self._endpoint, self._settings, elect=True)
+            except UnusableDirectoryError as error:  # the endpoint could be bound: no other host is there
+                raise _unusable(self._endpoint, self._settings, error) from error
             except OSError as error:
                 return f"; not hosted here either: {error.strerror or error}"
         return ""
@@ -81,11 +84,21 @@ class _Election:
 def _host(endpoint: HostPort, settings: Settings) -> Hosting:
     try:
         return host(endpoint, settings)
+    except UnusableDirectoryError as error:
+        raise _unusable(endpoint, settings, error) from error
     except OSError as error:
         raise RendezvousConnectionError(
             f"tcp backend at '{endpoint}': can not host the store: {error.strerror or error}; "
             "give is_host=false where another process hosts it, or an address and a free port of this machine"
         ) from error
+
+
+def _unusable(endpoint: HostPort, settings: Settings, error: OSError) -> RendezvousConnectionError:
+    return RendezvousConnectionError(
+        f"tcp backend at '{endpoint}': this process would host the store, and can not keep it in "
+        f"data_dir={settings.data_dir!r}: {error.strerror or error}; give a directory that it can create and write in, "
+        "or is_host=false where another process is to host it"
+    )
 
 
 def _check_settings(hosting: Hosting, wanted: Settings, session: Session) -> None:

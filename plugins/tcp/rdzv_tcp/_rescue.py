@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rdzv_tcp._call import Aborted, Call, Lost, Refusal, Silent
 from rdzv_tcp._posted import PostedCall
+from rdzv_tcp._threads import start_thread
 
 if TYPE_CHECKING:
     from rdzv_tcp._client import Client
@@ -49,8 +51,16 @@ class Rescue:
         with self._lock:
             if self._errand is not None:
                 return
-            errand = self._errand = Call()
-        threading.Thread(target=self._run, args=(errand,), name="rdzv tcp connects again", daemon=True).start()
+            errand = Call()
+            try:
+                start_thread("rdzv tcp connects again", self._run, errand)
+            except Refusal as error:
+                refused, calls, self._stranded = error, self._stranded, []
+            else:
+                self._errand = errand
+                return
+        for call in calls:
+            self._client.lost(call, refused)
 
     def stop(self) -> None:
         """Give up connecting: the client is closed, and all who waited have been told."""
@@ -60,27 +70,26 @@ class Rescue:
                 self._errand.abort()
 
     def _run(self, errand: Call) -> None:
-        client, pause = self._client, _FIRST_PAUSE
+        with self._lock:
+            if self._errand not in (None, errand):  # who started this was interrupted before it could note it
+                return
+            self._errand = errand
+        pause, now = _FIRST_PAUSE, time.monotonic()
         while (calls := self._next()) is not None:
-            now = time.monotonic()
-            deadline = min([now + _ATTEMPT_SECONDS, *(call.deadline for call in calls)])
-            if client.gone_at > now:
-                deadline = min(deadline, client.gone_at)
-            try:
-                client.connected(errand, deadline)
-            except (Aborted, Refusal) as error:
-                self._wanted_until = 0.0
-                for call in calls:
-                    client.lost(call, error)
-            except (Lost, Silent) as error:
-                self._keep(calls, error)
-            else:
-                self._wanted_until = 0.0
-                for call in calls:
-                    client.post(call)
+            attempt = min(_ATTEMPT_SECONDS, self._client.grace)
+            failure = self._post_again(calls, errand, min(now + attempt, self._due(calls, now)))
+            if failure is not None:
+                with self._lock:
+                    self._stranded += calls
+                    calls = self._stranded.copy()
             if not errand.aborted:
-                time.sleep(pause * random.uniform(0.5, 1.0))  # a server that accepts and hangs up is not to be flooded
+                # A server that accepts and hangs up is not to be flooded; and whose time is over is told so in time.
+                left = self._due(calls, now) - time.monotonic()
+                time.sleep(max(0.0, min(pause * random.uniform(0.5, 1.0), left)))
                 pause = min(2 * pause, _LONGEST_PAUSE)
+            now = time.monotonic()
+            if failure is not None:
+                self._end_late(failure, now)
 
     def _next(self) -> list[PostedCall] | None:
         with self._lock:
@@ -90,15 +99,37 @@ class Rescue:
             self._errand = None
             return None
 
-    def _keep(self, calls: list[PostedCall], error: Exception) -> None:
-        """Give up those whose time is over, keep the others."""
-        now, client = time.monotonic(), self._client
+    def _due(self, calls: list[PostedCall], now: float) -> float:
+        """Give when somebody is to be told next that there was no connection in time."""
+        gone_at = self._client.gone_at
+        return min([gone_at if gone_at > now else math.inf, *(call.deadline for call in calls)])
+
+    def _post_again(self, calls: list[PostedCall], errand: Call, deadline: float) -> Exception | None:
+        """Connect and post `calls`; gives why that was not possible until now, None if they need no other attempt."""
+        client = self._client
+        try:
+            client.connected(errand, deadline)
+        except (Lost, Silent) as error:
+            return error
+        except (Aborted, Refusal) as error:
+            self._wanted_until = 0.0
+            for call in calls:
+                client.lost(call, error)
+        else:
+            self._wanted_until = 0.0
+            for call in calls:
+                client.post(call)
+        return None
+
+    def _end_late(self, failure: Exception, now: float) -> None:
+        """Give up those whose time is over, and of members all if their memberships may be."""
+        client = self._client
         absent = now >= client.gone_at
-        kept = [call for call in calls if call.deadline > now and not (absent and call.ask.as_member)]
+        late: list[PostedCall] = []
+        kept: list[PostedCall] = []
         with self._lock:
-            self._stranded += kept
-        for call in calls:
-            if call.deadline <= now:
-                client.give_up(call, error, call.ask.seconds)
-            elif absent and call.ask.as_member:
-                client.give_up(call, error, client.absence)
+            for call in self._stranded:
+                (late if call.deadline <= now or (absent and call.ask.as_member) else kept).append(call)
+            self._stranded = kept
+        for call in late:
+            client.give_up(call, failure, call.ask.seconds if call.deadline <= now else client.absence)

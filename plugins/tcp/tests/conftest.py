@@ -221,6 +221,52 @@ def lossy(server: TcpServer) -> Iterator[LossyProxy]:
     proxy.close()
 
 
+class SlowResolver:
+    """Stands for a resolver that answers what `localhost` is when `answer` is set; all others are looked up as ever."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answer = threading.Event()
+        self.asked = 0
+        self._real: Callable[..., Any] = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
+
+    def _look_up(self, host: str, *rest: Any, flags: int = 0, **more: Any) -> Any:
+        if host == "localhost" and flags != socket.AI_NUMERICHOST:
+            self.asked += 1
+            assert self.answer.wait(60)
+        return self._real(host, *rest, flags=flags, **more)
+
+
+@pytest.fixture
+def slow_resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], SlowResolver]]:
+    """Make look-ups wait from now on; when the test is over they go on."""
+    made: list[SlowResolver] = []
+
+    def begin() -> SlowResolver:
+        made.append(SlowResolver(monkeypatch))
+        return made[-1]
+
+    yield begin
+    for resolver in made:
+        resolver.answer.set()
+
+
+@pytest.fixture
+def refuse_thread(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have the system refuse the next thread with a name like this."""
+    names: list[str] = []
+    start = threading.Thread.start
+
+    def start_or_not(thread: threading.Thread) -> None:
+        if names and names[-1] in thread.name:
+            names.pop()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_not)
+    return names.append
+
+
 @pytest.fixture
 def in_threads() -> Callable[..., list[Any]]:
     """Run a function in threads that start together, with each thread's number; gives their results in order."""

@@ -176,7 +176,21 @@ def test_B10_an_endpoint_that_does_not_resolve_is_a_connection_error(is_host: bo
     with pytest.raises(RendezvousConnectionError, match=r"no-such-host\.invalid:1") as caught:
         create_backend(params)
     assert isinstance(caught.value.__cause__, socket.gaierror)
+    if not is_host:
+        assert "the name 'no-such-host.invalid' can not be looked up" in str(caught.value)
     assert time.monotonic() - began < 20
+
+
+def test_B10_a_name_that_is_not_looked_up_in_time_is_a_connection_error(
+    server: TcpServer, slow_resolver: Callable[..., Any]
+) -> None:
+    """B10: connect_timeout holds whatever the system's resolver does."""
+    slow_resolver()
+    began = time.monotonic()
+    endpoint = f"localhost:{server.endpoint.port}"
+    with pytest.raises(RendezvousConnectionError, match="'localhost' can not be looked up"):
+        create_backend(RendezvousParameters("tcp", endpoint, "r", 1, 1, is_host=False, connect_timeout=0.3))
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("value", ["0", "-10", 0, -10])

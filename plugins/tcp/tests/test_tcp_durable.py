@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,35 @@ def test_a_backend_that_hosts_says_that_its_directory_is_spoiled(open_backend: O
     for is_host in (True, None):
         with pytest.raises(RendezvousStateError, match="spoiled at offset 0"):
             open_backend("127.0.0.1:0", is_host=is_host, data_dir=str(data), connect_timeout=20)
+
+
+@pytest.mark.parametrize("is_host", [True, None])
+def test_a_backend_that_would_host_says_at_once_that_its_directory_can_not_be_used(
+    open_backend: Open, data: Path, free_port: int, is_host: bool | None
+) -> None:
+    """The option and its value are named, and nobody waits for what will not be: the endpoint was free to be hosted."""
+    data.write_text("a file")
+    began = time.monotonic()
+    with pytest.raises(RendezvousConnectionError, match=rf"data_dir='{data}': .*exists; give a directory") as caught:
+        open_backend(f"127.0.0.1:{free_port}", is_host=is_host, data_dir=str(data), connect_timeout=60)
+    assert time.monotonic() - began < 20
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_the_directory_of_who_does_not_host_is_not_looked_at(serving: Serving, open_backend: Open, data: Path) -> None:
+    """All nodes are given the same options: where another one hosts, a directory that is not there does no harm."""
+    server = serving(data)
+    for is_host in (False, None):
+        assert open_backend(str(server.endpoint), is_host=is_host, data_dir="/proc/x").get_state() is None
+
+
+def test_a_directory_that_is_still_in_use_is_waited_for(
+    serving: Serving, open_backend: Open, data: Path, free_port: int
+) -> None:
+    """Who hosts next may come while the last server ends, which gives its port free before its directory."""
+    last = serving(data)
+    threading.Timer(0.5, last.stop).start()
+    assert open_backend(f"127.0.0.1:{free_port}", data_dir=str(data), connect_timeout=20).is_host
 
 
 def test_a_full_disk_fails_the_write_and_nothing_else(serve: Serve, open_backend: Open, data: Path) -> None:

@@ -74,8 +74,45 @@ def test_a_host_that_is_gone_is_named(open_backend: Open, serve: Callable[..., A
         assert time.monotonic() - began < 10
         assert f"tcp backend at '{server.endpoint}': the host is gone" in str(caught.value)
         assert f"process {server.process.pid}" in str(caught.value)
-        assert "rdzv serve" in str(caught.value)
+        assert "If that was `rdzv serve`, start it again" in str(caught.value)
+        assert "If it was a node, the store went with it: start the job again" in str(caught.value)
         assert caught.value.__cause__ is not None
+
+
+class InterruptsOnce:
+    """A lock; Ctrl-C strikes when it is let go for the first time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._interrupt: type[BaseException] | None = KeyboardInterrupt
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        interrupt, self._interrupt = self._interrupt, None
+        if interrupt is not None:
+            raise interrupt
+
+
+def test_a_call_that_is_interrupted_at_its_start_leaves_no_descriptor(
+    open_backend: Open, server: TcpServer, descriptors: Callable[[], set[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C before anything was sent: the next call works, and after `close` nothing is open."""
+    before = descriptors()
+    backend = open_backend(str(server.endpoint), is_host=False)
+    connection = backend._session._client._connection
+    assert connection is not None
+    monkeypatch.setattr(connection, "_lock", InterruptsOnce())
+    with pytest.raises(KeyboardInterrupt):
+        backend.get_state()
+    assert backend.get_state() is None
+    backend.close()
+    deadline = time.monotonic() + 20
+    while server._hub.peers and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert descriptors() == before
 
 
 def test_a_stopped_server_is_an_error_within_the_timeout(

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from rdzv_tcp import TcpBackend, TcpServer, _members
+from rdzv_tcp import TcpBackend, TcpServer, _members, _rescue
 from rdzv_tcp._client import Client
 from rdzv_tcp._member_messages import Claim, Enter, Members
 from rdzv_tcp._wire import PROTOCOL, Hello, Set, encode, frame
@@ -85,14 +85,29 @@ def test_a_process_with_members_connects_again_by_itself(
     assert client.refresh(lease) is True
 
 
+@pytest.mark.parametrize("resolver", ["answers", "hangs", "knows no such name"])
 def test_who_can_not_connect_again_ends_its_membership_before_the_server_does(
-    server: TcpServer, lossy: Any, open_backend: Callable[..., TcpBackend], monkeypatch: pytest.MonkeyPatch
+    resolver: str,
+    server: TcpServer,
+    lossy: Any,
+    open_backend: Callable[..., TcpBackend],
+    slow_resolver: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A live process that is cut off knows that it is out before anybody may go on without it: never two groups."""
+    """A live process that is cut off knows that it is out before anybody may go on without it: never two groups.
+
+    However long an attempt may take, or a look-up of the endpoint's name does.
+    """
     monkeypatch.setattr(_members, "GRACE_SECONDS", 4.0)
+    monkeypatch.setattr(_rescue, "_ATTEMPT_SECONDS", 3.0)
+    monkeypatch.setattr(_rescue, "_LONGEST_PAUSE", 3.0)
     direct = open_backend(str(server.endpoint))
-    client = open_backend(lossy.endpoint, read_timeout=60)
+    client = open_backend(lossy.endpoint.replace("127.0.0.1", "localhost"), is_host=False, read_timeout=60)
     lease = client.enter(b"here", 600.0)
+    if resolver == "hangs":
+        slow_resolver()
+    elif resolver == "knows no such name":
+        monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
     ended: list[float] = []
     told: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
@@ -106,11 +121,21 @@ def test_who_can_not_connect_again_ends_its_membership_before_the_server_does(
     renewing = threading.Thread(target=renew)
     renewing.start()
     lossy.close()
+    while not client._session.absence:
+        time.sleep(0.001)
+    # While an attempt to connect is under way that began before it.
+    client.post("refresh", (lease,), lambda *_: ended.append(time.monotonic()))
     await_members(direct, [])
     gone = time.monotonic()
     renewing.join(LIMIT)
-    assert ended[0] < gone
+    assert len(ended) == 2
+    assert max(ended) < gone
     assert client.refresh(lease) is False  # and is never believed in again
+
+
+def no_such_name(*_: Any, **__: Any) -> Any:
+    """Stand for a resolver that knows no name at all."""
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
 def test_an_end_that_is_noticed_late_is_not_taken_for_one_of_the_next_connection(backend: TcpBackend) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import signal
 import threading
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer
+from rdzv_tcp._call import Lost
 
 from rdzv_core import RendezvousConnectionError, RendezvousTimeoutError
 from rdzv_core.abc import SupportsPosting
@@ -149,6 +151,40 @@ def test_posted_calls_on_a_stopped_server_end_in_time(open_backend: Open, serve:
         Posting(backend, "get_state").result()
     server.send(signal.SIGCONT)
     assert Posting(backend, "get_state").result() is None
+
+
+@pytest.mark.parametrize("reader", [True, False], ids=["that reads", "that connects again"])
+def test_a_refused_thread_ends_the_call_that_needed_it_and_no_other(
+    reader: bool, server: TcpServer, open_backend: Open, refuse_thread: Callable[[str], None]
+) -> None:
+    """RDZV-POST-2, -4: the system has no thread left: `post` raises nothing, the call ends, and the next one works."""
+    backend = open_backend(str(server.endpoint), is_host=False)
+    if not reader:
+        connection = backend._session._client._connection
+        assert connection is not None
+        connection.break_off(Lost("cut"))
+    refuse_thread("reader" if reader else "connects again")
+    with pytest.raises(RendezvousConnectionError, match=r"refused this process a thread \(can't start new thread\)"):
+        Posting(backend, "get_state").result()
+    assert Posting(backend, "get_state").result() is None
+
+
+def test_who_enters_and_gets_no_thread_is_told_so(
+    server: TcpServer, open_backend: Open, refuse_thread: Callable[[str], None]
+) -> None:
+    """Nobody is a member on a connection that nobody minds; also where it is made for one who was a member before."""
+    backend = open_backend(str(server.endpoint), is_host=False)
+    refuse_thread("reader")
+    with pytest.raises(RendezvousConnectionError, match="refused this process a thread"):
+        backend.enter(b"", 600.0)
+    lease = backend.enter(b"", 600.0)
+    connection = backend._session._client._connection
+    assert connection is not None
+    refuse_thread("reader")
+    connection.break_off(Lost("cut"))
+    with contextlib.suppress(RendezvousConnectionError):  # unless the thread was refused before it asked
+        backend.refresh(lease)
+    assert backend.refresh(lease) is True
 
 
 def test_posted_and_awaited_calls_share_a_connection(backend: TcpBackend, in_threads: Callable[..., list[Any]]) -> None:
