@@ -31,7 +31,7 @@ def create_backend(
     from rdzv_core.handler.settings import HANDLER_OPTIONS
     from rdzv_core.hooks import Hooks
 
-    return (registry or _environment).create(_with_defaults(params, hooks or Hooks()), HANDLER_OPTIONS)
+    return (registry or _environment).create(with_defaults(params, hooks or Hooks()), HANDLER_OPTIONS)
 
 
 def create_handler(
@@ -47,7 +47,7 @@ def create_handler(
     from rdzv_core.hooks import Hooks
 
     hooks = hooks or Hooks()
-    settings = HandlerSettings.from_params(_with_defaults(params, hooks))
+    settings = HandlerSettings.from_params(with_defaults(params, hooks))
     backend = create_backend(params, registry, hooks)
     try:
         return RendezvousHandler(backend, params, settings, hooks)
@@ -56,7 +56,8 @@ def create_handler(
         raise
 
 
-def _with_defaults(params: RendezvousParameters, hooks: Hooks) -> RendezvousParameters:
+def with_defaults(params: RendezvousParameters, hooks: Hooks) -> RendezvousParameters:
+    """Give `params` with the plugins' defaults for whatever they leave open."""
     resolved = resolve_alias(params)
     defaults = hooks.defaults(normalize(resolved.backend.rpartition(":")[2]))
     return resolved.with_backend(resolved.backend, **{**defaults, **resolved.config}) if defaults else params

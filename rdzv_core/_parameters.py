@@ -8,6 +8,9 @@ from typing import Any
 from rdzv_core._keys import check_run_id, register_key
 from rdzv_core.options import parse_bool, parse_int
 
+MOST_NODES = 100_000
+"""Ten times what is measured (docs/scale.md); a roster of so many stays within the 64 MiB that are read of one."""
+
 _SECRETS = ("password", "token", "secret")
 
 
@@ -15,8 +18,9 @@ class RendezvousParameters:
     """The parameters of a rendezvous; `config` holds every further option and may be changed before use.
 
     Raises `ValueError` for an empty backend name, a bad run id (empty, over 1 KiB, lone surrogate), `min_nodes` below
-    1 or `max_nodes` below `min_nodes`. Options are checked when the backend is created, not here. Options given as
-    None count as not given.
+    1, `max_nodes` below `min_nodes` or over 100,000, and a `local_addr` with a comma, white space or what can not be
+    printed (peers are told as a list that is separated by commas). Options are checked when the backend is created, not
+    here. Options given as None count as not given.
     """
 
     def __init__(
@@ -39,7 +43,7 @@ class RendezvousParameters:
         self.run_id = check_run_id(run_id)
         self.min_nodes = min_nodes
         self.max_nodes = max_nodes
-        self.local_addr = local_addr
+        self.local_addr = _checked_address(local_addr)
         self.config: dict[str, Any] = {name: value for name, value in config.items() if value is not None}
         self.purpose = ""
         self.observing = False
@@ -102,3 +106,13 @@ def _check_nodes(min_nodes: int, max_nodes: int) -> None:
         raise ValueError(f"min_nodes={min_nodes} must be at least 1")
     if max_nodes < min_nodes:
         raise ValueError(f"max_nodes={max_nodes} must not be below min_nodes={min_nodes}")
+    if max_nodes > MOST_NODES:
+        raise ValueError(f"max_nodes={max_nodes} is too many: a round has at most {MOST_NODES} nodes")
+
+
+def _checked_address(address: object) -> str | None:
+    if address is None or (isinstance(address, str) and address.isprintable() and not set(address) & {",", " "}):
+        return address
+    raise ValueError(
+        f"local_addr={address!r} is no address: give one host name or IP address, without commas and white space"
+    )

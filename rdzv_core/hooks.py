@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from rdzv_core.events import Departing, Event, Joined, Joining, JoiningFailed
-from rdzv_core.handler.head import Seat
-from rdzv_core.handler.rules import RankOrder, natural_order
+
+if TYPE_CHECKING:
+    from rdzv_core.handler.head import Seat
+    from rdzv_core.handler.rules import RankOrder
 
 GROUP = "rdzv_core.plugins"
 DISABLE = "RDZV_DISABLE_PLUGINS"
@@ -86,6 +88,7 @@ class Hooks:
 
     def rank_order(self, run_id: str) -> RankOrder:
         """Give the order of ranks: what the hook says, else natural order."""
+        from rdzv_core.handler.rules import natural_order  # late: the handler imports this module
 
         def order(candidates: Sequence[Seat], last: Sequence[Seat]) -> Sequence[Seat]:
             seats = {seat.node: seat for seat in candidates}
@@ -98,12 +101,13 @@ class Hooks:
                 said = None
             if said is None:
                 return natural_order(candidates, last)
-            if sorted(said) != sorted(seats):
+            ranked = _ranked(seats, said)
+            if ranked is None:
                 log.error(
                     "a plugin assigned ranks %r to nodes %r: no permutation, natural order is used", said, [*seats]
                 )
                 return natural_order(candidates, last)
-            return [seats[node] for node in said]
+            return ranked
 
         return order
 
@@ -115,3 +119,12 @@ class Hooks:
                 self._manager.register(point.load(), name=point.name)
             except Exception:
                 log.exception("the plugin %s (%s) is broken and is left out", point.name, point.value)
+
+
+def _ranked(seats: dict[str, Seat], said: Any) -> list[Seat] | None:
+    """Give the seats in the order that a plugin said, whatever it is; None if it is no permutation of their nodes."""
+    try:
+        nodes = list(said)
+        return [seats[node] for node in nodes] if len(nodes) == len(seats) == len(set(nodes)) else None
+    except Exception:  # noqa: BLE001 - a plugin's objects may raise anything
+        return None

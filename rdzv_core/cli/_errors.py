@@ -10,9 +10,11 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import traceback
 from collections.abc import Callable
+from typing import TextIO
 
 import click
 
@@ -27,38 +29,68 @@ def exit_status(action: Callable[[], object]) -> int:
     """Run `action` and give the exit status; an error is said in one line, a traceback only if asked for."""
     try:
         outcome = action()
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
-        _say("interrupted")
+        say("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader went away (`rdzv backends | head -1`): keep the interpreter from complaining when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
     except Exception as error:  # noqa: BLE001 - this is where all of them end
+        if isinstance(error, BrokenPipeError) and _has_no_reader(sys.stdout):
+            return FAILED  # `rdzv backends | head -1`: who has gone need not be told
         return _explained(error)
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            _drop_unwritten(stream)
     return outcome if isinstance(outcome, int) else 0
+
+
+def say(message: str) -> None:
+    """Write a line to stderr. Raises nothing: one that can not be written (no reader, a full disk) is lost."""
+    _write(f"rdzv: {' '.join(message.split())}")
 
 
 def _explained(error: Exception) -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
-        traceback.print_exception(error)
+        _write("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, click.UsageError):
         where = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
-        _say(f"error: {error.format_message().rstrip('.')}{where}")
+        say(f"error: {error.format_message().rstrip('.')}{where}")
         return BAD_INPUT
     if isinstance(error, click.ClickException):
-        _say(f"error: {error.format_message()}")
+        say(f"error: {error.format_message()}")
         return error.exit_code
     if isinstance(error, (ValueError, RendezvousError, OSError)):
-        _say(f"error: {error}")
+        say(f"error: {error}")
         return BAD_INPUT if isinstance(error, ValueError) else FAILED
-    _say(
+    say(
         f"unexpected {type(error).__name__}: {error} (this is a bug in rdzv or a plugin: "
         f"set {TRACEBACK_VARIABLE}=1 to see where)"
     )
     return FAILED
 
 
-def _say(message: str) -> None:
-    print("rdzv:", " ".join(message.split()), file=sys.stderr)
+def _write(text: str) -> None:
+    if sys.stderr is None:  # closed from the beginning: `print` would take stdout in its place
+        return
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        pass
+
+
+def _drop_unwritten(stream: TextIO | None) -> None:
+    """Discard what a stream holds and can not write: else the interpreter tries again, and ends with status 120."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _has_no_reader(stream: TextIO | None) -> bool:
+    if stream is None:
+        return False
+    poll = select.poll()
+    poll.register(stream, 0)  # asked for nothing it still tells of errors
+    return bool(poll.poll(0))

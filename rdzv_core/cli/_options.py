@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
-from rdzv_core._parameters import RendezvousParameters
+from rdzv_core._parameters import MOST_NODES, RendezvousParameters
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,7 +24,22 @@ def read_nodes(ctx: click.Context, param: click.Parameter, text: str) -> tuple[i
         raise click.BadParameter(f"{text!r}: a round needs at least 1 node", ctx, param)
     if most < least:
         raise click.BadParameter(f"{text!r}: at most {most} nodes is fewer than at least {least}", ctx, param)
+    if most > MOST_NODES:
+        raise click.BadParameter(f"{text!r}: a round has at most {MOST_NODES} nodes", ctx, param)
     return least, most
+
+
+class Seconds(click.FloatRange):
+    """A finite number of seconds, 0 or more: click takes nan for one that is in every range."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return seconds
 
 
 def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

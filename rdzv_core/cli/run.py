@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import sys
 import time
 
 import click
 
-from rdzv_core._create import create_handler
+from rdzv_core._create import create_handler, with_defaults
 from rdzv_core._parameters import RendezvousParameters
-from rdzv_core.cli._options import parameters, read_nodes, run_options
+from rdzv_core.cli._errors import say
+from rdzv_core.cli._options import Seconds, parameters, read_nodes, run_options
 from rdzv_core.handler.settings import HandlerSettings
+from rdzv_core.hooks import Hooks
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -34,7 +34,7 @@ from rdzv_core.handler.settings import HandlerSettings
 )
 @click.option(
     "--grace-period",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     metavar="SECONDS",
     help="How long CMD may take to stop before it is killed.  [default: the fence delay]",
 )
@@ -79,25 +79,26 @@ def run(
     """
     if events is not None:
         config = {**config, "events": events}
-    params = parameters(backend, endpoint, run_id, config, nodes, local_addr)
+    hooks = Hooks()
+    params = with_defaults(parameters(backend, endpoint, run_id, config, nodes, local_addr), hooks)
     grace = _grace_period(params, grace_period)
-    if shutil.which(command[0]) is None:
-        raise click.UsageError(f"command {command[0]!r} is not found, or is not executable")
-
-    def say(text: str) -> None:
-        if not quiet:
-            print("rdzv:", " ".join(text.split()), file=sys.stderr, flush=True)
-
     # Imported late: `rdzv --help` loads this module, and needs none of it.
     from rdzv_core.cli.node.agent import Agent
+    from rdzv_core.cli.node.command import check_command
 
+    check_command(command[0])
     logging.basicConfig(format="rdzv: %(message)s")
+    logging.raiseExceptions = False  # a line that stderr does not take is lost, as `say` has it
     logging.getLogger("rdzv.events").setLevel(logging.INFO)
     began = time.monotonic()
-    with create_handler(params) as handler:
+    with create_handler(params, hooks=hooks) as handler:
         connected = f"connected in {time.monotonic() - began:.3f} s"
         asking = f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} ({connected})"
-        return Agent(handler, command, max_restarts, grace, say).run(asking)
+        return Agent(handler, command, max_restarts, grace, _say_nothing if quiet else say).run(asking)
+
+
+def _say_nothing(_text: str) -> None:
+    """Be `say` where the user wants quiet."""
 
 
 def _range(nodes: tuple[int, int]) -> str:
@@ -111,8 +112,10 @@ def _grace_period(params: RendezvousParameters, given: float | None) -> float:
     if given is None:
         return fence_delay
     if given > fence_delay:
+        # Not as `g` has it: rounded, the advice could be refused again.
+        seconds = str(given).removesuffix(".0")
         raise click.UsageError(
-            f"--grace-period {given:g} does not fit inside the fence delay of {fence_delay:g} s, after which the "
-            f"others meet without a node that was lost: give --option fence_delay={given:g} too, on every node"
+            f"--grace-period {seconds} does not fit inside the fence delay of {fence_delay:g} s, after which the "
+            f"others meet without a node that was lost: give --option fence_delay={seconds} too, on every node"
         )
     return given

@@ -33,11 +33,13 @@ class EventBus:
     """Tells events to plugins and listeners, in order. Thread-safe; owns the listeners.
 
     Where nobody listens nothing is done, and no thread is started. Listeners that fall behind by 10,000 events miss
-    what comes then; that is logged.
+    what comes then; that is logged. So is a listener that fails: when it begins to, and how many events it lost when it
+    works again or is closed.
     """
 
     def __init__(self, plugins: Plugins, listeners: Sequence[Listener] = ()) -> None:
         self._plugins, self._listeners = plugins, list(listeners)
+        self._lost = [0] * len(self._listeners)
         self.listening = bool(self._listeners) or plugins.listening
         self._untold: queue.Queue[Event | threading.Event | None] = queue.Queue(MOST_UNTOLD)
         self._thread: threading.Thread | None = None
@@ -103,15 +105,27 @@ class EventBus:
 
     def _tell_all(self, event: Event) -> None:
         self._plugins.event(event)
-        for listener in self._listeners:
+        for place, listener in enumerate(self._listeners):
             try:
                 listener.hear(event)
-            except Exception:
-                log.exception("the listener %r failed on %r", listener, event)
+            except Exception as error:
+                self._lost[place] += 1
+                if self._lost[place] == 1:
+                    # A disk that is full is no bug: there the traceback would tell nothing.
+                    bug = not isinstance(error, OSError)
+                    log.warning("%r loses events, all else goes on: %s", listener, error, exc_info=bug)
+            else:
+                self._tell_lost(place, "works again")
 
     def _release(self) -> None:
-        for listener in self._listeners:
+        for place, listener in enumerate(self._listeners):
+            self._tell_lost(place, "is closed")
             try:
                 listener.close()
             except Exception:
                 log.exception("the listener %r could not be closed", listener)
+
+    def _tell_lost(self, place: int, what: str) -> None:
+        lost, self._lost[place] = self._lost[place], 0
+        if lost:
+            log.warning("%r %s: %d event%s lost", self._listeners[place], what, lost, " was" if lost == 1 else "s were")

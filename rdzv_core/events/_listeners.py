@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import logging
 import os
@@ -43,15 +44,29 @@ class JsonLines:
     """Appends events to a file, each as one line of JSON and one `write`: several nodes may share the file."""
 
     def __init__(self, path: str) -> None:
-        """Open it, creating it if need be; raises `ValueError` if that can not be done."""
+        """Open it, creating it if need be; raises `ValueError` if that can not be done.
+
+        A named pipe must have a reader: none is waited for.
+        """
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
         except OSError as error:
-            raise ValueError(f"events can not be written to {path!r}: {error.strerror or error}") from error
+            why = "nobody reads this pipe; start its reader first" if error.errno == errno.ENXIO else error.strerror
+            raise ValueError(f"events can not be written to {path!r}: {why or error}") from error
+        os.set_blocking(self._file, True)
+        self._path, self._torn = path, False
+
+    def __repr__(self) -> str:
+        return f"<JsonLines {self._path!r}>"
 
     def hear(self, event: Event) -> None:
-        """Write it."""
-        os.write(self._file, json.dumps(record(event), separators=(",", ":")).encode() + b"\n")
+        """Write it; raises `OSError` if it can not be written in whole, and what comes next begins a new line."""
+        line = json.dumps(record(event), separators=(",", ":")).encode() + b"\n"
+        whole = b"\n" * self._torn + line
+        written = os.write(self._file, whole)
+        self._torn = written < len(whole)
+        if self._torn:
+            raise OSError(errno.ENOSPC, f"only {written} of {len(whole)} bytes could be written")
 
     def close(self) -> None:
         """Close the file."""

@@ -138,6 +138,39 @@ def test_a_traceback_is_shown_to_who_asks(capsys: pytest.CaptureFixture[str], mo
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_a_pipe_that_broke_elsewhere_than_at_stdout_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+    """A store's connection, say: only who reads this program's output and goes need not be told."""
+
+    def fail() -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    assert exit_status(fail) == 1
+    assert capfd.readouterr().err == "rdzv: error: [Errno 32] Broken pipe\n"
+
+
+@pytest.mark.parametrize(
+    ("where", "status", "said"),
+    [
+        ("| true", 1, ""),
+        (">/dev/full", 1, "rdzv: error: [Errno 28] No space left on device\n"),
+        ("2>/dev/full", 0, ""),
+        ("--no-such-option 2>/dev/full", 2, ""),
+        ("--no-such-option 2>&-", 2, ""),
+    ],
+)
+def test_what_can_not_be_written_leaves_no_traceback_and_the_status(where: str, status: int, said: str) -> None:
+    """Neither a reader that has gone nor a full disk is the interpreter's complaint and its status 120."""
+    # The group waits for its reader's end, so that its first write is to a pipe that nobody reads.
+    rdzv = f"{{ sleep 0.2; {sys.executable} -m rdzv_core backends"
+    arguments, pipe, reader = where.partition("|")
+    script = f"{rdzv} {arguments}; echo $? >&3; }} {pipe} {reader}"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        ["sh", "-c", f"exec 3>&1; {script}"], capture_output=True, text=True, check=True, timeout=60, env=environment
+    )
+    assert (done.stdout.splitlines()[-1], done.stderr) == (str(status), said)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -145,6 +178,10 @@ def test_a_traceback_is_shown_to_who_asks(capsys: pytest.CaptureFixture[str], mo
         (["--nodes", "x", "true"], "'x' is not MIN or MIN:MAX"),
         (["--nodes", "0", "true"], "at least 1 node"),
         (["--nodes", "1:2:3", "true"], "'1:2:3' is not MIN or MIN:MAX"),
+        (["--nodes", "1:100001", "true"], "'1:100001': a round has at most 100000 nodes"),
+        (["--nodes", "9" * 20, "true"], "a round has at most 100000 nodes"),
+        (["--nodes", "1", "--local-addr", "a,b", "true"], "local_addr='a,b' is no address"),
+        (["--nodes", "1", "--local-addr", "a\nb", "true"], r"local_addr='a\nb' is no address"),
         (["--nodes", "1"], "CMD"),
         (["--nodes", "1", "--option", "nothing", "true"], "'nothing' is not name=value"),
         (["--nodes", "1", "--option", "a=1", "--option", "a=2", "true"], "'a' is given twice"),
@@ -159,6 +196,13 @@ def test_a_traceback_is_shown_to_who_asks(capsys: pytest.CaptureFixture[str], mo
             ["--nodes", "1", "--grace-period", "9", "true"],
             "--grace-period 9 does not fit inside the fence delay of 5 s",
         ),
+        (["--nodes", "1", "--grace-period", "5.0000001", "true"], "give --option fence_delay=5.0000001 too"),
+        (["--nodes", "1", "--grace-period", "nan", "true"], "'nan' is no finite number"),
+        (["--nodes", "1", "--grace-period", "inf", "true"], "'inf' is no finite number"),
+        (["--nodes", "1", "--grace-period", "1e999", "true"], "'1e999' is no finite number"),
+        (["--nodes", "1", "--option", "fence_delay=nan", "true"], "fence_delay='nan' is no finite number"),
+        (["--nodes", "1", "--option", "keep_alive_max_attempt=inf", "true"], "='inf' is no integer"),
+        (["--nodes", "1", "--max-restarts", "nan", "true"], "'nan' is not a valid integer"),
     ],
 )
 def test_bad_input_to_run_is_one_line_with_status_2(arguments: list[str], said: str) -> None:
@@ -167,3 +211,19 @@ def test_bad_input_to_run_is_one_line_with_status_2(arguments: list[str], said: 
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_the_grace_period_fits_inside_the_fence_delay_that_a_plugin_gives(tmp_path: Path) -> None:
+    """A default of a plugin's counts for the check as it does for the run."""
+    (tmp_path / "short_fence.py").write_text(
+        "from rdzv_core.hooks import hookimpl\n\n\n"
+        "@hookimpl\ndef rdzv_parameter_defaults(backend):\n    return {'fence_delay': 0.5}\n"
+    )
+    information = tmp_path / "short_fence-1.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: short-fence\nVersion: 1\n")
+    (information / "entry_points.txt").write_text("[rdzv_core.plugins]\nshort = short_fence\n")
+    arguments = ["--backend", "memory", "--endpoint", "here", "--run-id", "job", "--nodes", "1"]
+    done = _rdzv("run", *arguments, "--grace-period", "1", "true", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--grace-period 1 does not fit inside the fence delay of 0.5 s" in done.stderr

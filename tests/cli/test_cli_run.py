@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -194,6 +195,79 @@ def test_quiet_says_nothing_but_errors(node: Start) -> None:
     assert each.lines == ["mine"]
 
 
+def _alone(*flags: str) -> list[str]:
+    where = ["--backend", "memory", "--endpoint", "here", "--run-id", "job", "--nodes", "1"]
+    return [sys.executable, "-m", "rdzv_core", "run", *where, *flags, "--events", "log", "--"]
+
+
+def _buffered() -> dict[str, str]:
+    """Give an environment in which Python's stderr keeps what it could not write."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
+@pytest.mark.parametrize("where", ["2>/dev/full", "2>&-", "2>&1 | true"])
+def test_a_line_of_progress_that_can_not_be_written_is_lost_and_nothing_else(where: str, tmp_path: Path) -> None:
+    """A full disk, a stderr that is closed, a reader that has gone: the command works to its end, with its status."""
+    run = shlex.join([*_alone(), "sh", "-c", f"sleep 0.2; touch {tmp_path}/done; exit 3"])
+    redirected, pipe, reader = where.partition("|")
+    script = f"{{ sleep 0.2; {run} {redirected}; echo $? >{tmp_path}/status; }} {pipe} {reader}"
+    done = subprocess.run(["sh", "-c", script], stdout=subprocess.PIPE, check=True, timeout=60, env=_buffered())
+    assert done.stdout == b"", "stdout is the command's own"
+    assert (tmp_path / "done").exists()
+    assert (tmp_path / "status").read_text() == "3\n"
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="another process's limits are changed with Linux's prlimit"
+)
+def test_a_full_disk_that_has_room_again_shows_no_traceback_of_the_lines_it_missed(tmp_path: Path) -> None:
+    """Logging would tell of each line that it could not write, in the same place and at length."""
+    import resource
+
+    wait = f"touch {tmp_path}/began; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; exit 3"
+    full = ["sh", "-c", 'ulimit -S -f 0; exec "$@"', "sh"]
+    with (tmp_path / "stderr").open("wb") as stderr:
+        node = subprocess.Popen([*full, *_alone(), "sh", "-c", wait], stderr=stderr, env=_buffered())
+    _until((tmp_path / "began").exists, "the command has started")
+    assert (tmp_path / "stderr").read_bytes() == b""
+    resource.prlimit(node.pid, resource.RLIMIT_FSIZE, resource.getrlimit(resource.RLIMIT_FSIZE))
+    (tmp_path / "go").touch()
+    assert node.wait(60) == 3
+    said = (tmp_path / "stderr").read_text()
+    assert "the command ended with status 3" in said
+    assert "Traceback" not in said
+
+
+def test_a_grace_period_beyond_any_clock_is_waited_for(node: Start, tmp_path: Path) -> None:
+    """It is finite, so it is taken; that no timer takes so much is nobody's fault."""
+    tidy = f"trap 'exit 3' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done"
+    each = node("1", "sh", "-c", tidy, fence_delay="1e300")
+    _until((tmp_path / "ready").exists, "the command is ready for the signal")
+    each.process.terminate()
+    assert each.ends()[0] == 3, each.lines
+
+
+def test_a_script_without_its_interpreter_is_refused_before_anybody_is_asked(node: Start, tmp_path: Path) -> None:
+    """With status 2, naming what its first line wants."""
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    each = node("1", str(script))
+    assert each.ends()[0] == 2
+    (line,) = each.lines
+    assert f"command '{script}' can not be started: its first line names the interpreter '/no/such/interpreter'" in line
+
+
+def test_a_command_that_the_system_refuses_is_one_line_with_what_to_do(node: Start, tmp_path: Path) -> None:
+    """Which is known only when it is started: the node leaves with status 1."""
+    text = tmp_path / "text"
+    text.write_text("echo no first line\n")
+    text.chmod(0o755)
+    each = node("1", str(text))
+    assert each.ends()[0] == 1
+    assert f"error: command '{text}' can not be started: it is no program of this system" in each.lines[-1]
+
+
 def test_nodes_of_different_settings_do_not_meet(node: Start) -> None:
     """Who comes second is told what differs, with status 2; who came first goes on waiting."""
     nodes = [node("2", "true"), node("3", "true")]
@@ -355,6 +429,16 @@ def test_events_are_written_with_the_commands_part(node: Start, tmp_path: Path) 
     assert names[-1] == "departed"
     (ended,) = (line for line in told if line["event"] == "command_ended")
     assert (ended["round"], ended["status"], ended["fenced"]) == (1, 3, False)
+
+
+def test_a_full_disk_for_events_is_said_once(node: Start) -> None:
+    """One line that names the file, one with how many were lost; the job goes on."""
+    each = node("1", "sh", "-c", "exit 3", flags=("--events", "/dev/full"))
+    assert each.ends()[0] == 3
+    said = [line for line in each.lines if "/dev/full" in line or "Traceback" in line]
+    assert said[0] == "rdzv: <JsonLines '/dev/full'> loses events, all else goes on: [Errno 28] No space left on device"
+    assert len(said) == 2, said
+    assert re.fullmatch(r"rdzv: <JsonLines '/dev/full'> is closed: \d+ events were lost", said[-1])
 
 
 def test_events_can_be_logged_to_stderr(node: Start) -> None:

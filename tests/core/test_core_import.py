@@ -46,6 +46,27 @@ def test_importing_core_imports_no_plugin_and_nothing_heavy() -> None:
     assert not brought & set(UNWANTED)
 
 
+_EACH_ALONE = """
+import importlib, pkgutil, sys, rdzv_core
+names = ["rdzv_core", *(found.name for found in pkgutil.walk_packages(rdzv_core.__path__, "rdzv_core."))]
+for name in names:
+    for known in [known for known in sys.modules if known.partition(".")[0] == "rdzv_core"]:
+        del sys.modules[known]
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
+print(*names)
+"""
+
+
+def test_every_module_of_core_can_be_imported_first() -> None:
+    """In whatever order a program or a plugin imports them: no module counts on another having been before."""
+    done = subprocess.run([sys.executable, "-c", _EACH_ALONE], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr == ""
+    assert {"rdzv_core.hooks", "rdzv_core.handler.machine", "rdzv_core.cli.run"} <= set(done.stdout.split())
+
+
 def test_listing_backends_imports_none() -> None:
     """A look at what is installed imports no plugin."""
     after = modules_after("import rdzv_core; rdzv_core.BackendRegistry().list()")

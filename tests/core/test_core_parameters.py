@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,27 @@ def test_D1_a_number_of_nodes_that_is_no_integer_is_refused(value: Any) -> None:
     """D1: text or a fraction is not taken for a number of nodes."""
     with pytest.raises(ValueError, match="max_nodes"):
         RendezvousParameters("memory", "", "run", 1, value)
+
+
+def test_more_nodes_than_a_round_has_are_refused() -> None:
+    """A slip of the finger would else become the run's terms, which every correct node is then refused by."""
+    assert RendezvousParameters("memory", "", "run", 1, 100_000).max_nodes == 100_000
+    for lowest, highest in ((1, 100_001), (10**20, 10**20)):
+        with pytest.raises(ValueError, match=f"max_nodes={highest} is too many: a round has at most 100000 nodes"):
+            RendezvousParameters("memory", "", "run", lowest, highest)
+
+
+@pytest.mark.parametrize("address", ["a,b", "a b", " a", "a\n", "a\tb", "a\0b", "a\u2028b", "\ud800", b"a", 5])
+def test_an_address_that_a_list_of_peers_can_not_hold_is_refused(address: Any) -> None:
+    """RDZV_PEERS is split by commas: one too many, and every rank after it has another's address."""
+    with pytest.raises(ValueError, match=re.escape(f"local_addr={address!r}")):
+        RendezvousParameters("memory", "", "run", 1, 2, local_addr=address)
+
+
+@pytest.mark.parametrize("address", [None, "", "node-1.example", "10.0.0.1", "fe80::1%eth0", "[::1]:80", "knoten-ä"])
+def test_any_other_address_is_taken_as_it_is(address: str | None) -> None:
+    """What peers make of it is theirs; none, or an empty one, stands for the host name."""
+    assert address == RendezvousParameters("memory", "", "run", 1, 2, local_addr=address).local_addr
 
 
 @pytest.mark.parametrize("run_id", ["", "x" * 1025, "é" * 513, "\ud800", None])

@@ -113,7 +113,7 @@ class Agent:
         while True:
             left = None if self._grace_ends is None else max(0.0, self._grace_ends - time.monotonic())
             try:
-                event = self._events.get(timeout=left)
+                event = self._events.get(timeout=None if left is None else min(left, threading.TIMEOUT_MAX))
             except queue.Empty:
                 self._grace_ends = None
                 return GraceOver()

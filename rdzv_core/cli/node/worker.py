@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rdzv_core import clock
+from rdzv_core.cli.node.command import not_started
 
 _GUARD = str(Path(__file__).with_name("guard.py"))
 _START_SECONDS = 30.0
@@ -79,7 +80,7 @@ class Worker:
         self._guard.wait()
         self._close()
         if word == "failed":
-            raise OSError(int(number), os.strerror(int(number)), program)
+            raise not_started(program, int(number))
         raise OSError(f"the guard of {program!r} ({_GUARD}) did not start it within {_START_SECONDS:g} s")
 
     def _kill_group_with_guard(self) -> None:
