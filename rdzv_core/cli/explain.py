@@ -10,6 +10,7 @@ from rdzv_core.cli._errors import FAILED
 from rdzv_core.cli._options import json_option, parameters, run_options
 from rdzv_core.cli._output import show_json
 from rdzv_core.cli.status import headline, inspect
+from rdzv_core.cli.watch.words import place
 
 
 @click.command()
@@ -24,7 +25,7 @@ def explain(backend: str, endpoint: str, run_id: str, config: dict[str, str], as
     if as_json:
         show_json(dataclasses.asdict(found))
     else:
-        click.echo(headline(found))
+        click.echo(headline(found, place(backend, endpoint)))
         for reason in found.reasons:
             click.echo(f"- {reason}")
     return 0 if found.exists else FAILED

@@ -11,6 +11,7 @@ from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.cli._errors import FAILED
 from rdzv_core.cli._options import json_option, parameters, run_options
 from rdzv_core.cli._output import show_json, show_table
+from rdzv_core.cli.watch.words import FORMS, NOT_THERE, place, standing
 from rdzv_core.inspection import RosterMember, RunStatus, inspect_run
 
 
@@ -30,14 +31,14 @@ def status(backend: str, endpoint: str, run_id: str, config: dict[str, str], as_
     params = parameters(backend, endpoint, run_id, config)
     if watch:
         # Imported late: it brings rich and threads.
-        from rdzv_core.cli.watch import watch_run
+        from rdzv_core.cli.watch.loop import watch_run
 
         return watch_run(params, as_json)
     found = inspect(params)
     if as_json:
         show_json(dataclasses.asdict(found))
     else:
-        _show(found)
+        _show(found, place(backend, endpoint))
     return 0 if found.exists else FAILED
 
 
@@ -50,18 +51,17 @@ def inspect(params: RendezvousParameters) -> RunStatus:
         store.close()
 
 
-def headline(found: RunStatus) -> str:
-    """Say in one line how the run stands."""
+def headline(found: RunStatus, where: str) -> str:
+    """Say in one line how the run stands; where there is none, in which store, and what to do."""
     if not found.exists:
-        return f"run {found.run_id!r}: no such run"
+        return f"run {found.run_id!r}: no such run on {where}: {NOT_THERE}"
+    fence = f"last fence {found.fence}" if found.phase in FORMS else f"fence {found.fence}"
     nodes = f", {found.min_nodes} to {found.max_nodes} nodes" if found.max_nodes else ""
-    return (
-        f"run {found.run_id!r}: {found.phase}, round {found.round} of epoch {found.epoch}, fence {found.fence}{nodes}"
-    )
+    return f"run {found.run_id!r}: {standing(found)}, {fence}{nodes}"
 
 
-def _show(found: RunStatus) -> None:
-    click.echo(headline(found))
+def _show(found: RunStatus, where: str) -> None:
+    click.echo(headline(found, where))
     if found.roster:
         rows = [[str(each.rank), each.node_id, each.addr, _state(each)] for each in found.roster]
         show_table(("rank", "node", "address", "state"), rows)

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
+import io
 import json
 import os
 import pty
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
-from rdzv_core.cli.watch.history import History
-from rdzv_core.cli.watch.live import draw, span
+from rdzv_core.cli.status import headline
+from rdzv_core.cli.watch.history import History, summary
+from rdzv_core.cli.watch.live import Picture
+from rdzv_core.cli.watch.words import span
 from rdzv_core.inspection import RosterMember, RunStatus, Waiting
 
 Start = Callable[..., Any]
@@ -33,12 +40,22 @@ def _member(rank: int, node: str, present: bool = True, announced: bool = True, 
     return RosterMember(rank, node, f"at-{node}", present, announced, went)
 
 
-def _drawn(history: History, height: int = 40) -> str:
-    console = Console(width=120, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
+def _drawn(history: History, height: int = 40, width: int = 120) -> str:
+    """What a window of this size shows, and no more: what does not fit fails."""
+    console = Console(width=width, height=height, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
     with console.file:
         assert history.frame is not None
-        console.print(draw(history.frame, "tcp at here", height))
-        return console.export_text()
+        console.print(Picture(history.frame, "run on tcp at here"))
+        shown = console.export_text()
+    lines = shown.splitlines()
+    assert len(lines) <= height, shown
+    assert max(map(len, lines)) <= width, shown
+    return shown
+
+
+def _said(shown: str) -> str:
+    """Text that was folded, as one line."""
+    return " ".join(shown.split())
 
 
 def test_a_node_is_lost_since_it_was_seen_lost() -> None:
@@ -50,7 +67,7 @@ def test_a_node_is_lost_since_it_was_seen_lost() -> None:
     history.see(gone, 130.0)
     history.tick(135.0)
     drawn = _drawn(history)
-    assert "is lost: its lease has ended   25 s" in drawn
+    assert "b     at-b     is lost: its lease has ended  25 s" in drawn
     assert "forming round 2 of epoch e1: 1 of 2 to 3 nodes; 1 missing, for 25 s" in drawn
 
 
@@ -107,7 +124,7 @@ def test_the_last_call_counts_down_from_when_it_was_seen() -> None:
     history.see(called, 100.0)
     history.see(called, 110.0)
     assert "the last call ends in 20 s" in _drawn(history)
-    history.tick(131.0)
+    history.see(called, 131.0)
     assert "the last call is over" in _drawn(history)
 
 
@@ -119,7 +136,7 @@ def test_a_store_that_fails_or_is_silent_is_said_and_the_last_look_stays() -> No
     assert history.trouble("connection refused", 104.0) == []
     drawn = _drawn(history)
     assert "at-a" in drawn
-    assert "can not be read, for 3 s now" in drawn
+    assert "can not be read, for 3 s now; this is the last look, 4 s old: connection refused" in drawn
     assert history.see(_status("working", _member(0, "a")), 105.0) == ["the store can be read again"]
     assert history.tick(110.0) == []
     assert history.tick(112.0) == ["the store does not answer"]
@@ -134,8 +151,176 @@ def test_of_many_nodes_those_in_trouble_are_shown() -> None:
     history.see(_status("working", *members, min_nodes=900, max_nodes=1000), 1.0)
     drawn = _drawn(history, height=30)
     assert "n700" in drawn
-    assert "and 982 more nodes" in drawn
-    assert len(drawn.splitlines()) <= 30
+    assert "and 974 more nodes: 974 working" in drawn
+
+
+LONG = "rack-12.datacenter-east.example.com"
+WINDOWS = [(60, 20), (60, 10), (80, 24), (120, 40), (30, 8)]
+
+
+def _long_names(nodes: int = 6, least: int = 7) -> RunStatus:
+    """A run that waits for nodes, with names that fit no narrow window."""
+    return RunStatus(
+        "train",
+        True,
+        "forming",
+        epoch="4a0da0aae0315fa5",
+        min_nodes=least,
+        max_nodes=least + 1,
+        waiting=[Waiting(f"worker-{n}.{LONG}", f"worker-{n}.{LONG}") for n in range(nodes)],
+        reasons=[f"{least - nodes} more of at least {least} nodes must join for round 1"],
+    )
+
+
+@pytest.mark.parametrize(("width", "height"), WINDOWS)
+@pytest.mark.parametrize("nodes", [6, 600])
+def test_who_is_missing_is_seen_in_every_window(width: int, height: int, nodes: int) -> None:
+    """However narrow or low it is and however long the names: the count, and all nodes or how many more there are."""
+    history = History()
+    history.see(_long_names(nodes, nodes + 1), 1.0)
+    drawn = _drawn(history, height, width)
+    said = _said(drawn)
+    assert f"{nodes} of {nodes + 1} to {nodes + 2} nodes; 1 missing" in said
+    assert f"1 more of at least {nodes + 1} nodes must join for round 1" in said
+    rows = sum(" waits" in line and "nodes" not in line for line in drawn.splitlines())
+    more = nodes - rows
+    assert not more or (f"and {more} more nodes: {more} waits" if rows else f"{more} nodes: {more} waits") in said
+
+
+@pytest.mark.parametrize(("width", "height"), WINDOWS)
+def test_a_silent_store_is_seen_in_every_window(width: int, height: int) -> None:
+    """Above the table, where nothing pushes it out."""
+    history = History()
+    history.see(_long_names(), 100.0)
+    history.tick(110.0)
+    drawn = _said(_drawn(history, height, width))
+    assert "the store has not answered for 10 s; this is the last look" in drawn
+    assert drawn.index("last look") < drawn.index("forming")
+
+
+def test_six_nodes_fit_a_window_of_twenty_lines() -> None:
+    """A node takes a line: long names are cut in the middle, and both ends are seen."""
+    history = History()
+    history.see(_long_names(), 1.0)
+    drawn = _drawn(history, 20, 60)
+    assert [f"worker-{n}" in drawn for n in range(6)] == [True] * 6
+    assert "e.com" in drawn
+    assert "more nodes:" not in drawn
+
+
+def test_no_counter_goes_on_while_the_store_is_silent() -> None:
+    """Times are those of the last look, for a store that is silent and for one that fails."""
+    history = History()
+    history.see(_long_names(), 100.0)
+    history.see(_long_names(), 120.0)
+    history.tick(150.0)
+    drawn = _said(_drawn(history))
+    assert "1 missing, for 20 s" in drawn
+    assert "not answered for 30 s" in drawn
+    assert "50 s" not in drawn
+    history.trouble("connection refused", 160.0)
+    history.tick(170.0)
+    drawn = _said(_drawn(history))
+    assert "1 missing, for 20 s" in drawn
+    assert "for 10 s now; this is the last look, 50 s old" in drawn
+    assert "1 min" not in drawn
+
+
+def test_a_long_error_leaves_room_for_the_rest() -> None:
+    """Of an error that would fill the window the beginning is shown."""
+    history = History()
+    history.see(_long_names(), 100.0)
+    history.trouble("no route to host " * 200, 101.0)
+    said = _said(_drawn(history, 20, 60))
+    assert "no route to host" in said
+    assert "1 more of at least 7 nodes must join for round 1" in said
+    assert "worker-5" in said or "more nodes: " in said
+
+
+def test_the_lost_are_shown_before_those_that_ask() -> None:
+    """Where not all fit, those who went come before the many that wait for them; the rest is counted by state."""
+    history = History()
+    members = [_member(rank, f"n{rank}", announced=False) for rank in range(100)]
+    members[70] = _member(70, "n70", present=False, went="lost")
+    history.see(_status("forming", *members, min_nodes=100, max_nodes=100), 1.0)
+    drawn = _drawn(history, 10, 60)
+    assert "n70" in drawn
+    assert "more nodes: " in drawn
+    assert drawn.rstrip().endswith(" asks")
+
+
+def test_a_reason_is_not_hidden_by_a_node_with_a_short_name() -> None:
+    """A node `1` does not hide that 1 more must join; a reason that is about a node in the table is not repeated."""
+    history = History()
+    reasons = ["1 more of at least 2 nodes must join for round 2", "b (at-b) is lost: its lease has ended"]
+    roster = (_member(0, "1", announced=False), _member(1, "b", present=False, went="lost"))
+    history.see(_status("forming", *roster, reasons=reasons), 1.0)
+    drawn = _drawn(history)
+    assert "1 more of at least 2 nodes must join" in drawn
+    assert drawn.count("is lost") == 1
+
+
+def test_many_reasons_are_counted() -> None:
+    """Where not all fit the table still has its place."""
+    history = History()
+    reasons = [f"awaited: x{n} (at-x{n}) is in a round that this run's register does not know" for n in range(50)]
+    history.see(_status("forming", _member(0, "a", announced=False), reasons=reasons), 1.0)
+    drawn = _drawn(history, 20, 60)
+    assert "x0 (at-x0)" in drawn
+    assert "more reasons" in drawn
+    assert "at-a" in drawn
+
+
+def test_a_name_of_many_lines_or_with_control_characters_takes_one_line() -> None:
+    """Neither moves the cursor; wide characters are counted as wide."""
+    history = History()
+    history.see(_status("working", _member(0, "a\n\n\x1b[2Jb"), _member(1, "節" * 50)), 1.0)
+    console = Console(width=60, height=6, force_terminal=True, color_system=None, record=True, file=io.StringIO())
+    assert history.frame is not None
+    console.print(Picture(history.frame, "run on tcp at here"))
+    shown = console.export_text()
+    assert "\x1b" not in shown
+    assert len(shown.splitlines()) == 5
+    assert max(map(cell_len, shown.splitlines())) <= 60
+
+
+@pytest.mark.parametrize("phase", ["forming", "last call", "working", "idle", "closed"])
+def test_status_and_watch_name_the_same_round(phase: str) -> None:
+    """A round that forms is the one after the last, in both; one that was is the last."""
+    history = History()
+    status = _status(phase, round=4)
+    history.see(status, 1.0)
+    assert history.frame is not None
+    stand = summary(history.frame).split(":")[0]
+    assert stand in headline(status, "tcp at 'here'")
+    assert ("round 5" if phase in ("forming", "last call") else "round 4") in stand
+
+
+def test_a_watch_of_a_run_that_is_not_there_says_so_and_what_to_check(tmp_path: Any) -> None:
+    """At once, with the place where it looked, and that it waits."""
+    where = ("file", str(tmp_path / "none"))
+    with _watch(where, stdout=subprocess.PIPE) as watch:
+        assert watch.stdout is not None
+        lines = [watch.stdout.readline() for _ in range(2)]
+        watch.kill()
+    assert lines[0] == f"watching run 'job' on file at {where[1]!r}\n"
+    assert lines[1][9:] == "no such run: check --run-id and --endpoint; it appears when its first node joins; waiting\n"
+
+
+def test_a_watch_of_a_run_that_is_not_there_is_seen_to_wait(tmp_path: Any) -> None:
+    """On a terminal of eight lines: where it looks, what to check, and for how long it has waited."""
+    master, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 8, 60, 0, 0))
+    with _watch(
+        ("file", str(tmp_path / "none")), stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+    ) as watch:
+        os.close(terminal)
+        shown = _until(master, watch, lambda shown: "for 1 s" in _said(shown))
+        watch.send_signal(signal.SIGINT)
+        _drain(master, watch)
+        assert watch.returncode == 0
+    os.close(master)
+    assert "no such run: check --run-id and --endpoint" in _said(shown)
 
 
 def test_a_node_can_not_draw_with_its_name() -> None:
@@ -166,7 +351,7 @@ def test_a_watch_in_a_pipe_prints_the_life_of_a_run(
     with _watch(store, stdout=subprocess.PIPE) as watch:
         assert watch.stdout is not None
         lines = [watch.stdout.readline() for _ in range(3)]
-        assert lines[0].startswith("watching on ")
+        assert lines[0].startswith("watching run 'job' on ")
         assert "forming round 1 of epoch" in lines[1]
         assert "1 missing" in lines[1]
         assert lines[2].endswith("): waits\n")
@@ -207,15 +392,23 @@ def test_a_watch_on_a_terminal_is_drawn(store: tuple[str, str], node: Start) -> 
     master, terminal = pty.openpty()
     with _watch(store, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True) as watch:
         os.close(terminal)
-        shown, deadline = "", time.monotonic() + 30
-        while "worker-a" not in shown or "works" not in shown:
-            assert time.monotonic() < deadline, shown
-            if select.select([master], [], [], 0.5)[0]:
-                shown += os.read(master, 65536).decode(errors="replace")
+        _until(master, watch, lambda shown: "worker-a" in shown and "works" in shown)
         watch.send_signal(signal.SIGINT)
         _drain(master, watch)
         assert watch.returncode == 0
     os.close(master)
+
+
+def _until(master: int, watch: subprocess.Popen[str], enough: Callable[[str], bool]) -> str:
+    """Read a terminal until it has shown enough; where it does not, the watch is killed."""
+    shown, deadline = "", time.monotonic() + 30
+    while not enough(shown):
+        if time.monotonic() > deadline:
+            watch.kill()
+            pytest.fail(f"not within 30 s: {shown}")
+        if select.select([master], [], [], 0.5)[0]:
+            shown += os.read(master, 65536).decode(errors="replace")
+    return shown
 
 
 def _drain(master: int, watch: subprocess.Popen[str]) -> None:

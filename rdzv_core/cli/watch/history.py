@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from rdzv_core.cli.watch.words import FORMS, NOT_THERE, standing
 from rdzv_core.inspection import RosterMember, RunStatus
 
 SILENT_AFTER = 6.0
 """Seconds without an answer after which the store is said to be silent."""
 
-_GOOD = ("working", "done")
 _OF_ITS_OWN_ACCORD = ("left", "done")
 
 
@@ -23,11 +23,6 @@ class Row:
     state: str
     since: float
     leads: bool = False
-
-    @property
-    def troubled(self) -> bool:
-        """Whether it is not simply at work, or done."""
-        return self.state not in _GOOD
 
 
 @dataclass(frozen=True)
@@ -49,10 +44,15 @@ class Frame:
         return self.now - self.seen > SILENT_AFTER
 
     @property
+    def clock(self) -> float:
+        """The time up to which states are known to have lasted: that of the last look, once it is not the present."""
+        return self.seen if self.trouble or self.silent else self.now
+
+    @property
     def missing(self) -> int:
         """How many nodes the next round lacks of its minimum; 0 while a round is at work or none is wanted."""
         status = self.status
-        if status.phase not in ("forming", "last call", "idle"):
+        if status.phase not in (*FORMS, "idle"):
             return 0
         here = sum(row.state in ("asks", "waits", "returns", "working", "stopping") for row in self.rows)
         return max(0, status.min_nodes - here)
@@ -155,24 +155,14 @@ def _changes(before: Frame | None, frame: Frame) -> list[str]:
     return lines + [f"{node}: no longer there" for node in sorted(left)]
 
 
-_PHASES = {
-    "idle": "idle after round {0}",
-    "forming": "forming round {1}",
-    "last call": "last call for round {1}",
-    "working": "working in round {0}",
-    "closed": "closed after round {0}",
-}
-
-
 def summary(frame: Frame) -> str:
     """Say in one line how the run stands."""
     status = frame.status
     if not status.exists:
-        return f"{status.phase}: nobody has joined yet" if status.phase == "no such run" else status.phase
+        return f"{status.phase}: {NOT_THERE}; waiting" if status.phase == "no such run" else status.phase
     present = sum(row.state not in ("lost", "left", "done", "gone", "spare") for row in frame.rows)
     spares = sum(row.state == "spare" for row in frame.rows)
-    text = f"{_PHASES[status.phase].format(status.round, status.round + 1)} of epoch {status.epoch}: "
-    text += f"{present} of {status.min_nodes}"
+    text = f"{standing(status)}: {present} of {status.min_nodes}"
     text += f" to {status.max_nodes} nodes" if status.max_nodes != status.min_nodes else " nodes"
     text += f" and {spares} spare" if spares else ""
     if status.pending:

@@ -1,110 +1,84 @@
-"""A frame drawn for a terminal."""
+"""A frame drawn for a terminal: what is wrong and who is missing first, then as many nodes as fit."""
 
 from __future__ import annotations
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from rdzv_core.cli.watch.history import Frame, Row, summary
+from rdzv_core.cli.watch.history import Frame, summary
+from rdzv_core.cli.watch.table import plain, shorten, table
+from rdzv_core.cli.watch.words import span
 
-_STYLES = {
-    "working": "green",
-    "asks": "cyan",
-    "waits": "cyan",
-    "returns": "cyan",
-    "stopping": "yellow",
-    "spare": "dim",
-    "done": "dim",
-    "left": "dim",
-    "gone": "red",
-    "lost": "bold red",
-}
-_EXPLAINED = {
-    "working": "works",
-    "asks": "asks for the next round",
-    "waits": "waits to be let in",
-    "returns": "lost its lease, and asks again",
-    "stopping": "has still to stop its work",
-    "spare": "stands by: the round is full",
-    "done": "is done",
-    "left": "has left",
-    "gone": "is not there",
-    "lost": "is lost: its lease has ended",
-}
-_PHASES = {"working": "green", "last call": "yellow", "forming": "cyan", "closed": "dim", "no such run": "dim"}
-_FRAME_LINES = 12
+_PHASES = {"working": "green", "last call": "yellow", "forming": "cyan", "closed": "dim", "no such run": "yellow"}
+_TABLE_LEAST = 4
+"""Lines that reasons leave to the table: a header, two nodes, and how many more there are."""
 
 
-def draw(frame: Frame, where: str, height: int) -> RenderableType:
-    """Give what to show in `height` lines: with more nodes than that, those at work are only counted."""
-    parts: list[RenderableType] = [_title(frame, where), _state(frame)]
-    rows = _chosen(frame.rows, max(3, height - _FRAME_LINES))
-    if rows:
-        parts.append(_table(rows, frame.now))
-    if len(rows) < len(frame.rows):
-        parts.append(Text(f"and {len(frame.rows) - len(rows)} more nodes", "dim"))
-    parts += [Text(f"• {line}") for line in _notes(frame)]
+@dataclass(frozen=True)
+class Picture:
+    """What to show of a frame of `what`: fitted to the window, in lines, each time it is rendered."""
+
+    frame: Frame
+    what: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width, height = options.max_width, options.size.height
+        frame = self.frame
+        lines = [Text(shorten(plain(self.what), width), "bold")]
+        lines += _folded(console, _alarm(frame), width, max(2, height // 3))
+        lines += _folded(console, _state(frame), width, height)
+        lines += _notes(console, frame, width, height - len(lines) - min(_TABLE_LEAST, len(frame.rows) + 1))
+        lines += table(frame.rows, frame.clock, width, height - len(lines))
+        for line in lines[:height]:
+            line.no_wrap, line.overflow = True, "ellipsis"
+            yield line
+
+
+def _alarm(frame: Frame) -> Text:
     if frame.trouble:
-        ago = span(frame.now - frame.trouble_since)
-        parts.append(
-            Text(f"the store can not be read, for {ago} now; this is the last look: {frame.trouble}", "bold red")
-        )
+        since, seen = span(frame.now - frame.trouble_since), span(frame.now - frame.seen)
+        text = f"the store can not be read, for {since} now; this is the last look, {seen} old: {plain(frame.trouble)}"
     elif frame.silent:
-        ago = span(frame.now - frame.seen)
-        parts.append(Text(f"the store has not answered for {ago}; this is the last look", "bold red"))
-    return Group(*parts)
-
-
-def span(seconds: float) -> str:
-    """Give a time as somebody would say it: 7 s, 3 min 20 s, 2 h 5 min."""
-    whole = int(max(0.0, seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def _title(frame: Frame, where: str) -> Text:
-    return Text.assemble((f"run {frame.status.run_id!r}", "bold"), (f" on {where}", "dim"))
+        text = f"the store has not answered for {span(frame.now - frame.seen)}; this is the last look"
+    else:
+        text = ""
+    return Text(text, "bold red")
 
 
 def _state(frame: Frame) -> Text:
     status = frame.status
-    text = Text.assemble(
-        (summary(frame), _PHASES.get(status.phase, "")), f", for {span(frame.now - frame.phase_since)}"
-    )
+    style = _PHASES.get(status.phase, "") if frame.clock == frame.now else "dim"
+    text = Text.assemble((plain(summary(frame)), style), f", for {span(frame.clock - frame.phase_since)}")
     if frame.last_call_ends is not None:
-        left = frame.last_call_ends - frame.now
+        left = frame.last_call_ends - frame.clock
         text.append(f"; the last call ends in {span(left)}" if left > 0 else "; the last call is over", "bold yellow")
     return text
 
 
-def _table(rows: list[Row], now: float) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("rank", "node", "address", "state", "for"):
-        table.add_column(column, overflow="fold", justify="right" if column in ("rank", "for") else "left")
-    for row in rows:
-        style = _STYLES.get(row.state, "")
-        name = Text(row.node)
-        if row.leads:
-            name.append(" (leader)", "dim")
-        # Text, not markup: what a node calls itself is shown as it is.
-        state = Text(_EXPLAINED.get(row.state, row.state), style)
-        table.add_row("-" if row.rank < 0 else str(row.rank), name, Text(row.address), state, span(now - row.since))
-    return table
+def _notes(console: Console, frame: Frame, width: int, most: int) -> list[Text]:
+    """Give the reasons that the table does not: who is lost stands there already. The last line counts what is cut."""
+    if not frame.status.exists:
+        return []
+    told = [f"{row.node} ({row.address})" for row in frame.rows]
+    notes = [note for note in frame.status.reasons if not any(node in note for node in told)]
+    lines: list[Text] = []
+    for place, note in enumerate(notes):
+        more = _folded(console, Text(f"• {plain(note)}"), width, 3)
+        if lines and len(lines) + len(more) + (place + 1 < len(notes)) > most:
+            return [*lines, Text(f"• and {len(notes) - place} more reason{'s' * (place + 1 < len(notes))}", "dim")]
+        lines += more
+    return lines
 
 
-def _chosen(rows: tuple[Row, ...], most: int) -> list[Row]:
-    if len(rows) <= most:
-        return list(rows)
-    troubled = [row for row in rows if row.troubled][:most]
-    calm = [row for row in rows if not row.troubled][: most - len(troubled)]
-    return sorted([*troubled, *calm], key=lambda row: (row.rank < 0, row.rank))
-
-
-def _notes(frame: Frame) -> list[str]:
-    """Give what the reasons say beyond the table: who is lost stands there already."""
-    return [reason for reason in frame.status.reasons if not any(row.node in reason for row in frame.rows)]
+def _folded(console: Console, text: Text, width: int, most: int) -> list[Text]:
+    """Give text in lines of `width` columns; of more than `most` the beginning."""
+    if not text:
+        return []
+    lines = list(text.wrap(console, width, overflow="fold"))
+    if len(lines) <= most:
+        return lines
+    lines[most - 1].truncate(width - 1)
+    lines[most - 1].append("…")
+    return lines[:most]

@@ -17,6 +17,7 @@ from rdzv_core._create import create_backend
 from rdzv_core._errors import RendezvousConnectionError, RendezvousError
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.cli.watch.history import History
+from rdzv_core.cli.watch.words import place
 from rdzv_core.inspection import Inspector, RunStatus
 
 _AT_LEAST_EVERY = 2.0
@@ -33,7 +34,7 @@ def watch_run(params: RendezvousParameters, as_json: bool) -> int:
         first = inspector.look()
         show = _json if as_json else _live if sys.stdout.isatty() else _lines
         with _news(inspector) as news:
-            show(_looks(inspector, first, news), f"{params.backend} at {params.endpoint}")
+            show(_looks(inspector, first, news), f"run {params.run_id!r} on {place(params.backend, params.endpoint)}")
     except KeyboardInterrupt:
         pass  # the way to end it
     finally:
@@ -113,28 +114,28 @@ def _news(inspector: Inspector) -> Iterator[threading.Event]:
         inspector.release()
 
 
-def _live(looks: Iterator[Look], where: str) -> None:
+def _live(looks: Iterator[Look], what: str) -> None:
     from rich.live import Live
 
-    from rdzv_core.cli.watch.live import draw
+    from rdzv_core.cli.watch.live import Picture
 
     history = History()
     with Live(auto_refresh=False) as live:
         for look in looks:
             _take_in(history, look)
             assert history.frame is not None
-            live.update(draw(history.frame, where, live.console.size.height), refresh=True)
+            live.update(Picture(history.frame, what), refresh=True)
 
 
-def _lines(looks: Iterator[Look], where: str) -> None:
+def _lines(looks: Iterator[Look], what: str) -> None:
     history = History()
-    click.echo(f"watching on {where}")
+    click.echo(f"watching {what}")
     for look in looks:
         for line in _take_in(history, look):
             click.echo(f"{time.strftime('%H:%M:%S')} {line}")
 
 
-def _json(looks: Iterator[Look], _where: str) -> None:
+def _json(looks: Iterator[Look], _what: str) -> None:
     before: RunStatus | None = None
     for look in looks:
         if isinstance(look, RunStatus) and (before is None or _without_store(before) != _without_store(look)):
