@@ -1,7 +1,7 @@
 """What core gives to a backend that lacks a capability: the same capability, built on its registers alone."""
 
 from rdzv_core.fallback._membership import RegisterMembership
-from rdzv_core.fallback._ports import membership_of, release, store_of
+from rdzv_core.fallback._ports import membership_of, release, siblings_of, store_of
 from rdzv_core.fallback._store import RegisterStore
 from rdzv_core.fallback._watch import PollingWatch, watch_of
 
@@ -11,6 +11,7 @@ __all__ = [
     "RegisterStore",
     "membership_of",
     "release",
+    "siblings_of",
     "store_of",
     "watch_of",
 ]

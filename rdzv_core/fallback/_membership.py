@@ -125,8 +125,9 @@ class RegisterMembership(SupportsMembership):
     def _renew(self, member: MemberLease, payload: bytes | None) -> bool:
         self._life.check()
         lease = _own(member)
+        # Drawn before the lock is waited for: whoever gets it first, the update that was begun last is what stays.
+        sequence = None if payload is None else lease.next_sequence()
         with lease.lock:
-            sequence = None if payload is None else lease.next_sequence()
             if not lease.ended:
                 lease.ended = not (
                     self._is_listed(lease) and lease.write(lambda slot: slot.advanced(sequence, payload), self._life)
@@ -191,7 +192,6 @@ class RegisterMembership(SupportsMembership):
 
     def close(self) -> None:
         """Close the registers that were made for it; ends other threads' waits. Idempotent."""
-        self._life.close()
         self._registers.close()
 
     def __repr__(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rdzv_core.abc import RendezvousBackend, Store, SupportsMembership, SupportsStore
 from rdzv_core.fallback._membership import RegisterMembership
+from rdzv_core.fallback._pace import Life
+from rdzv_core.fallback._registers import Siblings
 from rdzv_core.fallback._store import RegisterStore
 from rdzv_core.fallback._watch import PollingWatch
 
@@ -13,14 +15,20 @@ def membership_of(backend: RendezvousBackend) -> SupportsMembership:
     return backend if isinstance(backend, SupportsMembership) else RegisterMembership(backend)
 
 
-def store_of(backend: RendezvousBackend, epoch: str, generation: int) -> Store:
+def siblings_of(backend: RendezvousBackend, what: str) -> Siblings:
+    """Give siblings for the stores of several rounds, to be closed by who asks; `what` is their name in errors."""
+    return Siblings(backend, Life(f"{what} on backend {backend.name!r}"))
+
+
+def store_of(backend: RendezvousBackend, epoch: str, generation: int, siblings: Siblings | None = None) -> Store:
     """Give a store private to one round (`generation`) of one epoch: of the backend's own kind, else on a register.
 
-    A backend's own keeps each round's keys apart; the one on a register (`release` it) empties for a later round.
+    A backend's own keeps each round's keys apart; the one on a register empties for a later round. That register is
+    one of `siblings`, which ends with them; without these, it is the store's own (`release` it).
     """
     if isinstance(backend, SupportsStore):
         return backend.store(f"{epoch}/{generation}")
-    return RegisterStore(backend, epoch, generation)
+    return RegisterStore(siblings or siblings_of(backend, f"the store of round {generation}"), epoch, generation)
 
 
 def release(port: object) -> None:

@@ -1,8 +1,9 @@
-"""The sibling registers of a membership, made when first needed and closed together."""
+"""Sibling registers, made when first needed and closed together; those of a membership among them."""
 
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from typing import TypeVar
 
 import msgspec
@@ -15,17 +16,45 @@ from rdzv_core.fallback._roll import Directory, Incarnation, Slot
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-class Registers:
-    """The directory, the incarnation record and the slots. Thread-safe.
+class Siblings:
+    """A backend's siblings, one for each purpose. Thread-safe; `life` is that of whatever is built on them.
 
-    Each is a sibling of its own, so a backend whose `sibling` does not share its connection has one for each.
+    A backend whose `sibling` does not share its connection has one for each.
     """
 
     def __init__(self, backend: RendezvousBackend, life: Life) -> None:
         self.backend = backend
-        self._life = life
+        self.life = life
         self._lock = threading.Lock()
         self._open: dict[str, RendezvousBackend] = {}
+
+    def sibling(self, purpose: str) -> RendezvousBackend:
+        """Give the register for a purpose; raises `RendezvousConnectionError` after `close`."""
+        self.life.check()
+        there = self._open.get(purpose)
+        if there is not None:
+            return there
+        # Made outside the lock: it may take as long as a connection takes, and a close must not wait for it.
+        made = self.backend.sibling(purpose)
+        with self._lock:
+            kept = made if self.life.is_closed else self._open.setdefault(purpose, made)
+        if kept is not made or self.life.is_closed:
+            made.close()
+        self.life.check()
+        return kept
+
+    def close(self) -> None:
+        """End `life` and close them all, even if closing one raises. Idempotent."""
+        self.life.close()
+        with self._lock:
+            there, self._open = list(self._open.values()), {}
+        with ExitStack() as ending:
+            for register in there:
+                ending.callback(register.close)
+
+
+class Registers(Siblings):
+    """The directory, the incarnation record and the slots."""
 
     @property
     def directory(self) -> Record[Directory]:
@@ -42,25 +71,4 @@ class Registers:
         return self._record(f"member.{number}", Slot, f"the record of member {number}")
 
     def _record(self, purpose: str, kind: type[S], what: str) -> Record[S]:
-        return Record(self._sibling(purpose), kind, what)
-
-    def _sibling(self, purpose: str) -> RendezvousBackend:
-        self._life.check()
-        there = self._open.get(purpose)
-        if there is not None:
-            return there
-        # Made outside the lock: it may take as long as a connection takes, and a close must not wait for it.
-        made = self.backend.sibling(purpose)
-        with self._lock:
-            kept = made if self._life.is_closed else self._open.setdefault(purpose, made)
-        if kept is not made or self._life.is_closed:
-            made.close()
-        self._life.check()
-        return kept
-
-    def close(self) -> None:
-        """Close them all; `life` is closed before."""
-        with self._lock:
-            there, self._open = list(self._open.values()), {}
-        for register in there:
-            register.close()
+        return Record(self.sibling(purpose), kind, what)

@@ -10,9 +10,9 @@ import msgspec
 
 from rdzv_core._errors import RendezvousStateError
 from rdzv_core._map_store import DEFAULT_TIMEOUT, MapStore
-from rdzv_core.abc import RendezvousBackend, Token
-from rdzv_core.fallback._pace import Life
+from rdzv_core.abc import Token
 from rdzv_core.fallback._record import Record
+from rdzv_core.fallback._registers import Siblings
 from rdzv_core.fallback._watch import watch_of
 
 R = TypeVar("R")
@@ -32,14 +32,15 @@ class RegisterStore(MapStore):
     The first write of a higher generation empties it; from then on whoever has a lower one gets a
     `RendezvousStateError`. Every call moves the whole map, which has to fit into the register
     (`max_state_bytes`, values a third longer; else `ValueError`): fit for addresses and small agreements.
-    `close` releases the register.
+    It is one of `siblings`, which the stores of all rounds may share; closing these ends them.
     """
 
-    def __init__(self, backend: RendezvousBackend, epoch: str, generation: int) -> None:
-        self._what = f"the store of round {generation} on backend {backend.name!r}"
+    def __init__(self, siblings: Siblings, epoch: str, generation: int) -> None:
+        self._what = f"the store of round {generation} on backend {siblings.backend.name!r}"
         self._generation = generation
-        self._life = Life(self._what)
-        self._register = backend.sibling(f"store.{epoch}")
+        self._siblings = siblings
+        self._life = siblings.life
+        self._register = siblings.sibling(f"store.{epoch}")
         self._record = Record(self._register, Values, self._what)
 
     def _look(self) -> Mapping[str, bytes]:
@@ -56,7 +57,7 @@ class RegisterStore(MapStore):
 
     def _await(self, ready: Callable[[Mapping[str, bytes]], bool], timeout: float) -> Mapping[str, bytes]:
         deadline = time.monotonic() + timeout
-        watch = watch_of(self._register)
+        watch = watch_of(self._register, self._life)
         values, token = self._read()
         while not ready(values) and (left := deadline - time.monotonic()) > 0:
             watch.wait_state(token, left)
@@ -75,9 +76,8 @@ class RegisterStore(MapStore):
         return there.data, token
 
     def close(self) -> None:
-        """Release the register; ends waits. Idempotent."""
-        self._life.close()
-        self._register.close()
+        """Close the siblings, and with them every store that shares them; ends waits. Idempotent."""
+        self._siblings.close()
 
     def __repr__(self) -> str:
         return f"<RegisterStore generation {self._generation} on {self._register!r}>"

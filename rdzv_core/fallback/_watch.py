@@ -15,9 +15,9 @@ class PollingWatch(SupportsWatch):
     the backend, ends waits within a second. Thread-safe as far as the backend is.
     """
 
-    def __init__(self, backend: RendezvousBackend) -> None:
+    def __init__(self, backend: RendezvousBackend, life: Life | None = None) -> None:
         self._backend = backend
-        self._life = Life(f"the watch on backend {backend.name!r}")
+        self._life = life or Life(f"the watch on backend {backend.name!r}")
 
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
         deadline = time.monotonic() + timeout
@@ -41,6 +41,6 @@ class PollingWatch(SupportsWatch):
         return f"<PollingWatch on {self._backend!r}>"
 
 
-def watch_of(backend: RendezvousBackend) -> SupportsWatch:
-    """Give a watch on the backend's register: its own if it has one, else by polling."""
-    return backend if isinstance(backend, SupportsWatch) else PollingWatch(backend)
+def watch_of(backend: RendezvousBackend, life: Life | None = None) -> SupportsWatch:
+    """Give a watch on the backend's register: its own if it has one, else by polling, for as long as `life` lasts."""
+    return backend if isinstance(backend, SupportsWatch) else PollingWatch(backend, life)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 from rdzv_core.abc import OnDone, RendezvousBackend, Store, SupportsPosting
-from rdzv_core.fallback import membership_of, release, store_of, watch_of
+from rdzv_core.fallback import membership_of, release, siblings_of, store_of, watch_of
 from rdzv_core.handler import io
 from rdzv_core.handler.call import Call
 from rdzv_core.handler.head import Head, decode_head, encode_head
@@ -21,8 +22,13 @@ class Access:
         self.members = membership_of(backend)
         self.watch = watch_of(backend)
         self.shelf = Shelf(backend)
-        self._stores: list[Store] = []
+        self._for_stores = siblings_of(backend, "the store of rounds")
         self._lock = threading.Lock()
+        self._ending = ExitStack()  # the last one first
+        self._ending.callback(backend.close)
+        self._ending.callback(release, self.members)
+        self._ending.callback(release, self.watch)
+        self._ending.callback(self._for_stores.close)
 
     def perform(self, operation: io.Operation) -> Any:
         """Do it, which may take its time, and give its result; raises what the backend raises."""
@@ -82,16 +88,12 @@ class Access:
         return [seat.address for seat in held.roster or self.shelf.whole(held.digest)]
 
     def store(self, epoch: str, generation: int) -> Store:
-        """Open the store of a round; it ends with `close`."""
-        store = store_of(self.backend, epoch, generation)
-        with self._lock:
-            self._stores.append(store)
-        return store
+        """Open the store of a round; it ends with `close`, and after that this is a `RendezvousConnectionError`."""
+        self._for_stores.life.check()
+        return store_of(self.backend, epoch, generation, self._for_stores)
 
     def close(self) -> None:
-        """Close what was opened here, and the backend."""
+        """Close what was opened here, and the backend: all of it, even if closing one raises. Idempotent."""
         with self._lock:
-            stores, self._stores = self._stores, []
-        for port in (*stores, self.members, self.watch):
-            release(port)
-        self.backend.close()
+            ending = self._ending.pop_all()
+        ending.close()

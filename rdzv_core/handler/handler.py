@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 
 from rdzv_core import clock
@@ -27,6 +29,7 @@ from rdzv_core.hooks import Hooks
 log = logging.getLogger("rdzv")
 
 _MASTER_PORT = "rdzv/master_port"
+_PUBLISH_SECONDS = 1.0
 _CLOSE_SECONDS = 2.0
 _LOOK_SECONDS = 1.0
 
@@ -61,6 +64,8 @@ class RendezvousHandler:
             machine = Machine(self.settings, order=order, place_checks=checks)
         self._driver = Driver(machine, self._access, params.run_id[:32])
         self._held: Held | None = None
+        self._publishing: list[threading.Thread] = []
+        self._closed = False
 
     def next_rendezvous(self) -> RendezvousInfo:
         """Meet: wait until a round has formed with this node in it. The work of the last round must have stopped.
@@ -70,13 +75,14 @@ class RendezvousHandler:
         `RendezvousConnectionError` if the store can not be reached, `RendezvousStateError` if the run's state can not
         be read, and `ValueError` if this node's settings are not those of the run.
         """
+        deadline = clock.now() + self.settings.join_timeout
         try:
             held = self._held = self._driver.join()
         finally:
             self._bus.flush()
         info = self._info(held)
         if held.rank == 0:
-            self._publish_port(info)
+            self._publish_port(info, deadline)
         return info
 
     def wait_for_change(self, timeout: float | None = None) -> Change | None:
@@ -166,11 +172,18 @@ class RendezvousHandler:
         return True
 
     def close(self) -> None:
-        """Release the backend and all threads without a word to the others. Idempotent."""
-        self._driver.close()
-        self._access.close()
-        self._driver.join_threads(_CLOSE_SECONDS)
-        self._bus.close()
+        """Release the backend and all threads without a word to the others. Idempotent.
+
+        If the backend's `close` raises, that comes out once all else is released; a second `close` does not repeat it.
+        """
+        self._closed = True
+        with ExitStack() as ending:  # from the last line to the first
+            ending.callback(self._bus.close)
+            for thread in self._publishing:
+                ending.callback(thread.join, _CLOSE_SECONDS)
+            ending.callback(self._driver.join_threads, _CLOSE_SECONDS)
+            ending.callback(self._access.close)
+            ending.callback(self._driver.close)
 
     def report(self, event: Event) -> None:
         """Tell those who listen to events of something that the job did. Never blocks and raises nothing."""
@@ -191,7 +204,8 @@ class RendezvousHandler:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            self.leave()
+            if not self._closed:
+                self.leave()
         finally:
             self.close()
 
@@ -216,15 +230,37 @@ class RendezvousHandler:
             _master=lambda info: (held.master, self._master_port(info.store)),
         )
 
-    def _publish_port(self, info: RendezvousInfo) -> None:
-        """Rank 0 says which port was free on it; if the store fails just now, the others' `master_port` times out."""
-        with socket.socket() as probe:
-            probe.bind(("", 0))
-            port = probe.getsockname()[1]
-        try:
-            info.store.set(_MASTER_PORT, str(port).encode())
-        except RendezvousError as error:
+    def _publish_port(self, info: RendezvousInfo, deadline: float) -> None:
+        """Rank 0 says which port was free on it; if that fails, the others' `master_port` times out.
+
+        Usually it is said when `next_rendezvous` returns. A store that is slow just now keeps rank 0 from its work for
+        a second at most, and never past `deadline`: it is said in the background then.
+        """
+
+        def warn(error: BaseException) -> None:
             log.warning("rank 0 could not publish its port for round %d: %s", info.round, error)
+
+        def publish() -> None:
+            try:
+                info.store.set(_MASTER_PORT, str(_free_port()).encode())
+            except BaseException as error:  # noqa: BLE001 - there is nobody here to raise it to
+                warn(error)
+
+        thread = threading.Thread(target=publish, name=f"rdzv {self._run_id[:32]} port", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no thread left
+            warn(error)
+            return
+        self._publishing = [*(each for each in self._publishing if each.is_alive()), thread]
+        thread.join(max(0.0, min(_PUBLISH_SECONDS, deadline - clock.now())))
 
     def _master_port(self, store: Store) -> int:
         return int(store.get(_MASTER_PORT))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port: int = probe.getsockname()[1]
+    return port

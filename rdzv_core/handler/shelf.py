@@ -47,7 +47,11 @@ class Shelf:
         return unpack_roster(digest, self._read(digest))
 
     def looking_up(self, digest: str, pages: int, member: str) -> Call:
-        """Give the call that gives a member's rank, None if it is not in the roster; it raises as `whole` does."""
+        """Give the call that gives a member's rank, None if it is not in the roster.
+
+        It raises as `whole` does; but with a store of the backend's own a page that is not there is a
+        `RendezvousTimeoutError`: it may come yet.
+        """
         if self._stores is not None:
             store, page = self._stores.store(_name(digest)), str(page_of(member, pages))
             return Call(store, "get", page, _PATIENCE, read=lambda found: rank_in(found, member))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rdzv_core import clock
+from rdzv_core._errors import RendezvousError
 from rdzv_core.handler.io import Operation
 
 
@@ -54,10 +55,19 @@ class Workers:
             result, failure = None, None
             try:
                 result = self._perform(operation)
-            except Exception as error:  # noqa: BLE001 - whatever a backend raises is an event, not the thread's end
-                failure = error
+            except BaseException as error:  # noqa: BLE001 - whatever a backend raises is an event, not the thread's end
+                failure = _failure(operation, error)
             # Idle from here on: what the report leads to, on this very thread, is begun when it is back.
             with self._lock:
                 self._idle += 1
             self._report(operation, result, failure)
             operation = self._tasks.get()
+
+
+def _failure(operation: Operation, error: BaseException) -> Exception:
+    """Give what can be raised to a caller without ending or cancelling it: that was not meant for the caller."""
+    if isinstance(error, Exception):
+        return error
+    failure = RendezvousError(f"{type(operation).__name__} failed: the backend raised {error!r} on a thread of core's")
+    failure.__cause__ = error
+    return failure

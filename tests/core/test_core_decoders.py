@@ -14,7 +14,7 @@ from rdzv_core.fallback._record import Record
 from rdzv_core.fallback._roll import Directory, Slot
 from rdzv_core.handler.head import Announcement, Head, Seat, Stage, Terms
 from rdzv_core.handler.head import decode_announcement, decode_head, encode_announcement, encode_head
-head = encode_head(Head("e", Terms(1, 2, 3.0, 4.0, 5.0), roster=(Seat("m", "n", "a"),), departed={"m": "left"}))
+head = encode_head(Head("e", Terms(1, 2, 3.0, 4.0, 5.0), roster=(Seat("m", "n", "a"),), departed={"left": "1"}))
 says = encode_announcement(Announcement("n", "a", Stage("e", 1)))
 start = threading.Barrier(48)
 def read():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import queue
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -505,3 +508,33 @@ def test_closing_releases_every_register(make_bare: Any, clock: Any) -> None:
     port.close()
     assert all(sibling.closed for sibling in backend.open_siblings)
     assert not backend.closed
+
+
+class Gate:
+    """A lock that lets in whom the test says: a `threading.Lock` promises no order either."""
+
+    def __init__(self) -> None:
+        self.waiting: queue.SimpleQueue[threading.Event] = queue.SimpleQueue()
+
+    def __enter__(self) -> None:
+        turn = threading.Event()
+        self.waiting.put(turn)
+        assert turn.wait(10)
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_of_two_updates_at_once_the_one_that_was_begun_last_stays(here: Any) -> None:
+    """Also where the other one gets to write after it: what a member says is never turned back."""
+    lease = here.enter(b"", TTL)
+    lease.lock = gate = Gate()
+    with ThreadPoolExecutor(2) as pool:
+        older = pool.submit(here.update, lease, b"older")
+        after = gate.waiting.get(timeout=10)
+        newer = pool.submit(here.update, lease, b"newer")
+        gate.waiting.get(timeout=10).set()
+        assert newer.result(10)
+        after.set()
+        assert older.result(10)
+    assert [member.payload for member in here.members().members] == [b"newer"]

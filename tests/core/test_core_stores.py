@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from rdzv_core import RendezvousConnectionError, RendezvousStateError, RendezvousTimeoutError, Store
-from rdzv_core.fallback import RegisterStore, release, store_of
+from rdzv_core.fallback import RegisterStore, release, siblings_of, store_of
 
 MakeStore = Callable[[int], Store]
 
@@ -123,9 +124,9 @@ def test_a_later_round_finds_it_empty(store: Store, make_store: MakeStore) -> No
 
 def test_a_register_store_of_an_earlier_round_says_that_it_is_over(make_bare: Any, closing: Any) -> None:
     """Once a later round has written, whoever is still in the earlier one is told, also while waiting."""
-    earlier, later = (RegisterStore(make_bare(), "epoch", generation) for generation in (1, 2))
-    closing.callback(earlier.close)
-    closing.callback(later.close)
+    earlier, later = (store_of(make_bare(), "epoch", generation) for generation in (1, 2))
+    closing.callback(release, earlier)
+    closing.callback(release, later)
     earlier.set("k", b"1")
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(earlier.get, "l", 60.0)
@@ -139,8 +140,8 @@ def test_a_register_store_of_an_earlier_round_says_that_it_is_over(make_bare: An
 
 def test_a_register_store_that_is_full_says_so(make_bare: Any, closing: Any) -> None:
     """More than the register takes is a ValueError with both sizes, and nothing is written."""
-    store = RegisterStore(make_bare(), "epoch", 1)
-    closing.callback(store.close)
+    store = store_of(make_bare(), "epoch", 1)
+    closing.callback(release, store)
     with pytest.raises(ValueError, match=r"store of round 1 .* is full: .* takes 262144"):
         store.set("k", bytes(262144))
     assert store.num_keys() == 0
@@ -149,8 +150,8 @@ def test_a_register_store_that_is_full_says_so(make_bare: Any, closing: Any) -> 
 def test_a_register_that_holds_something_else_is_a_state_error(make_bare: Any, closing: Any) -> None:
     """What is not a store's map can not be read, and is not overwritten."""
     backend = make_bare()
-    store = RegisterStore(backend, "epoch", 1)
-    closing.callback(store.close)
+    store = store_of(backend, "epoch", 1)
+    closing.callback(release, store)
     foreign = backend.sibling("store.epoch")
     foreign.set_state(b'{"v": 2}')
     for call in (store.num_keys, lambda: store.set("k", b"")):
@@ -162,14 +163,63 @@ def test_a_register_that_holds_something_else_is_a_state_error(make_bare: Any, c
 def test_closing_a_register_store_ends_waits_and_releases_its_register(make_bare: Any) -> None:
     """A closed store raises, wakes who waits in it, and leaves no register open; the backend stays open."""
     backend = make_bare()
-    store = RegisterStore(backend, "epoch", 1)
+    store = store_of(backend, "epoch", 1)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(store.get, "k", 60.0)
-        store.close()
+        release(store)
         with pytest.raises(RendezvousConnectionError, match="closed"):
             waiting.result(10)
-    store.close()
+    release(store)
     with pytest.raises(RendezvousConnectionError, match="closed"):
         store.num_keys()
     assert [sibling.closed for sibling in backend.open_siblings] == [True]
     assert backend.get_state() is None
+
+
+def test_the_rounds_of_an_epoch_share_one_register(make_bare: Any) -> None:
+    """Each has its own map all the same, and closing what they share ends them all, and whoever asks later."""
+    backend = make_bare()
+    siblings = siblings_of(backend, "the store of rounds")
+    stores = [store_of(backend, "epoch", generation, siblings) for generation in range(10)]
+    assert len(backend.open_siblings) == 1
+    stores[0].set("k", b"1")
+    assert [stores[0].num_keys(), stores[1].num_keys()] == [1, 0]
+    siblings.close()
+    assert [sibling.closed for sibling in backend.open_siblings] == [True]
+    for late in (stores[0].num_keys, lambda: store_of(backend, "epoch", 11, siblings)):
+        with pytest.raises(RendezvousConnectionError, match="the store of rounds on backend 'bare' is closed"):
+            late()
+
+
+def test_a_wait_ends_with_its_store_also_where_a_closed_register_still_answers(
+    make_bare: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backend that holds nothing need not say so: its `close` does nothing."""
+    asked = threading.Event()
+    backend = make_bare(lambda what, key: asked.set())
+    monkeypatch.setattr(type(backend), "close", lambda self: None)
+    store = store_of(backend, "epoch", 1)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(store.get, "k", 60.0)
+        assert asked.wait(10)
+        release(store)
+        with pytest.raises(RendezvousConnectionError, match="closed"):
+            waiting.result(10)
+
+
+def test_one_register_that_can_not_be_closed_keeps_no_other_from_it(make_bare: Any) -> None:
+    """All are closed, and the error comes out; once."""
+    backend = make_bare()
+    siblings = siblings_of(backend, "the stores")
+    registers: list[Any] = [siblings.sibling(purpose) for purpose in "abc"]
+    whole = registers[1].close
+
+    def fail() -> None:
+        whole()
+        raise OSError("on purpose")
+
+    registers[1].close = fail
+    with pytest.raises(OSError, match="on purpose"):
+        siblings.close()
+    assert all(register.closed for register in registers)
+    siblings.close()
