@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from rdzv_conformance.simulation._check import Violation
+from rdzv_conformance.simulation._processes import processes
+from rdzv_conformance.simulation._repeat import never_came_up
 from rdzv_conformance.simulation._run import Run
 from rdzv_conformance.simulation._scenario import Scenario
 from rdzv_conformance.simulation.mutants import MUTANTS
@@ -43,6 +43,8 @@ class Tally:
     interrupted: bool = False
     faults: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    """What was to be kept and did not go wrong."""
 
     def add(self, other: Tally) -> None:
         """Add what another process simulated."""
@@ -53,6 +55,7 @@ class Tally:
         self.cpu_seconds += other.cpu_seconds
         self.faults.update(other.faults)
         self.failures += other.failures
+        self.absent += other.absent
 
 
 def live(scenario: Scenario, seeds: range, mutant: str = "") -> Tally:
@@ -65,6 +68,7 @@ def live(scenario: Scenario, seeds: range, mutant: str = "") -> Tally:
             run.run()
         except Violation as violation:
             tally.failures.append(Failure(seed, violation.number, violation.text, violation.where))
+        tally.absent += never_came_up(run.scenario, run.decisions)
         tally.add(Tally(1, run.checker.rounds, run.phase, run.world.steps, faults=Counter(run.faults)))
     tally.cpu_seconds = time.process_time() - began
     return tally
@@ -80,7 +84,7 @@ def campaign(
 ) -> Tally:
     """Simulate as many seeds from the scenario's on, on `jobs` processes; `shown` is called as it goes on.
 
-    After `most_failures` no further seed is begun, nor after an interrupt (Ctrl-C): what was counted so far is given.
+    After `most_failures` no further seed is begun. An interrupt (Ctrl-C) ends it: what was counted so far is given.
     """
     tally, began = Tally(), time.perf_counter()
     try:
@@ -103,7 +107,7 @@ def _parts(scenario: Scenario, seeds: int, jobs: int, mutant: str, enough: Calla
                 return
             yield live(scenario, block, mutant)
         return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _ignore_interrupts) as pool:
+    with processes(jobs) as pool:
         under_way: set[Future[Any]] = {pool.submit(live, scenario, block, mutant) for block in islice(blocks, 2 * jobs)}
         while under_way:
             done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
@@ -111,8 +115,3 @@ def _parts(scenario: Scenario, seeds: int, jobs: int, mutant: str, enough: Calla
                 yield future.result()
             if not enough():
                 under_way |= {pool.submit(live, scenario, block, mutant) for block in islice(blocks, len(done))}
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C, which reaches every process of a terminal, to the one that counts."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

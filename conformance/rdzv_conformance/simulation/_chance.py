@@ -16,6 +16,7 @@ Fate = tuple[float | None, float | None]
 _LONGEST_HELD_BACK = 0.25
 _CHANGE_POINTS = 3
 _MESSAGES_IN_A_STORM = 1200
+_MOST_MESSAGES = 100_000
 
 
 class Chance:
@@ -50,14 +51,29 @@ class Chance:
         self._priorities.clear()
         self._lowest = self._messages = 0
         if stormy and self._adversarial:
-            own = random.Random(f"{self._seed}.{phase}.changes")
-            self._changes = sorted(own.randrange(_MESSAGES_IN_A_STORM) for _ in range(_CHANGE_POINTS))
+            self._changes = self.changes(phase)
+
+    def changes(self, phase: int) -> list[int]:
+        """Give after how many messages of a phase's storm the adversary changes a priority."""
+        if not self._adversarial:
+            return []
+        own = random.Random(f"{self._seed}.{phase}.changes")
+        return sorted(own.randrange(_MESSAGES_IN_A_STORM) for _ in range(_CHANGE_POINTS))
+
+    def disturbs(self, phase: int, node: str, number: int) -> bool:
+        """Say whether a node's message of that number, if it sends so many in a phase's storm, is lost or late."""
+        if not 1 <= number <= _MOST_MESSAGES:
+            return False
+        draw = self._stream(phase, node)
+        for _ in range(3 * (number - 1)):
+            draw.random()
+        return draw.random() < 2 * (self._loss + self._late)
 
     def fate(self, node: str) -> Fate:
         """Say what becomes of the next message of a node."""
         stream = self._streams.get(node)
         if stream is None:
-            stream = self._streams[node] = (random.Random(f"{self._seed}.{self._phase}.{node}"), [0])
+            stream = self._streams[node] = (self._stream(self._phase, node), [0])
         draw, counter = stream
         chance, first, second = draw.random(), draw.random(), draw.random()
         counter[0] += 1
@@ -73,6 +89,9 @@ class Chance:
         if chance < 2 * (self._loss + self._late):
             return self._disturbed(chance, f"{self._phase}.{node}.{counter[0]}", out, back)
         return out, back
+
+    def _stream(self, phase: int, node: str) -> random.Random:
+        return random.Random(f"{self._seed}.{phase}.{node}")
 
     def _disturbed(self, chance: float, name: str, out: float, back: float) -> Fate:
         if self._keep is not None and name not in self._keep:

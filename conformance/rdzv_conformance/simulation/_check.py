@@ -25,6 +25,7 @@ INVARIANTS = {
     "I12": "In peace all who live meet, up to max_nodes, and then no further round forms.",
     "I13": "Nodes and store do not talk without end: the steps of a phase are bounded.",
     "I14": "The state machine never raises; the head stays under 16 KiB.",
+    "I15": "Whoever left or finished, and was told that this is kept, is never counted as lost.",
 }
 
 FASTEST = 1.025
@@ -60,6 +61,7 @@ class Checker:
     veteran: Callable[[str], bool] = lambda _: True
     """Whether a node has worked in some epoch, as far as its process can know."""
     void_window: float = 0.0
+    _kept: set[str] = field(default_factory=set)
     _groups: dict[tuple[str, int], int] = field(default_factory=dict)
     _ended: dict[str, tuple[float, bool]] = field(default_factory=dict)
     _called: tuple[str, int, float] = ("", 0, 0.0)
@@ -83,6 +85,9 @@ class Checker:
         self._changed(old, new)
         if len(after) > _HEAD_BYTES:
             raise Violation("I14", f"the head has {len(after)} bytes")
+        lost = {member for member, how in new.gone().items() if how == "lost"} - old.gone().keys()
+        if missed := self._kept & lost:
+            raise Violation("I15", f"{' and '.join(sorted(missed))} said goodbye and counts as lost")
         if new.round != old.round:
             self._roster(old, new)
 
@@ -146,6 +151,10 @@ class Checker:
         return self._head[1] if self._head[0] == state else decode_head(state)
 
     # What the nodes do
+
+    def let_go(self, member: str) -> None:
+        """Note that a member was told that its goodbye is kept."""
+        self._kept.add(member)
 
     def joined(self, held: Held, payload: bytes | None) -> None:
         """Hold a roster that a node was given against those of the others; `payload` is what its membership says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,13 +12,23 @@ import click
 
 from rdzv_conformance.simulation._campaign import Failure, Tally, campaign
 from rdzv_conformance.simulation._check import INVARIANTS, Violation
+from rdzv_conformance.simulation._options import (
+    check_repetition,
+    check_together,
+    fault_names,
+    kept,
+    left_out,
+    numbers,
+)
 from rdzv_conformance.simulation._plan import FAULT_TEXTS, FAULTS
 from rdzv_conformance.simulation._printing import progress, show_failure, show_hunt, show_scaled, show_tally
+from rdzv_conformance.simulation._processes import sigterm_interrupts
+from rdzv_conformance.simulation._repeat import command, never_came_up
 from rdzv_conformance.simulation._run import Run
 from rdzv_conformance.simulation._scale import constant, measure
 from rdzv_conformance.simulation._scenario import STRATEGIES, Scenario
 from rdzv_conformance.simulation._shrink import Shrunk, shrink
-from rdzv_conformance.simulation.mutants import MUTANTS, Kill, hunt_all
+from rdzv_conformance.simulation.mutants import MUTANTS, HuntInterrupted, Kill, hunt_all
 
 HELD, BROKEN, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
 
@@ -29,26 +40,6 @@ _SEEDS_FOR_A_MUTANT = 600
 
 class _CouldNotRun(click.ClickException):
     exit_code = COULD_NOT_RUN
-
-
-def _names(known: tuple[str, ...]) -> Any:
-    def read(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-        if value is None:
-            return None
-        names = tuple(name.strip() for name in value.split(",") if name.strip())
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise click.BadParameter(f"no fault {unknown[0]!r}; there are {', '.join(known)}", ctx, param)
-        return names
-
-    return read
-
-
-def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
-    names = [name.strip() for name in value.split(",") if name.strip()]
-    if not names or not all(name.isdecimal() and int(name) > 1 for name in names):
-        raise click.BadParameter(f"{value!r} is no list of numbers above 1, as 100,1000", ctx, param)
-    return tuple(int(name) for name in names)
 
 
 @click.command()
@@ -64,7 +55,12 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[in
     help="How many rounds, over all seeds; each seed lives through an equal share. 2000 if not given.",
 )
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; one for each processor.")
-@click.option("--faults", metavar="A,B,…", callback=_names(FAULTS), help=f"Only these faults, of {', '.join(FAULTS)}.")
+@click.option(
+    "--faults",
+    metavar="A,B,…",
+    callback=fault_names(FAULTS),
+    help=f"Only these faults, of {', '.join(FAULTS)}. Where they end no round, the work of one is over now and then.",
+)
 @click.option(
     "--strategy",
     type=click.Choice(STRATEGIES),
@@ -79,14 +75,17 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[in
 @click.option(
     "--nodes",
     metavar="N,N,…",
-    callback=_numbers,
+    callback=numbers,
     default="100,1000,10000",
     help="With --messages: for how many nodes. 100,1000,10000 if not given.",
 )
 @click.option(
-    "--keep", metavar="A,B,…|nothing", help="Repeat: let only these things go wrong, as a failure names them."
+    "--keep",
+    metavar="A,B,…|nothing",
+    callback=kept,
+    help="Repeat: let only these things go wrong, as a failure names them.",
 )
-@click.option("--without", metavar="A,B,…", help="Repeat: leave these nodes out.")
+@click.option("--without", metavar="A,B,…", callback=left_out, help="Repeat: leave these nodes out.")
 @click.option("--calm", is_flag=True, help="Repeat: let every message that is not disturbed take 2 ms.")
 @click.pass_context
 def simulate(
@@ -103,8 +102,8 @@ def simulate(
     mutant: str | None,
     messages: bool,
     nodes: tuple[int, ...],
-    keep: str | None,
-    without: str | None,
+    keep: frozenset[str] | None,
+    without: frozenset[str],
     calm: bool,
 ) -> None:
     """Prove the protocol on a simulated network, clock and store: the handler's real state machine, seed by seed.
@@ -114,13 +113,15 @@ def simulate(
     with the command that repeats it.
 
     The exit status is 0 if every invariant held (with --mutants: if each was caught; with --messages: if nothing grows
-    with the number of nodes), 1 if not, 2 for a bad option.
+    with the number of nodes), 1 if not, 2 for a bad option or a repetition of which something never came up, 130 if it
+    was interrupted (Ctrl-C, SIGTERM) and nothing was broken until then.
     """
+    check_together(ctx)
     processes = jobs or os.cpu_count() or 1
     if messages:
-        ctx.exit(_count(nodes, as_json))
+        ctx.exit(_uninterrupted(lambda: _count(nodes, as_json)))
     if matrix:
-        ctx.exit(_hunt(seed, processes, as_json))
+        ctx.exit(_uninterrupted(lambda: _hunt(seed, processes, as_json)))
     count = seeds or max(1, rounds // _ROUNDS_A_SEED)
     hunted = MUTANTS[mutant].faults if mutant else FAULTS
     scenario = Scenario(
@@ -128,15 +129,45 @@ def simulate(
         rounds=-(-rounds // count),
         faults=faults if faults is not None else hunted,
         strategy=strategy,
-        keep=None if keep is None else frozenset(_listed(keep)),
-        without=frozenset(_listed(without or "")),
+        keep=keep,
+        without=without,
         calm=calm,
     )
+    check_repetition(ctx, scenario, 1 if trace else count)
     if trace:
-        ctx.exit(_tell(scenario, mutant))
+        ctx.exit(_uninterrupted(lambda: _tell(scenario, mutant)))
+    ctx.exit(_uninterrupted(lambda: _live(scenario, count, processes, mutant or "", as_json)))
+
+
+def _uninterrupted(answer: Callable[[], int]) -> int:
+    """Give the exit status of the answer, or of its interruption by Ctrl-C or SIGTERM."""
+    try:
+        with sigterm_interrupts():
+            return answer()
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+
+
+def _live(scenario: Scenario, count: int, processes: int, mutant: str, as_json: bool) -> int:
+    rounds = scenario.rounds * count
     with progress(f"simulating {rounds:,} rounds over {count:,} seeds", count) as shown:
-        tally = campaign(scenario, count, processes, _MOST_FAILURES, shown, mutant or "")
-    ctx.exit(_report(scenario, tally, mutant or "", as_json))
+        tally = campaign(scenario, count, processes, _MOST_FAILURES, shown, mutant)
+    _tell_absent(tally.absent, bool(tally.failures))
+    return _report(scenario, tally, mutant, as_json)
+
+
+def _tell_absent(absent: Sequence[str], broken: bool) -> None:
+    """Say what of --keep did not go wrong. Where nothing was broken either, that proves nothing: it is an error."""
+    if not absent:
+        return
+    names = ", ".join(absent)
+    if not broken:
+        raise _CouldNotRun(
+            f"--keep: no invariant was broken, but this never came up: {names}. So it is not the life that failed: "
+            "the command is not the one that was printed, or the protocol was changed since; repeat the whole life"
+        )
+    click.echo(f"--keep: this never came up: {names}", err=True)
 
 
 def _report(scenario: Scenario, tally: Tally, mutant: str, as_json: bool) -> int:
@@ -148,7 +179,7 @@ def _report(scenario: Scenario, tally: Tally, mutant: str, as_json: bool) -> int
             click.echo(f"also: {failure.where}{failure.number}: {failure.text}")
         for failure, small in zip(tally.failures, shrunk, strict=False):
             show_failure(failure, small, command(small.scenario, mutant), command(_of(scenario, failure), mutant))
-        show_tally(tally)
+        show_tally(tally, scenario.faults)
     if tally.failures:
         return BROKEN
     return INTERRUPTED if tally.interrupted else HELD
@@ -167,25 +198,33 @@ def _of(scenario: Scenario, failure: Failure) -> Scenario:
 
 def _tell(scenario: Scenario, mutant: str | None) -> int:
     run = Run(scenario, MUTANTS[mutant].parts if mutant else None, tracing=2)
+    broken = None
     try:
-        lines: tuple[str, ...] = tuple(run.run().trace)
+        lines: Sequence[str] = run.run().trace
         end = f"{run.checker.rounds} rounds, {run.world.steps} steps: every invariant held"
     except Violation as violation:
-        lines, end = violation.trace, f"{violation.where}{violation.number}: {violation.text}"
-        click.echo("\n".join([*lines, end, f"  ({violation.number}: {INVARIANTS[violation.number]})"]))
-        return BROKEN
-    click.echo("\n".join([*lines, end]))
-    return HELD
+        broken, lines = violation.number, violation.trace
+        end = f"{violation.where}{broken}: {violation.text}\n  ({broken}: {INVARIANTS[broken]})"
+    click.echo("\n".join(lines))
+    _tell_absent(never_came_up(scenario, run.decisions), broken is not None)
+    click.echo(end)
+    return BROKEN if broken else HELD
 
 
 def _hunt(seed: int, processes: int, as_json: bool) -> int:
+    interrupted = False
     with progress(f"hunting {len(MUTANTS)} broken protocols", len(MUTANTS)) as shown:
-        kills = hunt_all(_SEEDS_FOR_A_MUTANT, seed, processes, shown)
+        try:
+            kills = hunt_all(_SEEDS_FOR_A_MUTANT, seed, processes, shown)
+        except HuntInterrupted as stopped:
+            kills, interrupted = stopped.kills, True
     if as_json:
         click.echo(json.dumps([_kill_as_dict(name, kill) for name, kill in kills.items()], indent=2))
     else:
-        show_hunt(kills)
-    return HELD if all(kills.values()) else BROKEN
+        show_hunt(kills, interrupted)
+    if not all(kills.values()):
+        return BROKEN
+    return INTERRUPTED if interrupted else HELD
 
 
 def _count(nodes: tuple[int, ...], as_json: bool) -> int:
@@ -200,23 +239,6 @@ def _count(nodes: tuple[int, ...], as_json: bool) -> int:
     else:
         show_scaled(measured, grown)
     return BROKEN if grown else HELD
-
-
-def command(scenario: Scenario, mutant: str) -> str:
-    """Give the command that repeats a scenario."""
-    words = [f"rdzv simulate --seed {scenario.seed} --seeds 1 --rounds {scenario.rounds}"]
-    words += [f"--mutant {mutant}"] if mutant else []
-    hunted = MUTANTS[mutant].faults if mutant else FAULTS
-    words += [f"--faults {','.join(scenario.faults)}"] if scenario.faults != hunted else []
-    words += [f"--strategy {scenario.strategy}"] if scenario.strategy != "mixed" else []
-    words += [f"--keep {','.join(sorted(scenario.keep)) or 'nothing'}"] if scenario.keep is not None else []
-    words += [f"--without {','.join(sorted(scenario.without))}"] if scenario.without else []
-    words += ["--calm"] if scenario.calm else []
-    return " ".join([*words, "--trace"])
-
-
-def _listed(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip() not in ("", "nothing")]
 
 
 def _as_dict(scenario: Scenario, tally: Tally, shrunk: list[Shrunk], mutant: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Node:
         self.alive = True
         self.stalled = self.thawed_late = self.stopping = self.leaving = False
         self.working: Held | None = None
+        self._member = ""
         self.born = host.world.time
         self.wall = chance.uniform(1e6, 2e6)
         self._chance = chance
@@ -99,11 +100,11 @@ class Node:
     def clock_jumped(self) -> None:
         """Take note that the time of day has jumped: nothing follows from it."""
 
-    def worker_failed(self) -> None:
-        """Let its work fail, so that it asks again of its own accord."""
+    def work_ends(self, how: str) -> None:
+        """Let its work fail or be over, so that it asks again of its own accord; `how` is for the trace."""
         free = self.alive and not self.stopping and not self.leaving and not self.stalled
         if free and self.working is not None:
-            self._world.note(f"{self.name}: its work fails")
+            self._world.note(f"{self.name}: its work {how}")
             self._stop_work()
 
     def depart(self, kind: Bye) -> None:
@@ -113,6 +114,7 @@ class Node:
         self._world.note(f"{self.name}: {kind}")
         self._set_work(None)
         self.leaving = True
+        self._member = self.machine.tenure.id
         self._deliver(self.machine.depart, kind)
 
     def close(self) -> None:
@@ -181,6 +183,9 @@ class Node:
             else:
                 self._world.later(_ASKS_AGAIN_AFTER, self._deliver, self._ask_again)
         elif isinstance(outcome, io.Departed) and self.leaving:
+            if outcome.kept:
+                self._checker.let_go(self._member)
+            self._world.later(self._chance.random(), self._network.store.end_early, self._member)
             self._end()
 
     def _end(self) -> None:

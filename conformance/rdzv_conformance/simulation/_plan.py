@@ -37,6 +37,9 @@ WEIGHTS = {
 
 FAULTS = (*MESSAGES, *WEIGHTS)
 
+WORK_OVER = "over"
+"""What is no fault: a job's work is over, and it asks for the next round. So rounds go on where no fault ends one."""
+
 FAULT_TEXTS = {
     "loss": "a request or an answer is lost",
     "late": "a message comes up to 5 s late: out of order, or after its sender gave up",
@@ -86,16 +89,17 @@ class Storm:
 
 
 def storm(seed: int, phase: int, faults: Container[str], keep: Container[str] | None) -> Storm:
-    """Plan the storm of a phase: job failures about once a second, and three to six other faults.
+    """Plan the storm of a phase: job failures about once a second, and four to eight other faults.
 
-    With `keep`, only of those that it names; a storm of which nothing is left is over at once.
+    Where jobs may not fail, their work may be over about every two seconds instead. With `keep`, only what it names
+    is left.
     """
     own = random.Random(f"{seed}.{phase}.storm")
     seconds = own.uniform(6.0, 14.0)
     kinds = [kind for kind in WEIGHTS if kind in faults]
     weights = [WEIGHTS[kind] for kind in kinds]
     drawn = own.choices(kinds, weights, k=own.randint(4, 8)) if kinds else []
-    drawn += ["fail"] * int(seconds / 0.8) if "fail" in faults else []
+    drawn += ["fail"] * int(seconds / 0.8) if "fail" in faults else [WORK_OVER] * int(seconds / 2.0)
     planned = [
         Fault(f"{phase}.{kind}.{number}", own.uniform(0.2, seconds), kind, own.random(), own.random())
         for number, kind in enumerate(drawn)

@@ -66,13 +66,15 @@ def _so_far(done: Tally) -> str:
     return f"{done.rounds:,} rounds, {speed:,.0f}/s, {len(done.failures)} violations"
 
 
-def show_tally(tally: Tally) -> None:
-    """Print the count."""
+def show_tally(tally: Tally, faults: Sequence[str]) -> None:
+    """Print the count; of the `faults` that might have struck, also which did not."""
     click.echo("faults that struck:")
     for kind, text in FAULT_TEXTS.items():
         if not tally.faults[kind]:
             continue
         click.echo(f"  {kind:14} {tally.faults[kind]:>12,}  {text}")
+    if never := [kind for kind in faults if not tally.faults[kind]]:
+        click.echo(f"faults that did not strike: {', '.join(never)}")
     speed = tally.rounds / tally.seconds if tally.seconds else 0.0
     click.echo(
         f"{tally.rounds:,} rounds over {tally.seeds:,} seeds in {tally.phases:,} storms, {tally.steps:,} steps, "
@@ -116,7 +118,7 @@ def show_scaled(measured: Sequence[Scaled], grown: Sequence[str]) -> None:
         click.echo("messages are constant within 10 %, bytes grow at most as the logarithm")
 
 
-def show_hunt(kills: Mapping[str, Kill | None]) -> None:
+def show_hunt(kills: Mapping[str, Kill | None], interrupted: bool = False) -> None:
     """Print the kill matrix."""
     for name, kill in kills.items():
         click.echo(f"{name}: {MUTANTS[name].stands_for}")
@@ -126,4 +128,6 @@ def show_hunt(kills: Mapping[str, Kill | None]) -> None:
         how = f"seed {kill.seed}, {kill.seeds} seeds, {kill.rounds} rounds"
         click.echo(f"    {kill.violation.number} ({how}): {kill.violation.text}")
     caught = sum(kill is not None for kill in kills.values())
+    if interrupted:
+        click.echo(f"interrupted: {len(MUTANTS) - len(kills)} were not hunted to the end, and are not counted")
     click.echo(f"{caught} of {len(kills)} broken protocols caught")

@@ -54,7 +54,7 @@ class Run:
         self.messages = Chance(scenario.seed, self.settled.strategy, scenario.faults, scenario.calm, scenario.keep)
         self.network = Network(self.world, self.store, self.messages)
         self.nodes: dict[str, Node] = {}
-        self.peaceful = False
+        self.peaceful = self.idle = False
         self.counts = dict.fromkeys(WEIGHTS, 0)
         self.struck: list[str] = []
         self._strikes = Strikes(self)
@@ -71,8 +71,10 @@ class Run:
         try:
             while self.checker.rounds < scenario.rounds and self.phase <= scenario.last_phase:
                 if self.phase == 0 or scenario.has(self.phase):
+                    before = self.checker.rounds
                     self._storm()
                     self._peace()
+                    self.idle = self.checker.rounds == before
                 self.phase += 1
         except Violation as violation:
             where = f"seed {scenario.seed}, phase {self.phase}, at {self.world.time:.3f} s: "
@@ -174,12 +176,13 @@ class Run:
 
     def _strike(self, fault: Fault) -> None:
         if self._strikes.strike(fault):
-            self.counts[fault.kind] += 1
+            if fault.kind in self.counts:
+                self.counts[fault.kind] += 1
             self.struck.append(fault.name)
 
     def _people(self) -> None:
-        for number in range(self.settled.nodes):
-            self.start(f"host{number}", self._chance.uniform(0.0, 1.0))
+        for name in self.settled.hosts:
+            self.start(name, self._chance.uniform(0.0, 1.0))
 
     def _peace(self) -> None:
         self.world.note("PEACE")

@@ -182,7 +182,7 @@ class _Crowd:
     def measure(self) -> Scaled:
         began = time.process_time()
         meeting = self._cost(self._start, self._all_in(1))
-        round_ = self._cost(lambda: self._nodes[self._count // 2].worker_failed(), self._all_in(2))
+        round_ = self._cost(lambda: self._nodes[self._count // 2].work_ends("is over"), self._all_in(2))
         until = self.world.time + _INTERVALS * self.settings.keep_alive_interval
         idle = self._cost(lambda: None, lambda: self.world.time >= until)
         interval = Cost(idle.messages / _INTERVALS, idle.bytes / _INTERVALS, idle.writes, idle.seconds / _INTERVALS)

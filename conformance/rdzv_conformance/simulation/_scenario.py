@@ -14,6 +14,9 @@ from rdzv_core.handler.settings import HandlerSettings
 
 STRATEGIES = ("random", "pct", "mixed")
 
+LATE_COMERS = ("late0", "late1")
+"""The nodes that the fault `join` lets come; the others are a life's own."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -35,6 +38,11 @@ class Settled:
     stop_time: float
     fence_delay: float
     strategy: str
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The life's own nodes."""
+        return tuple(f"host{number}" for number in range(self.nodes))
 
     @property
     def leases_may_end_early(self) -> bool:

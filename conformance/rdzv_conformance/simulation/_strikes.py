@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from rdzv_conformance.simulation._node import Node
 from rdzv_conformance.simulation._plan import Fault
+from rdzv_conformance.simulation._scenario import LATE_COMERS
 
 if TYPE_CHECKING:
     from rdzv_conformance.simulation._run import Run
-
-_MOST_LATE_COMERS = 2
 
 
 class Strikes:
@@ -33,13 +32,22 @@ class Strikes:
 
     def _fail(self, fault: Fault, nodes: list[Node]) -> bool:
         """Half of the jobs fail as a whole, all workers within a moment."""
+        return self._end_work(fault, nodes, "fails")
+
+    def _over(self, fault: Fault, nodes: list[Node]) -> bool:
+        """After a phase that brought no round the work is over: on all nodes within a moment, or first on one."""
+        if not self._run.idle and self._run.scenario.keep is None:
+            return False
+        return self._end_work(fault, nodes, "is over")
+
+    def _end_work(self, fault: Fault, nodes: list[Node], how: str) -> bool:
         working = [node for node in nodes if node.working is not None and not node.stopping and not node.stalled]
         if not working:
             return False
         if fault.amount < 0.5:
             working = [self._one(fault, working)]
         for place, node in enumerate(working):
-            self._run.world.later(place * 0.004 * fault.amount, node.worker_failed)
+            self._run.world.later(place * 0.004 * fault.amount, node.work_ends, how)
         return True
 
     def _crash(self, fault: Fault, nodes: list[Node]) -> None:
@@ -100,9 +108,9 @@ class Strikes:
         return True
 
     def _join(self, fault: Fault, nodes: list[Node]) -> bool:
-        if len(nodes) >= self._run.settled.nodes + _MOST_LATE_COMERS:
+        if len(nodes) >= self._run.settled.nodes + len(LATE_COMERS):
             return False
-        self._run.start(f"late{int(fault.who * _MOST_LATE_COMERS)}", 0.0)
+        self._run.start(LATE_COMERS[int(fault.who * len(LATE_COMERS))], 0.0)
         return True
 
     def _close(self, fault: Fault, nodes: list[Node]) -> None:

@@ -5,6 +5,6 @@ stands for.
 """
 
 from rdzv_conformance.simulation.mutants._catalogue import MUTANTS, Mutant
-from rdzv_conformance.simulation.mutants._hunt import Kill, hunt, hunt_all
+from rdzv_conformance.simulation.mutants._hunt import HuntInterrupted, Kill, hunt, hunt_all
 
-__all__ = ["MUTANTS", "Kill", "Mutant", "hunt", "hunt_all"]
+__all__ = ["MUTANTS", "HuntInterrupted", "Kill", "Mutant", "hunt", "hunt_all"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 
 from rdzv_conformance.simulation._check import Violation
+from rdzv_conformance.simulation._processes import processes
 from rdzv_conformance.simulation._run import Run
 from rdzv_conformance.simulation._scenario import Scenario
 from rdzv_conformance.simulation.mutants._catalogue import MUTANTS, Mutant
@@ -27,6 +27,14 @@ class Kill:
     violation: Violation
 
 
+class HuntInterrupted(KeyboardInterrupt):
+    """A hunt was interrupted (Ctrl-C): `kills` has the mutants that were hunted to the end."""
+
+    def __init__(self, kills: dict[str, Kill | None]) -> None:
+        self.kills = kills
+        super().__init__()
+
+
 def hunt(mutant: Mutant, seeds: int, first: int = 0, rounds: int = ROUNDS) -> Kill | None:
     """Simulate a mutant on seed after seed until it is caught; None if it survives them all."""
     lived = 0
@@ -41,20 +49,30 @@ def hunt(mutant: Mutant, seeds: int, first: int = 0, rounds: int = ROUNDS) -> Ki
 
 
 def hunt_all(seeds: int, first: int, jobs: int, shown: Callable[[int], None]) -> dict[str, Kill | None]:
-    """Hunt every mutant on `jobs` processes; `shown` is called with how many are done."""
-    if jobs == 1:
-        kills = {}
-        for name in MUTANTS:
-            kills[name] = _hunt_named(name, seeds, first)
-            shown(len(kills))
-        return kills
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        hunts = {pool.submit(_hunt_named, name, seeds, first): name for name in MUTANTS}
-        found = {}
-        for future in as_completed(hunts):
-            found[hunts[future]] = future.result()
+    """Hunt every mutant on `jobs` processes; `shown` is called with how many are done. Raises `HuntInterrupted`."""
+    found: dict[str, Kill | None] = {}
+    try:
+        for name, kill in _hunted(seeds, first, jobs):
+            found[name] = kill
             shown(len(found))
-    return {name: found[name] for name in MUTANTS}
+    except KeyboardInterrupt:
+        raise HuntInterrupted(_in_order(found)) from None
+    return _in_order(found)
+
+
+def _hunted(seeds: int, first: int, jobs: int) -> Iterator[tuple[str, Kill | None]]:
+    if jobs == 1:
+        for name in MUTANTS:
+            yield name, _hunt_named(name, seeds, first)
+        return
+    with processes(jobs) as pool:
+        hunts = {pool.submit(_hunt_named, name, seeds, first): name for name in MUTANTS}
+        for future in as_completed(hunts):
+            yield hunts[future], future.result()
+
+
+def _in_order(found: dict[str, Kill | None]) -> dict[str, Kill | None]:
+    return {name: found[name] for name in MUTANTS if name in found}
 
 
 def _hunt_named(name: str, seeds: int, first: int) -> Kill | None:

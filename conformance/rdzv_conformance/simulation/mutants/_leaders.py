@@ -103,7 +103,7 @@ class LeadsAClosedRun(_Led):
 
 
 class _Silent(Leader):
-    def _announce(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
+    def announce(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
         return None
 
 

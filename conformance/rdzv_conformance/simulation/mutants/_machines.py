@@ -8,7 +8,7 @@ import dataclasses
 from typing import Any
 
 from rdzv_core.handler import io
-from rdzv_core.handler.goals import Goal
+from rdzv_core.handler.goals import Departure, Goal
 from rdzv_core.handler.head import Head
 from rdzv_core.handler.info import Change
 from rdzv_core.handler.io import Operation
@@ -189,6 +189,13 @@ class LooksOnce(Machine):
     def __post_init__(self) -> None:
         self.place_checks = (1e9, 1e9)
         super().__post_init__()
+
+
+class GoesUnheard(Machine):
+    """A node that goes does not wait until the head has its goodbye: its membership was to tell the others."""
+
+    def _may_go(self, departure: Departure) -> bool:
+        return super()._may_go(departure) or departure.kind == "left" or self._last_to_finish(departure) is False
 
 
 class BeginsAnew(Machine):
