@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from rdzv_core.handler.head import Head
 from rdzv_core.handler.info import Change, ChangeReason
 from rdzv_core.handler.io import Held
@@ -21,7 +23,7 @@ def change_of(held: Held | None, known: Knowledge) -> Change | None:
         return Change(
             ChangeReason.STORE_LOST, f"the run's register no longer knows round {held.round} of epoch {held.epoch}"
         )
-    if head.round > held.round or held.member in head.departed:
+    if head.round > held.round or head.gone_ranks() >> held.rank & 1:
         return Change(ChangeReason.FENCED, f"round {held.round} was followed by one without this node")
     if head.closed:
         return Change(ChangeReason.CLOSED, "the run was closed")
@@ -33,7 +35,10 @@ def change_of(held: Held | None, known: Knowledge) -> Change | None:
 
 def _gone(held: Held, head: Head) -> str:
     """Name those who went; those of a roster that this node has not read are counted."""
-    if not head.departed:
+    gone, seats = head.gone_ranks(), held.roster or head.roster
+    if not gone:
         return ""
-    names = [seat.node for seat in held.roster or head.roster if seat.member in head.departed]
-    return f" ({', '.join(names[:_MOST_NAMES]) if names else f'{len(head.departed)} of {held.size}'})"
+    if not seats:
+        return f" ({gone.bit_count()} of {held.size})"
+    first = islice((seat.node for rank, seat in enumerate(seats) if gone >> rank & 1), _MOST_NAMES)
+    return f" ({', '.join(first)})"

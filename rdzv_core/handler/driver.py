@@ -18,12 +18,14 @@ from rdzv_core.handler.access import Access
 from rdzv_core.handler.head import Bye
 from rdzv_core.handler.info import Change
 from rdzv_core.handler.io import Channel, Closed, Departed, Failed, Held, Joined, Operation, Outcome
+from rdzv_core.handler.lease import Lease
 from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.workers import Workers
 
 log = logging.getLogger("rdzv")
 
-_LONGEST_SLEEP = 60.0
+_LONGEST_SLEEP, _LONGEST_SLEEP_WITH_A_LEASE = 60.0, 1.0
+"""In seconds. A lease ages while a machine is suspended, and a sleep does not: who holds one looks at the clock."""
 
 
 class Driver:
@@ -51,8 +53,8 @@ class Driver:
         self._pid = os.getpid()
         self._closed = False
         self._joining: Future[Held] | None = None
-        self._departing: Future[None] | None = None
-        self._closing: Future[None] | None = None
+        self._departing: list[Future[None]] = []
+        self._closing: list[Future[None]] = []
         self._thread = threading.Thread(target=self._run, name=f"rdzv {name}", daemon=True)
         self._thread.start()
 
@@ -67,15 +69,24 @@ class Driver:
             self._joining = future
             self._machine.ask(now)
 
+        def abandon(now: float) -> None:
+            if self._joining is future:
+                self._joining = None
+                self._machine.abandon(now)
+
         self._post(ask, future)
-        return future.result()
+        try:
+            return future.result()
+        finally:
+            if not future.done():  # KeyboardInterrupt, say: nobody would work in the round that is being asked for
+                self._inbox.put(abandon)
 
     def depart(self, kind: Bye) -> None:
-        """Leave or finish, and wait until that is said or its time is over."""
+        """Leave or finish, and wait until that is kept or its time is over; beside another call, until that one is."""
         future: Future[None] = Future()
 
         def go(now: float) -> None:
-            self._departing = future
+            self._departing.append(future)
             self._machine.depart(kind, now)
 
         self._post(go, future)
@@ -86,7 +97,7 @@ class Driver:
         future: Future[None] = Future()
 
         def go(now: float) -> None:
-            self._closing = future
+            self._closing.append(future)
             self._machine.close(now)
 
         self._post(go, future)
@@ -97,14 +108,21 @@ class Driver:
         self._check()
         with self._condition:
             self._condition.wait_for(lambda: self._change is not None or self._closed, timeout)
+            if self._change is None and self._lease_is_over():
+                # This process stood still, or its machine was suspended: what follows from that has still to be seen.
+                self._inbox.put(_look_at_the_clock)
+                self._condition.wait_for(lambda: not self._lease_is_over() or self._closed, _LONGEST_SLEEP_WITH_A_LEASE)
             if self._change is None and self._closed:
                 raise RendezvousConnectionError("this handler is closed")
             return self._change
 
+    def _lease_is_over(self) -> bool:
+        return self._lease_ends is not None and clock.now() >= self._lease_ends
+
     def lease_ends_at(self) -> float:
         """Give when this node has to stop if no keep-alive succeeds before; minus infinity without a membership."""
-        with self._condition:
-            return float("-inf") if self._lease_ends is None else self._lease_ends
+        ends = self._lease_ends
+        return float("-inf") if ends is None else ends
 
     def on_lease(self, listener: Callable[[float], None]) -> None:
         """Have `listener` told whenever `lease_ends_at` has moved on, on the thread that found out."""
@@ -112,15 +130,17 @@ class Driver:
 
     def close(self) -> None:
         """Stop; whoever waits gets a `RendezvousConnectionError`. The store is closed by the caller, just after."""
+        if self._pid != os.getpid():  # in a forked child any lock may be held by nobody who is there
+            self._closed = True
+            return
         with self._condition:
             if self._closed:
                 return
             self._closed = True
             self._condition.notify_all()
-        if self._pid == os.getpid():
-            self._inbox.put(None)
-            self._thread.join(timeout=5.0)
-            self._workers.close()
+        self._inbox.put(None)
+        self._thread.join(timeout=5.0)
+        self._workers.close()
 
     def join_threads(self, timeout: float) -> None:
         """Wait until the threads have ended, after the store was closed."""
@@ -180,7 +200,8 @@ class Driver:
         while True:
             with self._turn:
                 self._sleeps_until = self._machine.wake_at
-            pause = min(_LONGEST_SLEEP, max(0.0, self._sleeps_until - clock.now()))
+            longest = _LONGEST_SLEEP if self._lease_ends is None else _LONGEST_SLEEP_WITH_A_LEASE
+            pause = min(longest, max(0.0, self._sleeps_until - clock.now()))
             try:
                 event: Callable[[float], None] | None = self._inbox.get(timeout=pause)
             except queue.Empty:
@@ -204,18 +225,15 @@ class Driver:
                 step()
             except Exception as error:
                 log.exception("the state machine failed on an event; it goes on")
+                if self._joining is not None:
+                    self._inbox.put(self._machine.abandon)
                 self._settle_all(RendezvousError(f"internal error: {type(error).__name__}: {error}"))
 
     def _after(self) -> None:
         outcomes = self._machine.take_outcomes()
         for operation in self._machine.take_operations():
             self._start(operation)
-        self._note_lease()
-        change = self._machine.change()
-        if change != self._change:
-            with self._condition:
-                self._change = change
-                self._condition.notify_all()
+        self._show(self._machine.change(), self._machine.tenure.lease)
         for outcome in outcomes:
             self._deliver(outcome)
 
@@ -226,21 +244,21 @@ class Driver:
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is an event, not the thread's end
             self._post_result(operation, None, error)
 
-    def _note_lease(self) -> None:
-        lease = self._machine.tenure.lease
-        ends = None if lease is None else lease.fenced_at
-        if ends == self._lease_ends:
-            return
-        with self._condition:
-            self._lease_ends = ends
-        if ends is not None and self._lease_listener is not None:
+    def _show(self, change: Change | None, lease: Lease | None) -> None:
+        """Let whoever waits see both at once: a lease that has ended has brought its change."""
+        ends, before = None if lease is None else lease.fenced_at, self._lease_ends
+        if (change, ends) != (self._change, before):
+            with self._condition:
+                self._change, self._lease_ends = change, ends
+                self._condition.notify_all()
+        if ends is not None and ends != before and self._lease_listener is not None:
             try:
                 self._lease_listener(ends)
             except Exception:
                 log.exception("a listener failed on the lease's new end")
 
     def _deliver(self, outcome: Outcome) -> None:
-        joining, departing, closing = self._joining, self._departing, self._closing
+        joining = self._joining
         match outcome:
             case Joined() if joining is not None:
                 self._joining = None
@@ -248,19 +266,19 @@ class Driver:
             case Failed() if joining is not None:
                 self._joining = None
                 joining.set_exception(outcome.error)
-            case Departed() if departing is not None:
-                self._departing = None
-                departing.set_result(None)
-            case Closed() if closing is not None:
-                self._closing = None
+            case Departed():
+                departing, self._departing = self._departing, []
+                _settle(departing, None)
+            case Closed():
+                closing, self._closing = self._closing, []
                 _settle(closing, outcome.error)
 
     def _settle_all(self, error: Exception) -> None:
-        waiting = (self._joining, self._departing, self._closing)
-        self._joining = self._departing = self._closing = None
-        for future in waiting:
-            if future is not None and not future.done():
-                future.set_exception(error)
+        waiting = [*self._departing, *self._closing]
+        if self._joining is not None:
+            self._joining.set_exception(error)
+        self._joining, self._departing, self._closing = None, [], []
+        _settle(waiting, error)
 
 
 def _look_at_the_clock(now: float) -> None:
@@ -278,8 +296,9 @@ class _Guarded:
         self._event(now)
 
 
-def _settle(future: Future[None], error: Exception | None) -> None:
-    if error is None:
-        future.set_result(None)
-    else:
-        future.set_exception(error)
+def _settle(futures: list[Future[None]], error: Exception | None) -> None:
+    for future in futures:
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)

@@ -13,6 +13,9 @@ _SPREAD_FOR_EACH, _LONGEST_SPREAD, _MOST_OF_THE_TIME = 1e-3, 0.5, 0.1
 """Over how long nodes that find a run without a head are spread: seconds for each of min_nodes, who are sure to
 come; at most so many; and at most this part of the time that is left."""
 
+_SPREAD_FOR_EACH_SEAT = 5e-3
+"""Over how long members that go at once are spread, in seconds for each of the roster: one writes for all."""
+
 
 class Goal(enum.Enum):
     """What this node wants."""
@@ -46,11 +49,24 @@ class Joining:
 
 @dataclass
 class Departure:
-    """A leaving (`left`) or finishing (`done`) that is under way; an empty kind goes without a word."""
+    """A leaving (`left`) or finishing (`done`) that is under way; an empty kind goes without a word.
+
+    It was `said_at` a time, and is over when the head has it: a lease that ends sooner would look like a loss.
+    """
 
     kind: Bye
     deadline: float
     said_at: float | None = None
+    spread: float = 0.0
+
+    def said(self, seats: int, most: float, chance: random.Random, now: float) -> None:
+        """Note that the others can read it."""
+        self.said_at, self.spread = now, chance.uniform(0, min(seats * _SPREAD_FOR_EACH_SEAT, most))
+
+    def turn_to_write(self, place: int, delay: float) -> float:
+        """When this node writes all goodbyes that it sees into the head, unless one who is not going has."""
+        assert self.said_at is not None
+        return self.said_at + place * delay + self.spread
 
 
 @dataclass

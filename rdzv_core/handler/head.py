@@ -5,9 +5,9 @@ Versioned JSON, decoded against a type: nothing that a store returns is ever tru
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -28,6 +28,9 @@ Departure = Literal["left", "done", "lost"]
 """How a roster member went: of its own accord, with its work done, or by its lease's end."""
 
 Pending = Literal["", "WAITING", "ASKED", "LOST"]
+
+Ranks = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]+\Z")]
+"""Some ranks of a roster, as a bit mask in hexadecimal: bit r stands for rank r."""
 
 
 class Seat(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -59,11 +62,12 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     """What the run's register holds.
 
     `revision` grows with every write, `round` and `fence` with every roster. `terms` are None in a new epoch until its
-    first node sets them. `called` is the round whose last call is on, 0 for none, `call` the revision
-    with which it began. `pending` says why the last roster's
-    members should meet again, `departed` who of them went and how. The roster has `size` seats; it is inline, or where
-    it is larger than 8 KiB named by `digest`: then `pages` says in how many pages a node finds itself, and `master`
-    is the address of rank 0. `past` is the epoch that an operator's reset ended, until the first roster.
+    first node sets them. `called` is the round whose last call is on, 0 for none, `call` the revision with which it
+    began. `pending` says why the last roster's members should meet again, `departed` who of them went, for each way to
+    go: in a quarter of a byte for each seat, so that the head stays small however many go. The roster has `size`
+    seats; it is inline, or where it is larger than 8 KiB named by `digest`: then `pages` says in how many pages a node
+    finds itself, and `master` is the address of rank 0. `past` is the epoch that an operator's reset ended, until the
+    first roster.
     """
 
     epoch: str
@@ -76,7 +80,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     called: int = 0
     call: int = 0
     pending: Pending = ""
-    departed: dict[str, Departure] = {}
+    departed: dict[Departure, Ranks] = {}
     incarnation: str = ""
     writer: str = ""
     size: int = 0
@@ -93,6 +97,26 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     def with_roster(self, roster: tuple[Seat, ...]) -> Head:
         """Give the head with the roster that its digest names."""
         return msgspec.structs.replace(self, roster=roster)
+
+    def gone(self) -> dict[str, Departure]:
+        """Give who departed, by member id, and how; needs the roster."""
+        ranks = ((how, int(mask, 16)) for how, mask in self.departed.items())
+        return {seat.member: how for how, mask in ranks for rank, seat in enumerate(self.roster) if mask >> rank & 1}
+
+    def masks(self, gone: Mapping[str, Departure]) -> dict[Departure, Ranks]:
+        """Give `departed` for these member ids; who has no seat is left out. Needs the roster."""
+        masks: dict[Departure, int] = {}
+        for rank, seat in enumerate(self.roster):
+            if (how := gone.get(seat.member)) is not None:
+                masks[how] = masks.get(how, 0) | 1 << rank
+        return {how: f"{mask:x}" for how, mask in masks.items()}
+
+    def gone_ranks(self) -> int:
+        """Give who departed, however they did, as a bit mask."""
+        mask = 0
+        for some in self.departed.values():
+            mask |= int(some, 16)
+        return mask
 
     def as_stored(self) -> Head:
         """Give the head as it is written: without a roster that has a value of its own."""

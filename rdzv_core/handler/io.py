@@ -170,7 +170,9 @@ class Failed:
 
 @dataclass(frozen=True)
 class Departed:
-    """Outcome: this node has left or finished."""
+    """Outcome: this node has left or finished. It is `kept` if the head says how, so that nobody counts it as lost."""
+
+    kept: bool = False
 
 
 @dataclass(frozen=True)

@@ -94,8 +94,8 @@ class Knowledge:
             self._note_vanished(view, now)
             self.view, self.view_based_on, self.view_started = view, operation.based_on, operation.started
 
-    def place_is_hidden(self, view: MembersView, limit: int, own: str) -> bool:
-        """Whether a reading of the first `limit` had too many goodbyes to tell if this node is among the watchers."""
+    def forget_hidden_place(self, view: MembersView, limit: int, own: str) -> bool:
+        """Trust no place that a reading of the first `limit` gave, where goodbyes filled it; return whether so."""
         if self.place >= WATCHERS or len(view.members) < limit or _index(view, own) < limit:
             return False
         self.place, self.place_started = WATCHERS, float("-inf")
@@ -123,6 +123,10 @@ class Knowledge:
         if head.digest and not head.roster:
             return self.found[2] if self.found[:2] == (head.digest, member) else None
         return next((rank for rank, seat in enumerate(head.roster) if seat.member == member), None)
+
+    def rank_is_open(self, member: str) -> bool:
+        """Whether `rank` does not know yet: the roster, or this member's page of it, has still to be read."""
+        return bool(member and self.missing_roster) and self.found[:2] != (self.missing_roster, member)
 
     @property
     def missing_roster(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rdzv_core.handler.head import INLINE_ROSTER_BYTES, Departure, Head, Pending, encode_head
@@ -40,7 +39,7 @@ class Leader:
         forming = self._form(known, head, situation, now)
         if forming is not None and forming.kind != "wait":
             return forming
-        return self._announce(known, head, situation, now) or forming
+        return self.announce(known, head, situation, now) or forming
 
     def roster(self, known: Knowledge, head: Head, situation: Situation, writer: str) -> Proposal:
         """Make the next round's roster; `writer` is a nonce, by which its writer knows it again."""
@@ -91,26 +90,24 @@ class Leader:
         blind = [known.watched_since for past in situation.pasts if self.rules.is_forgotten(past, known.remembered)]
         return max(lost + unseated + blind, default=float("-inf")) + head.terms.fence_delay
 
-    def _announce(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
+    def announce(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
         """Tell those who work that they should meet again, once a round, and keep what they said when they went."""
-        if not head.round:
+        if head.closed or not head.round:
             return None
-        departed: dict[str, Departure] = dict(situation.departed)
         pending: Pending = head.pending or (self._reason(situation) if situation.working else "")
-        evicting = self._evicting(known, situation, now)
-        if isinstance(evicting, float):
-            return Proposal("wait", until=evicting)
-        departed.update(evicting)
-        said_bye = any(how != "lost" for member, how in departed.items() if member not in head.departed)
+        due = self._evicts_at(known, situation)
+        evicting: dict[str, Departure] = dict.fromkeys(situation.stuck, "lost") if now >= due else {}
+        before = head.gone()
+        said_bye = any(how != "lost" for member, how in situation.departed.items() if member not in before)
         if pending == head.pending and not said_bye and not evicting:
-            return None
+            return Proposal("wait", until=due) if due < float("inf") else None
+        departed = head.masks({**situation.departed, **evicting})
         return Proposal("pending", head.changed(pending=pending, departed=departed))
 
-    def _evicting(self, known: Knowledge, situation: Situation, now: float) -> Mapping[str, Departure] | float:
+    def _evicts_at(self, known: Knowledge, situation: Situation) -> float:
         if self.evict_after is None or known.pending_since is None or not situation.stuck:
-            return {}
-        due = known.pending_since[2] + self.evict_after
-        return due if now < due else dict.fromkeys(situation.stuck, "lost")
+            return float("inf")
+        return known.pending_since[2] + self.evict_after
 
     def _reason(self, situation: Situation) -> Pending:
         if any(how != "done" for how in situation.departed.values()):

@@ -43,6 +43,13 @@ class Leading:
             return Proposal("wait", until=turn)
         return self.leader.roster(known, head, situation, new_id()) if proposal.kind == "roster" else proposal
 
+    def keep_goodbyes(self, now: float) -> Proposal | None:
+        """Say what one who is going writes, so that the head knows who went, and how."""
+        head, view = self._known.whole_head, self._known.fresh_view
+        if head is None or view is None:
+            return None
+        return self.leader.announce(self._known, head, self._assess(head, view, now), now)
+
     def last_situation(self) -> Situation | None:
         """Give what was last known, for the text of an error: it decides nothing."""
         head, view = self._known.whole_head, self._known.view

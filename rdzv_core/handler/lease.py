@@ -27,8 +27,8 @@ class Lease:
 
     @property
     def refresh_at(self) -> float:
-        """When the next refresh is due."""
-        return self.sent + self.interval
+        """When the next refresh is due: in time for another, though a lease be one interval long."""
+        return self.sent + min(self.interval, self.ttl / 2)
 
     @property
     def fenced_at(self) -> float:

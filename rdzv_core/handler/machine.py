@@ -85,6 +85,7 @@ class Machine:
         """Ask for the next round. The work of the last one has stopped."""
         if self._departure is not None:  # who has said goodbye comes back as somebody new
             self._forget_membership()
+            self.outcomes.append(io.Departed())
         self.goal, self._departure = Goal.JOIN, None
         self.held = self.fenced = None
         self._join = Joining(deadline=now + self.settings.join_timeout)
@@ -92,10 +93,20 @@ class Machine:
         self.tick(now)
 
     def depart(self, kind: Bye, now: float) -> None:
-        """Leave (`left`) or finish (`done`)."""
+        """Leave (`left`) or finish (`done`); of several the first counts."""
         if self.goal is Goal.JOIN:
             self.outcomes.append(io.Failed(RendezvousGracefulExitError(f"this node {kind} while it was joining")))
-        self._go(kind, now + self.settings.close_timeout)
+        deadline = now + self.settings.close_timeout
+        if self._departure is None:
+            self._go(kind, deadline)
+        else:
+            self._departure.deadline = min(deadline, self._departure.deadline)
+        self.tick(now)
+
+    def abandon(self, now: float) -> None:
+        """Ask no more: whoever asked has gone."""
+        if self.goal is Goal.JOIN:
+            self._go("left", float("inf"))
         self.tick(now)
 
     def close(self, now: float) -> None:
@@ -110,7 +121,7 @@ class Machine:
 
     def change(self) -> Change | None:
         """Hold the roster that this node works in against the present."""
-        return self.fenced or change_of(self.held, self.known)
+        return self.fenced or (change_of(self.held, self.known) if self._departure is None else None)
 
     # What the store answered
 
@@ -134,10 +145,10 @@ class Machine:
     def takes_in_quickly(self, operation: Operation) -> bool:
         """Whether the end of `operation` will be taken in within microseconds, and without code that is a user's.
 
-        Who watches may have to assess all members and have their ranks ordered; a reading of members may show a node
-        that it has to watch.
+        Who watches may have to assess all members and have their ranks ordered, and so may who goes; a reading of
+        members may show a node that it has to watch.
         """
-        return not self.known.watching and not isinstance(operation, io.ReadMembers)
+        return not (self.known.watching or self._departure is not None or isinstance(operation, io.ReadMembers))
 
     def failed(self, operation: Operation, error: Exception, now: float) -> None:
         """Take in that an operation failed; whether a write took effect is then not known."""
@@ -161,7 +172,7 @@ class Machine:
         if operation.channel is not Channel.LEASE:
             self.scout.take_in(operation, result, self.tenure.id, now)
         elif not self.tenure.take_in(operation, result):
-            self._end_membership("the store has ended this node's membership")
+            self._end_membership("the store has ended this node's membership, or has been out of reach for too long")
         elif isinstance(operation, io.Enter):
             self.scout.entered(result.ahead, now)
 
@@ -230,7 +241,7 @@ class Machine:
             self._end_membership(f"no keep-alive has succeeded for {now - lease.sent:.1f} s")
             if (join := self._join) is not None and join.trouble_since is not None and join.last_error is not None:
                 self._fail(join.last_error)  # the store was out of reach for as long as a lease lasts
-        elif self._passed_over():
+        elif self._departure is None and self._passed_over():
             self._end_membership("the others count this node as lost")
         else:
             self.channels.wake(lease.fenced_at)
@@ -239,7 +250,7 @@ class Machine:
         held, head = self.held, self.known.head
         if held is None or head is None or head.epoch != held.epoch:
             return False
-        return head.round > held.round or held.member in head.departed
+        return head.round > held.round or bool(head.gone_ranks() >> held.rank & 1)
 
     def _advance_join(self, now: float) -> None:
         join, head = self._join, self.known.head
@@ -278,9 +289,10 @@ class Machine:
             join.final_look = True
             self.scout.final_look(self.tenure.lease is not None, now)
         over_at = join.deadline + self.settings.heartbeat_timeout
-        if now >= over_at or (not self.scout.looking and join.claim is None):
+        looking = self.scout.looking or self.known.rank_is_open(self.tenure.id)
+        if now >= over_at or (not looking and join.claim is None):
             own = Seat(self.tenure.id, self.settings.node_id, self.settings.address)
-            text = timeout_text(self.settings, own, self.known.head, self._leading.last_situation(), join.last_error)
+            text = timeout_text(self.settings, own, self.known, self._leading.last_situation(), join.last_error)
             error = RendezvousTimeoutError(text)
             error.__cause__ = join.last_error
             self._fail(error)
@@ -288,7 +300,7 @@ class Machine:
             self.channels.wake(over_at)
 
     def _advance_departure(self, now: float) -> None:
-        departure = self._departure
+        departure, kept = self._departure, False
         if departure is None:
             return
         if self.tenure.lease is not None and now < departure.deadline:
@@ -296,18 +308,27 @@ class Machine:
             if not departure.kind or not self.tenure.says(self._payload()):
                 return
             if departure.said_at is None:
-                departure.said_at = now
+                seats = self.known.head.size if self.known.head is not None else 0
+                departure.said(seats, self.settings.keep_alive_interval, self.random, now)
                 self.scout.look_again()
-            if departure.kind == "done" and not self._may_go(departure):
+            if not self._may_go(departure):
                 return
+            kept = self.known.head is not None
         self._forget_membership()
         self.held, self.fenced, self._departure, self.goal = None, None, None, Goal.IDLE
-        self.outcomes.append(io.Departed())
+        self.outcomes.append(io.Departed(kept))
 
     def _may_go(self, departure: Departure) -> bool:
-        """Whether a finished node is not needed any more: others go on, or the run is closed."""
+        """Whether a goodbye is over: the head has it, or nobody will miss this node; the last one closes the run."""
         head = self.known.head
-        return head is None or head.closed or self._last_to_finish(departure) is False
+        if head is None or head.closed:
+            return True
+        rank = self.known.rank(self.tenure.id)
+        if rank is None:
+            return not self.known.rank_is_open(self.tenure.id)
+        if not head.gone_ranks() >> rank & 1:
+            return False
+        return departure.kind == "left" or self._last_to_finish(departure) is False
 
     def _last_to_finish(self, departure: Departure) -> bool | None:
         """Whether nobody of the roster is left and nobody asks, by a look after this node said so; None: not known.
@@ -341,14 +362,27 @@ class Machine:
             self.channels.wake(closing.deadline)
 
     def _plan_looking(self, now: float) -> None:
+        going = self._departure is not None
+        said = self._departure is not None and self._departure.said_at is not None
         if self.goal is not Goal.IDLE or self._closing is not None:
-            self.scout.plan_head(self.goal is not Goal.DEPART, now)
-        if self.tenure.lease is None:
-            return
-        leaving = self._departure is not None and self._departure.said_at is not None
-        if leaving or self.goal in (Goal.JOIN, Goal.WORK):
-            self.scout.plan_roster(self.tenure.id, now)
-            self.scout.plan_members(self.known.watching, now)
+            self.scout.plan_head(said or not going, now)
+        if self.tenure.lease is not None and (said or self.goal in (Goal.JOIN, Goal.WORK)):
+            whole = self._writes_goodbyes(now) if going else self.known.watching
+            self.scout.plan_roster(self.tenure.id, whole, now)
+            self.scout.plan_members(whole, now)
+
+    def _writes_goodbyes(self, now: float) -> bool:
+        """Whether it is this node's turn to keep its goodbye, and those of others, for all who might do so are going.
+
+        It knows its place, by a look after it said goodbye; those who stay have had their time.
+        """
+        departure, known = self._departure, self.known
+        if departure is None or departure.said_at is None or known.place_started < departure.said_at:
+            return False
+        turn = departure.turn_to_write(known.place, self.settings.deputy_delay)
+        if now < turn:
+            self.channels.wake(turn)
+        return now >= turn
 
     def _plan_tenure(self, now: float) -> None:
         if self._departure is not None:
@@ -406,9 +440,11 @@ class Machine:
 
     def _lead(self, now: float) -> Proposal | None:
         lease = self.tenure.lease
-        if self.goal not in (Goal.JOIN, Goal.WORK) or lease is None or not lease.may_write(self.rules, now):
+        if lease is None or not lease.may_write(self.rules, now):
             return None
-        return self._leading.propose(self._new_id, now)
+        if self.goal in (Goal.JOIN, Goal.WORK):
+            return self._leading.propose(self._new_id, now)
+        return self._leading.keep_goodbyes(now) if self._writes_goodbyes(now) else None
 
     def _new_id(self) -> str:
         return f"{self.random.getrandbits(64):016x}"

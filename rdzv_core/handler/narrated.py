@@ -11,6 +11,7 @@ from typing import Any
 
 from rdzv_core import events
 from rdzv_core.handler import io
+from rdzv_core.handler.goals import Goal
 from rdzv_core.handler.head import Bye, decode_announcement
 from rdzv_core.handler.info import Change
 from rdzv_core.handler.io import Channel, Operation, Outcome
@@ -71,9 +72,11 @@ class NarratedMachine(Machine):
         super().ask(now)
 
     def depart(self, kind: Bye, now: float) -> None:
-        """Note since when."""
-        self._now, self._departing = now, (kind, now)
-        self._say(events.Departing, kind)
+        """Note since when; who is not in the run, or has said its goodbye already, has nothing to tell."""
+        self._now = now
+        if self.goal is not Goal.IDLE:
+            self._departing = (kind, now)
+            self._say(events.Departing, kind)
         super().depart(kind, now)
 
     def done(self, operation: Operation, result: Any, now: float) -> None:

@@ -117,6 +117,8 @@ class Rules:
         blockers += [f"{seats[member].node} ({seats[member].address}) may still be alive" for member in unsure]
         occupied = len(head.roster) - sum(1 for how in departed.values() if how != "done")
         waiting = sum(1 for seated, _ in asking if not seated)
+        latest = {one.says.node: one.member for one in present if one.says is not None and not one.gone}
+        eligible = sum(1 for seated, seat in asking if not seated and latest[seat.node] == seat.member)
         chosen = _choose(asking, head)
         return Situation(
             candidates=chosen,
@@ -127,14 +129,14 @@ class Rules:
             working=working,
             stuck=tuple(stuck),
             seated_asking=len(asking) - waiting,
-            admissible=self.admissible(head, occupied, waiting),
+            admissible=self.admissible(head, occupied, eligible),
             pasts=frozenset(pasts),
         )
 
     def _departed(
         self, head: Head, view: MembersView, settled: bool, seats: Mapping[str, Seat], present: list[Present]
     ) -> tuple[dict[str, Departure], frozenset[str]]:
-        departed = dict(head.departed)
+        departed = head.gone()
         here = set()
         for one in present:
             here.add(one.member)

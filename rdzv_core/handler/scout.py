@@ -27,8 +27,9 @@ _LONGEST_GAP = 0.25
 """While many come one after the other, who leads reads them all this much later than the last time, in seconds for
 each that was there; a deputy in place k does it 1 + 4k times as rarely."""
 
-_SHORTEST_WITHOUT_A_LOOK, _LOOKLESS_FOR_EACH_AHEAD, _LONGEST_WITHOUT_A_LOOK = 0.2, 1e-3, 1.0
-"""Who enters behind others looks for its place once or twice so much later, in seconds: all may have said goodbye."""
+_SHORTEST_WITHOUT_A_LOOK, _LOOKLESS_FOR_EACH, _LONGEST_WITHOUT_A_LOOK = 0.2, 1e-3, 1.0
+"""Who enters behind others looks for its place once or twice so much later, in seconds: all may have said goodbye.
+So does everybody when members have gone: they may have been those who watched."""
 
 
 class Scout:
@@ -56,8 +57,7 @@ class Scout:
         """Find out the place of a new membership: soon only, where others are ahead who may form the round without."""
         self._place_check_at = 0.0
         if ahead is not None and ahead >= WATCHERS:
-            gap = min(_LONGEST_WITHOUT_A_LOOK, _SHORTEST_WITHOUT_A_LOOK + ahead * _LOOKLESS_FOR_EACH_AHEAD)
-            self._place_check_at = now + gap * self._random.uniform(1, 2)
+            self._place_check_at = self._soon(ahead, now)
 
     def seated(self, now: float) -> None:
         """A round has just formed: so somebody leads, and who that is need not be found out for a while."""
@@ -72,6 +72,7 @@ class Scout:
     def take_in(self, operation: Operation, result: Any, own: str, now: float) -> None:
         """Take in an answer; raises `RendezvousStateError` for a head that can not be read."""
         known = self._known
+        gone = known.head.gone_ranks() if known.head is not None else 0
         match operation:
             case io.ReadHead():
                 known.learn_head(result, operation.started, now)
@@ -87,6 +88,9 @@ class Scout:
                 self._learn_members(operation, result, own, now)
             case io.WaitMembers():
                 self._stale = self._stale or bool(result)
+        head = known.head
+        if head is not None and head.departed and head.gone_ranks() != gone and not known.watching:
+            self._place_check_at = min(self._place_check_at, self._soon(head.size, now))
 
     def plan_head(self, wait: bool, now: float) -> None:
         """Read the head where a fresh look is due, and wait for its next change where `wait`."""
@@ -100,13 +104,13 @@ class Scout:
         """Whether the head names this roster."""
         return self._known.head is not None and self._known.head.digest == digest
 
-    def plan_roster(self, own: str, now: float) -> None:
-        """Fetch a roster that the head names, if this node watches; else look up its rank there, to claim it."""
+    def plan_roster(self, own: str, whole: bool, now: float) -> None:
+        """Fetch a roster that the head names where `whole`; else look up this node's rank there, to claim it."""
         known, channels = self._known, self._channels
         head, digest = known.head, known.missing_roster
         if head is None or not digest or not own or not channels.ready(Channel.ROSTER, now):
             return
-        if known.watching:
+        if whole:
             channels.start(io.FetchRoster(now, digest))
         elif known.found[:2] != (digest, own):
             channels.start(io.FindRank(now, digest, head.pages, own))
@@ -146,10 +150,15 @@ class Scout:
             self._crowd_until = now + min(_LONGEST_GAP, len(view.members) * _GAP_PER_MEMBER) * (
                 1 + 4 * min(known.place, WATCHERS)
             )
-        elif known.place_is_hidden(view, operation.limit, own):
+        elif known.forget_hidden_place(view, operation.limit, own):
             self._place_limit, self._place_check_at = _MORE * operation.limit, now
             return
         self._place_limit = WATCHERS
+
+    def _soon(self, nodes: int, now: float) -> float:
+        """Give a moment that is spread for so many nodes."""
+        gap = min(_LONGEST_WITHOUT_A_LOOK, _SHORTEST_WITHOUT_A_LOOK + nodes * _LOOKLESS_FOR_EACH)
+        return now + gap * self._random.uniform(1, 2)
 
     def _next_place_check(self, now: float) -> float:
         return now + self._ttl * self._random.uniform(*self._place_checks)

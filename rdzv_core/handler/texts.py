@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rdzv_core.handler.head import Head, Seat, Terms
+from rdzv_core.handler.knowledge import Knowledge
 from rdzv_core.handler.rules import Situation
 from rdzv_core.handler.settings import HandlerSettings
 
@@ -38,12 +39,18 @@ def names(seats: tuple[Seat, ...] | list[Seat]) -> str:
 
 
 def timeout_text(
-    settings: HandlerSettings, own: Seat, head: Head | None, situation: Situation | None, error: Exception | None
+    settings: HandlerSettings, own: Seat, known: Knowledge, situation: Situation | None, error: Exception | None
 ) -> str:
     """Say who was there and who was missing when a round did not form in time."""
+    head = known.head
     text = f"no round formed within {settings.join_timeout:g} s for {own.node} ({own.address}): "
-    if head is None or situation is None:
-        return text + (f"the store could not be read: {error}" if error else "the run has no state")
+    if not known.looked:
+        return text + (f"the store could not be read: {error}" if error else "the store has not answered")
+    if head is None:
+        return text + "the run has no state, and this node could not write its first"
+    if situation is None:
+        there = f"round {head.round} formed with {head.size} of at most {settings.max_nodes} nodes, without this one"
+        return text + (there if head.round else "the store has not told who else is there")
     missing = settings.min_nodes - len(situation.candidates)
     there = f"there: {names(situation.candidates)}"
     if missing > 0:

@@ -78,6 +78,39 @@ def test_a_nodes_life_is_told_in_order(run: Run) -> None:
     assert times == sorted(times)
 
 
+@pytest.mark.parametrize("say_goodbye", ["finish", "leave", "shutdown"])
+def test_a_goodbye_is_told_once(say_goodbye: str, run: Run) -> None:
+    """Who leaves a `with` block with nothing left to leave has nothing to tell, and nothing fails."""
+    ear = Ear()
+    with run.make("a", ear) as handler:
+        handler.next_rendezvous()
+        getattr(handler, say_goodbye)()
+        said = len(ear.heard)
+    assert len(ear.heard) == said
+    assert [event.how for event in ear.of(events.Departed)] == {"finish": ["done"], "leave": ["left"]}.get(
+        say_goodbye, []
+    )
+
+
+def test_every_round_has_a_goodbye_of_its_own(run: Run) -> None:
+    """Who asked again leaves again; a run that this node closed is left too."""
+    ear = Ear()
+    with run.make("a", ear) as handler:
+        handler.next_rendezvous()
+        handler.leave()
+        handler.next_rendezvous()
+        handler.close_run()
+    assert [event.how for event in ear.of(events.Departed)] == ["left", "left"]
+
+
+def test_a_node_that_never_asked_tells_nothing(run: Run) -> None:
+    """There is nothing to leave."""
+    ear = Ear()
+    with run.make("a", ear) as handler:
+        handler.leave()
+    assert ear.heard == []
+
+
 def test_joining_is_told_with_what_it_took(run: Run) -> None:
     """The phases add up to the whole, the last call took its time, and every write of the register is counted."""
     ear = Ear()

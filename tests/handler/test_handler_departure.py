@@ -1,0 +1,214 @@
+"""Going: a goodbye is kept before its membership may end, whoever watches, and however many go at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
+
+import pytest
+
+from rdzv_core import ChangeReason, RendezvousError, RendezvousHandler, clock
+from rdzv_core.abc import Member, MembersView
+from rdzv_core.handler.head import Announcement, Head, Seat, Stage, Terms, encode_announcement
+from rdzv_core.handler.knowledge import Knowledge
+from rdzv_core.handler.leader import Leader
+from rdzv_core.handler.rules import Rules, natural_order
+
+from .conftest import Nodes
+
+TERMS = Terms(2, 4, 30.0, 15.0, 5.0)
+
+
+def _head(handler: RendezvousHandler) -> Head:
+    head = handler._access.head()
+    assert head is not None
+    return head
+
+
+def _ways(handler: RendezvousHandler) -> dict[str, str]:
+    head = _head(handler)
+    gone = head.gone()
+    return {seat.node: gone[seat.member] for seat in head.roster if seat.member in gone}
+
+
+def _entered_in_turn(nodes: Nodes, count: int) -> list[RendezvousHandler]:
+    """Let nodes meet that entered one after the other, so that it is known which of them watch."""
+    made = [nodes.make(f"n{number}", count, count) for number in range(count)]
+    asked = []
+    for number, handler in enumerate(made):
+        asked.append(nodes.start(handler))
+        if number < count - 1:
+            members = handler._access.members
+            while members.count() <= number:
+                members.wait_members(members.members().version, 1.0)
+    for future in asked:
+        future.result(30)
+    return made
+
+
+def test_the_goodbyes_of_all_who_watch_are_kept_when_they_have_gone(nodes: Nodes) -> None:
+    """The first three finish one after the other, and are closed: the head says that they are done."""
+    made = _entered_in_turn(nodes, 5)
+    for handler in made[:3]:
+        handler.finish()
+        handler.close()
+    assert _ways(made[4]) == {"n0": "done", "n1": "done", "n2": "done"}
+    assert made[4].wait_for_change(0) is None
+
+
+def test_who_goes_when_nobody_watches_yet_keeps_its_own_goodbye(nodes: Nodes) -> None:
+    """Those who watched have gone, and whoever is next has not looked for its place: one more leaves."""
+    made = _entered_in_turn(nodes, 5)
+    for handler in made[:3]:
+        handler.finish()
+    made[4].leave()
+    assert _ways(made[3]) == {"n0": "done", "n1": "done", "n2": "done", "n4": "left"}
+
+
+def test_all_may_finish_at_once_and_the_run_is_closed(nodes: Nodes) -> None:
+    """Whoever is last closes, though nobody stays to keep the goodbyes."""
+    made = _entered_in_turn(nodes, 6)
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(RendezvousHandler.finish, made))
+    assert _head(made[0]).closed
+
+
+def test_the_head_stays_small_however_many_go() -> None:
+    """Ten thousand departures, each in its way, take less than half of the 16 KiB."""
+    seats = tuple(Seat(f"{rank:032x}", f"n{rank}", "a") for rank in range(10_000))
+    ways = ("done", "left", "lost")
+    gone = {seat.member: ways[rank % 3] for rank, seat in enumerate(seats)}
+    head = Head("e", TERMS, round=1, roster=seats)
+    masks = head.masks(gone)  # type: ignore[arg-type]
+    assert sum(len(mask) for mask in masks.values()) <= 7500
+    assert head.changed(departed=masks).gone() == gone
+
+
+def test_two_who_go_at_once_on_one_handler_both_come_back(nodes: Nodes) -> None:
+    """A second leave, finish or close_run beside a first waits for the same end."""
+    for end in (RendezvousHandler.leave, RendezvousHandler.finish, RendezvousHandler.close_run):
+        run = Nodes(nodes._pool)
+        handler = run.make("n0", 1, 1)
+        nodes.made.append(handler)
+        handler.next_rendezvous()
+        both = [nodes._pool.submit(end, handler) for _ in range(2)]
+        assert [future.result(10) for future in both] == [None, None]
+
+
+def test_who_asks_again_beside_a_leave_ends_the_leave(nodes: Nodes) -> None:
+    """It comes back as somebody new; whoever waited for the goodbye is told that it is over."""
+    handler = nodes.make("n0", 1, 1)
+    handler.next_rendezvous()
+    going = nodes._pool.submit(handler.leave)
+    assert nodes.start(handler).result(10).world_size == 1
+    assert going.result(10) is None
+
+
+def test_who_was_interrupted_while_it_asked_is_not_met(nodes: Nodes) -> None:
+    """Nobody works for it after KeyboardInterrupt: the other does not meet it, and it may ask anew."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    handler, other = nodes.make("n0", 2, 2), nodes.make("n1", 2, 2)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            handler.next_rendezvous()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    members = other._access.members
+    while members.count():
+        members.wait_members(members.members().version, 1.0)
+    alone = nodes.start(other)
+    met = nodes.meet(handler)
+    assert {met[0].rank, alone.result(30).rank} == {0, 1}
+
+
+def test_an_old_self_that_still_asks_wakes_nobody() -> None:
+    """Of those who live under one node id only the latest counts as waiting: no other would be admitted."""
+    seats = (Seat("A", "a", "a"), Seat("B", "b", "b"))
+    head = Head("e", TERMS, round=1, fence=1, size=2, roster=seats, incarnation="i")
+    ghost = _member("ghost", Announcement("b", "b", ask=Stage("e", 1)))
+    at_work = [_member(seat.member, Announcement(seat.node, seat.address, at=Stage("e", 1))) for seat in seats]
+    situation = Rules().assess(head, MembersView("i", "v", (ghost, *at_work)), settled=True)
+    assert situation.admissible == 0
+    later = Rules().assess(head, MembersView("i", "v", (*at_work, ghost)), settled=True)
+    assert later.admissible == 1
+
+
+def test_a_goodbye_is_kept_while_an_eviction_is_awaited() -> None:
+    """With `evict_after` the leader does not wait for that to write who is done."""
+    seats = tuple(Seat(name, name, name) for name in "ABCD")
+    head = Head("e", TERMS, round=1, fence=1, size=4, roster=seats, incarnation="i", pending="WAITING")
+    says = {
+        "A": Announcement("A", "A", ask=Stage("e", 2)),
+        "B": Announcement("B", "B", at=Stage("e", 1)),
+        "C": Announcement("C", "C", bye="done"),
+        "D": Announcement("D", "D", at=Stage("e", 1)),
+    }
+    view = MembersView("i", "v", tuple(_member(name, said) for name, said in says.items()))
+    known = Knowledge(head=head, view=view, pending_since=("e", 1, 0.0))
+    rules = Rules()
+    situation = rules.assess(head, view, settled=True)
+    known.note_gone(situation, 10.0)
+    leader = Leader(rules, natural_order, evict_after=300.0)
+    proposal = leader.propose(known, head, situation, 10.0)
+    assert proposal is not None
+    assert proposal.head is not None
+    assert proposal.head.departed == {"done": "4"}
+    known.head = proposal.head
+    waiting = leader.propose(known, proposal.head, rules.assess(proposal.head, view, settled=True), 10.0)
+    assert waiting is not None
+    assert (waiting.kind, waiting.until) == ("wait", 300.0)
+
+
+def test_a_machine_that_was_suspended_is_fenced_at_the_first_question(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Timers stand still while a machine sleeps, and leases do not: nothing is said to go on before that is seen."""
+    handler = nodes.make("n0", 1, 1)
+    handler.next_rendezvous()
+    real = clock.now
+    monkeypatch.setattr(clock, "now", lambda: real() + 3600)
+    change = handler.wait_for_change(0)
+    assert change is not None
+    assert change.reason is ChangeReason.FENCED
+
+
+def test_a_forked_child_may_close_what_it_inherited(nodes: Nodes) -> None:
+    """A lock that a thread of the parent held at the fork is held for ever in the child."""
+    handler = nodes.make("n0", 1, 1)
+    handler.next_rendezvous()
+    held, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with handler._driver._condition:
+            held.set()
+            go.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        status = 1
+        try:
+            handler.close()
+            status = 0
+        except RendezvousError:
+            status = 2
+        finally:
+            os._exit(status)
+    go.set()
+    holder.join()
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def _member(name: str, said: Announcement) -> Member:
+    return Member(name, encode_announcement(said))

@@ -1,0 +1,78 @@
+"""What a node says when no round formed: what is so, and not what would be so if the store were silent for good."""
+
+from __future__ import annotations
+
+from rdzv_core.abc import MemberLease, StateSnapshot
+from rdzv_core.handler import io
+from rdzv_core.handler.head import Head, Seat, Terms, encode_head
+from rdzv_core.handler.knowledge import Knowledge
+from rdzv_core.handler.lease import Lease
+from rdzv_core.handler.machine import Machine
+from rdzv_core.handler.roster import pack_roster
+from rdzv_core.handler.settings import HandlerSettings
+from rdzv_core.handler.texts import timeout_text
+
+SETTINGS = HandlerSettings(2, 300, "me", "host1", join_timeout=10)
+OWN = Seat("m", "me", "host1")
+HEAD = Head("e", Terms.of(SETTINGS), round=4, fence=4, size=300, digest="d", pages=9, master="host0")
+
+
+def test_a_store_that_did_not_answer_is_not_said_to_be_empty() -> None:
+    """The run's state is not known then, whatever it is."""
+    text = timeout_text(SETTINGS, OWN, Knowledge(head=None), None, None)
+    assert text.endswith("the store has not answered")
+    assert "no state" not in text
+
+
+def test_a_spare_is_told_of_the_round_that_formed_without_it() -> None:
+    """Though it has read neither its roster nor the members."""
+    text = timeout_text(SETTINGS, OWN, Knowledge(looked=True, head=HEAD), None, None)
+    assert "round 4 formed with 300 of at most 300 nodes" in text
+
+
+def test_a_run_without_state_is_said_to_have_none() -> None:
+    """Where the store did say so."""
+    assert "the run has no state" in timeout_text(SETTINGS, OWN, Knowledge(looked=True), None, None)
+
+
+def test_at_the_deadline_a_node_still_looks_itself_up_in_a_roster_of_pages() -> None:
+    """R18: it may be in the roster that its last look has found, of which it has read no page yet."""
+    machine, now = Machine(SETTINGS), 0.0
+    head, lease = Head("e", Terms.of(SETTINGS)), MemberLease(15, "i", ahead=10)
+
+    def answer() -> list[type[io.Operation]]:
+        asked = machine.take_operations()
+        for operation in asked:
+            match operation:
+                case io.ReadHead():
+                    machine.done(operation, StateSnapshot(encode_head(head), head.revision), now)
+                case io.Enter():
+                    machine.done(operation, lease, now)
+                case io.Refresh() | io.Update():
+                    machine.done(operation, True, now)
+                case io.FindRank():
+                    machine.done(operation, 200, now)
+        return [type(operation) for operation in asked]
+
+    machine.ask(now)
+    while answer():
+        pass
+    seats = (*(Seat(f"{number:032x}", f"n{number}", "a") for number in range(200)), Seat(lease.id, "me", "host1"))
+    packed = pack_roster(seats)
+    head = head.changed(
+        round=1, fence=1, size=201, digest=packed.digest, pages=len(packed.pages), master="a", incarnation="i"
+    )
+    while now < SETTINGS.join_timeout:
+        now += 1.0
+        machine.tick(now)
+        answer()
+    while answer():
+        pass
+    assert [type(outcome) for outcome in machine.take_outcomes()] == [io.Joined]
+
+
+def test_a_lease_of_one_interval_is_renewed_before_it_ends() -> None:
+    """With keep_alive_max_attempt=1 a whole interval would be later than the fence."""
+    settings = HandlerSettings(1, 1, "me", "host1", keep_alive_max_attempt=1)
+    lease = Lease(MemberLease(settings.ttl, "i"), 0.0, settings.ttl, settings.keep_alive_interval, b"")
+    assert lease.refresh_at < lease.fenced_at
