@@ -170,7 +170,7 @@ def _phase(head: Head, situation: Situation, asking: bool) -> str:
         return "last call"
     if situation.working and not situation.seated_asking and not head.pending:
         return "working"
-    return "forming" if asking else "idle"
+    return "forming" if asking or (situation.working and head.pending) else "idle"
 
 
 def _reasons(head: Head, situation: Situation, present: list[Present]) -> list[str]:
