@@ -35,7 +35,10 @@ class Present:
 
 @dataclass(frozen=True)
 class Situation:
-    """What a head and a reading of the memberships made after it amount to."""
+    """What a head and a reading of the memberships made after it amount to.
+
+    `older` are the members whose node id a later one has.
+    """
 
     candidates: tuple[Seat, ...] = ()
     asking: int = 0
@@ -47,6 +50,7 @@ class Situation:
     seated_asking: int = 0
     admissible: int = 0
     pasts: frozenset[str] = frozenset()
+    older: frozenset[str] = frozenset()
 
 
 class Rules:
@@ -118,7 +122,10 @@ class Rules:
         occupied = len(head.roster) - sum(1 for how in departed.values() if how != "done")
         waiting = sum(1 for seated, _ in asking if not seated)
         latest = {one.says.node: one.member for one in present if one.says is not None and not one.gone}
-        eligible = sum(1 for seated, seat in asking if not seated and latest[seat.node] == seat.member)
+        older = frozenset(
+            one.member for one in present if one.says is not None and latest.get(one.says.node) != one.member
+        )
+        eligible = sum(1 for seated, seat in asking if not seated and seat.member not in older)
         chosen = _choose(asking, head)
         return Situation(
             candidates=chosen,
@@ -131,6 +138,7 @@ class Rules:
             seated_asking=len(asking) - waiting,
             admissible=self.admissible(head, occupied, eligible),
             pasts=frozenset(pasts),
+            older=older,
         )
 
     def _departed(

@@ -51,6 +51,8 @@ def timeout_text(
     if situation is None:
         there = f"round {head.round} formed with {head.size} of at most {settings.max_nodes} nodes, without this one"
         return text + (there if head.round else "the store has not told who else is there")
+    if own.member in situation.older:
+        return text + f"another node has come since with the node_id {own.node!r}: give each node one of its own"
     missing = settings.min_nodes - len(situation.candidates)
     there = f"there: {names(situation.candidates)}"
     if missing > 0:

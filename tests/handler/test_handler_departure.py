@@ -136,9 +136,9 @@ def test_an_old_self_that_still_asks_wakes_nobody() -> None:
     ghost = _member("ghost", Announcement("b", "b", ask=Stage("e", 1)))
     at_work = [_member(seat.member, Announcement(seat.node, seat.address, at=Stage("e", 1))) for seat in seats]
     situation = Rules().assess(head, MembersView("i", "v", (ghost, *at_work)), settled=True)
-    assert situation.admissible == 0
+    assert (situation.admissible, situation.older) == (0, {"ghost"})
     later = Rules().assess(head, MembersView("i", "v", (*at_work, ghost)), settled=True)
-    assert later.admissible == 1
+    assert (later.admissible, later.older) == (1, {"B"})
 
 
 def test_a_goodbye_is_kept_while_an_eviction_is_awaited() -> None:

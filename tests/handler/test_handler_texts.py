@@ -9,6 +9,7 @@ from rdzv_core.handler.knowledge import Knowledge
 from rdzv_core.handler.lease import Lease
 from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.roster import pack_roster
+from rdzv_core.handler.rules import Situation
 from rdzv_core.handler.settings import HandlerSettings
 from rdzv_core.handler.texts import timeout_text
 
@@ -28,6 +29,12 @@ def test_a_spare_is_told_of_the_round_that_formed_without_it() -> None:
     """Though it has read neither its roster nor the members."""
     text = timeout_text(SETTINGS, OWN, Knowledge(looked=True, head=HEAD), None, None)
     assert "round 4 formed with 300 of at most 300 nodes" in text
+
+
+def test_a_node_whose_name_a_later_one_has_is_told_so() -> None:
+    """It would wait for ever: of two with one node id the later one is let in."""
+    text = timeout_text(SETTINGS, OWN, Knowledge(looked=True, head=HEAD), Situation(older=frozenset({"m"})), None)
+    assert text.endswith("another node has come since with the node_id 'me': give each node one of its own")
 
 
 def test_a_run_without_state_is_said_to_have_none() -> None:
