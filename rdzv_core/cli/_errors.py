@@ -74,7 +74,7 @@ def _write(text: str) -> None:
         return
     try:
         print(text, file=sys.stderr, flush=True)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: it is closed
         pass
 
 
@@ -84,6 +84,8 @@ def _drop_unwritten(stream: TextIO | None) -> None:
         return
     try:
         stream.flush()
+    except ValueError:  # it is closed
+        return
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

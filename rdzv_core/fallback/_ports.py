@@ -28,7 +28,8 @@ def store_of(backend: RendezvousBackend, epoch: str, generation: int, siblings: 
     """
     if isinstance(backend, SupportsStore):
         return backend.store(f"{epoch}/{generation}")
-    return RegisterStore(siblings or siblings_of(backend, f"the store of round {generation}"), epoch, generation)
+    shared = siblings or siblings_of(backend, f"the store of round {generation}")
+    return RegisterStore(shared, epoch, generation, owns=siblings is None)
 
 
 def release(port: object) -> None:

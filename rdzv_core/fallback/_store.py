@@ -32,13 +32,14 @@ class RegisterStore(MapStore):
     The first write of a higher generation empties it; from then on whoever has a lower one gets a
     `RendezvousStateError`. Every call moves the whole map, which has to fit into the register
     (`max_state_bytes`, values a third longer; else `ValueError`): fit for addresses and small agreements.
-    It is one of `siblings`, which the stores of all rounds may share; closing these ends them.
+    It is one of `siblings`, which the stores of all rounds may share; closing these ends them. Where it `owns` them,
+    it closes them.
     """
 
-    def __init__(self, siblings: Siblings, epoch: str, generation: int) -> None:
+    def __init__(self, siblings: Siblings, epoch: str, generation: int, owns: bool = True) -> None:
         self._what = f"the store of round {generation} on backend {siblings.backend.name!r}"
         self._generation = generation
-        self._siblings = siblings
+        self._siblings, self._owns = siblings, owns
         self._life = siblings.life
         self._register = siblings.sibling(f"store.{epoch}")
         self._record = Record(self._register, Values, self._what)
@@ -76,8 +77,9 @@ class RegisterStore(MapStore):
         return there.data, token
 
     def close(self) -> None:
-        """Close the siblings, and with them every store that shares them; ends waits. Idempotent."""
-        self._siblings.close()
+        """Close the siblings that it owns, which ends waits; one that shares them ends with them. Idempotent."""
+        if self._owns:
+            self._siblings.close()
 
     def __repr__(self) -> str:
         return f"<RegisterStore generation {self._generation} on {self._register!r}>"

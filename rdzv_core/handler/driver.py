@@ -73,13 +73,20 @@ class Driver:
             if self._joining is future:
                 self._joining = None
                 self._machine.abandon(now)
+            elif future.done() and future.exception() is None:
+                self.give_back(future.result())
 
         self._post(ask, future)
         try:
             return future.result()
-        finally:
-            if not future.done():  # KeyboardInterrupt, say: nobody would work in the round that is being asked for
-                self._inbox.put(abandon)
+        except BaseException as error:
+            if not future.done() or future.exception() is not error:
+                self._inbox.put(abandon)  # KeyboardInterrupt, say: nobody would work in the round
+            raise
+
+    def give_back(self, held: Held) -> None:
+        """Leave the round that `join` gave, in which nobody works; returns at once."""
+        self._inbox.put(lambda now: self._machine.abandon(now) if self._machine.held is held else None)
 
     def depart(self, kind: Bye) -> None:
         """Leave or finish, and wait until that is kept or its time is over; beside another call, until that one is."""

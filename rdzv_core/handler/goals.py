@@ -55,7 +55,7 @@ class Departure:
     """
 
     kind: Bye
-    deadline: float
+    deadline: float = float("inf")
     said_at: float | None = None
     spread: float = 0.0
 
@@ -64,7 +64,7 @@ class Departure:
         self.said_at, self.spread = now, chance.uniform(0, min(seats * _SPREAD_FOR_EACH_SEAT, most))
 
     def turn_to_write(self, place: int, delay: float) -> float:
-        """When this node writes all goodbyes that it sees into the head, unless one who is not going has."""
+        """When this node, at its place, writes all goodbyes that it sees into the head, if nobody else has by then."""
         assert self.said_at is not None
         return self.said_at + place * delay + self.spread
 

@@ -77,12 +77,16 @@ class RendezvousHandler:
         """
         deadline = clock.now() + self.settings.join_timeout
         try:
-            held = self._held = self._driver.join()
+            held = self._driver.join()
         finally:
             self._bus.flush()
-        info = self._info(held)
-        if held.rank == 0:
-            self._publish_port(info, deadline)
+        try:
+            self._held, info = held, self._info(held)
+            if held.rank == 0:
+                self._publish_port(info, deadline)
+        except BaseException:  # KeyboardInterrupt, say: the caller has no round to work in
+            self._driver.give_back(held)
+            raise
         return info
 
     def wait_for_change(self, timeout: float | None = None) -> Change | None:

@@ -23,7 +23,7 @@ from rdzv_core.handler.goals import Closing, Departure, Goal, Joining
 from rdzv_core.handler.head import INLINE_ROSTER_BYTES, Announcement, Bye, Head, Seat, Stage, Terms, encode_announcement
 from rdzv_core.handler.info import Change, ChangeReason
 from rdzv_core.handler.io import Channel, Held, Operation, Outcome, held_in
-from rdzv_core.handler.knowledge import Knowledge
+from rdzv_core.handler.knowledge import WATCHERS, Knowledge
 from rdzv_core.handler.leader import Leader, Proposal
 from rdzv_core.handler.leading import Leading
 from rdzv_core.handler.rules import RankOrder, Rules, natural_order
@@ -96,17 +96,16 @@ class Machine:
         """Leave (`left`) or finish (`done`); of several the first counts."""
         if self.goal is Goal.JOIN:
             self.outcomes.append(io.Failed(RendezvousGracefulExitError(f"this node {kind} while it was joining")))
-        deadline = now + self.settings.close_timeout
         if self._departure is None:
-            self._go(kind, deadline)
-        else:
-            self._departure.deadline = min(deadline, self._departure.deadline)
+            self._go(kind)
         self.tick(now)
 
     def abandon(self, now: float) -> None:
-        """Ask no more: whoever asked has gone."""
+        """Leave: whoever asked for a round waits for it no more, and works in none that it was given."""
         if self.goal is Goal.JOIN:
-            self._go("left", float("inf"))
+            self.outcomes.append(io.Failed(RendezvousGracefulExitError("next_rendezvous was interrupted")))
+        if self.goal in (Goal.JOIN, Goal.WORK):
+            self._go("left")
         self.tick(now)
 
     def close(self, now: float) -> None:
@@ -198,11 +197,11 @@ class Machine:
 
     def _fail(self, error: Exception) -> None:
         self.outcomes.append(io.Failed(error))
-        self._go("left", float("inf"))
+        self._go("left")
 
-    def _go(self, kind: Bye, deadline: float) -> None:
+    def _go(self, kind: Bye) -> None:
         """Depart; one who is in no roster need not say how."""
-        self._departure = Departure(kind if self._seated() else "", deadline)
+        self._departure = Departure(kind if self._seated() else "")
         self.goal, self._join = Goal.DEPART, None
 
     def _end_membership(self, why: str) -> None:
@@ -250,7 +249,8 @@ class Machine:
         held, head = self.held, self.known.head
         if held is None or head is None or head.epoch != held.epoch:
             return False
-        return head.round > held.round or bool(head.gone_ranks() >> held.rank & 1)
+        gone = head.round == held.round and head.gone_ranks() >> held.rank & 1
+        return bool(gone) or head.round > held.round
 
     def _advance_join(self, now: float) -> None:
         join, head = self._join, self.known.head
@@ -303,17 +303,19 @@ class Machine:
         departure, kept = self._departure, False
         if departure is None:
             return
+        departure.deadline = min(departure.deadline, now + self.settings.close_timeout)
         if self.tenure.lease is not None and now < departure.deadline:
             self.channels.wake(departure.deadline)
             if not departure.kind or not self.tenure.says(self._payload()):
                 return
             if departure.said_at is None:
-                seats = self.known.head.size if self.known.head is not None else 0
-                departure.said(seats, self.settings.keep_alive_interval, self.random, now)
+                head = self.known.head
+                staying = head.size - head.gone_ranks().bit_count() if head is not None else 0
+                departure.said(staying, self.settings.keep_alive_interval, self.random, now)
                 self.scout.look_again()
             if not self._may_go(departure):
                 return
-            kept = self.known.head is not None
+            kept = self._is_kept()
         self._forget_membership()
         self.held, self.fenced, self._departure, self.goal = None, None, None, Goal.IDLE
         self.outcomes.append(io.Departed(kept))
@@ -321,7 +323,7 @@ class Machine:
     def _may_go(self, departure: Departure) -> bool:
         """Whether a goodbye is over: the head has it, or nobody will miss this node; the last one closes the run."""
         head = self.known.head
-        if head is None or head.closed:
+        if head is None or head.closed or self.known.unreadable:
             return True
         rank = self.known.rank(self.tenure.id)
         if rank is None:
@@ -329,6 +331,13 @@ class Machine:
         if not head.gone_ranks() >> rank & 1:
             return False
         return departure.kind == "left" or self._last_to_finish(departure) is False
+
+    def _is_kept(self) -> bool:
+        """Whether nobody will count this node as lost: the head says otherwise, or no more names it, or is closed."""
+        head, rank = self.known.head, self.known.rank(self.tenure.id)
+        if head is None or self.known.unreadable:
+            return False
+        return rank is None or head.closed or not int(head.departed.get("lost", "0"), 16) >> rank & 1
 
     def _last_to_finish(self, departure: Departure) -> bool | None:
         """Whether nobody of the roster is left and nobody asks, by a look after this node said so; None: not known.
@@ -379,7 +388,7 @@ class Machine:
         departure, known = self._departure, self.known
         if departure is None or departure.said_at is None or known.place_started < departure.said_at:
             return False
-        turn = departure.turn_to_write(known.place, self.settings.deputy_delay)
+        turn = departure.turn_to_write(min(known.place, WATCHERS), self.settings.deputy_delay)
         if now < turn:
             self.channels.wake(turn)
         return now >= turn

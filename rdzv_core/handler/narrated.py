@@ -74,7 +74,7 @@ class NarratedMachine(Machine):
     def depart(self, kind: Bye, now: float) -> None:
         """Note since when; who is not in the run, or has said its goodbye already, has nothing to tell."""
         self._now = now
-        if self.goal is not Goal.IDLE:
+        if self.goal is not Goal.IDLE and self._departing is None:
             self._departing = (kind, now)
             self._say(events.Departing, kind)
         super().depart(kind, now)

@@ -29,7 +29,7 @@ each that was there; a deputy in place k does it 1 + 4k times as rarely."""
 
 _SHORTEST_WITHOUT_A_LOOK, _LOOKLESS_FOR_EACH, _LONGEST_WITHOUT_A_LOOK = 0.2, 1e-3, 1.0
 """Who enters behind others looks for its place once or twice so much later, in seconds: all may have said goodbye.
-So does everybody when members have gone: they may have been those who watched."""
+So does everybody when as many members have gone as watch, since it last looked: they may have been those."""
 
 
 class Scout:
@@ -48,6 +48,7 @@ class Scout:
         self._stale = False
         self._place_check_at = self._crowd_until = 0.0
         self._place_limit = WATCHERS
+        self._gone_at_look = 0
 
     def look_again(self) -> None:
         """Have the memberships read anew, whatever is known."""
@@ -72,7 +73,6 @@ class Scout:
     def take_in(self, operation: Operation, result: Any, own: str, now: float) -> None:
         """Take in an answer; raises `RendezvousStateError` for a head that can not be read."""
         known = self._known
-        gone = known.head.gone_ranks() if known.head is not None else 0
         match operation:
             case io.ReadHead():
                 known.learn_head(result, operation.started, now)
@@ -88,9 +88,7 @@ class Scout:
                 self._learn_members(operation, result, own, now)
             case io.WaitMembers():
                 self._stale = self._stale or bool(result)
-        head = known.head
-        if head is not None and head.departed and head.gone_ranks() != gone and not known.watching:
-            self._place_check_at = min(self._place_check_at, self._soon(head.size, now))
+        self._mind_departures(now)
 
     def plan_head(self, wait: bool, now: float) -> None:
         """Read the head where a fresh look is due, and wait for its next change where `wait`."""
@@ -154,6 +152,15 @@ class Scout:
             self._place_limit, self._place_check_at = _MORE * operation.limit, now
             return
         self._place_limit = WATCHERS
+
+    def _mind_departures(self, now: float) -> None:
+        """Look for this node's place where all who watch may have gone, but not for each who goes."""
+        head = self._known.head
+        gone = head.gone_ranks().bit_count() if head is not None and head.departed else 0
+        self._gone_at_look = min(self._gone_at_look, gone)
+        if head is not None and gone - self._gone_at_look >= WATCHERS and not self._known.watching:
+            at = max(self._soon(head.size, now), self._known.place_started + self._ttl / 3)
+            self._place_check_at, self._gone_at_look = min(self._place_check_at, at), gone
 
     def _soon(self, nodes: int, now: float) -> float:
         """Give a moment that is spread for so many nodes."""

@@ -184,6 +184,9 @@ def test_the_rounds_of_an_epoch_share_one_register(make_bare: Any) -> None:
     assert len(backend.open_siblings) == 1
     stores[0].set("k", b"1")
     assert [stores[0].num_keys(), stores[1].num_keys()] == [1, 0]
+    release(stores[0])
+    stores[2].set("k", b"2")
+    assert stores[3].num_keys() == 0
     siblings.close()
     assert [sibling.closed for sibling in backend.open_siblings] == [True]
     for late in (stores[0].num_keys, lambda: store_of(backend, "epoch", 11, siblings)):

@@ -3,23 +3,89 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
+import msgspec
 import pytest
 
 from rdzv_core import ChangeReason, RendezvousError, RendezvousHandler, clock
-from rdzv_core.abc import Member, MembersView
-from rdzv_core.handler.head import Announcement, Head, Seat, Stage, Terms, encode_announcement
+from rdzv_core.abc import Member, MemberLease, MembersView, StateSnapshot
+from rdzv_core.handler import io
+from rdzv_core.handler.head import Announcement, Head, Seat, Stage, Terms, encode_announcement, encode_head
 from rdzv_core.handler.knowledge import Knowledge
 from rdzv_core.handler.leader import Leader
+from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.rules import Rules, natural_order
+from rdzv_core.handler.settings import HandlerSettings
 
 from .conftest import Nodes
 
 TERMS = Terms(2, 4, 30.0, 15.0, 5.0)
+SETTINGS = HandlerSettings(2, 300, "me", "host1")
+
+
+class _AtWork:
+    """The machine of a member of rank 1 that works, with others ahead of it, and the store that answers it."""
+
+    def __init__(self, place: int = 1, before: int = 0) -> None:
+        self.machine = Machine(SETTINGS, random=random.Random(1), place_checks=(1e6, 1e6))
+        self.head = Head("e", Terms.of(SETTINGS), round=before)
+        self.lease = MemberLease(SETTINGS.ttl, "i", ahead=place)
+        self.places_looked_for = 0
+        self._waiting: list[io.WaitHead] = []
+        self._ahead = [_member(f"{number}", Announcement("n", "a", at=Stage("e", 1))) for number in range(place)]
+        self._payload = b""
+        self.machine.ask(0.0)
+        self.answer(0.0)
+        others = [Seat(member.id, f"n{member.id}", "a") for member in self._ahead]
+        roster = (others[0], Seat(self.lease.id, "me", "host1"), *others[1:])
+        self.head = self.head.changed(
+            round=before + 1, fence=before + 1, size=len(roster), roster=roster, incarnation="i"
+        )
+        self.answer(0.0)
+        assert [type(outcome) for outcome in self.machine.take_outcomes()] == [io.Joined]
+
+    def tick_until(self, end: float) -> None:
+        """Let time go on, and answer."""
+        while (now := self.machine.wake_at) <= end:
+            self.machine.tick(now)
+            self.answer(now)
+
+    def answer(self, now: float) -> None:
+        """Answer whatever was asked, but for waits that have not ended."""
+        waited, self._waiting = self._waiting, []
+        for operation in waited:
+            self._answer(operation, now)
+        while operations := self.machine.take_operations():
+            for each in operations:
+                self._answer(each, now)
+
+    def _answer(self, operation: io.Operation, now: float) -> None:
+        snapshot = StateSnapshot(encode_head(self.head), self.head.revision)
+        done = self.machine.done
+        match operation:
+            case io.ReadHead():
+                done(operation, snapshot, now)
+            case io.WaitHead() if operation.token == snapshot.token:
+                self._waiting.append(operation)
+            case io.WaitHead():
+                done(operation, (True, snapshot), now)
+            case io.WriteHead():
+                self.head = operation.head
+                done(operation, (encode_head(self.head), self.head.revision, True), now)
+            case io.Enter() | io.Update():
+                self._payload = operation.payload
+                done(operation, self.lease if isinstance(operation, io.Enter) else True, now)
+            case io.Refresh():
+                done(operation, True, now)
+            case io.ReadMembers():
+                self.places_looked_for += operation.limit is not None
+                members = (*self._ahead, Member(self.lease.id, self._payload))
+                done(operation, MembersView("i", "v", members[: operation.limit]), now)
 
 
 def _head(handler: RendezvousHandler) -> Head:
@@ -76,6 +142,62 @@ def test_all_may_finish_at_once_and_the_run_is_closed(nodes: Nodes) -> None:
     assert _head(made[0]).closed
 
 
+def test_who_goes_far_behind_writes_when_those_who_watch_are_dead() -> None:
+    """Thirty places behind is the same turn as three: it does not wait thirty delays."""
+    at_work = _AtWork(place=30)
+    at_work.machine.depart("left", 10.0)
+    at_work.answer(10.0)
+    at_work.tick_until(10.0 + 3 * SETTINGS.deputy_delay + 0.3)
+    assert at_work.head.gone() == {at_work.lease.id: "left"}
+
+
+def test_who_counts_as_lost_already_is_not_told_that_its_goodbye_is_kept() -> None:
+    """It may go: but the head says otherwise."""
+    at_work = _AtWork()
+    at_work.machine.depart("left", 10.0)
+    at_work.head = at_work.head.changed(departed={"lost": "2"})
+    at_work.answer(10.0)
+    assert at_work.machine.take_outcomes() == [io.Departed(kept=False)]
+
+
+def test_a_bit_of_another_round_passes_nobody_over() -> None:
+    """A register that went back to an older round is a lost one: that round's departures are of others."""
+    at_work = _AtWork(before=1)
+    at_work.head = msgspec.structs.replace(at_work.head, round=1, departed={"left": "2"})
+    at_work.machine.known.looked = False
+    at_work.machine.tick(10.0)
+    at_work.answer(10.0)
+    change = at_work.machine.change()
+    assert change is not None
+    assert change.reason is ChangeReason.STORE_LOST
+
+
+@pytest.mark.parametrize(("gone", "looks"), [("1", False), ("5", False), ("d", True)])
+def test_nobody_looks_for_its_place_for_each_who_goes(gone: str, looks: bool) -> None:
+    """Only when as many have gone as watch, which may be those; one or two can not be all of them."""
+    at_work = _AtWork(place=30)
+    at_work.head = at_work.head.changed(departed={"done": gone})
+    at_work.answer(1.0)
+    at_work.tick_until(SETTINGS.ttl / 3 + 2.0)
+    assert at_work.places_looked_for == looks
+
+
+def test_a_goodbye_that_can_not_be_kept_takes_no_time(nodes: Nodes) -> None:
+    """Where the register can not be read, the membership alone says goodbye."""
+    made = _entered_in_turn(nodes, 2)
+    register = made[0]._access.backend
+    snapshot = register.get_state()
+    assert snapshot is not None
+    register.set_state(b"\xff", snapshot[1])
+    began = clock.now()
+    for handler in made[::-1]:
+        change = handler.wait_for_change(20)
+        assert change is not None
+        assert change.reason is ChangeReason.STORE_LOST
+        handler.leave()
+    assert clock.now() - began < made[0].settings.close_timeout
+
+
 def test_the_head_stays_small_however_many_go() -> None:
     """Ten thousand departures, each in its way, take less than half of the 16 KiB."""
     seats = tuple(Seat(f"{rank:032x}", f"n{rank}", "a") for rank in range(10_000))
@@ -127,6 +249,20 @@ def test_who_was_interrupted_while_it_asked_is_not_met(nodes: Nodes) -> None:
     alone = nodes.start(other)
     met = nodes.meet(handler)
     assert {met[0].rank, alone.result(30).rank} == {0, 1}
+
+
+def test_who_was_interrupted_with_a_round_in_hand_leaves_it(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody got that round from next_rendezvous: to finish, later, is to come too late."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    handler = nodes.make("n0", 1, 1)
+    monkeypatch.setattr(handler, "_publish_port", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        handler.next_rendezvous()
+    handler.finish()
+    assert _ways(handler) == {"n0": "left"}
 
 
 def test_an_old_self_that_still_asks_wakes_nobody() -> None:
