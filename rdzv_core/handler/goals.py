@@ -63,11 +63,6 @@ class Departure:
         """Note that the others can read it."""
         self.said_at, self.spread = now, chance.uniform(0, min(seats * _SPREAD_FOR_EACH_SEAT, most))
 
-    def turn_to_write(self, place: int, delay: float) -> float:
-        """When this node, at its place, writes all goodbyes that it sees into the head, if nobody else has by then."""
-        assert self.said_at is not None
-        return self.said_at + place * delay + self.spread
-
 
 @dataclass
 class Closing:

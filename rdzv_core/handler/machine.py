@@ -19,11 +19,12 @@ from rdzv_core._errors import (
 from rdzv_core.handler import io
 from rdzv_core.handler.change import change_of
 from rdzv_core.handler.channels import Channels
+from rdzv_core.handler.farewell import Farewell
 from rdzv_core.handler.goals import Closing, Departure, Goal, Joining
 from rdzv_core.handler.head import INLINE_ROSTER_BYTES, Announcement, Bye, Head, Seat, Stage, Terms, encode_announcement
 from rdzv_core.handler.info import Change, ChangeReason
 from rdzv_core.handler.io import Channel, Held, Operation, Outcome, held_in
-from rdzv_core.handler.knowledge import WATCHERS, Knowledge
+from rdzv_core.handler.knowledge import Knowledge
 from rdzv_core.handler.leader import Leader, Proposal
 from rdzv_core.handler.leading import Leading
 from rdzv_core.handler.rules import RankOrder, Rules, natural_order
@@ -58,6 +59,7 @@ class Machine:
         self.scout = Scout(self.known, self.channels, self.settings.ttl, self.random, self.place_checks)
         self.tenure = Tenure(self.settings, self.channels)
         leader = Leader(self.rules, self.order, self.settings.evict_after, self.inline_roster_bytes)
+        self._farewell = Farewell(self.known, self.rules, self.settings.deputy_delay)
         self._leading = Leading(self.known, self.channels, leader, self.settings)
         self._join: Joining | None = None
         self._departure: Departure | None = None
@@ -313,47 +315,12 @@ class Machine:
                 staying = head.size - head.gone_ranks().bit_count() if head is not None else 0
                 departure.said(staying, self.settings.keep_alive_interval, self.random, now)
                 self.scout.look_again()
-            if not self._may_go(departure):
+            if not self._farewell.is_over(departure, self.tenure.id):
                 return
-            kept = self._is_kept()
+            kept = self._farewell.is_kept(self.tenure.id)
         self._forget_membership()
         self.held, self.fenced, self._departure, self.goal = None, None, None, Goal.IDLE
         self.outcomes.append(io.Departed(kept))
-
-    def _may_go(self, departure: Departure) -> bool:
-        """Whether a goodbye is over: the head has it, or nobody will miss this node; the last one closes the run."""
-        head = self.known.head
-        if head is None or head.closed or self.known.unreadable:
-            return True
-        rank = self.known.rank(self.tenure.id)
-        if rank is None:
-            return not self.known.rank_is_open(self.tenure.id)
-        if not head.gone_ranks() >> rank & 1:
-            return False
-        return departure.kind == "left" or self._last_to_finish(departure) is False
-
-    def _is_kept(self) -> bool:
-        """Whether nobody will count this node as lost: the head says otherwise, or no more names it, or is closed."""
-        head, rank = self.known.head, self.known.rank(self.tenure.id)
-        if head is None or self.known.unreadable:
-            return False
-        return rank is None or head.closed or not int(head.departed.get("lost", "0"), 16) >> rank & 1
-
-    def _last_to_finish(self, departure: Departure) -> bool | None:
-        """Whether nobody of the roster is left and nobody asks, by a look after this node said so; None: not known.
-
-        Who finds somebody ahead of it that has not said goodbye need not read the others: that one will.
-        """
-        known, said_at = self.known, departure.said_at
-        if said_at is None or known.place_started < said_at:
-            return None
-        if known.place > 0:
-            return False
-        head, view = known.whole_head, known.fresh_view
-        if head is None or view is None or known.view_started < said_at:
-            return None
-        situation = self.rules.assess(head, view, settled=False)
-        return not situation.asking and all(seat.member in situation.departed for seat in head.roster)
 
     def _advance_closing(self, now: float) -> None:
         closing = self._closing
@@ -376,19 +343,13 @@ class Machine:
         if self.goal is not Goal.IDLE or self._closing is not None:
             self.scout.plan_head(said or not going, now)
         if self.tenure.lease is not None and (said or self.goal in (Goal.JOIN, Goal.WORK)):
-            whole = self._writes_goodbyes(now) if going else self.known.watching
+            whole = self._keeps_goodbyes(now) if going else self.known.watching
             self.scout.plan_roster(self.tenure.id, whole, now)
             self.scout.plan_members(whole, now)
 
-    def _writes_goodbyes(self, now: float) -> bool:
-        """Whether it is this node's turn to keep its goodbye, and those of others, for all who might do so are going.
-
-        It knows its place, by a look after it said goodbye; those who stay have had their time.
-        """
-        departure, known = self._departure, self.known
-        if departure is None or departure.said_at is None or known.place_started < departure.said_at:
-            return False
-        turn = departure.turn_to_write(min(known.place, WATCHERS), self.settings.deputy_delay)
+    def _keeps_goodbyes(self, now: float) -> bool:
+        """Whether it is the turn of this node, which goes, to write all goodbyes that it sees."""
+        turn = float("inf") if self._departure is None else self._farewell.turn_to_write(self._departure)
         if now < turn:
             self.channels.wake(turn)
         return now >= turn
@@ -437,7 +398,7 @@ class Machine:
             begun = head or Head(epoch=self._new_id(), terms=terms)
             return Proposal("close", begun.changed(closed=True))
         if departure is not None and departure.kind == "done" and head is not None and not head.closed:
-            return Proposal("close", head.changed(closed=True)) if self._last_to_finish(departure) else None
+            return Proposal("close", head.changed(closed=True)) if self._farewell.is_last(departure) else None
         if self._join is None:
             return None
         if head is not None and head.terms is not None:
@@ -453,7 +414,7 @@ class Machine:
             return None
         if self.goal in (Goal.JOIN, Goal.WORK):
             return self._leading.propose(self._new_id, now)
-        return self._leading.keep_goodbyes(now) if self._writes_goodbyes(now) else None
+        return self._leading.keep_goodbyes(now) if self._keeps_goodbyes(now) else None
 
     def _new_id(self) -> str:
         return f"{self.random.getrandbits(64):016x}"

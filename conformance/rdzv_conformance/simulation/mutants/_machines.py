@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any
 
 from rdzv_core.handler import io
+from rdzv_core.handler.farewell import Farewell
 from rdzv_core.handler.goals import Departure, Goal
 from rdzv_core.handler.head import Head
 from rdzv_core.handler.info import Change
@@ -191,11 +192,17 @@ class LooksOnce(Machine):
         super().__post_init__()
 
 
+class _Hasty(Farewell):
+    def is_over(self, departure: Departure, own: str) -> bool:
+        return super().is_over(departure, own) or departure.kind == "left" or self.is_last(departure) is False
+
+
 class GoesUnheard(Machine):
     """A node that goes does not wait until the head has its goodbye: its membership was to tell the others."""
 
-    def _may_go(self, departure: Departure) -> bool:
-        return super()._may_go(departure) or departure.kind == "left" or self._last_to_finish(departure) is False
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._farewell = _Hasty(self.known, self.rules, self.settings.deputy_delay)
 
 
 class BeginsAnew(Machine):
