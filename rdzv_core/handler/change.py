@@ -34,11 +34,13 @@ def change_of(held: Held | None, known: Knowledge) -> Change | None:
 
 
 def _gone(held: Held, head: Head) -> str:
-    """Name those who went; those of a roster that this node has not read are counted."""
-    gone, seats = head.gone_ranks(), held.roster or head.roster
+    """Name those who went before they were done; those of a roster that this node has not read are counted."""
+    gone, seats = head.gone_ranks(but="done"), held.roster or head.roster
     if not gone:
         return ""
     if not seats:
         return f" ({gone.bit_count()} of {held.size})"
-    first = islice((seat.node for rank, seat in enumerate(seats) if gone >> rank & 1), _MOST_NAMES)
+    first = islice(
+        (f"{seat.node} at {seat.address}" for rank, seat in enumerate(seats) if gone >> rank & 1), _MOST_NAMES
+    )
     return f" ({', '.join(first)})"

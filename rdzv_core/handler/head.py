@@ -111,11 +111,11 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
                 masks[how] = masks.get(how, 0) | 1 << rank
         return {how: f"{mask:x}" for how, mask in masks.items()}
 
-    def gone_ranks(self) -> int:
-        """Give who departed, however they did, as a bit mask."""
+    def gone_ranks(self, *, but: Departure | None = None) -> int:
+        """Give who departed, in whatever way `but` that one, as a bit mask."""
         mask = 0
-        for some in self.departed.values():
-            mask |= int(some, 16)
+        for how, some in self.departed.items():
+            mask |= int(some, 16) if how != but else 0
         return mask
 
     def as_stored(self) -> Head:

@@ -172,6 +172,14 @@ def test_a_bit_of_another_round_passes_nobody_over() -> None:
     assert change.reason is ChangeReason.STORE_LOST
 
 
+def test_a_change_names_who_is_missing_and_not_who_is_done() -> None:
+    """With the address: an id may be a random number."""
+    at_work = _AtWork(place=3)
+    at_work.head = at_work.head.changed(departed={"done": "1", "lost": "4"}, pending="LOST")
+    at_work.answer(1.0)
+    assert str(at_work.machine.change()) == "LOST: a member of the round left or was lost (n1 at a)"
+
+
 @pytest.mark.parametrize(("gone", "looks"), [("1", False), ("5", False), ("d", True)])
 def test_nobody_looks_for_its_place_for_each_who_goes(gone: str, looks: bool) -> None:
     """Only when as many have gone as watch, which may be those; one or two can not be all of them."""
