@@ -14,6 +14,13 @@ class RendezvousConnectionError(RendezvousError):
     """
 
 
+class RendezvousConfigurationError(RendezvousConnectionError):
+    """The store was reached and does not take what this node was given: credentials, a certificate, another protocol.
+
+    Waiting does not help, so whoever retries a `RendezvousConnectionError` must not retry this one.
+    """
+
+
 class RendezvousStateError(RendezvousError):
     """What the store holds can not be read as what was written: corrupt, torn, foreign, or of a newer version."""
 
