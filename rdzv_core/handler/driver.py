@@ -17,7 +17,7 @@ from rdzv_core._errors import RendezvousConnectionError, RendezvousError
 from rdzv_core.handler.access import Access
 from rdzv_core.handler.head import Bye
 from rdzv_core.handler.info import Change
-from rdzv_core.handler.io import Channel, Closed, Departed, Failed, Held, Joined, Operation, Outcome
+from rdzv_core.handler.io import Channel, Closed, Departed, Failed, Held, Joined, Notice, Operation, Outcome
 from rdzv_core.handler.lease import Lease
 from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.workers import Workers
@@ -276,6 +276,8 @@ class Driver:
             case Departed():
                 departing, self._departing = self._departing, []
                 _settle(departing, None)
+            case Notice():
+                log.log(logging.WARNING if outcome.grave else logging.INFO, "%s", outcome.text)
             case Closed():
                 closing, self._closing = self._closing, []
                 _settle(closing, outcome.error)

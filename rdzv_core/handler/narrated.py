@@ -14,7 +14,7 @@ from rdzv_core.handler import io
 from rdzv_core.handler.goals import Goal
 from rdzv_core.handler.head import Bye, decode_announcement
 from rdzv_core.handler.info import Change
-from rdzv_core.handler.io import Channel, Operation, Outcome
+from rdzv_core.handler.io import WAITS, Operation, Outcome
 from rdzv_core.handler.machine import Machine
 
 
@@ -158,8 +158,7 @@ class NarratedMachine(Machine):
         self._say(events.RegisterWritten, head.round, accepted, size)
 
     def _store_is_back(self, operation: Operation, now: float) -> None:
-        waits = (Channel.HEAD_WAIT, Channel.MEMBERS_WAIT)
-        if self._failing_since is not None and operation.channel not in waits:
+        if self._failing_since is not None and operation.channel not in WAITS:
             since, errors = self._failing_since
             self._failing_since = None
             self._say(events.StoreBack, now - since, errors)
