@@ -61,6 +61,10 @@ class Peace:
         """Take note of who waits at the end of a run that has finished: each has still to be told."""
         self._to_be_told = [(node, node.machine.tenure.id) for node in self._alive() if _waits(node)]
 
+    def forget_the_end(self) -> None:
+        """Take note that the run begins anew: an answer that is late may still say that it had finished."""
+        self._to_be_told = []
+
     def join_failed(self, node: Node, error: Exception) -> None:
         """Hold an error against I18 and I19."""
         trouble = isinstance(error, RendezvousConnectionError) and not isinstance(error, RendezvousConfigurationError)
@@ -99,7 +103,6 @@ class Peace:
     def _reset(self) -> None:
         """Let an operator reset a run that is closed, once those who waited in it know that it has finished."""
         if not self._untold():
-            self._to_be_told = []
             self._run.reset(closed_only=True)
 
     def _untold(self) -> list[str]:

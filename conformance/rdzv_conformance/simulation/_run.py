@@ -118,6 +118,7 @@ class Run:
         if state is None or self.store.down or (closed_only and not decode_head(state).closed):
             return
         self.world.note("an operator resets the run")
+        self._peace.forget_the_end()
         self._note_loss(state=True, members=False)
         epoch = f"{self._chance.getrandbits(64):016x}"
         self.store.write(encode_head(reset_head(epoch, state)), self.store.token, reset=True)
@@ -137,7 +138,7 @@ class Run:
         self._finish(node, held)
         for other in self.nodes.values():
             if other.working is not None and (other.working.epoch, other.working.round) == (held.epoch, held.round):
-                self.world.later(self._chance.uniform(0.0, 1.5), self._finish, other, other.working)
+                self.world.later(1.5 * self._chance.random() ** 2, self._finish, other, other.working)
 
     def store_goes_down(self, seconds: float) -> None:
         """Let the store answer nobody for a while."""

@@ -145,7 +145,7 @@ class Scenario:
             ttl=own.choices((3.0, 6.0), (4, 1))[0],
             heartbeat_timeout=own.choice((1.0, 1.5)),
             join_timeout=own.choices((40.0, 12.0), (2, 1))[0],
-            evict_after=own.choices((None, 1.0, 4.0), (6, 1, 1))[0],
+            evict_after=own.choices((None, fence_delay + 0.5, fence_delay + 3.0), (6, 1, 1))[0],
         )
 
 

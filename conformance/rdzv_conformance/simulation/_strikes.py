@@ -105,6 +105,8 @@ class Strikes:
         if not working:
             return False
         self._run.job_done(self._one(fault, working), last_crashes=fault.amount < 0.3)
+        if fault.amount * 7 % 1.0 < 0.5:
+            self._run.world.later(1.0 + 3.0 * fault.who, self._run.reset, True)
         return True
 
     def _join(self, fault: Fault, nodes: list[Node]) -> bool:
