@@ -28,7 +28,7 @@ INVARIANTS = {
     "I15": "Whoever left or finished, and was told that this is kept, is never counted as lost.",
     "I16": "A store that is away for less than what the lease provably covers stops nobody.",
     "I17": "A run whose members have all finished forms no further roster.",
-    "I18": "A spare ends well: a finished run tells it so without an error, and a full one that works times no spare out.",
+    "I18": "A spare ends well: a finished run tells it so without an error; a full one that works does not time it out.",
     "I19": "Trouble with the store ends no join before its deadline.",
     "I20": "A member that lives is dropped only where evict_after is set, and so long after it was asked to stop.",
 }
@@ -103,11 +103,7 @@ class Checker:
         self._changed(old, new)
         if len(after) > _HEAD_BYTES:
             raise Violation("I14", f"the head has {len(after)} bytes")
-        lost = {member for member, how in new.gone().items() if how == "lost"} - old.gone().keys()
-        if missed := self._kept & lost:
-            raise Violation("I15", f"{' and '.join(sorted(missed))} said goodbye and counts as lost")
-        if new.round == old.round and lost:
-            self._evictions(new, lost)
+        self._departures(old, new)
         if new.pending and self._pending[:2] != (new.epoch, new.round):
             self._pending = (new.epoch, new.round, self.world.time)
         if new.closed and self.has_finished(new):
@@ -115,6 +111,13 @@ class Checker:
             self.finished()
         if new.round != old.round:
             self._roster(old, new)
+
+    def _departures(self, old: Head, new: Head) -> None:
+        lost = {member for member, how in new.gone().items() if how == "lost"} - old.gone().keys()
+        if missed := self._kept & lost:
+            raise Violation("I15", f"{' and '.join(sorted(missed))} said goodbye and counts as lost")
+        if new.round == old.round and lost:
+            self._evictions(new, lost)
 
     def _changed(self, old: Head, new: Head) -> None:
         if new.epoch != old.epoch:

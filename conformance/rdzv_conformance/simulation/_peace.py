@@ -48,8 +48,8 @@ class Peace:
         run.network.mute.clear()
         run.network.slow.clear()
         run.network.ambush = run.store.slack = 0.0
+        self._in_touch_at = max(run.down_until, run.world.time) + _IN_TOUCH
         run.until(max(run.down_until, run.world.time))
-        self._in_touch_at = run.world.time + _IN_TOUCH
         self._reset()
         run.people()
         self._meet()

@@ -25,8 +25,8 @@ class _Entry:
 class SimStore:
     """Every method is one atomic step at the store; leases end by the store's clock.
 
-    `slack` is how much later than it may a lease ends, in seconds. While it is `away` nothing is answered (`silent`), or
-    everything is refused at once (`refusing`).
+    `slack` is how much later than it may a lease ends, in seconds. While it is `away` nothing is answered (`silent`),
+    or everything is refused at once (`refusing`).
     """
 
     world: World
