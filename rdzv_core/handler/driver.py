@@ -58,8 +58,8 @@ class Driver:
         self._thread = threading.Thread(target=self._run, name=f"rdzv {name}", daemon=True)
         self._thread.start()
 
-    def join(self) -> Held:
-        """Ask for the next round and wait for it; raises what it failed with."""
+    def join(self, deadline: float | None = None) -> Held:
+        """Ask for the next round and wait for it, until `deadline` if there is one; raises what it failed with."""
         future: Future[Held] = Future()
 
         def ask(now: float) -> None:
@@ -67,7 +67,7 @@ class Driver:
                 future.set_exception(RendezvousError("another thread of this handler is in next_rendezvous already"))
                 return
             self._joining = future
-            self._machine.ask(now)
+            self._machine.ask(now, deadline)
 
         def abandon(now: float) -> None:
             if self._joining is future:

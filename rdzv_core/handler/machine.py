@@ -94,14 +94,14 @@ class Machine:
 
     # What the caller wants
 
-    def ask(self, now: float) -> None:
-        """Ask for the next round. The work of the last one has stopped."""
+    def ask(self, now: float, deadline: float | None = None) -> None:
+        """Ask for the next round, until `deadline` (None: for `join_timeout`). The work of the last one has stopped."""
         if self._departure is not None:  # who has said goodbye comes back as somebody new
             self._forget_membership()
             self.outcomes.append(io.Departed())
         self.goal, self._departure = Goal.JOIN, None
         self.held = self.fenced = None
-        self._join = Joining(deadline=now + self.settings.join_timeout)
+        self._join = Joining(deadline=now + self.settings.join_timeout if deadline is None else deadline)
         self.known.looked = False
         self.tick(now)
 

@@ -64,12 +64,12 @@ class NarratedMachine(Machine):
         self._departing: tuple[Bye, float] | None = None
         self._failing_since: tuple[float, int] | None = None
 
-    def ask(self, now: float) -> None:
+    def ask(self, now: float, deadline: float | None = None) -> None:
         """Begin a meeting."""
         self._now = now
         self.meeting = Meeting(asked=now, entered=now if self.tenure.lease is not None else None)
         self._say(events.Joining)
-        super().ask(now)
+        super().ask(now, deadline)
 
     def depart(self, kind: Bye, now: float) -> None:
         """Note since when; who is not in the run, or has said its goodbye already, has nothing to tell."""

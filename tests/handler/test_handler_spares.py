@@ -92,7 +92,7 @@ def test_a_spare_wakes_no_last_call_while_a_full_round_works(nodes, full, caplog
     spare = nodes.start(node)
     stands_by(spare, caplog)
     assert members[0].wait_for_change(1.0) is None
-    head = members[0]._access.head()
+    head = members[0]._engine.access.head()
     assert head is not None
     assert 0 == head.called
 
