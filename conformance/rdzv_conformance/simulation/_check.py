@@ -28,7 +28,7 @@ INVARIANTS = {
     "I15": "Whoever left or finished, and was told that this is kept, is never counted as lost.",
     "I16": "A store that is away for less than what the lease provably covers stops nobody.",
     "I17": "A run whose members have all finished forms no further roster.",
-    "I18": "A spare ends well: a finished run tells it so without an error; a full one that works does not time it out.",
+    "I18": "A spare ends well: a finished run tells it so without an error, and a full one does not time it out.",
     "I19": "Trouble with the store ends no join before its deadline.",
     "I20": "A member that lives is dropped only where evict_after is set, and so long after it was asked to stop.",
 }

@@ -266,3 +266,10 @@ class TellsSparesAnError(Machine):
         if isinstance(outcome, io.Failed) and isinstance(outcome.error, RendezvousGracefulExitError):
             return io.Failed(RendezvousClosedError(str(outcome.error)))
         return outcome
+
+
+class HoldsOnToItsClaim(Machine):
+    """Who was dropped before it could say that it works goes on saying that it works in that round."""
+
+    def _passed_over(self) -> bool:
+        return self.held is not None and super()._passed_over()
