@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from rdzv_conformance.simulation._run import Run
 
 _LIMIT = 60.0
+_HANGS_AFTER = 25.0
+"""Seconds of peace in which all must have met, and after which nobody may be timed out either."""
+
 _QUIET = 2.0
 _IN_TOUCH = 5.0
 """Seconds of peace after which a node that waits has heard of everything that was before."""
@@ -36,7 +39,7 @@ class Peace:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._to_be_told: list[tuple[Node, str]] = []
-        self._in_touch_at = 0.0
+        self._in_touch_at = self._calm_since = 0.0
 
     def run(self) -> None:
         """Wait until all have met; raises `Violation`."""
@@ -48,8 +51,9 @@ class Peace:
         run.network.mute.clear()
         run.network.slow.clear()
         run.network.ambush = run.store.slack = 0.0
-        self._in_touch_at = max(run.down_until, run.world.time) + _IN_TOUCH
-        run.until(max(run.down_until, run.world.time))
+        self._calm_since = max(run.down_until, run.world.time)
+        self._in_touch_at = self._calm_since + _IN_TOUCH
+        run.until(self._calm_since)
         self._reset()
         run.people()
         self._meet()
@@ -66,26 +70,27 @@ class Peace:
         self._to_be_told = []
 
     def join_failed(self, node: Node, error: Exception) -> None:
-        """Hold an error against I18 and I19."""
+        """Hold an error against I12, I18 and I19."""
         trouble = isinstance(error, RendezvousConnectionError) and not isinstance(error, RendezvousConfigurationError)
         if trouble:
             raise Violation("I19", f"{node.name} fails to join before its deadline: {error}")
         now, checker = self._run.world.time, self._run.checker
         if isinstance(error, RendezvousTimeoutError) and self._run.peaceful:
-            since = max(self._in_touch_at, checker.full_since + _IN_TOUCH)
-            if now > since:
+            if now > max(self._in_touch_at, checker.full_since + _IN_TOUCH):
                 raise Violation("I18", f"{node.name} is timed out beside a full round that works")
+            if now > self._calm_since + _HANGS_AFTER and not self._has_twins() and not self._too_few():
+                raise Violation("I12", f"{node.name} is timed out after {now - self._calm_since:.0f} s of peace")
         if isinstance(error, RendezvousClosedError) and (node, node.machine.tenure.id) in self._to_be_told:
             raise Violation("I18", f"{node.name} waited when the run finished, and is told so by an error")
 
     def _meet(self) -> None:
         run = self._run
-        limit = run.world.time + _LIMIT
+        self._calm_since = run.world.time
         since, rounds = None, 0
         while True:
             run.until(run.world.time + 0.25)
             if any(node.stalled for node in run.nodes.values() if node.alive):
-                limit = run.world.time + _LIMIT
+                self._calm_since = run.world.time
             self._let_others_finish()
             problem = self._not_met()
             if problem or run.checker.rounds != rounds:
@@ -94,7 +99,7 @@ class Peace:
                 since = run.world.time if since is None else since
                 if run.world.time >= since + _QUIET:
                     return
-            if run.world.time > limit:
+            if run.world.time > self._calm_since + _LIMIT:
                 if untold := self._untold():
                     raise Violation("I18", f"{', '.join(untold)} waits on in a run that has finished")
                 raise Violation("I12", problem or "rounds form without end, though nothing goes wrong")
@@ -123,16 +128,23 @@ class Peace:
         Of two processes with one node id the one that waits may replace the other.
         """
         alive, state = self._alive(), self._run.store.state
-        if state is None or self._run.starting or len({node.node_id for node in alive}) < len(alive):
+        if state is None or self._run.starting or self._has_twins():
             return False
         head = decode_head(state)
         there = {(head.epoch, head.round)} == set(self._at_work().values())
         return there and not head.pending and not head.closed and not any(node.stalled for node in alive)
 
+    def _has_twins(self) -> bool:
+        alive = self._alive()
+        return len({node.node_id for node in alive}) < len(alive)
+
+    def _too_few(self) -> bool:
+        return len({node.node_id for node in self._alive()}) < self._run.settings.min_nodes
+
     def _not_met(self) -> str:
         run = self._run
         alive = self._alive()
-        if run.starting or len({node.node_id for node in alive}) < run.settings.min_nodes:
+        if run.starting or self._too_few():
             return "" if run.scenario.without else "there are too few nodes"
         at_work = [node for node in alive if node.working is not None and not node.stopping and not node.stalled]
         rounds = {(node.working.epoch, node.working.round) for node in at_work if node.working is not None}
