@@ -75,6 +75,10 @@ class EtcdClient:
         """Give the version of the etcd that answers."""
         return self._post("/v3/maintenance/status", {}, lambda answer: str(answer["version"]))
 
+    def status(self) -> tuple[str, str]:
+        """Return the ids, in hexadecimal, of the member that answers and of the leader as it sees it ("": none)."""
+        return self._post("/v3/maintenance/status", {}, _kv.read_status)
+
     def member_names(self) -> list[str]:
         """Give the names of the cluster's members."""
         return self._post(

@@ -56,6 +56,12 @@ def read_keys(answer: Mapping[str, Any]) -> list[bytes]:
     return [base64.b64decode(each["key"]) for each in answer.get("kvs", ())]
 
 
+def read_status(answer: Mapping[str, Any]) -> tuple[str, str]:
+    """Read the ids of the member that answers and of its leader, in hexadecimal; "" where there is none."""
+    member, leader = int(answer["header"]["member_id"]), int(answer.get("leader", 0))
+    return f"{member:x}", f"{leader:x}" if leader else ""
+
+
 def read_result(answer: Mapping[str, Any]) -> ReadResult:
     """Read the answer to a range."""
     return ReadResult(_first(answer), _revision(answer))
