@@ -44,6 +44,11 @@ def range_request(key: bytes) -> Message:
     return {"key": encode(key)}
 
 
+def revision_request(key: bytes) -> Message:
+    """Ask for one key without its value, linearizably."""
+    return {"key": encode(key), "keys_only": True}
+
+
 def keys_request(prefix: bytes) -> Message:
     """Ask for the keys that begin with `prefix`, without their values; every key for an empty one."""
     end = prefix.rstrip(b"\xff")
