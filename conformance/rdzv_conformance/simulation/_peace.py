@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 from rdzv_conformance.simulation._check import Violation
+from rdzv_conformance.simulation._network import TIMEOUT
 from rdzv_conformance.simulation._node import Node
 from rdzv_conformance.simulation._plan import Fault, absences
 from rdzv_conformance.simulation._scenario import LATE_COMERS
@@ -26,8 +27,6 @@ _HANGS_AFTER = 25.0
 """Seconds of peace in which all must have met, and after which nobody may be timed out either."""
 
 _QUIET = 2.0
-_IN_TOUCH = 5.0
-"""Seconds of peace after which a node that waits has heard of everything that was before."""
 
 _WITH_A_LONG_WAIT = 0.15
 """After which part of all phases nothing at all happens for longer than spares would wait for a place to get free."""
@@ -39,7 +38,10 @@ class Peace:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._to_be_told: list[tuple[Node, str]] = []
+        self._in_touch = TIMEOUT + 2 * run.settings.ttl + 1.0
+        """Seconds of peace in which everybody hears of what was before, also by a wait whose answer was lost."""
         self._in_touch_at = self._calm_since = 0.0
+        self.closed_by_hand = False
 
     def run(self) -> None:
         """Wait until all have met; raises `Violation`."""
@@ -52,7 +54,7 @@ class Peace:
         run.network.slow.clear()
         run.network.ambush = run.store.slack = 0.0
         self._calm_since = max(run.down_until, run.world.time)
-        self._in_touch_at = self._calm_since + _IN_TOUCH
+        self._in_touch_at = self._calm_since + self._in_touch
         run.until(self._calm_since)
         self._reset()
         run.people()
@@ -62,12 +64,17 @@ class Peace:
             self._stand_by()
 
     def run_has_finished(self) -> None:
-        """Take note of who waits at the end of a run that has finished: each has still to be told."""
+        """Take note of who waits at the end of a run that has finished: each has still to be told.
+
+        Where somebody closes the run, nobody need know that all were done besides.
+        """
+        if self.closed_by_hand:
+            return
         self._to_be_told = [(node, node.machine.tenure.id) for node in self._alive() if _waits(node)]
 
     def forget_the_end(self) -> None:
         """Take note that the run begins anew: an answer that is late may still say that it had finished."""
-        self._to_be_told = []
+        self._to_be_told, self.closed_by_hand = [], False
 
     def join_failed(self, node: Node, error: Exception) -> None:
         """Hold an error against I12, I18 and I19."""
@@ -76,7 +83,7 @@ class Peace:
             raise Violation("I19", f"{node.name} fails to join before its deadline: {error}")
         now, checker = self._run.world.time, self._run.checker
         if isinstance(error, RendezvousTimeoutError) and self._run.peaceful:
-            if now > max(self._in_touch_at, checker.full_since + _IN_TOUCH):
+            if now > max(self._in_touch_at, checker.full_since + self._in_touch):
                 raise Violation("I18", f"{node.name} is timed out beside a full round that works")
             if now > self._calm_since + _HANGS_AFTER and not self._has_twins() and not self._too_few():
                 raise Violation("I12", f"{node.name} is timed out after {now - self._calm_since:.0f} s of peace")
@@ -168,7 +175,7 @@ class Peace:
             run.note_struck(fault)
             self._absence(fault)
         run.until(run.world.time + _QUIET)
-        self._in_touch_at = run.world.time + _IN_TOUCH
+        self._in_touch_at = run.world.time + self._in_touch
         if before != self._at_work():
             raise Violation(
                 "I16",

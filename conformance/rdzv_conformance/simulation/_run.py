@@ -112,6 +112,11 @@ class Run:
         """Hold the error with which a node's join ended against what it may be."""
         self._peace.join_failed(node, error)
 
+    def close(self, node: Node) -> None:
+        """Let a node close the run."""
+        self._peace.closed_by_hand = True
+        node.close()
+
     def reset(self, closed_only: bool) -> None:
         """What `rdzv reset` does: a new epoch without terms."""
         state = self.store.state

@@ -134,7 +134,7 @@ class Strikes:
         return True
 
     def _close(self, fault: Fault, nodes: list[Node]) -> None:
-        self._one(fault, nodes).close()
+        self._run.close(self._one(fault, nodes))
         self._run.world.later(0.2 + 3.0 * fault.amount, self._run.reset, True)
 
     def _reset(self, fault: Fault, nodes: list[Node]) -> None:  # noqa: ARG002
