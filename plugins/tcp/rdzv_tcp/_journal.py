@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rdzv_core import RendezvousStateError
-from rdzv_tcp._log_format import Kept, Spoiled, encode_snapshot, read_log
+from rdzv_tcp._log_format import WITHOUT_MEMBERS, Kept, Spoiled, encode_snapshot, read_log
+from rdzv_tcp._members import Content as MembersContent
+from rdzv_tcp._members import Memberships
 from rdzv_tcp._stores import Content, Stores
 from rdzv_tcp._table import Record, Table
 
@@ -46,7 +48,7 @@ class Journal:
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _lock(self.directory)
-            self.table, self.stores = self._read() if self._path.exists() else self._begin()
+            self.table, self.stores, self.members = self._read() if self._path.exists() else self._begin()
         except OSError as error:
             self.close()
             if error.errno == errno.EBUSY:
@@ -77,10 +79,17 @@ class Journal:
             raise OSError(error.errno, f"{self._path}: {error.strerror}: nothing was written") from error
         self._size += len(frame)
 
-    def compact(self, incarnation: bytes, records: dict[str, Record], nonces: list[bytes], stores: Content) -> None:
+    def compact(
+        self,
+        incarnation: bytes,
+        records: dict[str, Record],
+        nonces: list[bytes],
+        stores: Content,
+        members: MembersContent,
+    ) -> None:
         """Put a log with just this content into the place of the old one. Raises `OSError`: the old one stays then."""
         try:
-            self._replace(encode_snapshot(incarnation, records, nonces, stores))
+            self._replace(encode_snapshot(incarnation, records, nonces, stores, members))
         except OSError:
             self._compact_at = 2 * self._size  # not at once again
             raise
@@ -96,8 +105,9 @@ class Journal:
     def _read(self) -> Kept:
         self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         size = os.fstat(self._file).st_size
+        log = self._path.read_bytes()
         try:
-            kept, self._size = read_log(memoryview(self._path.read_bytes()))
+            kept, self._size = read_log(memoryview(log))
         except Spoiled as error:
             raise RendezvousStateError(
                 f"{self._path}: spoiled at offset {error.offset} of {size}: {error}. Nothing was changed. Bring it "
@@ -112,18 +122,22 @@ class Journal:
             )
             os.ftruncate(self._file, self._size)
             self._sync(self._file)
-        records, stores = kept.table.copy_out()[0], kept.stores.copy_out().stores
+        (records, nonces), stores, members = kept.table.copy_out(), kept.stores.copy_out(), kept.members.copy_out()
         live = sum(len(key) + len(record.value) + _RECORD_OVERHEAD for key, record in records.items())
-        live += sum(len(key) + len(value) for _, _, items in stores for key, value in items.items())
+        live += sum(len(key) + len(value) for _, _, items in stores.stores for key, value in items.items())
+        live += sum(len(enter.payload) + len(enter.run) + _RECORD_OVERHEAD for enter, _ in members.members)
         self._compact_at = max(COMPACT_BYTES, 2 * live)
+        if log.startswith(WITHOUT_MEMBERS):
+            # What is added to it from now on an older server could not read, and must not take for spoiled.
+            self._replace(encode_snapshot(kept.table.incarnation, records, nonces, stores, members))
         return kept
 
     def _begin(self) -> Kept:
-        table = Table()
-        self._replace(encode_snapshot(table.incarnation, {}, []))
+        table, members = Table(), Memberships()
+        self._replace(encode_snapshot(table.incarnation, {}, [], members=members.copy_out()))
         self._sync_directory(self.directory.parent)
         self._compact_at = COMPACT_BYTES
-        return Kept(table, Stores())
+        return Kept(table, Stores(), members)
 
     def _replace(self, pieces: Iterable[bytes]) -> None:
         new = self._path.with_suffix(".new")
