@@ -123,8 +123,12 @@ class Strikes:
             return False
         run.twin(free[0], former)
         if fault.amount < 0.5:
-            run.world.later(8.0 * fault.amount, former.crash)
+            run.world.later(8.0 * fault.amount, self._crash_former, former)
         return True
+
+    def _crash_former(self, former: Node) -> None:
+        if not self._run.peaceful:
+            self._run.crash(former)
 
     def _stuck(self, fault: Fault, nodes: list[Node]) -> bool:
         working = [node for node in nodes if node.working is not None and not node.stopping and not node.stalled]

@@ -273,3 +273,10 @@ class HoldsOnToItsClaim(Machine):
 
     def _passed_over(self) -> bool:
         return self.held is not None and super()._passed_over()
+
+
+class WaitsThoughLost(Machine):
+    """Who was dropped while it asked for the next round goes on asking, though nobody counts it any more."""
+
+    def _counts_as_lost(self, head: Head) -> bool:
+        return False
