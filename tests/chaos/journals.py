@@ -110,7 +110,7 @@ def stopped_unasked(works: Iterable[Work], begin: float, over: float, windows: I
 
 
 def undisturbed(begin: float, over: float, windows: Iterable[Window]) -> float:
-    """Give the seconds between `begin` and `over` that are in none of the `windows`."""
+    """Return the seconds between `begin` and `over` that are in none of the `windows`."""
     free, at = 0.0, begin
     for first, last in sorted(windows):
         free += max(0.0, min(first, over) - at)
