@@ -154,7 +154,7 @@ class Strikes:
         for number in range(times):
             run.world.later(number * (0.6 * run.settings.ttl + 0.5 * fault.who), self._restart, fault)
         if 17 * share % 1.0 < 0.2:
-            run.world.later(0.3 * share, self._join, fault, nodes)
+            run.start(LATE_COMERS[int(fault.who * len(LATE_COMERS))], 0.3 * share)
         elif 17 * share % 1.0 > 0.8:
             node = self._one(fault, nodes)
             node.crash()
