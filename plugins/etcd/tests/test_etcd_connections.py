@@ -96,8 +96,9 @@ def test_a_connection_that_is_reset_before_tls_begins_is_closed(
 
 def test_a_watch_whose_server_will_close_the_connection_is_closed(no_garbage_collector: None) -> None:
     """Where the answer says `Connection: close` the socket belongs to the answer, not to the connection."""
-    body = b'{"result":{"created":true}}\n{"result":{"events":[{}]}}\n'
-    server = _Server(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1000\r\n\r\n" + body, threading.Event())
+    line = b'{"result":{"events":[{}]}}\n'
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    server = _Server(b"%b%x\r\n%b\r\n" % (head, len(line), line), threading.Event())
     before = _descriptors()
     with EtcdClient(Gateway([HostPort("127.0.0.1", server.port)], None, None), timeout=10) as client:
         for _ in range(3):
