@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 
 from rdzv_core import clock
@@ -17,10 +18,11 @@ from rdzv_core.events import Event, EventBus, listeners
 from rdzv_core.handler.access import Access
 from rdzv_core.handler.driver import Driver
 from rdzv_core.handler.head import Bye
-from rdzv_core.handler.info import Change, RendezvousInfo
+from rdzv_core.handler.info import Change, ChangeReason, RendezvousInfo
 from rdzv_core.handler.io import Held
 from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.narrated import NarratedMachine
+from rdzv_core.handler.round_store import RoundStore
 from rdzv_core.handler.rules import Rules
 from rdzv_core.handler.scout import AGED_BY_OBSERVERS, AGED_BY_THE_STORE
 from rdzv_core.handler.settings import HandlerSettings
@@ -76,6 +78,7 @@ class RendezvousHandler:
         be read, and `ValueError` if this node's settings are not those of the run.
         """
         deadline = clock.now() + self.settings.join_timeout
+        self._held = None  # the last round's work has stopped: whoever still waits in its store is told
         try:
             held = self._driver.join()
         finally:
@@ -230,9 +233,20 @@ class RendezvousHandler:
             epoch=held.epoch,
             fence=held.fence,
             _peers=lambda: self._access.peers(held),
-            _open_store=lambda: self._access.store(held.epoch, held.round),
+            _open_store=lambda: RoundStore(
+                self._access.store(held.epoch, held.round),
+                held.round,
+                partial(self._end_of, held),
+                self.settings.ttl,
+            ),
             _master=lambda info: (held.master, self._master_port(info.store)),
         )
+
+    def _end_of(self, held: Held) -> Change | None:
+        """Return why the round `held` is over, None while it stands; raises as `wait_for_change` does."""
+        if self._held is not held:
+            return Change(ChangeReason.ASKED, "this node has left it, or has asked for the next one")
+        return self._driver.wait_for_change(0.0)
 
     def _publish_port(self, info: RendezvousInfo, deadline: float) -> None:
         """Rank 0 says which port was free on it; if that fails, the others' `master_port` times out.
