@@ -33,7 +33,7 @@ def test_a_write_over_the_file_size_limit_leaves_the_old_state_whole(endpoint, o
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "ulimit -f" in output
-    assert f"file backend at {endpoint!r}: can not write" in output
+    assert f"file backend at {endpoint!r}: cannot write" in output
     assert open_backend(endpoint).get_state()[0] == b"small"
     there = Path(endpoint) if endpoint.endswith("/") else Path(endpoint).parent
     assert list(there.glob("*.tmp")) == []
@@ -90,7 +90,7 @@ def test_a_disk_that_can_not_be_read_is_told_at_once(endpoint, open_backend, mon
     began = time.monotonic()
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", broken)
-        with pytest.raises(RendezvousConnectionError, match=f"can not read .*{os.strerror(errno.EIO)}"):
+        with pytest.raises(RendezvousConnectionError, match=f"cannot read .*{os.strerror(errno.EIO)}"):
             backend.get_state()
     assert time.monotonic() - began < 60
 

@@ -19,7 +19,7 @@ from rdzv_core import RendezvousParameters, create_backend
 backend = create_backend(RendezvousParameters("file", sys.argv[1], "run", 1, 2))
 with backend.store.locked(backend._key) as slot:
     if sys.argv[2] == "half-written":
-        open(slot._temporary, "wb").write(b"half")
+        open(slot._replacing._temporary, "wb").write(b"half")
     print("holding", flush=True)
     sys.stdin.readline()
 """
