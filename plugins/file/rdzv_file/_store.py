@@ -21,6 +21,9 @@ from rdzv_file._mapping import lost, mapped, unusable
 
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _HEADER_BYTES = 128
+_SYSTEM_DIRECTORIES = frozenset(
+    ("/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr", "/usr/bin", "/usr/lib")
+)
 _STALE_NAP = 0.01
 
 
@@ -124,6 +127,8 @@ class FileStore:
                 what = "the store is gone: was it deleted, or its file system unmounted? Start anew once it is back"
                 raise lost(self.path, what) from error
         if stat.S_ISDIR(mode):
+            if self._real in _SYSTEM_DIRECTORIES:
+                raise unusable(self.path, "it belongs to the operating system: name a directory of your own")
             return DirectoryLayout(self._real)
         if stat.S_ISREG(mode):
             return OneFileLayout(self._real)
