@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 
 from rdzv_core import RendezvousParameters
-from rdzv_sqlite import SCHEMA
+from rdzv_sqlite import SqliteBackend
 
 network = False
 unreachable_endpoint = "/dev/null/rdzv.db"
@@ -14,6 +14,6 @@ unreachable_endpoint = "/dev/null/rdzv.db"
 
 def corrupt(params: RendezvousParameters) -> None:
     """Put something into a run's register that the backend can not have written."""
+    SqliteBackend(params)  # makes the database
     with closing(sqlite3.connect(params.endpoint)) as database, database:
-        database.execute(SCHEMA)
         database.execute("INSERT OR REPLACE INTO rdzv VALUES (?, ?)", (params.key, b"something else"))
