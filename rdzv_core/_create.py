@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from rdzv_core.handler import RendezvousHandler
     from rdzv_core.hooks import Hooks
 
+FIRST_ATTEMPT_SECONDS = 2.0
+"""How long `create_handler` waits for the store; an error that waiting cannot fix is raised there, mostly."""
+
 _environment = BackendRegistry()
 
 
@@ -39,20 +42,25 @@ def create_handler(
 ) -> RendezvousHandler:
     """Create a handler, and its backend, from `params`; its `shutdown` or its context's exit releases both.
 
-    `hooks` are the plugins that are listened to (default: the installed ones). Raises what `create_backend` raises,
-    and `ValueError` for a bad handler option, before anything is created.
+    `hooks` are the plugins that are listened to (default: the installed ones). A store that cannot be reached yet is no
+    error: after two seconds the handler is returned, and its first `next_rendezvous` goes on trying. Raises what else
+    `create_backend` raises, and `ValueError` for a bad handler option, before anything is created.
     """
     from rdzv_core.handler import RendezvousHandler
+    from rdzv_core.handler.opening import Opening
     from rdzv_core.handler.settings import HandlerSettings
     from rdzv_core.hooks import Hooks
 
     hooks = hooks or Hooks()
     settings = HandlerSettings.from_params(with_defaults(params, hooks))
-    backend = create_backend(params, registry, hooks)
+    opening = Opening(lambda: create_backend(params, registry, hooks))
+    backend = opening.first(FIRST_ATTEMPT_SECONDS)
     try:
-        return RendezvousHandler(backend, params, settings, hooks)
+        return RendezvousHandler(opening if backend is None else backend, params, settings, hooks)
     except BaseException:
-        backend.close()
+        opening.cancel()
+        if backend is not None:
+            backend.close()
         raise
 
 

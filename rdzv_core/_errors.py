@@ -34,7 +34,7 @@ class RendezvousClosedError(RendezvousError):
 
 
 class RendezvousGracefulExitError(RendezvousError):
-    """This node left or finished while a rendezvous was going on; there is nothing to mend."""
+    """This node left or finished while a rendezvous was going on, or the run finished while it stood by: no failure."""
 
 
 class RendezvousRoundOverError(RendezvousError):

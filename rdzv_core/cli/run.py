@@ -92,7 +92,8 @@ def run(
     logging.getLogger("rdzv.events").setLevel(logging.INFO)
     began = time.monotonic()
     with create_handler(params, hooks=hooks) as handler:
-        connected = f"connected in {time.monotonic() - began:.3f} s"
+        took = f"{time.monotonic() - began:.3f} s"
+        connected = f"connected in {took}" if handler.connected else f"no store there after {took}: trying on"
         asking = f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} ({connected})"
         return Agent(handler, command, max_restarts, grace, _say_nothing if quiet else say).run(asking)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from rdzv_core.handler.io import Channel, Operation
+from rdzv_core.handler.io import WAITS, Channel, Operation
 
 _SHORTEST, _LONGEST = 0.02, 1.0
 
@@ -35,6 +35,12 @@ class Channels:
     def under_way(self, channel: Channel) -> Operation | None:
         """Give what is being done on a channel."""
         return self._busy.get(channel)
+
+    @property
+    def oldest_request(self) -> float:
+        """When the oldest of those that are under way was sent, but for those that wait for a change."""
+        asked = [one.started for one in self._busy.values() if one.channel not in WAITS]
+        return min(asked, default=float("inf"))
 
     def ready(self, channel: Channel, now: float) -> bool:
         """Whether something may be started on a channel; if it backs off, wake when that is over."""

@@ -17,7 +17,7 @@ from rdzv_core._errors import RendezvousConnectionError, RendezvousError
 from rdzv_core.handler.access import Access
 from rdzv_core.handler.head import Bye
 from rdzv_core.handler.info import Change
-from rdzv_core.handler.io import Channel, Closed, Departed, Failed, Held, Joined, Operation, Outcome
+from rdzv_core.handler.io import Channel, Closed, Departed, Failed, Held, Joined, Notice, Operation, Outcome
 from rdzv_core.handler.lease import Lease
 from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.workers import Workers
@@ -58,8 +58,8 @@ class Driver:
         self._thread = threading.Thread(target=self._run, name=f"rdzv {name}", daemon=True)
         self._thread.start()
 
-    def join(self) -> Held:
-        """Ask for the next round and wait for it; raises what it failed with."""
+    def join(self, deadline: float | None = None) -> Held:
+        """Ask for the next round and wait for it, until `deadline` if there is one; raises what it failed with."""
         future: Future[Held] = Future()
 
         def ask(now: float) -> None:
@@ -67,7 +67,7 @@ class Driver:
                 future.set_exception(RendezvousError("another thread of this handler is in next_rendezvous already"))
                 return
             self._joining = future
-            self._machine.ask(now)
+            self._machine.ask(now, deadline)
 
         def abandon(now: float) -> None:
             if self._joining is future:
@@ -276,6 +276,8 @@ class Driver:
             case Departed():
                 departing, self._departing = self._departing, []
                 _settle(departing, None)
+            case Notice():
+                log.log(logging.WARNING if outcome.grave else logging.INFO, "%s", outcome.text)
             case Closed():
                 closing, self._closing = self._closing, []
                 _settle(closing, outcome.error)

@@ -33,7 +33,9 @@ class Farewell:
         return rank is None or head.closed or not int(head.departed.get("lost", "0"), 16) >> rank & 1
 
     def is_last(self, departure: Departure) -> bool | None:
-        """Whether nobody of the roster is left and nobody asks, by a look after this node said so; None: not known.
+        """Whether the run is over, by a look after this node said goodbye; None: not known.
+
+        It is over when all of the roster are done, or when all of them have gone and nobody asks.
 
         Who finds somebody ahead of it that has not said goodbye need not read the others: that one will.
         """
@@ -46,6 +48,8 @@ class Farewell:
         if head is None or view is None or known.view_started < said_at:
             return None
         situation = self._rules.assess(head, view, settled=False)
+        if self._rules.is_finished(head, situation.departed):
+            return True
         return not situation.asking and all(seat.member in situation.departed for seat in head.roster)
 
     def turn_to_write(self, departure: Departure) -> float:

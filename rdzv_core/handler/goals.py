@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rdzv_core.handler.head import Bye, Stage
 from rdzv_core.handler.io import Held
+from rdzv_core.handler.settings import HandlerSettings
 
 _SPREAD_FOR_EACH, _LONGEST_SPREAD, _MOST_OF_THE_TIME = 1e-3, 0.5, 0.1
 """Over how long nodes that find a run without a head are spread: seconds for each of min_nodes, who are sure to
@@ -34,9 +35,18 @@ class Joining:
     ask: Stage | None = None
     claim: Held | None = None
     final_look: bool = False
+    standing_by: bool = False
     trouble_since: float | None = None
     last_error: Exception | None = None
     begin_at: float | None = None
+
+    def stand_by(self, full: bool, settings: HandlerSettings, now: float) -> bool:
+        """Let another deadline count while a full round works, and the whole join timeout after it; say if it began."""
+        if full is self.standing_by:
+            return False
+        self.standing_by, self.final_look = full, False
+        self.deadline = now + (settings.standby_timeout if full else settings.join_timeout)
+        return full
 
     def turn_to_begin(self, nodes: int, chance: random.Random, now: float) -> float:
         """When this node begins the run, unless another has: spread, lest of those who start at once all write."""

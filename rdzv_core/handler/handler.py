@@ -11,22 +11,20 @@ from functools import partial
 from types import TracebackType
 
 from rdzv_core import clock
-from rdzv_core._errors import RendezvousError
+from rdzv_core._errors import RendezvousConnectionError, RendezvousError, RendezvousGracefulExitError
 from rdzv_core._parameters import RendezvousParameters
-from rdzv_core.abc import RendezvousBackend, Store, SupportsMembership, Token
+from rdzv_core.abc import RendezvousBackend, Store, Token
 from rdzv_core.events import Event, EventBus, listeners
-from rdzv_core.handler.access import Access
-from rdzv_core.handler.driver import Driver
+from rdzv_core.handler.engine import Engine
 from rdzv_core.handler.head import Bye
 from rdzv_core.handler.info import Change, ChangeReason, RendezvousInfo
 from rdzv_core.handler.io import Held
-from rdzv_core.handler.machine import Machine
-from rdzv_core.handler.narrated import NarratedMachine
+from rdzv_core.handler.opening import Opening
 from rdzv_core.handler.round_store import RoundStore
 from rdzv_core.handler.rules import Rules
-from rdzv_core.handler.scout import AGED_BY_OBSERVERS, AGED_BY_THE_STORE
 from rdzv_core.handler.settings import HandlerSettings
 from rdzv_core.hooks import Hooks
+from rdzv_core.registry import normalize, resolve_alias
 
 log = logging.getLogger("rdzv")
 
@@ -39,56 +37,58 @@ _LOOK_SECONDS = 1.0
 class RendezvousHandler:
     """One node's part in one run. Thread-safe; not usable across a fork.
 
-    Owns `backend` and closes it. As a context manager it leaves, and releases everything, on exit.
+    Owns `backend` and closes it. It may be an `Opening` of one that is not there yet: the first rendezvous then waits
+    for it. As a context manager it leaves, and releases everything, on exit.
     """
 
     def __init__(
         self,
-        backend: RendezvousBackend,
+        backend: RendezvousBackend | Opening,
         params: RendezvousParameters,
         settings: HandlerSettings | None = None,
         hooks: Hooks | None = None,
     ) -> None:
         self.settings = settings or HandlerSettings.from_params(params)
         self._run_id = params.run_id
-        self._backend_name = backend.name
         self._hooks = hooks or Hooks()
         self._bus = EventBus(self._hooks, listeners(self.settings.events))
-        self._access = Access(backend)
-        native = isinstance(backend, SupportsMembership)
-        order = self._hooks.rank_order(params.run_id)
-        checks = AGED_BY_THE_STORE if native else AGED_BY_OBSERVERS
-        if self._bus.listening:
-            narrated = NarratedMachine(self.settings, order=order, place_checks=checks)
-            narrated.run_id, narrated.tell = params.run_id, self._bus.tell
-            machine: Machine = narrated
-        else:
-            machine = Machine(self.settings, order=order, place_checks=checks)
-        self._driver = Driver(machine, self._access, params.run_id[:32])
+        self._lease_listener: Callable[[float], None] | None = None
         self._held: Held | None = None
         self._publishing: list[threading.Thread] = []
-        self._closed = False
+        self._closed = threading.Event()
+        self._starting = threading.Lock()
+        self._engine: Engine | None = None
+        self._opening: Opening | None = None
+        if isinstance(backend, Opening):
+            self._opening = backend
+            self._backend_name = normalize(resolve_alias(params).backend.rpartition(":")[2])
+        else:
+            self._backend_name = backend.name
+            self._start(backend)
 
     def next_rendezvous(self) -> RendezvousInfo:
         """Meet: wait until a round has formed with this node in it. The work of the last round must have stopped.
 
-        Raises `RendezvousTimeoutError` after `join_timeout` (naming who was there and who was missing),
-        `RendezvousClosedError` for a closed run, `RendezvousGracefulExitError` if this node left meanwhile,
-        `RendezvousConnectionError` if the store can not be reached, `RendezvousStateError` if the run's state can not
-        be read, and `ValueError` if this node's settings are not those of the run.
+        Raises `RendezvousTimeoutError` after `join_timeout` (naming who was there and who was missing, or why the store
+        could not be reached, as its cause), which does not run while this node stands by at a full round;
+        `RendezvousClosedError` for a closed run, `RendezvousGracefulExitError` if this node left meanwhile or the run
+        has finished while it stood by, `RendezvousConfigurationError` if the store does not take what this node was
+        given, `RendezvousStateError` if the run's state cannot be read, and `ValueError` if this node's settings are
+        not those of the run. A store that is away is waited for.
         """
         deadline = clock.now() + self.settings.join_timeout
         self._held = None  # the last round's work has stopped: whoever still waits in its store is told
         try:
-            held = self._driver.join()
+            engine = self._opened(deadline, "join_timeout", self.settings.join_timeout)
+            held = engine.driver.join(deadline)
         finally:
             self._bus.flush()
         try:
-            self._held, info = held, self._info(held)
+            self._held, info = held, self._info(engine, held)
             if held.rank == 0:
                 self._publish_port(info, deadline)
         except BaseException:  # KeyboardInterrupt, say: the caller has no round to work in
-            self._driver.give_back(held)
+            engine.driver.give_back(held)
             raise
         return info
 
@@ -97,7 +97,12 @@ class RendezvousHandler:
 
         Level-triggered: what changed before the call is reported at once, and again until the next rendezvous.
         """
-        return self._driver.wait_for_change(timeout)
+        engine = self._engine
+        if engine is not None:
+            return engine.driver.wait_for_change(timeout)
+        if self._closed.wait(timeout):
+            raise RendezvousConnectionError("this handler is closed: create another one")
+        return None
 
     def lease_ends_at(self) -> float:
         """Give until when this node may work if no further keep-alive succeeds, in seconds on `rdzv_core.clock`.
@@ -105,7 +110,7 @@ class RendezvousHandler:
         Minus infinity while this node has no membership. At that time, 0.9 ttl after the last keep-alive that
         succeeded was sent, `wait_for_change` says FENCED.
         """
-        return self._driver.lease_ends_at()
+        return float("-inf") if self._engine is None else self._engine.driver.lease_ends_at()
 
     def on_lease(self, listener: Callable[[float], None]) -> None:
         """Have `listener` told each new `lease_ends_at`; it replaces the last one.
@@ -113,18 +118,22 @@ class RendezvousHandler:
         It is called on the thread that keeps the lease: it must not block. Meant for a watchdog in a process of its
         own, which acts when this process can not (see `rdzv_core/cli/node/guard.py`).
         """
-        self._driver.on_lease(listener)
+        with self._starting:
+            self._lease_listener = listener
+            if self._engine is not None:
+                self._engine.driver.on_lease(listener)
 
     def num_nodes_waiting(self) -> int:
         """Give how many nodes wait that a next round would admit, read now; raises what the store raises."""
-        head = self._access.head()
+        access = self._reading().access
+        head = access.head()
         if head is None or not head.round:
             return 0
-        return Rules().assess(head, self._access.members.members(), settled=False).admissible
+        return Rules().assess(head, access.members.members(), settled=False).admissible
 
     def is_closed(self) -> bool:
         """Say whether the run is closed, read now; raises what the store raises."""
-        head = self._access.head()
+        head = self._reading().access.head()
         return head is not None and head.closed
 
     def leave(self) -> None:
@@ -143,13 +152,16 @@ class RendezvousHandler:
 
         For a node that `hosts_store` and has finished: the others still need it. Raises what the store raises.
         """
+        if self._engine is None:
+            return True
+        access = self._engine.access
         until = clock.now() + timeout
         token: Token | None = None
         while True:
             left = until - clock.now()
-            changed, snapshot = self._access.watch.wait_state(token, max(0.0, min(left, _LOOK_SECONDS)))
+            changed, snapshot = access.watch.wait_state(token, max(0.0, min(left, _LOOK_SECONDS)))
             token = snapshot[1] if snapshot is not None else None
-            if (changed and self.is_closed()) or not self._access.members.count():
+            if (changed and self.is_closed()) or not access.members.count():
                 return True
             if left <= 0:
                 return False
@@ -157,11 +169,17 @@ class RendezvousHandler:
     @property
     def hosts_store(self) -> bool:
         """Whether the store that the others use ends with this process."""
-        return self._access.backend.hosts_store
+        return self._engine is not None and self._engine.access.backend.hosts_store
+
+    @property
+    def connected(self) -> bool:
+        """Whether the store was reached at least once: until then `next_rendezvous` waits for it."""
+        return self._engine is not None
 
     def close_run(self) -> None:
         """Close the run: nobody meets in it again. Raises `RendezvousTimeoutError` after `close_timeout` seconds."""
-        self._driver.close_run()
+        within = self.settings.close_timeout
+        self._opened(clock.now() + within, "close_timeout", within).driver.close_run()
 
     def set_closed(self) -> None:
         """Close the run: the reference's name for `close_run`."""
@@ -183,14 +201,19 @@ class RendezvousHandler:
 
         If the backend's `close` raises, that comes out once all else is released; a second `close` does not repeat it.
         """
-        self._closed = True
+        self._closed.set()
         with ExitStack() as ending:  # from the last line to the first
             ending.callback(self._bus.close)
             for thread in self._publishing:
                 ending.callback(thread.join, _CLOSE_SECONDS)
-            ending.callback(self._driver.join_threads, _CLOSE_SECONDS)
-            ending.callback(self._access.close)
-            ending.callback(self._driver.close)
+            if self._opening is not None:
+                self._opening.cancel()
+            with self._starting:
+                engine = self._engine
+            if engine is not None:
+                ending.callback(engine.driver.join_threads, _CLOSE_SECONDS)
+                ending.callback(engine.access.close)
+                ending.callback(engine.driver.close)
 
     def report(self, event: Event) -> None:
         """Tell those who listen to events of something that the job did. Never blocks and raises nothing."""
@@ -211,7 +234,7 @@ class RendezvousHandler:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if not self._closed:
+            if not self._closed.is_set():
                 self.leave()
         finally:
             self.close()
@@ -222,22 +245,53 @@ class RendezvousHandler:
 
     def _depart(self, kind: Bye) -> None:
         self._held = None
-        self._driver.depart(kind)
+        if self._opening is not None:
+            self._opening.interrupt()
+        if self._engine is not None:
+            self._engine.driver.depart(kind)
         self._bus.flush()
 
-    def _info(self, held: Held) -> RendezvousInfo:
+    def _opened(self, deadline: float, option: str, seconds: float) -> Engine:
+        """Return what this node takes part with; the store is waited for, and what is wrong with it told."""
+        if self._engine is None and self._opening is not None:
+            what = f"run {self._run_id!r}: the store could not be reached within {seconds:g} s ({option})"
+            try:
+                self._take(self._opening.until(deadline, what, log.warning))
+            except RendezvousGracefulExitError:
+                if not self._closed.is_set():
+                    raise
+        if self._engine is None:
+            raise RendezvousConnectionError("this handler is closed: create another one")
+        return self._engine
+
+    def _take(self, backend: RendezvousBackend) -> None:
+        with self._starting:
+            if wanted := self._engine is None and not self._closed.is_set():
+                self._start(backend)
+        if not wanted:  # another thread was faster, or the handler was closed
+            backend.close()
+
+    def _reading(self) -> Engine:
+        within = self.settings.heartbeat_timeout
+        return self._opened(clock.now() + within, "heartbeat_timeout", within)
+
+    def _start(self, backend: RendezvousBackend) -> None:
+        order = self._hooks.rank_order(self._run_id)
+        engine = Engine(backend, self._run_id, self.settings, order, self._bus)
+        if self._lease_listener is not None:
+            engine.driver.on_lease(self._lease_listener)
+        self._engine = engine
+
+    def _info(self, engine: Engine, held: Held) -> RendezvousInfo:
         return RendezvousInfo(
             rank=held.rank,
             world_size=held.size,
             round=held.round,
             epoch=held.epoch,
             fence=held.fence,
-            _peers=lambda: self._access.peers(held),
+            _peers=lambda: engine.access.peers(held),
             _open_store=lambda: RoundStore(
-                self._access.store(held.epoch, held.round),
-                held.round,
-                partial(self._end_of, held),
-                self.settings.ttl,
+                engine.access.store(held.epoch, held.round), held.round, partial(self._end_of, held), self.settings.ttl
             ),
             _master=lambda info: (held.master, self._master_port(info.store)),
         )
@@ -246,7 +300,7 @@ class RendezvousHandler:
         """Return why the round `held` is over, None while it stands; raises as `wait_for_change` does."""
         if self._held is not held:
             return Change(ChangeReason.ASKED, "this node has left it, or has asked for the next one")
-        return self._driver.wait_for_change(0.0)
+        return self.wait_for_change(0.0)
 
     def _publish_port(self, info: RendezvousInfo, deadline: float) -> None:
         """Rank 0 says which port was free on it; if that fails, the others' `master_port` times out.

@@ -118,6 +118,11 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
             mask |= int(some, 16) if how != but else 0
         return mask
 
+    @property
+    def finished(self) -> bool:
+        """Whether the run was closed because all of its last round were done."""
+        return self.closed and self.size > 0 and int(self.departed.get("done", "0"), 16).bit_count() == self.size
+
     def as_stored(self) -> Head:
         """Give the head as it is written: without a roster that has a value of its own."""
         return msgspec.structs.replace(self, roster=()) if self.digest else self

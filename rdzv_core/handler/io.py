@@ -27,6 +27,10 @@ class Channel(enum.Enum):
     )  # the one of enum hashes the name, again and again, in a dict that every event looks into
 
 
+WAITS = frozenset({Channel.HEAD_WAIT, Channel.MEMBERS_WAIT})
+"""What is answered when something has changed, and not before."""
+
+
 @dataclass(frozen=True, eq=False)
 class Operation:
     """Something to be done on the store; its result, or its error, is handed back with it."""
@@ -182,4 +186,12 @@ class Closed:
     error: Exception | None = None
 
 
-Outcome = Joined | Failed | Departed | Closed
+@dataclass(frozen=True)
+class Notice:
+    """Outcome: a line for whoever looks after this node; `grave` if something is wrong."""
+
+    text: str
+    grave: bool = True
+
+
+Outcome = Joined | Failed | Departed | Closed | Notice

@@ -36,6 +36,8 @@ class Leader:
         """Say what to write now, or what to wait for, or None."""
         if head.closed or head.terms is None:
             return None
+        if self.rules.is_finished(head, situation.departed):
+            return self.close(head, situation)
         forming = self._form(known, head, situation, now)
         if forming is not None and forming.kind != "wait":
             return forming
@@ -67,10 +69,14 @@ class Leader:
         named = following.changed(roster=(), digest=packed.digest, pages=len(packed.pages), master=seats[0].address)
         return Proposal("roster", named, packed)
 
+    def close(self, head: Head, situation: Situation) -> Proposal:
+        """Close the run, and keep who was done: so that a node that stood by can tell why."""
+        return Proposal("close", head.changed(closed=True, departed=head.masks(situation.departed)))
+
     def _form(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
         terms, count, wanted = head.terms, len(situation.candidates), head.round + 1
         assert terms is not None
-        if count < terms.min_nodes:
+        if count < terms.min_nodes or not self.rules.is_due(head, situation):
             return Proposal("call off", head.changed(called=0, call=0)) if head.called == wanted else None
         if count < terms.max_nodes:
             if head.called != wanted or known.called_since is None:

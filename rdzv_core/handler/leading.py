@@ -50,6 +50,11 @@ class Leading:
             return None
         return self.leader.announce(self._known, head, self._assess(head, view, now), now)
 
+    def close(self, now: float) -> Proposal | None:
+        """Return the end of the run, as the last one to go writes it."""
+        head, view = self._known.whole_head, self._known.fresh_view
+        return None if head is None or view is None else self.leader.close(head, self._assess(head, view, now))
+
     def last_situation(self) -> Situation | None:
         """Give what was last known, for the text of an error: it decides nothing."""
         head, view = self._known.whole_head, self._known.view

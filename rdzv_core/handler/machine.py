@@ -12,6 +12,8 @@ from typing import Any
 
 from rdzv_core._errors import (
     RendezvousClosedError,
+    RendezvousConfigurationError,
+    RendezvousConnectionError,
     RendezvousGracefulExitError,
     RendezvousStateError,
     RendezvousTimeoutError,
@@ -27,11 +29,19 @@ from rdzv_core.handler.io import Channel, Held, Operation, Outcome, held_in
 from rdzv_core.handler.knowledge import Knowledge
 from rdzv_core.handler.leader import Leader, Proposal
 from rdzv_core.handler.leading import Leading
+from rdzv_core.handler.outage import Outage
 from rdzv_core.handler.rules import RankOrder, Rules, natural_order
 from rdzv_core.handler.scout import AGED_BY_OBSERVERS, Scout
 from rdzv_core.handler.settings import HandlerSettings
 from rdzv_core.handler.tenure import Tenure, Wish
-from rdzv_core.handler.texts import closed_text, terms_text, timeout_text
+from rdzv_core.handler.texts import (
+    closed_text,
+    finished_text,
+    standby_text,
+    standby_timeout_text,
+    terms_text,
+    timeout_text,
+)
 
 
 @dataclass
@@ -56,6 +66,7 @@ class Machine:
         self.outcomes: list[Outcome] = []
         self.known = Knowledge()
         self.channels = Channels(self.random, self.settings.keep_alive_interval / 3)
+        self.outage = Outage(lambda text: self.outcomes.append(io.Notice(text)))
         self.scout = Scout(self.known, self.channels, self.settings.ttl, self.random, self.place_checks)
         self.tenure = Tenure(self.settings, self.channels)
         leader = Leader(self.rules, self.order, self.settings.evict_after, self.inline_roster_bytes)
@@ -83,14 +94,14 @@ class Machine:
 
     # What the caller wants
 
-    def ask(self, now: float) -> None:
-        """Ask for the next round. The work of the last one has stopped."""
+    def ask(self, now: float, deadline: float | None = None) -> None:
+        """Ask for the next round, until `deadline` (None: for `join_timeout`). The work of the last one has stopped."""
         if self._departure is not None:  # who has said goodbye comes back as somebody new
             self._forget_membership()
             self.outcomes.append(io.Departed())
         self.goal, self._departure = Goal.JOIN, None
         self.held = self.fenced = None
-        self._join = Joining(deadline=now + self.settings.join_timeout)
+        self._join = Joining(deadline=now + self.settings.join_timeout if deadline is None else deadline)
         self.known.looked = False
         self.tick(now)
 
@@ -139,6 +150,7 @@ class Machine:
             self._state_error(error)
         else:
             self.channels.succeeded(operation.channel)
+            self.outage.answered(now)
             if operation.channel is not Channel.LEASE and self._join is not None:
                 self._join.trouble_since = None
         self._plan(now)
@@ -185,7 +197,8 @@ class Machine:
         self.known.looked = True
 
     def _trouble(self, error: Exception, now: float) -> None:
-        """A first join fails with its first error; one who was a member bears with the store for a ttl."""
+        """A join bears with a store that is away until its deadline; what waiting cannot fix ends it at once."""
+        self.outage.failed(str(error) or type(error).__name__, now)
         if self._closing is not None:
             self._closing.last_error = error
         join = self._join
@@ -194,7 +207,9 @@ class Machine:
         join.last_error = error
         if join.trouble_since is None:
             join.trouble_since = now
-        if not self.tenure.was_member or now >= join.trouble_since + self.settings.ttl:
+        away = isinstance(error, RendezvousConnectionError) and not isinstance(error, RendezvousConfigurationError)
+        known_to_work = self.tenure.was_member and now < join.trouble_since + self.settings.ttl
+        if isinstance(error, RendezvousConfigurationError) or not (away or known_to_work):
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
@@ -226,6 +241,7 @@ class Machine:
 
     def _plan(self, now: float) -> None:
         self.channels.wake_at = float("inf")
+        self._watch_store(now)
         self._watch_lease(now)
         self._advance_join(now)
         self._advance_departure(now)
@@ -233,22 +249,43 @@ class Machine:
         self._plan_looking(now)
         self._plan_tenure(now)
         self._plan_write(now)
+        if now < (silent_at := self._silent_at()):
+            self.channels.wake(silent_at)
+
+    def _watch_store(self, now: float) -> None:
+        """Say that the store is away, and what this node does about it, as soon and as often as that is of use."""
+        if now >= self._silent_at():
+            text = f"no answer within {self.settings.heartbeat_timeout:g} s"
+            self.outage.failed(text, self.channels.oldest_request)
+        lease, join = self.tenure.lease, self._join
+        if self.goal is Goal.WORK and lease is not None:
+            left = max(0.0, lease.fenced_at - now)
+            consequence = f"the work goes on, the membership covers it for {left:.1f} s more"
+        elif join is not None:
+            consequence = f"this node goes on trying for {max(0.0, join.deadline - now):.0f} s"
+        else:
+            return
+        self.channels.wake(self.outage.look(consequence, now))
+
+    def _silent_at(self) -> float:
+        """When the store counts as silent, if what was asked of it is not answered before."""
+        return self.channels.oldest_request + self.settings.heartbeat_timeout
 
     def _watch_lease(self, now: float) -> None:
         lease = self.tenure.lease
         if lease is None:
             return
         if lease.fenced(self.rules, now):
-            self._end_membership(f"no keep-alive has succeeded for {now - lease.sent:.1f} s")
-            if (join := self._join) is not None and join.trouble_since is not None and join.last_error is not None:
-                self._fail(join.last_error)  # the store was out of reach for as long as a lease lasts
+            why = f" ({self.outage.why})" if self.outage.why else ""
+            self._end_membership(f"no keep-alive has succeeded for {now - lease.sent:.1f} s{why}")
         elif self._departure is None and self._passed_over():
             self._end_membership("the others count this node as lost")
         else:
             self.channels.wake(lease.fenced_at)
 
     def _passed_over(self) -> bool:
-        held, head = self.held, self.known.head
+        claim = self._join.claim if self._join is not None else None
+        held, head = self.held or claim, self.known.head
         if held is None or head is None or head.epoch != held.epoch:
             return False
         gone = head.round == held.round and head.gone_ranks() >> held.rank & 1
@@ -260,7 +297,12 @@ class Machine:
             return
         if self.known.looked and head is not None:
             if head.closed:
-                self._fail(RendezvousClosedError(closed_text(head)))
+                waited = join.ask is not None and join.ask.epoch == head.epoch
+                self._fail(
+                    RendezvousGracefulExitError(finished_text(head))
+                    if waited and head.finished
+                    else RendezvousClosedError(closed_text(head))
+                )
             elif head.terms is not None and head.terms != Terms.of(self.settings):
                 self._fail(ValueError(terms_text(head.terms, Terms.of(self.settings))))
             else:
@@ -284,6 +326,11 @@ class Machine:
 
     def _time(self, join: Joining, now: float) -> None:
         """At the deadline look once more, at a head read after it; then give up."""
+        head = self.known.head
+        full = head is not None and join.trouble_since is None and self.rules.is_full(head)
+        if join.stand_by(full and join.claim is None, self.settings, now):
+            assert head is not None
+            self.outcomes.append(io.Notice(standby_text(head), grave=False))
         if now < join.deadline:
             self.channels.wake(join.deadline)
             return
@@ -293,13 +340,17 @@ class Machine:
         over_at = join.deadline + self.settings.heartbeat_timeout
         looking = self.scout.looking or self.known.rank_is_open(self.tenure.id)
         if now >= over_at or (not looking and join.claim is None):
-            own = Seat(self.tenure.id, self.settings.node_id, self.settings.address)
-            text = timeout_text(self.settings, own, self.known, self._leading.last_situation(), join.last_error)
-            error = RendezvousTimeoutError(text)
+            error = RendezvousTimeoutError(self._timeout_text(join))
             error.__cause__ = join.last_error
             self._fail(error)
         else:
             self.channels.wake(over_at)
+
+    def _timeout_text(self, join: Joining) -> str:
+        own = Seat(self.tenure.id, self.settings.node_id, self.settings.address)
+        if join.standing_by and self.known.head is not None:
+            return standby_timeout_text(self.settings, own, self.known.head)
+        return timeout_text(self.settings, own, self.known, self._leading.last_situation(), join.last_error)
 
     def _advance_departure(self, now: float) -> None:
         departure, kept = self._departure, False
@@ -398,7 +449,7 @@ class Machine:
             begun = head or Head(epoch=self._new_id(), terms=terms)
             return Proposal("close", begun.changed(closed=True))
         if departure is not None and departure.kind == "done" and head is not None and not head.closed:
-            return Proposal("close", head.changed(closed=True)) if self._farewell.is_last(departure) else None
+            return self._leading.close(now) if self._farewell.is_last(departure) else None
         if self._join is None:
             return None
         if head is not None and head.terms is not None:

@@ -14,7 +14,7 @@ from rdzv_core.handler import io
 from rdzv_core.handler.goals import Goal
 from rdzv_core.handler.head import Bye, decode_announcement
 from rdzv_core.handler.info import Change
-from rdzv_core.handler.io import Channel, Operation, Outcome
+from rdzv_core.handler.io import WAITS, Operation, Outcome
 from rdzv_core.handler.machine import Machine
 
 
@@ -64,12 +64,12 @@ class NarratedMachine(Machine):
         self._departing: tuple[Bye, float] | None = None
         self._failing_since: tuple[float, int] | None = None
 
-    def ask(self, now: float) -> None:
+    def ask(self, now: float, deadline: float | None = None) -> None:
         """Begin a meeting."""
         self._now = now
         self.meeting = Meeting(asked=now, entered=now if self.tenure.lease is not None else None)
         self._say(events.Joining)
-        super().ask(now)
+        super().ask(now, deadline)
 
     def depart(self, kind: Bye, now: float) -> None:
         """Note since when; who is not in the run, or has said its goodbye already, has nothing to tell."""
@@ -158,8 +158,7 @@ class NarratedMachine(Machine):
         self._say(events.RegisterWritten, head.round, accepted, size)
 
     def _store_is_back(self, operation: Operation, now: float) -> None:
-        waits = (Channel.HEAD_WAIT, Channel.MEMBERS_WAIT)
-        if self._failing_since is not None and operation.channel not in waits:
+        if self._failing_since is not None and operation.channel not in WAITS:
             since, errors = self._failing_since
             self._failing_since = None
             self._say(events.StoreBack, now - since, errors)

@@ -92,6 +92,20 @@ class Rules:
         """How many of those who wait would be admitted: spares wake nobody."""
         return max(0, min(waiting, head.terms.max_nodes - occupied)) if head.terms else 0
 
+    def is_due(self, head: Head, situation: Situation) -> bool:
+        """Return whether a next round should form: nobody works in the last one, or those who do are told to stop."""
+        return bool(head.pending) or not situation.stuck
+
+    def is_full(self, head: Head) -> bool:
+        """Return whether the last round has no place that was given up: a node that waits stands by."""
+        if head.terms is None or not head.round or head.closed:
+            return False
+        return head.size - head.gone_ranks(but="done").bit_count() >= head.terms.max_nodes
+
+    def is_finished(self, head: Head, departed: Mapping[str, Departure]) -> bool:
+        """Return whether all of the last roster are done: then the run is over, and no roster follows."""
+        return bool(head.roster) and all(departed.get(seat.member) == "done" for seat in head.roster)
+
     def may_follow(self, situation: Situation) -> bool:
         """A next round forms only when every live member of the last one asks, has left, or is gone for good."""
         return not situation.blockers

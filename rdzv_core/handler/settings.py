@@ -18,8 +18,34 @@ LAST_CALL_TIMEOUT = Option(
     "last_call_timeout", float, 30.0, "seconds to wait for more nodes once min_nodes are there", positive=True
 )
 CLOSE_TIMEOUT = Option("close_timeout", float, 30.0, "seconds that closing a run may take", positive=True)
-HEARTBEAT_TIMEOUT = Option("heartbeat_timeout", float, 5.0, "seconds that one keep-alive may take", positive=True)
-KEEP_ALIVE_INTERVAL = Option("keep_alive_interval", float, 5.0, "seconds between two keep-alives", positive=True)
+STANDBY_TIMEOUT = Option(
+    "standby_timeout",
+    float,
+    None,
+    "seconds to stand by while a full round works, for which join_timeout does not count; unset: without limit",
+    positive=True,
+)
+HEARTBEAT_TIMEOUT = Option(
+    "heartbeat_timeout",
+    float,
+    None,
+    "seconds that one keep-alive may take; unset: 5, or less where the ttl is short",
+    positive=True,
+)
+TTL = Option(
+    "ttl",
+    float,
+    None,
+    "seconds that a membership lasts without a keep-alive; unset: keep_alive_interval x keep_alive_max_attempt, 15",
+    positive=True,
+)
+KEEP_ALIVE_INTERVAL = Option(
+    "keep_alive_interval",
+    float,
+    None,
+    "seconds between two keep-alives; unset: ttl / keep_alive_max_attempt, 5",
+    positive=True,
+)
 KEEP_ALIVE_MAX_ATTEMPT = Option(
     "keep_alive_max_attempt", int, 3, "missed keep-alives after which a node counts as lost", positive=True
 )
@@ -56,7 +82,9 @@ HANDLER_OPTIONS: tuple[Option[Any], ...] = (
     TIMEOUT,
     LAST_CALL_TIMEOUT,
     CLOSE_TIMEOUT,
+    STANDBY_TIMEOUT,
     HEARTBEAT_TIMEOUT,
+    TTL,
     KEEP_ALIVE_INTERVAL,
     KEEP_ALIVE_MAX_ATTEMPT,
     FENCE_DELAY,
@@ -64,6 +92,9 @@ HANDLER_OPTIONS: tuple[Option[Any], ...] = (
     NODE_ID,
     EVENTS,
 )
+
+
+_DEFAULT_INTERVAL = 5.0
 
 
 @dataclass(frozen=True)
@@ -82,6 +113,7 @@ class HandlerSettings:
     keep_alive_max_attempt: int = 3
     fence_delay: float = 5.0
     evict_after: float | None = None
+    standby_timeout: float = float("inf")
     events: str = ""
 
     @property
@@ -96,21 +128,76 @@ class HandlerSettings:
 
     @classmethod
     def from_params(cls, params: RendezvousParameters) -> HandlerSettings:
-        """Read the handler's options; raises `ValueError` for a bad one."""
-        interval = KEEP_ALIVE_INTERVAL.of(params)
+        """Read the handler's options; raises `ValueError` for a bad one, and for some that do not fit together."""
+        attempts = KEEP_ALIVE_MAX_ATTEMPT.of(params)
+        interval = _interval(params, attempts)
         fence_delay = FENCE_DELAY.optional(params)
-        return cls(
+        settings = cls(
             min_nodes=params.min_nodes,
             max_nodes=params.max_nodes,
             node_id=NODE_ID.optional(params) or secrets.token_hex(8),
             address=params.local_addr or socket.gethostname(),
-            join_timeout=TIMEOUT.optional(params) or JOIN_TIMEOUT.of(params),
+            join_timeout=_join_timeout(params),
             last_call_timeout=LAST_CALL_TIMEOUT.of(params),
             close_timeout=CLOSE_TIMEOUT.of(params),
-            heartbeat_timeout=HEARTBEAT_TIMEOUT.of(params),
+            heartbeat_timeout=HEARTBEAT_TIMEOUT.optional(params) or fitting_heartbeat_timeout(interval, attempts),
             keep_alive_interval=interval,
-            keep_alive_max_attempt=KEEP_ALIVE_MAX_ATTEMPT.of(params),
+            keep_alive_max_attempt=attempts,
             fence_delay=interval if fence_delay is None else fence_delay,
             evict_after=EVICT_AFTER.optional(params),
+            standby_timeout=STANDBY_TIMEOUT.optional(params) or float("inf"),
             events=os.environ.get(VARIABLE, "") if (events := EVENTS.optional(params)) is None else events,
         )
+        settings.validate()
+        return settings
+
+    def validate(self) -> None:
+        """Raise `ValueError` where two settings do not fit together, naming both and what would."""
+        spare = _spare_time(self.keep_alive_interval, self.keep_alive_max_attempt)
+        if self.heartbeat_timeout >= spare:
+            raise ValueError(
+                f"heartbeat_timeout={self.heartbeat_timeout:g} is too long for a ttl of {self.ttl:g} s "
+                f"(keep_alive_interval={self.keep_alive_interval:g} x "
+                f"keep_alive_max_attempt={self.keep_alive_max_attempt}): one keep-alive without an answer would stop "
+                f"the work of this node; give a heartbeat_timeout below {spare:g}, or a longer ttl"
+            )
+        if self.evict_after is not None and self.evict_after <= self.fence_delay:
+            raise ValueError(
+                f"evict_after={self.evict_after:g} is not longer than fence_delay={self.fence_delay:g}, the time in "
+                "which a member may stop its work: members that stop in time would be dropped; give a longer one"
+            )
+
+
+def fitting_heartbeat_timeout(interval: float, attempts: int) -> float:
+    """Return how long one keep-alive may take by default: 5 s, and less where the lease would not bear that."""
+    return min(5.0, interval, 0.8 * _spare_time(interval, attempts))
+
+
+def _spare_time(interval: float, attempts: int) -> float:
+    """Return how long a first keep-alive may stay unanswered so that there is time for another before 0.9 ttl."""
+    ttl = interval * attempts
+    return 0.9 * ttl - min(interval, ttl / 2)
+
+
+def _interval(params: RendezvousParameters, attempts: int) -> float:
+    ttl, interval = TTL.optional(params), KEEP_ALIVE_INTERVAL.optional(params)
+    if ttl is None:
+        return _DEFAULT_INTERVAL if interval is None else interval
+    if interval is not None and abs(interval * attempts - ttl) > 1e-6 * ttl:
+        raise ValueError(
+            f"ttl={ttl:g} and keep_alive_interval={interval:g} do not fit: the ttl is keep_alive_interval x "
+            f"keep_alive_max_attempt={attempts}, which makes {interval * attempts:g}; leave out one of the two"
+        )
+    return ttl / attempts
+
+
+def _join_timeout(params: RendezvousParameters) -> float:
+    timeout = TIMEOUT.optional(params)
+    if timeout is None:
+        return JOIN_TIMEOUT.of(params)
+    if JOIN_TIMEOUT.name in params.config:
+        raise ValueError(
+            f"timeout={timeout:g} and join_timeout={JOIN_TIMEOUT.of(params):g} are both given: timeout is PyTorch's "
+            "name for join_timeout; leave out one of the two"
+        )
+    return timeout

@@ -18,6 +18,29 @@ def closed_text(head: Head) -> str:
     )
 
 
+def finished_text(head: Head) -> str:
+    """Say that there is nothing left to do for a node that waited."""
+    return (
+        f"the run has finished: all {head.size} nodes of round {head.round} are done, and this one stood by: there is "
+        "nothing left to do"
+    )
+
+
+def standby_text(head: Head) -> str:
+    """Say that a node waits without a deadline."""
+    assert head.terms is not None
+    nodes = f"{head.terms.max_nodes} node{'' if head.terms.max_nodes == 1 else 's'}"
+    return f"round {head.round} is full ({nodes}): standing by until a place is free or the run has finished"
+
+
+def standby_timeout_text(settings: HandlerSettings, own: Seat, head: Head) -> str:
+    """Say that no place became free in time."""
+    return (
+        f"{own.node} ({own.address}) stood by for {settings.standby_timeout:g} s (standby_timeout): round {head.round} "
+        f"is full with {settings.max_nodes} nodes, and none of them went"
+    )
+
+
 def terms_text(theirs: Terms, ours: Terms) -> str:
     """Say in which settings this node differs from the run."""
     differing = [

@@ -30,6 +30,39 @@ def test_D6_timeouts_can_be_set(make_params: Params) -> None:
     assert times == (1.5, 2.0, 3.0, 4.0)
 
 
+def test_a_ttl_is_given_as_such_and_the_keep_alives_follow(make_params: Params) -> None:
+    """ttl=60: a keep-alive every 20 s; and the work of a node bears a store that is away for 30 s."""
+    settings = HandlerSettings.from_params(make_params(ttl=60))
+    assert (settings.ttl, settings.keep_alive_interval, settings.heartbeat_timeout) == (60.0, 20.0, 5.0)
+    assert HandlerSettings.from_params(make_params(ttl="12", keep_alive_interval=4)).ttl == 12.0
+    assert HandlerSettings.from_params(make_params(ttl=10, keep_alive_max_attempt=5)).keep_alive_interval == 2.0
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3, 5])
+@pytest.mark.parametrize("interval", [0.2, 1.0, 5.0, 30.0])
+def test_a_short_ttl_bears_a_keep_alive_without_an_answer(interval: float, attempts: int, make_params: Params) -> None:
+    """keep_alive_interval=1 alone left heartbeat_timeout at 5 s: one lost answer had the node fenced."""
+    params = make_params(keep_alive_interval=interval, keep_alive_max_attempt=attempts)
+    settings = HandlerSettings.from_params(params)
+    first_sent = min(settings.keep_alive_interval, settings.ttl / 2)
+    assert first_sent + settings.heartbeat_timeout < 0.9 * settings.ttl
+
+
+@pytest.mark.parametrize(
+    ("config", "names"),
+    [
+        ({"keep_alive_interval": 1, "heartbeat_timeout": 5}, "heartbeat_timeout=5 .* ttl of 3 s .* below 1.7"),
+        ({"ttl": 60, "keep_alive_interval": 5}, "ttl=60 and keep_alive_interval=5 .* makes 15"),
+        ({"evict_after": 2}, "evict_after=2 .* fence_delay=5"),
+        ({"timeout": 60, "join_timeout": 30}, "timeout=60 and join_timeout=30 are both given"),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_refused(config: dict[str, Any], names: str, make_params: Params) -> None:
+    """The error names both options and the values that would do."""
+    with pytest.raises(ValueError, match=names):
+        HandlerSettings.from_params(make_params(**config))
+
+
 @pytest.mark.parametrize("value", [0, -1, "0", "-0.5", "nan", "soon"])
 @pytest.mark.parametrize("name", ["join_timeout", "last_call_timeout", "close_timeout", "heartbeat_timeout"])
 def test_D6_a_timeout_that_is_not_positive_is_refused(name: str, value: Any, make_params: Params) -> None:

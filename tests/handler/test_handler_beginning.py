@@ -6,7 +6,12 @@ import random
 
 import pytest
 
-from rdzv_core import RendezvousConnectionError
+from rdzv_core import (
+    RendezvousConfigurationError,
+    RendezvousConnectionError,
+    RendezvousError,
+    RendezvousTimeoutError,
+)
 from rdzv_core.abc import MemberLease, StateSnapshot
 from rdzv_core.handler import io
 from rdzv_core.handler.head import Head, Seat, Terms, encode_head
@@ -158,18 +163,62 @@ def test_who_is_cut_off_for_a_moment_while_it_joins_enters_anew() -> None:
     assert node.machine.take_outcomes() == []
 
 
-def test_who_is_cut_off_for_as_long_as_a_lease_lasts_gives_up() -> None:
-    """It says what went wrong, instead of waiting for a round until the join timeout."""
-    node = entered(ahead=3)
-    until = node.now + 2 * SETTINGS.ttl
-    outcomes: list[io.Outcome] = []
-    while not outcomes and node.now < until:
-        for operation in list(node.under_way):
-            node.under_way.remove(operation)
-            node.machine.failed(operation, RendezvousConnectionError("the connection was lost"), node.now)
-        node.take()
+def fail_all(node: Node, error: Exception) -> None:
+    """Let everything that is under way fail."""
+    for operation in list(node.under_way):
+        node.under_way.remove(operation)
+        node.machine.failed(operation, error, node.now)
+    node.take()
+
+
+def test_a_store_that_is_away_ends_no_join_before_its_deadline() -> None:
+    """At the first attempt or in the middle: the node goes on trying, says so, and names the cause at the deadline."""
+    for node in (Node(), entered(ahead=3)):
+        began, told, failed = node.now, [], []
+        while not failed:
+            fail_all(node, RendezvousConnectionError("connection refused"))
+            node.sleep()
+            outcomes = node.machine.take_outcomes()
+            told += [outcome.text for outcome in outcomes if isinstance(outcome, io.Notice)]
+            failed += [outcome.error for outcome in outcomes if isinstance(outcome, io.Failed)]
+        assert SETTINGS.join_timeout <= node.now - began <= SETTINGS.join_timeout + SETTINGS.heartbeat_timeout
+        assert isinstance(failed[0], RendezvousTimeoutError)
+        assert "connection refused" in str(failed[0].__cause__)
+        assert len(told) >= 10
+        assert all("(connection refused): this node goes on trying for " in line for line in told)
+
+
+def test_a_store_that_says_nothing_is_told_of_before_any_call_has_failed() -> None:
+    """Silence is noticed after heartbeat_timeout, however long a backend waits for an answer."""
+    node, told = Node(), []
+    while not told:
         node.sleep()
-        outcomes = node.machine.take_outcomes()
-    failed = [outcome for outcome in outcomes if isinstance(outcome, io.Failed)]
-    assert [str(outcome.error) for outcome in failed] == ["the connection was lost"]
-    assert node.now <= 1000.0 + SETTINGS.ttl + SETTINGS.keep_alive_interval
+        told = node.machine.take_outcomes()
+    assert node.now == 1000.0 + SETTINGS.heartbeat_timeout
+    assert "(no answer within 5 s)" in told[0].text
+
+
+def test_a_store_that_is_back_is_told_of_and_the_join_goes_on() -> None:
+    """What was said to be away is said to be back, once."""
+    node = Node()
+    fail_all(node, RendezvousConnectionError("connection refused"))
+    while not node.machine.take_outcomes():
+        node.sleep()
+        fail_all(node, RendezvousConnectionError("connection refused"))
+    while not node.pending(io.ReadHead):
+        node.sleep()
+    node.answer(io.ReadHead, begun())
+    lines = [outcome.text for outcome in node.machine.take_outcomes()]
+    assert lines[-1].startswith("the store is back after ")
+    assert node.pending(io.Enter)
+
+
+@pytest.mark.parametrize(
+    "error", [RendezvousConfigurationError("wrong password"), RendezvousError("no thread"), ZeroDivisionError("a bug")]
+)
+def test_what_waiting_cannot_fix_ends_a_join_at_once(error: Exception) -> None:
+    """Credentials, certificates, another protocol, a fault of the backend: nobody waits ten minutes for those."""
+    node = Node()
+    fail_all(node, error)
+    failed = [outcome.error for outcome in node.machine.take_outcomes() if isinstance(outcome, io.Failed)]
+    assert failed == [error]

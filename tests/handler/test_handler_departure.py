@@ -89,7 +89,7 @@ class _AtWork:
 
 
 def _head(handler: RendezvousHandler) -> Head:
-    head = handler._access.head()
+    head = handler._engine.access.head()
     assert head is not None
     return head
 
@@ -107,7 +107,7 @@ def _entered_in_turn(nodes: Nodes, count: int) -> list[RendezvousHandler]:
     for number, handler in enumerate(made):
         asked.append(nodes.start(handler))
         if number < count - 1:
-            members = handler._access.members
+            members = handler._engine.access.members
             while members.count() <= number:
                 members.wait_members(members.members().version, 1.0)
     for future in asked:
@@ -193,7 +193,7 @@ def test_nobody_looks_for_its_place_for_each_who_goes(gone: str, looks: bool) ->
 def test_a_goodbye_that_can_not_be_kept_takes_no_time(nodes: Nodes) -> None:
     """Where the register can not be read, the membership alone says goodbye."""
     made = _entered_in_turn(nodes, 2)
-    register = made[0]._access.backend
+    register = made[0]._engine.access.backend
     snapshot = register.get_state()
     assert snapshot is not None
     register.set_state(b"\xff", snapshot[1])
@@ -251,7 +251,7 @@ def test_who_was_interrupted_while_it_asked_is_not_met(nodes: Nodes) -> None:
             handler.next_rendezvous()
     finally:
         signal.signal(signal.SIGALRM, before)
-    members = other._access.members
+    members = other._engine.access.members
     while members.count():
         members.wait_members(members.members().version, 1.0)
     alone = nodes.start(other)
@@ -331,7 +331,7 @@ def test_a_forked_child_may_close_what_it_inherited(nodes: Nodes) -> None:
     held, go = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with handler._driver._condition:
+        with handler._engine.driver._condition:
             held.set()
             go.wait()
 

@@ -6,6 +6,7 @@ import os
 import pickle
 import threading
 import uuid
+from concurrent.futures import TimeoutError as StillWaiting
 
 import pytest
 
@@ -152,17 +153,20 @@ def test_a_node_that_can_not_reach_the_store_is_fenced_by_its_own_clock(nodes) -
     assert handler.next_rendezvous().round == 2
 
 
-def test_a_store_that_is_away_at_the_start_is_said_at_once(nodes) -> None:
-    """A first join does not hide an unreachable store behind the join timeout."""
+def test_a_store_that_is_away_at_the_start_is_waited_for(nodes, caplog) -> None:
+    """A first join goes on trying, and says what is wrong; once the store is there the round forms."""
     params = nodes.params("a", 1, 1)
     handler = RendezvousHandler(Away.from_params(params), params)
     nodes.made.append(handler)
     Away.away.set()
     try:
-        with pytest.raises(RendezvousConnectionError, match="away"):
-            handler.next_rendezvous()
+        joining = nodes.start(handler)
+        while "backend 'memory' is away" not in caplog.text:
+            with pytest.raises(StillWaiting):
+                joining.result(0.02)
     finally:
         Away.away.clear()
+    assert joining.result(10).round == 1
 
 
 def test_after_a_fork_the_child_is_told_and_the_parent_goes_on(nodes) -> None:

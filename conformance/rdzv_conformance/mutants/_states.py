@@ -314,6 +314,7 @@ MUTANTS = (
     CutOff,
     AnySize,
     CorruptIsNone,
+    EmptyIsNone,
     CorruptIsOverwritten,
     ReadsItsOwnCache,
     ConstructorClears,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import signal
 from enum import Enum, auto
 
+from rdzv_core._errors import RendezvousGracefulExitError
 from rdzv_core.cli.node.events import (
     Changed,
     Effect,
@@ -87,6 +88,8 @@ class Decider:
     def _on_not_met(self, error: Exception) -> list[Effect]:
         if self.phase is Phase.STOPPING:
             return []
+        if isinstance(error, RendezvousGracefulExitError):
+            return self._over(Say(str(error)), Leave(), Exit(0))
         if self.phase is Phase.WORKING:
             # Working on without a view of the round could be working beside a second group.
             self._leaving, self._lost_sight = True, error

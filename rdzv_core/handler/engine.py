@@ -1,0 +1,30 @@
+"""What a handler takes part with, once the store is open: the machine, its driver, and the edge to the backend."""
+
+from __future__ import annotations
+
+from rdzv_core.abc import RendezvousBackend, SupportsMembership
+from rdzv_core.events import EventBus
+from rdzv_core.handler.access import Access
+from rdzv_core.handler.driver import Driver
+from rdzv_core.handler.machine import Machine
+from rdzv_core.handler.narrated import NarratedMachine
+from rdzv_core.handler.rules import RankOrder
+from rdzv_core.handler.scout import AGED_BY_OBSERVERS, AGED_BY_THE_STORE
+from rdzv_core.handler.settings import HandlerSettings
+
+
+class Engine:
+    """Owns `backend`. `access` and `driver` are ended by the handler, in an order of its own."""
+
+    def __init__(
+        self, backend: RendezvousBackend, run_id: str, settings: HandlerSettings, order: RankOrder, bus: EventBus
+    ) -> None:
+        self.access = Access(backend)
+        checks = AGED_BY_THE_STORE if isinstance(backend, SupportsMembership) else AGED_BY_OBSERVERS
+        if bus.listening:
+            narrated = NarratedMachine(settings, order=order, place_checks=checks)
+            narrated.run_id, narrated.tell = run_id, bus.tell
+            machine: Machine = narrated
+        else:
+            machine = Machine(settings, order=order, place_checks=checks)
+        self.driver = Driver(machine, self.access, run_id[:32])

@@ -1,0 +1,45 @@
+"""What a node says while its store is away: what is wrong, since when, and until when the node bears with it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_FIRST_AFTER, _AGAIN_AFTER = 1.0, 30.0
+"""In seconds: a shorter absence is not worth a line; a longer one is told again and again."""
+
+
+class Outage:
+    """Notes what fails and what is answered, and calls `tell` with a line where somebody should know of it."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._since: float | None = None
+        self._why = ""
+        self._told_at: float | None = None
+
+    @property
+    def why(self) -> str:
+        """What is wrong with the store; empty while it answers."""
+        return self._why
+
+    def failed(self, why: str, since: float) -> None:
+        """Note that the store has not done what was asked of it at `since`."""
+        self._since = since if self._since is None else self._since
+        self._why = why
+
+    def answered(self, now: float) -> None:
+        """Note that the store does what is asked of it."""
+        if self._since is not None and self._told_at is not None:
+            self._tell(f"the store is back after {now - self._since:.1f} s")
+        self._since, self._why, self._told_at = None, "", None
+
+    def look(self, consequence: str, now: float) -> float:
+        """Say that the store is away where that is due, and what follows from it; return when to look again."""
+        if self._since is None:
+            return float("inf")
+        due = self._since + _FIRST_AFTER if self._told_at is None else self._told_at + _AGAIN_AFTER
+        if now < due:
+            return due
+        self._told_at = now
+        self._tell(f"the store has been away for {now - self._since:.1f} s ({self._why}): {consequence}")
+        return now + _AGAIN_AFTER
