@@ -185,8 +185,8 @@ class Replacing:
     def put(self, content: bytes | None) -> None:
         """Replace the file, or remove it for None, and see before and after that nobody else held the lock.
 
-        Whoever else does wrote its record before it read the file: so of two that wrote over each other the first is
-        told, and acknowledges nothing.
+        Whoever else does wrote its record before it read the file: so of two that write over each other one is told at
+        least. It is not a lock: one that stalls between its look and its rename undoes what others wrote meanwhile.
         """
         if content is None:
             self.held.check()
