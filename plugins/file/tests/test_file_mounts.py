@@ -129,7 +129,7 @@ def two_mounts(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
 
 @pytest.mark.parametrize("kind", ["store", "store/"])
 def test_writers_at_two_mounts_that_share_no_lock_are_told(two_mounts, open_backend, start, kind):
-    """Four processes, two at each mount: each finds another's record in the lock file, and a job ends with that error."""
+    """Four processes, two at each mount: each finds another's record in the lock file."""
     open_backend(f"{two_mounts[0]}/{kind}").set_state(b"0")
     processes = [start(COUNT, f"{mount}/{kind}") for mount in two_mounts * 2]
     for process in processes:
