@@ -26,8 +26,27 @@ _RECORD_OVERHEAD = 64
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
 
+_OWN = frozenset(("registers.log", "registers.new", "lock"))
+_OF_A_FILE_SYSTEM = frozenset(("lost+found", ".snapshot", ".snapshots"))
+_MOST_NAMED = 3
+_PASSING = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE))
+
+
+_WAYS_OUT = {
+    errno.ENOSPC: " (free some space on the server's disk: it works again then)",
+    errno.EDQUOT: " (free some space, or raise the quota of the server's user: it works again then)",
+    errno.EROFS: " (the file system is read-only, perhaps after a disk error: remount it)",
+    errno.EIO: " (the disk failed: see dmesg on the server)",
+}
+
+
 class UnusableDirectoryError(OSError):
-    """A data directory can not be used, and waiting would not mend that."""
+    """A data directory cannot be used; `may_pass` where that can change by itself, as on a full disk."""
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether waiting may fix it."""
+        return self.errno in _PASSING
 
 
 class Journal:
@@ -46,6 +65,7 @@ class Journal:
         self._file = self._lock = -1
         self._broken: str | None = None
         try:
+            _check_is_free(self.directory)
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _lock(self.directory)
             self.table, self.stores, self.members = self._read() if self._path.exists() else self._begin()
@@ -53,7 +73,7 @@ class Journal:
             self.close()
             if error.errno == errno.EBUSY:
                 raise
-            raise UnusableDirectoryError(error.errno, error.strerror) from error
+            raise UnusableDirectoryError(error.errno, _explained(error)) from error
         except BaseException:
             self.close()
             raise
@@ -76,7 +96,7 @@ class Journal:
             self._sync(self._file)
         except OSError as error:
             self._take_back(error)
-            raise OSError(error.errno, f"{self._path}: {error.strerror}: nothing was written") from error
+            raise OSError(error.errno, f"{self._path}: {_explained(error)}: nothing was written") from error
         self._size += len(frame)
 
     def compact(
@@ -184,6 +204,30 @@ class Journal:
             os.fsync(descriptor)
             if _FULL_SYNC is not None:
                 fcntl.fcntl(descriptor, _FULL_SYNC)
+
+
+def _explained(error: OSError) -> str:
+    """Return what failed, and what to do about it where that is known."""
+    way_out = _WAYS_OUT.get(error.errno or 0, "")
+    return f"{error.strerror or error}{way_out}"
+
+
+def _check_is_free(directory: Path) -> None:
+    """Raise `OSError` for a directory with files of somebody else, unless a server has kept its log there before."""
+    try:
+        there = {each.name for each in directory.iterdir()}
+    except (FileNotFoundError, NotADirectoryError):
+        return  # to make it says what is wrong with it
+    foreign = sorted(there - _OWN - _OF_A_FILE_SYSTEM)
+    if not foreign or "registers.log" in there:
+        return
+    more = f" and {len(foreign) - _MOST_NAMED} more" if len(foreign) > _MOST_NAMED else ""
+    named = f"{', '.join(map(repr, foreign[:_MOST_NAMED]))}{more}"
+    raise OSError(
+        errno.ENOTEMPTY,
+        f"the directory is not empty, and no rdzv server has used it: it holds {named}; give one that is empty, or "
+        f"that does not exist yet, as {str(directory / 'rdzv')!r}",
+    )
 
 
 def _write_all(descriptor: int, data: bytes) -> int:
