@@ -6,12 +6,10 @@ import copy
 from typing import Any
 
 from rdzv_core._keys import check_run_id, register_key
-from rdzv_core.options import parse_bool, parse_int
+from rdzv_core.options import is_secret, parse_bool, parse_int
 
 MOST_NODES = 100_000
 """Ten times what is measured (docs/scale.md); a roster of so many stays within the 64 MiB that are read of one."""
-
-_SECRETS = ("password", "token", "secret")
 
 
 class RendezvousParameters:
@@ -91,7 +89,7 @@ class RendezvousParameters:
         return other
 
     def __repr__(self) -> str:
-        shown = {n: "…" if any(s in n.lower() for s in _SECRETS) else v for n, v in self.config.items()}
+        shown = {n: "…" if is_secret(n) else v for n, v in self.config.items()}
         return (
             f"<RendezvousParameters {self.backend!r} at {self.endpoint!r} run_id={self.run_id!r} "
             f"nodes={self.min_nodes}:{self.max_nodes}{f' {shown}' if shown else ''}>"

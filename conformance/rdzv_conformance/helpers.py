@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import importlib_metadata
-
 from rdzv_conformance.target import Helpers
 from rdzv_conformance.workshop import Workshop
 from rdzv_core import RendezvousParameters
 from rdzv_core.memory import MemoryBackend
-from rdzv_core.registry import normalize
+from rdzv_core.registry import entry_points, normalize
 
 GROUP = "rdzv_conformance.helpers"
 
@@ -24,7 +22,7 @@ def installed_helpers(backend: str) -> Helpers:
     It may be a module, and it need not import this package. Nothing installed: `Helpers()`, which lends nothing.
     """
     wanted = normalize(backend.rpartition(":")[2])
-    for point in importlib_metadata.entry_points(group=GROUP):
+    for point in entry_points(GROUP):
         if normalize(point.name) == wanted:
             return helpers_of(point.load())
     return MEMORY if wanted == "memory" else Helpers()

@@ -9,7 +9,8 @@ import click
 
 from rdzv_core import __version__
 from rdzv_core._errors import RendezvousError
-from rdzv_core.registry._listing import info_of, installed
+from rdzv_core.registry import entry_points as installed
+from rdzv_core.registry._listing import info_of
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint

@@ -85,10 +85,11 @@ def point(target: str, name: str = "mystore", dist: str | None = None) -> import
 
 
 class _Dist:
-    version = "1.0"
-
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def read_text(self, file: str) -> str:
+        return f"Name: {self.name}\nVersion: 1.0\n"
 
 
 def test_D3_a_name_registered_twice_with_another_creator_is_an_error() -> None:
@@ -287,7 +288,9 @@ def test_a_backend_picked_by_its_distribution_has_its_plain_name(make_params: Pa
 
 def test_a_distribution_that_does_not_provide_the_name_is_told_who_does() -> None:
     """`dist:name` of the wrong distribution names the right one."""
-    with pytest.raises(BackendNotFoundError, match="does not provide it, but first-dist and second-dist does"):
+    with pytest.raises(
+        BackendNotFoundError, match="does not provide it: give first-dist:mystore or second-dist:mystore"
+    ):
         BackendRegistry(two_claims).load("third:mystore")
 
 

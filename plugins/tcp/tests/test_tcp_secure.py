@@ -395,6 +395,7 @@ def test_a_client_over_tls_goes_on_after_a_restart(
 ) -> None:
     """With secret, TLS and data directory: the same instance works when the server is back."""
     (tmp_path / "token").write_text(SECRET)
+    (tmp_path / "token").chmod(0o600)
     options = ["--tls-cert", authority.cert, "--tls-key", authority.key, "--tls-ca", authority.ca]
     options += ["--auth-token-file", str(tmp_path / "token"), "--data-dir", str(tmp_path / "data")]
     first = serve("127.0.0.1:0", *options)
