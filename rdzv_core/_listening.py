@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -23,14 +24,14 @@ def tell(listeners: Sequence[HookImpl], event: Event) -> None:
     """
     entered: list[tuple[HookImpl, Generator[Any, Any, Any]]] = []
     for wrapper in reversed([each for each in listeners if _wraps(each)]):
-        around = _guarded(wrapper, event, lambda each=wrapper: _entered(each, event))
+        around = _guarded(wrapper, event, partial(_entered, wrapper, event))
         if around is not None:
             entered.append((wrapper, around))
     plain = reversed([each for each in listeners if not _wraps(each)])
-    said = [_guarded(each, event, lambda each=each: _call(each, event)) for each in plain]
+    said = [_guarded(each, event, partial(_call, each, event)) for each in plain]
     results = [each for each in said if each is not None]
     for wrapper, around in reversed(entered):
-        _guarded(wrapper, event, lambda each=wrapper, around=around: _left(each, around, results))
+        _guarded(wrapper, event, partial(_left, wrapper, around, results))
 
 
 def _wraps(listener: HookImpl) -> bool:

@@ -127,13 +127,10 @@ class Hooks:
         try:
             self._manager.register(plugin, name)
             self._check(plugin)
-        except pluggy.PluginValidationError as error:
-            self._manager.unregister(plugin)
-            raise ValueError(str(error)) from error
-        except ValueError:
+        except (pluggy.PluginValidationError, ValueError) as error:
             if not known and self._manager.is_registered(plugin):
                 self._manager.unregister(plugin)
-            raise
+            raise ValueError(str(error)) from error
 
     def _check(self, plugin: object) -> None:
         """Raise `ValueError` for a hook of `plugin` that nobody would ever call.

@@ -37,7 +37,7 @@ def helpers_of(lender: Any) -> Helpers:
 def store_of_its_own(backend: str, helpers: Helpers, directory: Path) -> Iterator[Any]:
     """Start the store that a backend lends to the suite, in an empty directory; `ValueError` if it lends none."""
     if helpers.own_store is None:
-        raise ValueError(f"where is the store of {backend!r}? Give its --endpoint E: the backend starts none itself")
+        raise ValueError(f"--endpoint is required for {backend!r}: the backend starts no store itself")
     with helpers.own_store(Workshop(directory)) as store:
         yield store
 

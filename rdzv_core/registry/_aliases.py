@@ -26,10 +26,9 @@ def explain_alias(name: str) -> str | None:
     return _EXPLAINED.get(normalize(name))
 
 
-def plain_name(name: str) -> str:
-    """Return the name of the backend that `name` stands for, without a distribution in front of it."""
-    plain = normalize(name.rpartition(":")[2])
-    return plain if ":" in name else ALIASES.get(plain, plain)
+def resolved_name(name: str) -> str:
+    """Return the backend that an alias stands for where no option says otherwise; any other name as it is."""
+    return ALIASES.get(normalize(name), name)
 
 
 def resolve_alias(params: RendezvousParameters) -> RendezvousParameters:

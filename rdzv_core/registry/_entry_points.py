@@ -125,8 +125,9 @@ def _distributions(entry: str, finders: Iterable[Any], unreadable: list[str]) ->
     import importlib_metadata
 
     for finder in finders:
+        context = importlib_metadata.DistributionFinder.Context(path=[entry])  # type: ignore[no-untyped-call]
         try:
-            yield from finder.find_distributions(importlib_metadata.DistributionFinder.Context(path=[entry]))
+            yield from finder.find_distributions(context)
         except Exception as error:  # noqa: BLE001 - another's finder, or a directory that is not to be listed
             unreadable.append(f"{entry} ({type(error).__name__}: {error})")
 

@@ -31,7 +31,8 @@ class BackendInfo:
 
 def info_of(point: EntryPoint) -> BackendInfo:
     """Return what is known of an entry point; what its distribution does not tell is left open."""
-    name, version, summary = ("", "", "") if point.dist is None else _described(point.dist)
+    distribution: Any = point.dist
+    name, version, summary = _described(distribution)
     return BackendInfo(normalize(point.name), name or "(unknown distribution)", version, point.value, summary)
 
 
@@ -44,6 +45,6 @@ def infos_of(points: Iterable[EntryPoint]) -> list[BackendInfo]:
 def _described(distribution: Any) -> tuple[str, str, str]:
     try:
         told = headers(distribution)
-    except Exception:  # noqa: BLE001 - metadata that cannot be read tells nothing, and harms nothing
+    except Exception:  # noqa: BLE001 - no distribution, or metadata that cannot be read, tells nothing, and harms nothing
         told = {}
     return told.get("name", ""), told.get("version", ""), told.get("summary", "")

@@ -12,7 +12,7 @@ from rdzv_core._parameters import RendezvousParameters
 from rdzv_core._secrets import read_secrets, with_files
 from rdzv_core.abc import RendezvousBackend
 from rdzv_core.options import Option, check_options, options_of
-from rdzv_core.registry._aliases import ALIASES, explain_alias, resolve_alias
+from rdzv_core.registry._aliases import ALIASES, explain_alias, resolve_alias, resolved_name
 from rdzv_core.registry._entry_points import entry_points as installed
 from rdzv_core.registry._entry_points import unreadable
 from rdzv_core.registry._listing import GROUP, BackendInfo, info_of, infos_of
@@ -80,7 +80,7 @@ class BackendRegistry:
         An alias is that of the backend it stands for. Raises `BackendNotFoundError`, `BackendConflictError`, or
         `BackendLoadError` with the cause chained.
         """
-        return self._load(ALIASES.get(normalize(name), name), explain_alias(name))
+        return self._load(resolved_name(name), explain_alias(name))
 
     def _load(self, name: str, alias: str | None) -> BackendFactory:
         distribution, _, plain = name.rpartition(":")
@@ -117,7 +117,7 @@ class BackendRegistry:
             backend._origin = (factory, resolved)
         return backend
 
-    def _not_found(self, name: str, wanted: str, elsewhere: list[str], alias: str | None) -> NoReturn:
+    def _not_found(self, name: str, wanted: str, elsewhere: Sequence[str], alias: str | None) -> NoReturn:
         names = sorted({info.name for info in self.list()})
         near = difflib.get_close_matches(wanted, [*names, *KNOWN_DISTRIBUTIONS, *ALIASES], n=1)
         if elsewhere:

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import importlib_metadata
 
@@ -33,8 +34,8 @@ def version_of(distribution: str) -> str:
     return found.version if found else ""
 
 
-def _installed(name: str) -> importlib_metadata.Distribution | None:
-    """Return the distribution of that name; one without metadata is what an interrupted pip left behind."""
+def _installed(name: str) -> Any:
+    """Return the distribution of that name, or None; one without metadata is what an interrupted pip left behind."""
     if not name:
         return None
     found = importlib_metadata.distributions(name=name)
