@@ -5,14 +5,10 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
+from benchmarks._stores import store_of
 from rdzv_core import RendezvousParameters, create_backend
-from rdzv_tcp._server import TcpServer
-from rdzv_tcp._endpoint import read_endpoint
-from rdzv_tcp._settings import Settings
 
 TIMES = 100
 
@@ -21,9 +17,8 @@ def main() -> None:
     """Print a line for each."""
     for module in ("rdzv_core", "rdzv_core.handler"):
         print(f"import {module:<22} {1000 * statistics.median(_import(module) for _ in range(5)):8.1f} ms")
-    with tempfile.TemporaryDirectory() as directory, TcpServer(read_endpoint("127.0.0.1:0"), Settings()) as server:
-        endpoints = {"memory": "here", "file": str(Path(directory) / "store"), "tcp": str(server.endpoint)}
-        for backend, endpoint in endpoints.items():
+    with store_of("file") as file, store_of("tcp") as tcp:
+        for backend, endpoint in {"memory": "here", "file": file, "tcp": tcp}.items():
             params = RendezvousParameters(backend, endpoint, "run", 1, 1)
             first, *later = [_create(params) for _ in range(TIMES + 1)]
             again = 1000 * statistics.median(later)
@@ -32,7 +27,7 @@ def main() -> None:
 
 def _create(params: RendezvousParameters) -> float:
     began = time.perf_counter()
-    backend = create_backend(params.for_observer())
+    backend = create_backend(params)
     took = time.perf_counter() - began
     backend.close()
     return took

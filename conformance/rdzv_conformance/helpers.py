@@ -11,7 +11,7 @@ from rdzv_conformance.target import Helpers
 from rdzv_conformance.workshop import Workshop
 from rdzv_core import RendezvousParameters
 from rdzv_core.memory import MemoryBackend
-from rdzv_core.registry import entry_points, normalize
+from rdzv_core.registry import entry_points, normalize, resolved_name
 
 GROUP = "rdzv_conformance.helpers"
 
@@ -21,7 +21,7 @@ def installed_helpers(backend: str) -> Helpers:
 
     It may be a module, and it need not import this package. Nothing installed: `Helpers()`, which lends nothing.
     """
-    wanted = normalize(backend.rpartition(":")[2])
+    wanted = normalize(resolved_name(backend).rpartition(":")[2])
     for point in entry_points(GROUP):
         if normalize(point.name) == wanted:
             return helpers_of(point.load())
