@@ -51,5 +51,6 @@ _STYLES = {
     "left": "dim",
     "gone": "red",
     "lost": "red",
+    "failed": "red",
     "broken": "bold red",
 }
