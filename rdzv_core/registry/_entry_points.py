@@ -54,9 +54,13 @@ class EntryPoints:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._folders: dict[str, _Folder] = {}
         self._finders: list[Any] = []
+        self.unlock()
+
+    def unlock(self) -> None:
+        """Begin with a new lock: in a forked child, the thread that held the old one is not there."""
+        self._lock = threading.Lock()
 
     def of(self, group: str) -> list[EntryPoint]:
         """Return the entry points of `group`, in the order of the path."""
@@ -98,6 +102,7 @@ class EntryPoints:
 
 
 _of_this_process = EntryPoints()
+os.register_at_fork(after_in_child=_of_this_process.unlock)
 
 
 def entry_points(group: str) -> list[EntryPoint]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 import zipfile
@@ -15,7 +16,7 @@ import pytest
 from rdzv_core import BackendNotFoundError, BackendRegistry
 from rdzv_core.hooks import Hooks
 from rdzv_core.registry import entry_points
-from rdzv_core.registry._entry_points import EntryPoints
+from rdzv_core.registry._entry_points import EntryPoints, _of_this_process
 
 GROUP = "rdzv_core.backends"
 POINTS = f"[{GROUP}]\nmine = rdzv_out_mine:Store\n"
@@ -219,3 +220,14 @@ def test_a_change_of_the_path_is_seen(path: Site, monkeypatch: pytest.MonkeyPatc
     assert path.found() == []
     monkeypatch.chdir(path.folder)
     assert path.found() == ONE
+
+
+def test_a_forked_child_finds_what_is_installed(path: Site) -> None:
+    """Also if another thread was reading the path at that moment."""
+    path.install("rdzv-out-mine")
+    with _of_this_process._lock:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)  # it would wait for ever
+            os._exit(0 if path.found() == ONE else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
