@@ -11,11 +11,12 @@ from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.cli._errors import FAILED
 from rdzv_core.cli._options import json_option, parameters, run_options
 from rdzv_core.cli._output import show_json, show_table
+from rdzv_core.cli._variables import RunCommand
 from rdzv_core.cli.watch.words import FORMS, NOT_THERE, place, standing
 from rdzv_core.inspection import RosterMember, RunStatus, inspect_run
 
 
-@click.command()
+@click.command(cls=RunCommand)
 @run_options
 @json_option
 @click.option("--watch", is_flag=True, help="Go on looking, until the run is closed or Ctrl-C.")
