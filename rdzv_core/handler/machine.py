@@ -185,7 +185,7 @@ class Machine:
         if operation.channel is not Channel.LEASE:
             self.scout.take_in(operation, result, self.tenure.id, now)
         elif not self.tenure.take_in(operation, result):
-            self._end_membership("the store has ended this node's membership, or has been out of reach for too long")
+            self._end_membership("the store has ended this node's membership", may_be_there=False)
         elif isinstance(operation, io.Enter):
             self.scout.entered(result.ahead, now)
 
@@ -221,17 +221,17 @@ class Machine:
         self._departure = Departure(kind if self._seated() else "")
         self.goal, self._join = Goal.DEPART, None
 
-    def _end_membership(self, why: str) -> None:
+    def _end_membership(self, why: str, *, may_be_there: bool = True) -> None:
         """A membership ends for good; who worked enters again only by asking anew, who was joining enters anew."""
-        self._forget_membership()
+        self._forget_membership(may_be_there=may_be_there)
         if self.goal is Goal.WORK:
             self.fenced = Change(ChangeReason.FENCED, f"{why}: stop the work, then ask again")
             self.held, self.goal = None, Goal.IDLE
         elif self._join is not None:
             self._join.claim = self._join.ask = None
 
-    def _forget_membership(self) -> None:
-        self.tenure.forget()
+    def _forget_membership(self, *, may_be_there: bool = False) -> None:
+        self.tenure.forget(may_be_there=may_be_there)
         self.scout.forget_members()
 
     def _seated(self) -> bool:
@@ -300,10 +300,9 @@ class Machine:
             return
         if self.known.looked and head is not None:
             if head.closed:
-                waited = join.ask is not None and join.ask.epoch == head.epoch
                 self._fail(
                     RendezvousGracefulExitError(finished_text(head))
-                    if waited and head.finished
+                    if join.waited and head.finished
                     else RendezvousClosedError(closed_text(head))
                 )
             elif head.terms is not None and head.terms != Terms.of(self.settings):
@@ -315,6 +314,7 @@ class Machine:
 
     def _claim(self, join: Joining, head: Head, now: float) -> None:
         """Find oneself in a roster, announce that, and only then return with it."""
+        join.waited = True
         if join.ask is None or join.ask.epoch != head.epoch:
             join.ask, join.claim = Stage(head.epoch, head.round + 1), None
         rank = self.known.rank(self.tenure.id) if head.round >= join.ask.round else None
