@@ -46,10 +46,13 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> 
 _STYLES = {
     "ok": "green",
     "working": "green",
-    "present": "yellow",
+    "starting": "cyan",
+    "joining": "cyan",
+    "stopping": "yellow",
+    "silent": "yellow",
+    "standing by": "dim",
     "done": "dim",
     "left": "dim",
-    "gone": "red",
     "lost": "red",
     "broken": "bold red",
 }

@@ -13,7 +13,7 @@ from rdzv_core.inspection import RunStatus, reset_run
 
 @click.command()
 @run_options
-@click.option("--yes", is_flag=True, help="Also if members are alive: they are cut off and must meet anew.")
+@click.option("--yes", is_flag=True, help="Reset even if members are alive; they are fenced and must rejoin.")
 def reset(backend: str, endpoint: str, run_id: str, config: dict[str, str], yes: bool) -> None:
     """Start a new epoch of a run, so that nodes meet in it again.
 

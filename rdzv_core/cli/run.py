@@ -44,6 +44,12 @@ from rdzv_core.hooks import Hooks
     help="Tell every event of this node, and how long it took: to a file, as lines of JSON, to `log` (stderr) or to "
     "`otel` (OpenTelemetry); several are separated by commas.  [default: RDZV_EVENTS]",
 )
+@click.option(
+    "--tail/--no-tail",
+    default=True,
+    help="If CMD fails first in a round, keep the last lines of its stderr in the store (only where stderr is a file), "
+    "so that `rdzv status` and the other nodes show them.  [default: --tail]",
+)
 @click.option("--quiet", "-q", is_flag=True, help="No line of progress for every event.")
 @click.argument("command", metavar="[--] CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(
@@ -56,6 +62,7 @@ def run(
     max_restarts: int,
     grace_period: float | None,
     events: str | None,
+    tail: bool,
     quiet: bool,
     command: tuple[str, ...],
 ) -> int:
@@ -85,6 +92,7 @@ def run(
     # Imported late: `rdzv --help` loads this module, and needs none of it.
     from rdzv_core.cli.node.agent import Agent
     from rdzv_core.cli.node.command import check_command
+    from rdzv_core.cli.node.failures import Failures
 
     check_command(command[0])
     logging.basicConfig(format="rdzv: %(message)s")
@@ -95,7 +103,8 @@ def run(
         took = f"{time.monotonic() - began:.3f} s"
         connected = f"connected in {took}" if handler.connected else f"no store there after {took}: trying on"
         asking = f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} ({connected})"
-        return Agent(handler, command, max_restarts, grace, _say_nothing if quiet else say).run(asking)
+        failures = Failures(handler, say, tail)
+        return Agent(handler, command, max_restarts, grace, _say_nothing if quiet else say, failures).run(asking)
 
 
 def _say_nothing(_text: str) -> None:

@@ -35,6 +35,7 @@ from rdzv_core.cli.node.events import (
     Start,
     Stop,
 )
+from rdzv_core.cli.node.failures import Failures
 from rdzv_core.cli.node.signals import reported
 from rdzv_core.cli.node.worker import Worker
 from rdzv_core.events import CommandEnded, CommandStarted
@@ -59,11 +60,13 @@ class Agent:
         max_restarts: int,
         grace_period: float,
         say: Callable[[str], None],
+        failures: Failures | None = None,
     ) -> None:
         self._handler = handler
         self._command = command
         self._grace_period = grace_period
         self._say = say
+        self._failures = failures
         self._decider = Decider(max_restarts)
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._worker: Worker | None = None
@@ -83,13 +86,24 @@ class Agent:
                 self._say(announcement)
                 self._meet()
                 while True:
-                    for effect in self._decider.on(self._next_event()):
+                    event = self._next_event()
+                    if self._failures is not None:
+                        self._failures.see(event, self._decider.phase)
+                    for effect in self._decider.on(event):
                         if isinstance(effect, Exit):
-                            return _ended(effect)
+                            return self._ended(effect)
                         self._do(effect)
         finally:
             self._over.set()
             self._end_worker()
+
+    def _ended(self, effect: Exit) -> int:
+        self._end_worker()
+        if self._failures is not None:
+            self._failures.tell(effect)
+        if effect.error is not None:
+            raise effect.error
+        return effect.status
 
     def _do(self, effect: Effect) -> None:
         if isinstance(effect, Say):
@@ -249,9 +263,3 @@ def _in_background(name: str, wait: Callable[[], T], report: Callable[[T | Excep
         report(outcome)
 
     threading.Thread(target=run, name=name, daemon=True).start()
-
-
-def _ended(effect: Exit) -> int:
-    if effect.error is not None:
-        raise effect.error
-    return effect.status
