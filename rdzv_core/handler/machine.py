@@ -284,7 +284,8 @@ class Machine:
             self.channels.wake(lease.fenced_at)
 
     def _passed_over(self) -> bool:
-        held, head = self.held, self.known.head
+        claim = self._join.claim if self._join is not None else None
+        held, head = self.held or claim, self.known.head
         if held is None or head is None or head.epoch != held.epoch:
             return False
         gone = head.round == held.round and head.gone_ranks() >> held.rank & 1

@@ -1,12 +1,23 @@
 """Real nodes, killed and stopped at random: never two groups at work at once, and they always meet again.
 
     python -m tests.chaos --backend tcp --nodes 16 --minutes 10 [--seed N] [--cut]     (from the root of the tree)
+    python -m tests.chaos --backend tcp --restart-store --calm-nodes [--ttl 30]
+    python -m tests.chaos --backend etcd --cluster [--calm-nodes]
+    python -m tests.chaos --finish [--restart-store] [--calm-nodes]
 
 Starts a store (`rdzv serve`, a file, a SQLite database, a real etcd) and nodes (`rdzv run`) of one run. All the time
 agents, guards, workers or whole process trees get SIGKILL or SIGSTOP (and SIGCONT later, some before their lease has
 ended and some after), nodes are told to leave, and new ones come; with --cut nodes are cut off from the store for a
 while, every connection reset. Now and then it holds still until all nodes that are there work as one group, ranks 0 to
 n-1, and fails if that takes more than --bound seconds.
+
+With --restart-store the store (`rdzv serve --data-dir`, or one etcd) is killed and started again every 20 to 40 s, and
+is away for up to 10 s; with --cluster it is three etcds, one of which is killed, stopped or cut off at a time. A lease
+lasts 30 s then, which covers that: whatever work ends, though no node was touched for as long as a fault can work on,
+was stopped by the store, and that is a finding. With --calm-nodes no node is touched at all.
+
+With --finish jobs end well after a random time, run after run, with more nodes than a round has places: no job may run
+again once it is done, and every node has to end with status 0.
 
 The workers (`worker.py`) write down when they worked, past all rendezvous and locks; at the end `journals.py` looks
 for two groups at work at once. Prints a summary; the exit status is 0 if nothing was found, else 1.
@@ -25,10 +36,12 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from examples.demo.stores import STORES
 from tests.chaos import journals
+from tests.chaos.finishing import Finishing
 from tests.chaos.links import Link
 from tests.chaos.nodes import Node, leftovers, send
+from tests.chaos.options import node_arguments, parsed, works_on
+from tests.chaos.stores import Store, opened
 
 QUIET_EVERY = 30.0
 SPARES = 2
@@ -49,8 +62,11 @@ FAULTS = {
 class Chaos:
     """The nodes of one run, and what befalls them."""
 
-    def __init__(self, given: argparse.Namespace, endpoint: str, directory: Path) -> None:
+    def __init__(self, given: argparse.Namespace, store: Store, directory: Path, arguments: list[str]) -> None:
         self.findings: list[str] = []
+        self.faults: list[float] = []
+        """When a node was touched: started, struck, or let go on."""
+        self.began = self.over = float("inf")
         self.count: Counter[str] = Counter()
         self.meetings: list[float] = []
         self._given, self._directory = given, directory
@@ -58,29 +74,26 @@ class Chaos:
         self._weights = [0 if fault == "cut" and not given.cut else weight for fault, weight in FAULTS.items()]
         self._nodes: list[Node] = []
         self._thaws: list[tuple[float, Callable[[], None]]] = []
-        options = {
-            "keep_alive_interval": given.keep_alive,
-            "fence_delay": given.keep_alive,
-            "last_call_timeout": given.keep_alive,
-            "join_timeout": 600,
-        }
-        self._endpoint = endpoint
-        where = ["--backend", given.backend, "--run-id", "chaos"]
-        told = [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
-        self._arguments = [*where, "--nodes", f"2:{given.nodes}", *told]
+        self._store = store
+        self._arguments = [*arguments, "--run-id", "chaos"]
 
     def run(self) -> None:
         """Let it happen for the time given."""
         for _ in range(self._given.nodes):
             self._start()
         self._meet()
-        over = time.monotonic() + 60 * self._given.minutes
+        self.began = time.monotonic()
+        over = self.began + 60 * self._given.minutes
         while (now := time.monotonic()) < over:
             quiet = min(over, now + QUIET_EVERY)
             while time.monotonic() < quiet:
                 self._pause(self._random.uniform(0.1, self._given.calm))
-                self._befall()
+                self._look_after()
+                if not self._given.calm_nodes:
+                    self._befall()
             self._meet()
+        self._store.heal()
+        self.over = time.monotonic() - 1.0
 
     def end(self) -> None:
         """Tell all nodes to leave; none may stay, and none of their workers."""
@@ -102,14 +115,15 @@ class Chaos:
 
     def _start(self) -> None:
         self.count["started"] += 1
+        self.faults.append(time.monotonic())
         name = f"n{self.count['started']}"
-        link = Link(self._endpoint) if self._given.cut else None
-        where = ["--endpoint", link.endpoint if link else self._endpoint]
-        self._nodes.append(Node(name, self._directory, [*self._arguments, *where], self._given.keep_alive, link))
+        link = Link(self._store.endpoint) if self._given.cut else None
+        where = ["--endpoint", link.endpoint if link else self._store.endpoint]
+        self._nodes.append(Node(name, self._directory, [*self._arguments, *where], self._given.fence_delay, link))
 
     def _befall(self) -> None:
         """Do something to somebody."""
-        self._look_after()
+        self.faults.append(time.monotonic())
         node = self._random.choice(self._nodes)
         fault = self._random.choices(list(FAULTS), weights=self._weights)[0]
         self.count[fault] += 1
@@ -148,7 +162,9 @@ class Chaos:
             due = [thaw for thaw in self._thaws if thaw[0] <= time.monotonic()]
             self._thaws = [thaw for thaw in self._thaws if thaw not in due]
             for _, thaw in due:
+                self.faults.append(time.monotonic())
                 thaw()
+            self._store.tick()
             time.sleep(min(left, 0.02))
 
     def _look_after(self) -> None:
@@ -163,6 +179,7 @@ class Chaos:
     def _meet(self) -> None:
         """Hold still until all that are there, but for the spares, are one group."""
         for _, thaw in self._thaws:
+            self.faults.append(time.monotonic())
             thaw()
         self._thaws = []
         began = time.monotonic()
@@ -183,7 +200,17 @@ class Chaos:
             self._pause(0.1)
 
 
-def _summary(given: argparse.Namespace, chaos: Chaos, directory: Path) -> list[str]:
+def _stopped(given: argparse.Namespace, chaos: Chaos, works: list[journals.Work]) -> str:
+    """Say which work the store's faults have stopped; each is a finding."""
+    within = works_on(given)
+    stopped = [work for work in works if work.end > chaos.began]
+    stopped = journals.stopped_unasked(stopped, chaos.faults, within, chaos.over)
+    chaos.findings += [f"STOPPED though no node was touched for {within:.0f} s: {work}" for work in stopped]
+    seconds = journals.undisturbed(chaos.began, chaos.over, chaos.faults, within)
+    return f"  commands stopped by a restart: {len(stopped)} (in {seconds:.0f} s in which no node's fault worked on)"
+
+
+def _summary(given: argparse.Namespace, chaos: Chaos, store: Store, directory: Path) -> list[str]:
     """Read the journals, add what they prove to the findings, and give the lines to print."""
     works = journals.read_all(directory / "journals")
     overlaps = list(journals.overlaps(works))
@@ -192,51 +219,64 @@ def _summary(given: argparse.Namespace, chaos: Chaos, directory: Path) -> list[s
     count = chaos.count
     kills, stops = (sum(count[name] for name in count if name.startswith(word)) for word in ("kill", "stop"))
     each = ", ".join(f"{name} {count[name]}" for name in sorted(count) if name.startswith(("kill", "stop", "cut")))
+    each = each or "nodes left alone"
     late = count["started"] - given.nodes
     rounds, worked = len({work.group for work in works}), sum(work.end - work.begin for work in works)
+    strikes = ", ".join(f"{what} {many}" for what, many in sorted(store.count.items()))
+    stopped = [_stopped(given, chaos, works)] if given.strikes_store else []
     slowest, other = max(chaos.meetings, default=0.0), len(chaos.findings) - len(overlaps) - len(odd)
     return [
         f"{given.backend}: {given.nodes} nodes for {given.minutes:g} min, seed {given.seed}",
         f"  {rounds} rounds, {len(works)} runs of a worker, {worked:.0f} s of work",
         f"  {kills} kills, {stops} stops, {count['leave']} nodes left, {late} late joiners ({each})",
+        *(
+            [f"  the store: {strikes or 'nothing'}, away or a member short for {store.away:.1f} s"]
+            * given.strikes_store
+        ),
         f"  met again {len(chaos.meetings)} times as one whole group, the slowest in {slowest:.1f} s",
         f"  longest time without a group: {journals.longest_pause(works):.1f} s",
+        *stopped,
         f"  overlaps: {len(overlaps)}; rounds of odd ranks: {len(odd)}; other findings: {other}",
     ]
 
 
+def _chaos(
+    given: argparse.Namespace, store: Store, directory: Path, arguments: list[str]
+) -> tuple[list[str], list[str]]:
+    """Let nodes and store be struck; return what to print, and the findings."""
+    chaos = Chaos(given, store, directory, arguments)
+    try:
+        chaos.run()
+    finally:
+        chaos.end()
+    return _summary(given, chaos, store, directory), chaos.findings
+
+
+def _finish(
+    given: argparse.Namespace, store: Store, directory: Path, arguments: list[str]
+) -> tuple[list[str], list[str]]:
+    """Let jobs finish; return what to print, and the findings."""
+    finishing = Finishing(given, store, directory, arguments)
+    finishing.run()
+    return finishing.summary(), finishing.findings
+
+
 def main() -> int:
     """Run it and give the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--backend", choices=list(STORES), default="tcp")
-    parser.add_argument("--nodes", type=int, default=16, help="how many a round has at most; at least are 2")
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="which faults befall whom, and when")
-    parser.add_argument("--keep-alive", type=float, default=0.5, help="seconds; a lease is three, the fence delay one")
-    parser.add_argument("--calm", type=float, default=3.0, help="the longest time between two faults, in seconds")
-    parser.add_argument("--bound", type=float, default=30.0, help="seconds in which all must meet when nothing happens")
-    parser.add_argument("--cut", action="store_true", help="cut nodes off from their store too (tcp and etcd)")
-    parser.add_argument("--keep", action="store_true", help="keep the directory with journals and logs")
-    given = parser.parse_args()
-    if given.cut and given.backend not in ("tcp", "etcd"):
-        parser.error(f"there is no way to cut between a node and a {given.backend}")
+    given = parsed(__doc__ or "")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     directory = Path(tempfile.mkdtemp(prefix=f"rdzv-chaos-{given.backend}-"))
     (directory / "journals").mkdir()
-    with STORES[given.backend](directory) as endpoint:
-        chaos = Chaos(given, endpoint, directory)
-        try:
-            chaos.run()
-        finally:
-            chaos.end()
-    print("\n".join(_summary(given, chaos, directory)))
-    for finding in chaos.findings:
+    with opened(given, directory) as store:
+        lines, findings = (_finish if given.finish else _chaos)(given, store, directory, node_arguments(given))
+    print("\n".join(lines))
+    for finding in findings:
         print(f"FOUND {finding}")
-    if given.keep or chaos.findings:
+    if given.keep or findings:
         print(f"journals and logs: {directory}")
     else:
         shutil.rmtree(directory)
-    return 1 if chaos.findings else 0
+    return 1 if findings else 0
 
 
 if __name__ == "__main__":

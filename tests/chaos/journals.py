@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 Group = tuple[str, int]
@@ -15,7 +17,10 @@ Group = tuple[str, int]
 
 @dataclass(frozen=True)
 class Work:
-    """One run of a worker, from its first to its last beat (seconds on the machine's monotonic clock)."""
+    """One run of a worker, from its first to its last beat (seconds on the machine's monotonic clock).
+
+    It is `done` if its work came to a good end, which only some workers' does.
+    """
 
     group: Group
     rank: int
@@ -23,6 +28,7 @@ class Work:
     node: str
     begin: float
     end: float
+    done: bool = False
 
     def __str__(self) -> str:
         return f"{self.node}, rank {self.rank} of {self.size} in round {self.group[1]} of epoch {self.group[0]}"
@@ -49,7 +55,8 @@ def read(path: Path) -> Work | None:
     lines = path.read_bytes().split(b"\n")[:-1]
     if len(lines) < 2:
         return None
-    return _work(lines[0], float(lines[1]), float(lines[-1]))
+    done = lines[-1] == b"done"
+    return _work(lines[0], float(lines[1]), float(lines[-2 if done else -1]), done)
 
 
 def read_all(directory: Path) -> list[Work]:
@@ -93,6 +100,23 @@ def odd_ranks(works: list[Work]) -> Iterator[str]:
             yield f"round {number} of epoch {epoch}: ranks {ranks}, sizes {sorted(sizes)}"
 
 
+def stopped_unasked(works: Iterable[Work], faults: Sequence[float], within: float, over: float) -> list[Work]:
+    """Find runs of a worker that ended before `over`, and no fault of a node's was less than `within` seconds ago."""
+    times = sorted(faults)
+
+    def last_before(end: float) -> float:
+        place = bisect_right(times, end)
+        return times[place - 1] if place else float("-inf")
+
+    return [work for work in works if work.end < over and work.end - last_before(work.end) > within]
+
+
+def undisturbed(begin: float, over: float, faults: Iterable[float], within: float) -> float:
+    """Give the seconds from `begin` to `over` in which no fault was less than `within` seconds ago."""
+    times = [begin, *sorted(fault for fault in faults if begin <= fault < over), over]
+    return sum(max(0.0, later - earlier - within) for earlier, later in pairwise(times))
+
+
 def longest_pause(works: list[Work]) -> float:
     """Give the longest time in which nobody worked, in seconds; `works` by when they began."""
     longest, last_end = 0.0, works[0].begin if works else 0.0
@@ -102,6 +126,6 @@ def longest_pause(works: list[Work]) -> float:
     return longest
 
 
-def _work(header: bytes, begin: float, end: float) -> Work:
+def _work(header: bytes, begin: float, end: float, done: bool) -> Work:
     epoch, number, rank, size, node = header.decode().split()
-    return Work((epoch, int(number)), int(rank), int(size), node, begin, end)
+    return Work((epoch, int(number)), int(rank), int(size), node, begin, end, done)

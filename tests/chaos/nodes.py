@@ -19,7 +19,13 @@ class Node:
     """One `rdzv run` with its guard and its workers."""
 
     def __init__(
-        self, name: str, directory: Path, arguments: list[str], fence_delay: float, link: Link | None = None
+        self,
+        name: str,
+        directory: Path,
+        arguments: list[str],
+        fence_delay: float,
+        link: Link | None = None,
+        job_seconds: float = float("inf"),
     ) -> None:
         self.name, self.link = name, link
         self.dismissed = False
@@ -32,7 +38,7 @@ class Node:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "CHAOS_NODE": name},
+                env={**os.environ, "CHAOS_NODE": name, "CHAOS_SECONDS": str(job_seconds)},
                 preexec_fn=die_with_parent,
             )
 

@@ -5,7 +5,8 @@
 Each run appends to a journal of its own, with plain `write` calls: what was written before a SIGKILL stays written, and
 no lock, no store and no rendezvous is involved. The first line says which round this is, every other one when (seconds
 on the machine's monotonic clock, which all processes share). Some runs ignore SIGTERM, and some have a child do the
-work. It ends when OWNER, the process id of the chaos, is gone.
+work. It ends when OWNER, the process id of the chaos, is gone; and where CHAOS_SECONDS says so, its work is done after
+as many seconds: then its last line says `done`, and its status is 0.
 """
 
 from __future__ import annotations
@@ -33,8 +34,12 @@ def main() -> None:
     journal = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
     names = ("RDZV_EPOCH", "RDZV_ROUND", "RANK", "WORLD_SIZE", "CHAOS_NODE")
     os.write(journal, (" ".join(environment[name] for name in names) + "\n").encode())
+    done_at = time.monotonic() + float(environment.get("CHAOS_SECONDS", "inf"))
     while _runs(owner):
         os.write(journal, f"{time.monotonic():.6f}\n".encode())
+        if time.monotonic() >= done_at:
+            os.write(journal, b"done\n")
+            return
         time.sleep(EVERY)
 
 

@@ -37,7 +37,7 @@ def test_a_round_that_is_over_before_its_command_started_is_left_behind(
         asked.append(info.round)
         if info.round == 1:
             # What a thaw after somebody else's roster looks like: the store is ahead of what this node knows.
-            handler._engine.driver._inbox.put(lambda now: handler._driver._machine._end_membership("thawed"))
+            handler._engine.driver._inbox.put(lambda now: handler._engine.driver._machine._end_membership("thawed"))
             raise RendezvousConnectionError("that round is over")
         return original(info, run_id)
 

@@ -9,9 +9,15 @@ import ast
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from rdzv_conformance.simulation import FAULTS, Scenario, simulate
 
 import rdzv_core.handler
+from rdzv_core.abc import MemberLease, StateSnapshot
+from rdzv_core.handler import io
+from rdzv_core.handler.head import Head, Seat, Terms, encode_head
+from rdzv_core.handler.machine import Machine
+from rdzv_core.handler.settings import HandlerSettings
 
 ROUNDS = 40
 
@@ -70,3 +76,30 @@ def test_a_suspended_machine_is_fenced_before_anything_else() -> None:
 def test_the_same_seed_gives_the_same_run() -> None:
     """A failure can be seen again from its seed alone."""
     assert simulate(Scenario(7, ROUNDS)) == simulate(Scenario(7, ROUNDS))
+
+
+def test_a_node_that_is_dropped_before_it_announced_its_round_enters_anew() -> None:
+    """Its old membership says that it works in the round that went on without it: that would block every later one."""
+    settings = HandlerSettings(min_nodes=1, max_nodes=1, node_id="a", address="a", evict_after=9.0)
+    machine, terms, now = Machine(settings), Terms(1, 1, 30.0, 15.0, 5.0), 100.0
+    head = Head(epoch="e", terms=terms, revision=1)
+    own = MemberLease(15.0, "1", "a" * 32, ahead=0)
+
+    def seated(member: str, revision: int, number: int) -> tuple[bytes, int]:
+        roster = (Seat(member, "a", "a"),)
+        state = replace(head, round=number, fence=number, revision=revision, size=1, roster=roster, incarnation="1")
+        return encode_head(state), revision
+
+    def operations(kind: type) -> list[io.Operation]:
+        return [one for one in under_way if isinstance(one, kind)]
+
+    machine.ask(now)
+    machine.done(machine.take_operations()[0], StateSnapshot(encode_head(head), 1), now)
+    under_way = machine.take_operations()
+    machine.done(operations(io.Enter)[0], own, now)
+    machine.done(operations(io.WaitHead)[0], (True, StateSnapshot(*seated(own.id, 2, 1))), now)
+    under_way = machine.take_operations()
+    assert operations(io.Update), "it says that it works in round 1; nobody has heard it yet"
+    machine.done(operations(io.WaitHead)[0], (True, StateSnapshot(*seated("b" * 32, 3, 2))), now)
+    under_way = machine.take_operations()
+    assert b'"ask":["e",3]' in operations(io.Enter)[0].payload

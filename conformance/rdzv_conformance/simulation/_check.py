@@ -26,6 +26,11 @@ INVARIANTS = {
     "I13": "Nodes and store do not talk without end: the steps of a phase are bounded.",
     "I14": "The state machine never raises; the head stays under 16 KiB.",
     "I15": "Whoever left or finished, and was told that this is kept, is never counted as lost.",
+    "I16": "A store that is away for less than what the lease provably covers stops nobody.",
+    "I17": "A run whose members have all finished forms no further roster.",
+    "I18": "A spare ends well: a finished run tells it so without an error, and a full one does not time it out.",
+    "I19": "Trouble with the store ends no join before its deadline.",
+    "I20": "A member that lives is dropped only where evict_after is set, and so long after it was asked to stop.",
 }
 
 FASTEST = 1.025
@@ -47,11 +52,15 @@ class Violation(AssertionError):  # noqa: N818 - that is what it is called
 
 @dataclass
 class Checker:
-    """Knows every roster that anybody was given, and who works. `last_call`, `fence_delay` and `most` are the run's."""
+    """Knows every roster that anybody was given, and who works.
+
+    `last_call`, `fence_delay` and `evict_after` are the run's.
+    """
 
     world: World
     last_call: float = 0.0
     fence_delay: float = 0.0
+    evict_after: float | None = None
     rounds: int = 0
     last_formed: float = 0.0
     void_until: float = -1.0
@@ -61,6 +70,14 @@ class Checker:
     veteran: Callable[[str], bool] = lambda _: True
     """Whether a node has worked in some epoch, as far as its process can know."""
     void_window: float = 0.0
+    announced: Callable[[str], bytes | None] = lambda _: None
+    """What a member that lives announces, as the store has it."""
+    finished: Callable[[], None] = lambda: None
+    """Called when a run is closed whose members have all finished."""
+    full_since: float = float("inf")
+    """Since when every seat of the last roster is taken."""
+    _evicted: set[str] = field(default_factory=set)
+    _pending: tuple[str, int, float] = ("", 0, 0.0)
     _kept: set[str] = field(default_factory=set)
     _groups: dict[tuple[str, int], int] = field(default_factory=dict)
     _ended: dict[str, tuple[float, bool]] = field(default_factory=dict)
@@ -76,6 +93,7 @@ class Checker:
         if new.digest:
             new = new.with_roster(unpack_roster(new.digest, rosters[new.digest].whole))
         self._head = (after, new)
+        self._count_seats(new)
         if old is None or reset:
             if new.round:
                 raise Violation("I11", f"a new epoch begins with round {new.round}")
@@ -85,11 +103,21 @@ class Checker:
         self._changed(old, new)
         if len(after) > _HEAD_BYTES:
             raise Violation("I14", f"the head has {len(after)} bytes")
+        self._departures(old, new)
+        if new.pending and self._pending[:2] != (new.epoch, new.round):
+            self._pending = (new.epoch, new.round, self.world.time)
+        if new.closed and self.has_finished(new):
+            self.world.note("the run has finished")
+            self.finished()
+        if new.round != old.round:
+            self._roster(old, new)
+
+    def _departures(self, old: Head, new: Head) -> None:
         lost = {member for member, how in new.gone().items() if how == "lost"} - old.gone().keys()
         if missed := self._kept & lost:
             raise Violation("I15", f"{' and '.join(sorted(missed))} said goodbye and counts as lost")
-        if new.round != old.round:
-            self._roster(old, new)
+        if new.round == old.round and lost:
+            self._evictions(new, lost)
 
     def _changed(self, old: Head, new: Head) -> None:
         if new.epoch != old.epoch:
@@ -103,6 +131,37 @@ class Checker:
         grown = new.round - old.round
         if grown not in (0, 1) or new.fence - old.fence != grown:
             raise Violation("I6", f"round {old.round}/{old.fence} was followed by {new.round}/{new.fence}")
+
+    def has_finished(self, head: Head) -> bool:
+        """Whether all members of the last roster are done, by the head and by what those who live announce."""
+        gone = head.gone()
+        hows = [gone.get(seat.member) or self._says_bye(seat.member) for seat in head.roster]
+        return bool(hows) and all(how == "done" for how in hows)
+
+    def _says_bye(self, member: str) -> str:
+        payload = self.announced(member)
+        says = None if payload is None else decode_announcement(payload)
+        return "" if says is None else says.bye
+
+    def _count_seats(self, head: Head) -> None:
+        taken = head.size - len([how for how in head.gone().values() if how != "done"])
+        full = head.round > 0 and not head.closed and head.terms is not None and taken >= head.terms.max_nodes
+        self.full_since = min(self.full_since, self.world.time) if full else float("inf")
+
+    def _evictions(self, new: Head, lost: set[str]) -> None:
+        """Hold it against I20 if a member is dropped that lives; what it does from now on is outside the promise."""
+        now, since = self.world.time, self._pending
+        for member in lost:
+            if self.announced(member) is None:
+                continue
+            asked = since[2] if since[:2] == (new.epoch, new.round) else now
+            if self.evict_after is None or (now - asked) * FASTEST < self.evict_after:
+                raise Violation("I20", f"{member[:8]} lives, and is dropped {now - asked:.3f} s after it was to stop")
+            self.world.note(f"{member[:8]} is evicted")
+            self._evicted.add(member)
+            self._ended[member] = (now, False)
+            for name in [name for name, held in self.working.items() if held.member == member]:
+                self.stops(name)
 
     def _roster(self, old: Head, new: Head) -> None:
         self.world.note(f"the roster of round {new.round}: {', '.join(seat.node for seat in new.roster)}")
@@ -118,6 +177,8 @@ class Checker:
             lasted = now - self._called[2]
             if lasted * FASTEST < self.last_call:
                 raise Violation("I7", f"the last call of round {new.round} lasted {lasted:.3f} s")
+        if self.has_finished(old):
+            raise Violation("I17", f"round {new.round} forms, and all members of round {old.round} have finished")
         self._nobody_works(old, new)
 
     def _nobody_works(self, old: Head, new: Head) -> None:
@@ -138,10 +199,12 @@ class Checker:
 
     def lost_state(self) -> None:
         """Note that the register is lost."""
-        self._head = (None, None)
+        self._head, self.full_since = (None, None), float("inf")
 
     def ended(self, member: str, payload: bytes) -> None:
         """Note that a membership ended."""
+        if member in self._evicted:
+            return
         says = decode_announcement(payload)
         self._ended[member] = (self.world.time, says is not None and bool(says.bye or says.ask))
 
@@ -177,6 +240,8 @@ class Checker:
     def begins(self, name: str, held: Held) -> None:
         """Note that a node is at work."""
         self.stops(name)
+        if held.member in self._evicted:
+            return
         self.working[name] = held
         key = (held.epoch, held.round)
         self._groups[key] = self._groups.get(key, 0) + 1

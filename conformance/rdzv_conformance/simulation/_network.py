@@ -22,18 +22,21 @@ TIMEOUT = 2.0
 _LATE = 0.6
 """Seconds from which a message counts as late, and stands in the trace."""
 
+_REFUSED_AFTER = 0.003
+"""Seconds until a node knows that nobody listens, or that its connection has ended."""
+
 _WAITS: Any = object()
 
 
 class Call:
     """One operation under way: in the end it is settled exactly once, by an answer or as failed."""
 
-    __slots__ = ("back", "expiry", "node", "open", "operation", "sequence", "until")
+    __slots__ = ("back", "broken", "expiry", "node", "open", "operation", "sequence", "until")
 
     def __init__(self, node: Node, operation: io.Operation, sequence: int, back: float | None, until: float) -> None:
         self.node, self.operation, self.sequence = node, operation, sequence
         self.back, self.until = back, until
-        self.open = True
+        self.open, self.broken = True, False
         self.expiry: Event | None = None
 
 
@@ -50,6 +53,17 @@ class Network:
         self.mute: dict[str, float] = {}
         self.slow: dict[str, tuple[float, float]] = {}
         self.ambush = 0.0
+        self._under_way: dict[Call, None] = {}
+
+    def break_all(self, lost: bool) -> None:
+        """End what is under way: each request and each answer is `lost`, or its sender is told at once that it is."""
+        calls, self._under_way = self._under_way, {}
+        for call in calls:
+            call.broken = True
+            if not lost:
+                self._refuse(call)
+            elif call.expiry is not None:
+                self._lose(call)
 
     def carry(self, node: Node, operation: io.Operation) -> None:
         """Send `operation`; in the end exactly one of the node's `answered` and `failed` is called."""
@@ -58,6 +72,7 @@ class Network:
         sequence = operation.member.next_sequence() if isinstance(operation, (io.Update, io.Refresh)) else 0
         patience = TIMEOUT + getattr(operation, "timeout", 0.0)
         call = Call(node, operation, sequence, back, world.time + patience)
+        self._under_way[call] = None
         if self.ambush and out is not None and isinstance(operation, io.WriteHead) and operation.head.incarnation:
             seconds, self.ambush = self.ambush, 0.0
             node.stall(seconds, "between reading and writing")
@@ -75,8 +90,11 @@ class Network:
         return bool(self.cut_off) and self.cut_off.get(name, -1.0) > self.world.time
 
     def _arrive(self, call: Call) -> None:
-        if self.store.down or self._is_cut(call.node.name):
+        if self.store.away == "silent" or call.broken or self._is_cut(call.node.name):
             self._lose(call)
+            return
+        if self.store.away:
+            self._refuse(call)
             return
         result = self._execute(call)
         if result is not _WAITS:
@@ -90,7 +108,7 @@ class Network:
         if self.slow and back is not None:
             until, longer = self.slow.get(name, (0.0, 0.0))
             back += longer if until > world.time else 0.0
-        if back is None or world.time + back > call.until or self.mute.get(name, -1.0) > world.time:
+        if back is None or call.broken or world.time + back > call.until or self.mute.get(name, -1.0) > world.time:
             self._lose(call)
         else:
             world.later(back, self._settle, call, result)
@@ -98,10 +116,10 @@ class Network:
     def _settle(self, call: Call, result: Any) -> None:
         if not call.open:
             return
-        if self._is_cut(call.node.name):
+        if call.broken or self._is_cut(call.node.name):
             self._lose(call)
             return
-        call.open = False
+        self._end(call)
         if isinstance(result, Exception):
             call.node.failed(call.operation, result)
         else:
@@ -111,9 +129,20 @@ class Network:
         if call.open:
             self.world.later(call.until - self.world.time, self._give_up, call)
 
+    def _refuse(self, call: Call) -> None:
+        """Let its sender know, a moment later, that nobody is there."""
+        if call.open:
+            self._end(call)
+            error = RendezvousConnectionError(f"simulated: {type(call.operation).__name__} was refused")
+            self.world.later(_REFUSED_AFTER, call.node.failed, call.operation, error)
+
+    def _end(self, call: Call) -> None:
+        call.open = False
+        self._under_way.pop(call, None)
+
     def _give_up(self, call: Call) -> None:
         if call.open:
-            call.open = False
+            self._end(call)
             text = f"simulated: no answer to {type(call.operation).__name__}"
             call.node.failed(call.operation, RendezvousConnectionError(text))
 
@@ -189,7 +218,7 @@ class Network:
             """Answer if there is a change, if the time is over, or if the store went down: else wait on."""
             if call.expiry is None:
                 return
-            if self.store.down:
+            if self.store.down or call.broken:
                 self._lose(call)
             else:
                 changed, result = look(call)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from rdzv_conformance.simulation._check import Checker, Violation
 from rdzv_conformance.simulation._network import Network
 from rdzv_conformance.simulation._world import World
-from rdzv_core import RendezvousClosedError
+from rdzv_core import RendezvousClosedError, RendezvousGracefulExitError
 from rdzv_core.handler import io
 from rdzv_core.handler.head import INLINE_ROSTER_BYTES, Bye
 from rdzv_core.handler.info import ChangeReason
@@ -21,6 +21,9 @@ from rdzv_core.handler.settings import HandlerSettings
 
 _OVERDUE_PAUSE = 0.05
 _ASKS_AGAIN_AFTER = 1.0
+_DISREGARDED = (ChangeReason.WAITING, ChangeReason.ASKED, ChangeReason.LOST)
+"""What a job that is stuck does not stop for; whatever else a node is told, its job is killed."""
+
 _SLOWEST, _FASTEST = 0.9755, 1.0245
 """A node's clock against the true time: no two differ by more than the 5 % that are promised for."""
 
@@ -39,16 +42,20 @@ class Host(Protocol):
     def over(self, node: Node) -> None:
         """Take note that a node's process has ended of its own accord: it left, was done, or was told CLOSED."""
 
+    def failed(self, node: Node, error: Exception) -> None:
+        """Take note that a node's join has failed."""
+
 
 class Node:
     """A process of the job. Its work takes up to `stop_time` seconds to stop once it was told."""
 
-    def __init__(self, name: str, host: Host, chance: random.Random) -> None:
-        self.name, self.host = name, host
+    def __init__(self, name: str, host: Host, chance: random.Random, node_id: str = "") -> None:
+        self.name, self.node_id, self.host = name, node_id or name, host
         self.alive = True
         self.stalled = self.thawed_late = self.stopping = self.leaving = False
         self.working: Held | None = None
         self._member = ""
+        self._stuck_until = -1.0
         self.born = host.world.time
         self.wall = chance.uniform(1e6, 2e6)
         self._chance = chance
@@ -57,7 +64,7 @@ class Node:
         self._offset = chance.uniform(0, 1e6) - self._world.time * self._rate
         self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._tick_at = float("inf")
-        settings = replace(host.settings, node_id=name, address=name)
+        settings = replace(host.settings, node_id=self.node_id, address=name)
         inline = chance.choice((0, INLINE_ROSTER_BYTES))
         own = random.Random(chance.getrandbits(64))
         self.machine = host.machine(settings, host.rules, random=own, inline_roster_bytes=inline)
@@ -106,6 +113,12 @@ class Node:
         if free and self.working is not None:
             self._world.note(f"{self.name}: its work {how}")
             self._stop_work()
+
+    def get_stuck(self, seconds: float) -> None:
+        """Let its job not stop for so long, whatever it is told, but where the lease is over: then it is killed."""
+        self._world.note(f"{self.name}: its job will not stop for {seconds:.1f} s")
+        self._stuck_until = self._world.time + seconds
+        self._world.later(seconds, self._deliver, self.machine.tick)
 
     def depart(self, kind: Bye) -> None:
         """Let it leave or finish."""
@@ -178,7 +191,8 @@ class Node:
             self._set_work(held)
         elif isinstance(outcome, io.Failed) and not self.leaving:
             self._world.note(f"{self.name} fails to join: {type(outcome.error).__name__}")
-            if isinstance(outcome.error, RendezvousClosedError):
+            self.host.failed(self, outcome.error)
+            if isinstance(outcome.error, (RendezvousClosedError, RendezvousGracefulExitError)):
                 self._end()
             else:
                 self._world.later(_ASKS_AGAIN_AFTER, self._deliver, self._ask_again)
@@ -197,6 +211,8 @@ class Node:
         change = self.machine.change()
         if change is None:
             self._must_be_leased(now, "works")
+            return
+        if self._world.time < self._stuck_until and change.reason in _DISREGARDED:
             return
         self._world.note(f"{self.name} is told {change.reason.name}")
         if change.reason is ChangeReason.CLOSED:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 
 from rdzv_conformance.simulation._chance import Chance
-from rdzv_conformance.simulation._plan import FAULTS, MESSAGES, WEIGHTS, WORK_OVER, storm
-from rdzv_conformance.simulation._scenario import LATE_COMERS, Scenario, Settled
+from rdzv_conformance.simulation._plan import FAULTS, MESSAGES, WEIGHTS, WORK_OVER, absences, storm
+from rdzv_conformance.simulation._scenario import GUESTS, LATE_COMERS, Scenario, Settled
 from rdzv_conformance.simulation.mutants import MUTANTS
 
 NOTHING = "nothing"
@@ -36,8 +36,8 @@ def check_without(scenario: Scenario) -> None:
     """Raise `NotOfThisLifeError` if a node that is left out is none of the life's, or if too few are left to meet."""
     settled = scenario.settled()
     for name in sorted(scenario.without):
-        if name not in (*settled.hosts, *LATE_COMERS):
-            there = ", ".join((*settled.hosts, *LATE_COMERS))
+        if name not in (*settled.hosts, *GUESTS):
+            there = ", ".join((*settled.hosts, *GUESTS))
             raise NotOfThisLifeError(f"seed {scenario.seed} has no node {name!r}: it has {there}")
     left = [name for name in settled.hosts if name not in scenario.without]
     late = [name for name in LATE_COMERS if name not in scenario.without and "join" in scenario.faults]
@@ -75,14 +75,15 @@ def never_came_up(scenario: Scenario, struck: Iterable[str]) -> tuple[str, ...]:
 
 def _may_strike(scenario: Scenario, messages: Chance, name: str, phase: int, what: str, number: int) -> bool:
     if what in WEIGHTS or what == WORK_OVER:
-        return any(fault.name == name for fault in storm(scenario.seed, phase, scenario.faults, None).faults)
+        planned = storm(scenario.seed, phase, scenario.faults, None).faults
+        return any(fault.name == name for fault in (*planned, *absences(scenario.seed, phase, scenario.faults, None)))
     if what == "pct":
         return number in messages.changes(phase)
-    return what in (*scenario.settled().hosts, *LATE_COMERS) and messages.disturbs(phase, what, number)
+    return what in (*scenario.settled().hosts, *GUESTS) and messages.disturbs(phase, what, number)
 
 
 def _why(scenario: Scenario, settled: Settled, what: str) -> str:
-    nodes = (*settled.hosts, *LATE_COMERS)
+    nodes = (*settled.hosts, *GUESTS)
     if what in WEIGHTS and what not in scenario.faults:
         return f", as {what!r} is not among its --faults"
     if what in (*nodes, *WEIGHTS, "pct", WORK_OVER):

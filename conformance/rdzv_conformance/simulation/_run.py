@@ -9,6 +9,7 @@ from rdzv_conformance.simulation._chance import Chance
 from rdzv_conformance.simulation._check import Checker, Violation
 from rdzv_conformance.simulation._network import TIMEOUT, Network
 from rdzv_conformance.simulation._node import Node
+from rdzv_conformance.simulation._peace import Peace
 from rdzv_conformance.simulation._plan import WEIGHTS, Fault, storm
 from rdzv_conformance.simulation._scenario import Parts, Scenario, Settled
 from rdzv_conformance.simulation._store import SimStore
@@ -19,8 +20,6 @@ from rdzv_core.handler.io import Held
 from rdzv_core.handler.settings import HandlerSettings
 
 _STEPS_IN_A_PHASE = 200_000
-_PEACE_LIMIT = 60.0
-_QUIET = 2.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,8 @@ class Run:
         self._chance = chance
         self.world = World(tracing)
         self.checker = Checker(self.world, self.settings.last_call_timeout, self.settings.fence_delay)
-        self.checker.veteran = lambda name: name in self.nodes and bool(self.nodes[name].machine.worked_in)
+        self.checker.evict_after = self.settings.evict_after
+        self.checker.veteran = self._has_worked
         self.checker.void_window = self.settings.ttl + self.stop_time + TIMEOUT
         self.store: SimStore = parts.store(self.world, random.Random(f"{scenario.seed}.ids"), self.checker)
         self.messages = Chance(scenario.seed, self.settled.strategy, scenario.faults, scenario.calm, scenario.keep)
@@ -57,11 +57,14 @@ class Run:
         self.peaceful = self.idle = False
         self.counts = dict.fromkeys(WEIGHTS, 0)
         self.struck: list[str] = []
-        self._strikes = Strikes(self)
-        self._starting: set[str] = set()
+        self._strikes, self._peace = Strikes(self), Peace(self)
+        self.checker.finished = self._peace.run_has_finished
+        self.starting: set[str] = set()
         self._started: dict[str, int] = {}
-        self._finished: set[tuple[str, int]] = set()
-        self._down_until = 0.0
+        self._ids: dict[str, str] = {}
+        self.finished: set[tuple[str, int]] = set()
+        self._crashes_at_the_end: set[tuple[str, int]] = set()
+        self.down_until = 0.0
         self._lost_state_at = self._lost_members_at = -1e9
         self.phase = 0
 
@@ -73,7 +76,7 @@ class Run:
                 if self.phase == 0 or scenario.has(self.phase):
                     before = self.checker.rounds
                     self._storm()
-                    self._peace()
+                    self._peace.run()
                     self.idle = self.checker.rounds == before
                 self.phase += 1
         except Violation as violation:
@@ -94,9 +97,9 @@ class Run:
     def start(self, name: str, delay: float) -> None:
         """Start a process of that name, in place of one that has ended."""
         running = self.nodes.get(name)
-        if name in self._starting or name in self.scenario.without or (running is not None and running.alive):
+        if name in self.starting or name in self.scenario.without or (running is not None and running.alive):
             return
-        self._starting.add(name)
+        self.starting.add(name)
         self.world.later(delay, self._start, name)
 
     def over(self, node: Node) -> None:
@@ -105,30 +108,60 @@ class Run:
         if node.name.startswith("host"):
             self.start(node.name, self._chance.uniform(0.2, 3.0))
 
+    def failed(self, node: Node, error: Exception) -> None:
+        """Hold the error with which a node's join ended against what it may be."""
+        self._peace.join_failed(node, error)
+
+    def close(self, node: Node) -> None:
+        """Let a node close the run."""
+        self._peace.closed_by_hand = True
+        node.close()
+
     def reset(self, closed_only: bool) -> None:
         """What `rdzv reset` does: a new epoch without terms."""
         state = self.store.state
         if state is None or self.store.down or (closed_only and not decode_head(state).closed):
             return
         self.world.note("an operator resets the run")
+        self._peace.forget_the_end()
         self._note_loss(state=True, members=False)
         epoch = f"{self._chance.getrandbits(64):016x}"
         self.store.write(encode_head(reset_head(epoch, state)), self.store.token, reset=True)
 
-    def job_done(self, node: Node) -> None:
-        """Let a node finish; the others of its round follow."""
+    def twin(self, name: str, former: Node) -> None:
+        """Start a process with the node id of another one."""
+        if name not in self.scenario.without:
+            self._ids[name] = former.node_id
+            self.start(name, 0.0)
+
+    def job_done(self, node: Node, last_crashes: bool = False) -> None:
+        """Let a node finish; the others of its round follow, the last of which may crash just after it said so."""
         held = node.working
         assert held is not None
+        if last_crashes:
+            self._crashes_at_the_end.add((held.epoch, held.round))
         self._finish(node, held)
         for other in self.nodes.values():
             if other.working is not None and (other.working.epoch, other.working.round) == (held.epoch, held.round):
-                self.world.later(self._chance.uniform(0.0, 1.5), self._finish, other, other.working)
+                self.world.later(1.5 * self._chance.random() ** 2, self._finish, other, other.working)
 
     def store_goes_down(self, seconds: float) -> None:
         """Let the store answer nobody for a while."""
         self.world.note(f"STORE is down for {seconds:.1f} s")
-        self.store.down = True
-        self._down_until = self.world.time + seconds
+        self._away("silent", seconds)
+
+    def store_restarts(self, seconds: float, silent: bool, lost: bool) -> None:
+        """Kill the store and start it again. What is under way is `lost`, or fails at once; so do connects meanwhile.
+
+        Where it is `silent`, connects get no answer.
+        """
+        self.world.note(f"STORE is killed for {seconds:.2f} s" + " (silent)" * silent + " (requests are lost)" * lost)
+        self._away("silent" if silent else "refusing", seconds)
+        self.network.break_all(lost)
+
+    def _away(self, how: str, seconds: float) -> None:
+        self.store.away = how
+        self.down_until = self.world.time + seconds
         self.world.later(seconds, self._store_comes_back)
 
     def lose(self, state: bool = False, members: bool = False) -> None:
@@ -140,7 +173,7 @@ class Run:
             self.store.lose_state()
 
     def _store_comes_back(self) -> None:
-        if self.store.down and self.world.time >= self._down_until - 1e-9:
+        if self.store.down and self.world.time >= self.down_until - 1e-9:
             self.world.note("STORE is back")
             self.store.come_back()
 
@@ -153,16 +186,33 @@ class Run:
         if abs(self._lost_state_at - self._lost_members_at) < window:
             self.checker.void_until = now + 2 * window
 
+    def _has_worked(self, node_id: str) -> bool:
+        return any(node.machine.worked_in for node in self.nodes.values() if node.node_id == node_id)
+
     def _start(self, name: str) -> None:
-        self._starting.discard(name)
+        self.starting.discard(name)
         count = self._started[name] = self._started.get(name, 0) + 1
         self.world.note(f"{name} starts")
-        self.nodes[name] = self._node(name, self, random.Random(f"{self.scenario.seed}.{name}.{count}"))
+        chance = random.Random(f"{self.scenario.seed}.{name}.{count}")
+        self.nodes[name] = self._node(name, self, chance, self._ids.get(name, ""))
 
     def _finish(self, node: Node, held: Held) -> None:
         if node.working is held and node.alive:
-            self._finished.add((held.epoch, held.round))
+            round_ = (held.epoch, held.round)
+            self.finished.add(round_)
             node.depart("done")
+            others = [
+                one for one in self.nodes.values() if one.working and (one.working.epoch, one.working.round) == round_
+            ]
+            if not others and round_ in self._crashes_at_the_end:
+                self.world.later(self._chance.uniform(0.0, 0.1), self._crash, node)
+
+    def _crash(self, node: Node) -> None:
+        if node.alive:
+            member = node.machine.tenure.id
+            node.crash()
+            self.world.later(self._chance.uniform(0.0, 2.0), self.store.end_early, member)
+            self.start(node.name, self._chance.uniform(0.2, 3.0))
 
     def _storm(self) -> None:
         scenario = self.scenario
@@ -171,67 +221,26 @@ class Run:
         bad = storm(scenario.seed, self.phase, scenario.faults, scenario.keep)
         for fault in bad.faults:
             self.world.later(fault.at, self._strike, fault)
-        self._people()
-        self._until(self.world.time + bad.seconds)
+        self.people()
+        self.until(self.world.time + bad.seconds)
 
     def _strike(self, fault: Fault) -> None:
         if self._strikes.strike(fault):
-            if fault.kind in self.counts:
-                self.counts[fault.kind] += 1
-            self.struck.append(fault.name)
+            self.note_struck(fault)
 
-    def _people(self) -> None:
+    def note_struck(self, fault: Fault) -> None:
+        """Count a fault that has struck."""
+        if fault.kind in self.counts:
+            self.counts[fault.kind] += 1
+        self.struck.append(fault.name)
+
+    def people(self) -> None:
+        """Start all of the life's own nodes that are not there."""
         for name in self.settled.hosts:
             self.start(name, self._chance.uniform(0.0, 1.0))
 
-    def _peace(self) -> None:
-        self.world.note("PEACE")
-        self.peaceful = True
-        self.messages.begin(self.phase, stormy=False)
-        self.network.cut_off.clear()
-        self.network.mute.clear()
-        self.network.slow.clear()
-        self.network.ambush = self.store.slack = 0.0
-        self._until(max(self._down_until, self.world.time))
-        self.reset(closed_only=True)
-        self._people()
-        limit = self.world.time + _PEACE_LIMIT
-        since, rounds = None, 0
-        while True:
-            self._until(self.world.time + 0.25)
-            if any(node.stalled for node in self.nodes.values() if node.alive):
-                limit = self.world.time + _PEACE_LIMIT
-            self._let_others_finish()
-            problem = self._not_met()
-            if problem or self.checker.rounds != rounds:
-                since, rounds = None, self.checker.rounds
-            if not problem:
-                since = self.world.time if since is None else since
-                if self.world.time >= since + _QUIET:
-                    return
-            if self.world.time > limit:
-                raise Violation("I12", problem or "rounds form without end, though nothing goes wrong")
-            self.reset(closed_only=True)
-
-    def _let_others_finish(self) -> None:
-        """A place of one who is done is not given to another: its round goes on until all are done."""
-        for node in list(self.nodes.values()):
-            if node.working is not None and (node.working.epoch, node.working.round) in self._finished:
-                node.depart("done")
-
-    def _not_met(self) -> str:
-        alive = [node for node in self.nodes.values() if node.alive and not node.leaving]
-        if self._starting or len(alive) < self.settings.min_nodes:
-            return "" if self.scenario.without else "there are too few nodes"
-        at_work = [node for node in alive if node.working is not None and not node.stopping and not node.stalled]
-        rounds = {(node.working.epoch, node.working.round) for node in at_work if node.working is not None}
-        wanted = min(len(alive), self.settings.max_nodes)
-        if len(at_work) == wanted and len(rounds) == 1:
-            return ""
-        idle = ", ".join(node.name for node in alive if node not in at_work)
-        return f"{len(at_work)} of {wanted} nodes work, in {len(rounds)} rounds; {idle or 'nobody'} not"
-
-    def _until(self, time: float) -> None:
+    def until(self, time: float) -> None:
+        """Let everything happen up to that time."""
         world, most = self.world, self.world.steps + _STEPS_IN_A_PHASE
         mark: list[bool] = []
         world.later(time - world.time, mark.append, True)

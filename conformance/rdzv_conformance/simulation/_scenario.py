@@ -17,6 +17,18 @@ STRATEGIES = ("random", "pct", "mixed")
 LATE_COMERS = ("late0", "late1")
 """The nodes that the fault `join` lets come; the others are a life's own."""
 
+TWINS = ("twin0", "twin1")
+"""The processes that the fault `twin` lets come, each with the node id of one that lives."""
+
+GUESTS = (*LATE_COMERS, *TWINS)
+
+_INTERVAL = 1.0
+_RATE = 1.0245
+"""How many seconds a node's clock counts in one at most."""
+
+_MESSAGES_TAKE = 0.2
+"""In seconds: what a request and its answer take in a peace, and hardly ever more."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -38,6 +50,10 @@ class Settled:
     stop_time: float
     fence_delay: float
     strategy: str
+    ttl: float = 3.0
+    heartbeat_timeout: float = 1.5
+    join_timeout: float = 40.0
+    evict_after: float | None = None
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -47,21 +63,34 @@ class Settled:
     @property
     def leases_may_end_early(self) -> bool:
         """Whether the fence delay covers a node that does not learn at once that its lease was ended early."""
-        return self.fence_delay >= 1.0 + 0.9 * 3.0 + self.stop_time
+        return self.fence_delay >= _INTERVAL + 0.9 * self.ttl + self.stop_time
+
+    def covered(self, silent: bool) -> float:
+        """For how long the store may be away, in seconds, so that every lease of a node in touch with it covers that.
+
+        The last keep-alive that succeeded was sent up to an interval before. Where the store refuses, the next one that
+        can succeed is sent a backoff after it is back, a third of an interval at most; where it is `silent`, as soon as
+        the one under way is given up.
+        """
+        left = 0.9 * self.ttl - _INTERVAL
+        covered = left // self.heartbeat_timeout * self.heartbeat_timeout if silent else left - _INTERVAL / 3
+        return covered / _RATE - _MESSAGES_TAKE
 
     def handler(self) -> HandlerSettings:
-        """Give the handler's settings: a keep-alive a second, a lease of three."""
+        """Give the handler's settings: a keep-alive a second, a lease of three to six."""
         return HandlerSettings(
             min_nodes=self.min_nodes,
             max_nodes=self.max_nodes,
             node_id="",
             address="",
-            join_timeout=40.0,
+            join_timeout=self.join_timeout,
             last_call_timeout=0.5,
             close_timeout=10.0,
-            heartbeat_timeout=1.5,
-            keep_alive_interval=1.0,
+            heartbeat_timeout=self.heartbeat_timeout,
+            keep_alive_interval=_INTERVAL,
+            keep_alive_max_attempt=round(self.ttl / _INTERVAL),
             fence_delay=self.fence_delay,
+            evict_after=self.evict_after,
         )
 
 
@@ -100,12 +129,24 @@ class Scenario:
     def settled(self) -> Settled:
         """Draw what the seed decides at once: how many nodes, how long a job takes to stop, how long a fence is."""
         own = random.Random(f"{self.seed}.scenario")
-        nodes = own.choices((2, 3, 4, 5, 6), (1, 3, 4, 2, 1))[0]
-        most = max(1, nodes + own.choices((-2, -1, 0, 1), (1, 3, 4, 2))[0])
-        least = min(most, nodes, own.choices((1, 2, 3), (2, 4, 1))[0])
+        nodes = own.choices((2, 3, 4, 5, 6, 8, 10), (2, 6, 8, 4, 3, 2, 1))[0]
+        spares = own.choices((-1, 0, 1, 2, 3, 4), (3, 6, 6, 3, 1, 1))[0]
+        most = max(1, nodes - spares)
+        least = min(most, nodes, own.choices((1, 2, 3, most), (3, 6, 2, 2))[0])
         stop_time, fence_delay = own.choice(((0.0, 0.0), (1.0, 1.0), (2.0, 2.0), (0.3, 4.0)))
         drawn = own.choice(("random", "pct"))
-        return Settled(nodes, least, most, stop_time, fence_delay, drawn if self.strategy == "mixed" else self.strategy)
+        return Settled(
+            nodes,
+            least,
+            most,
+            stop_time,
+            fence_delay,
+            drawn if self.strategy == "mixed" else self.strategy,
+            ttl=own.choices((3.0, 6.0), (4, 1))[0],
+            heartbeat_timeout=own.choice((1.0, 1.5)),
+            join_timeout=own.choices((40.0, 12.0), (2, 1))[0],
+            evict_after=own.choices((None, fence_delay + 0.5, fence_delay + 3.0), (6, 1, 1))[0],
+        )
 
 
 def _phase(name: str) -> int:

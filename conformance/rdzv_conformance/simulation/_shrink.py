@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from rdzv_conformance.simulation._check import Violation
 from rdzv_conformance.simulation._run import Run
-from rdzv_conformance.simulation._scenario import LATE_COMERS, Parts, Scenario
+from rdzv_conformance.simulation._scenario import GUESTS, Parts, Scenario
 
 _MOST_REPLAYS = 600
 
@@ -51,7 +51,7 @@ class _Shrinker:
         if self._fails(replace(original, keep=frozenset(kept))):
             kept = self._last_phases(kept)
             kept = self._fewer(kept)
-            for node in sorted({*self._best.settled().hosts, *LATE_COMERS}):
+            for node in sorted({*self._best.settled().hosts, *GUESTS}):
                 self._fails(replace(self._best, without=self._best.without | {node}))
             self._fails(replace(self._best, calm=True))
             kept = self._fewer(kept)

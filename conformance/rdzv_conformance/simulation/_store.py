@@ -25,7 +25,8 @@ class _Entry:
 class SimStore:
     """Every method is one atomic step at the store; leases end by the store's clock.
 
-    `slack` is how much later than it may a lease ends, in seconds. While it is `down` nothing is answered.
+    `slack` is how much later than it may a lease ends, in seconds. While it is `away` nothing is answered (`silent`),
+    or everything is refused at once (`refusing`).
     """
 
     world: World
@@ -38,11 +39,24 @@ class SimStore:
     version: int = 0
     incarnation: int = 1
     writes: int = 0
-    down: bool = False
+    away: str = ""
     slack: float = 0.0
     head_waiters: list[Callable[[], None]] = field(default_factory=list)
     member_waiters: list[Callable[[], None]] = field(default_factory=list)
     _members: tuple[Member, ...] | None = None
+
+    def __post_init__(self) -> None:
+        self.check.announced = self.payload
+
+    @property
+    def down(self) -> bool:
+        """Whether nobody gets an answer."""
+        return bool(self.away)
+
+    def payload(self, member: str) -> bytes | None:
+        """Give what a member announces; None if there is no such member."""
+        entry = self.members.get(member)
+        return None if entry is None else entry.payload
 
     def read(self) -> StateSnapshot | None:
         """Give the register."""
@@ -128,7 +142,7 @@ class SimStore:
 
     def come_back(self) -> None:
         """Answer again, and give everybody a fresh ttl: refreshes may have been missed."""
-        self.down = False
+        self.away = ""
         for entry in self.members.values():
             entry.ends = max(entry.ends, self.world.time + entry.ttl)
 

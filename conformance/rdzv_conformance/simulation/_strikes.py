@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rdzv_conformance.simulation._node import Node
 from rdzv_conformance.simulation._plan import Fault
-from rdzv_conformance.simulation._scenario import LATE_COMERS
+from rdzv_conformance.simulation._scenario import LATE_COMERS, TWINS
 
 if TYPE_CHECKING:
     from rdzv_conformance.simulation._run import Run
@@ -100,11 +100,13 @@ class Strikes:
         self._one(fault, nodes).depart("left")
 
     def _done(self, fault: Fault, nodes: list[Node]) -> bool:
-        """The job is over: one node after the other finishes, and the last one closes the run."""
+        """The job is over: one node after the other finishes; the last one closes the run, or crashes before it has."""
         working = [node for node in nodes if node.working is not None and not node.stopping]
         if not working:
             return False
-        self._run.job_done(self._one(fault, working))
+        self._run.job_done(self._one(fault, working), last_crashes=fault.amount < 0.3)
+        if fault.amount * 7 % 1.0 < 0.5:
+            self._run.world.later(1.0 + 3.0 * fault.who, self._run.reset, True)
         return True
 
     def _join(self, fault: Fault, nodes: list[Node]) -> bool:
@@ -113,8 +115,26 @@ class Strikes:
         self._run.start(LATE_COMERS[int(fault.who * len(LATE_COMERS))], 0.0)
         return True
 
+    def _twin(self, fault: Fault, nodes: list[Node]) -> bool:
+        """Another process takes a node id; in half of all cases the former one is killed, sooner or later."""
+        run, former = self._run, self._one(fault, nodes)
+        free = [name for name in TWINS if name not in run.nodes or not run.nodes[name].alive]
+        if not free or former.name in TWINS:
+            return False
+        run.twin(free[0], former)
+        if fault.amount < 0.5:
+            run.world.later(8.0 * fault.amount, former.crash)
+        return True
+
+    def _stuck(self, fault: Fault, nodes: list[Node]) -> bool:
+        working = [node for node in nodes if node.working is not None and not node.stopping and not node.stalled]
+        if not working:
+            return False
+        self._one(fault, working).get_stuck(1.0 + 11.0 * fault.amount)
+        return True
+
     def _close(self, fault: Fault, nodes: list[Node]) -> None:
-        self._one(fault, nodes).close()
+        self._run.close(self._one(fault, nodes))
         self._run.world.later(0.2 + 3.0 * fault.amount, self._run.reset, True)
 
     def _reset(self, fault: Fault, nodes: list[Node]) -> None:  # noqa: ARG002
@@ -122,6 +142,26 @@ class Strikes:
 
     def _store_down(self, fault: Fault, nodes: list[Node]) -> None:  # noqa: ARG002
         self._run.store_goes_down(0.1 + 5.9 * fault.amount)
+
+    def _store_restart(self, fault: Fault, nodes: list[Node]) -> None:
+        """Up to three restarts in a row; now and then a process starts meanwhile, or is killed and started again."""
+        run, share = self._run, fault.amount
+        times = 1 + int(3 * (13 * share % 1.0) ** 2)
+        for number in range(times):
+            run.world.later(number * (0.6 * run.settings.ttl + 0.5 * fault.who), self._restart, fault)
+        if 17 * share % 1.0 < 0.2:
+            run.world.later(0.3 * share, self._join, fault, nodes)
+        elif 17 * share % 1.0 > 0.8:
+            node = self._one(fault, nodes)
+            node.crash()
+            run.start(node.name, 0.3 * share)
+
+    def _restart(self, fault: Fault) -> None:
+        share = fault.amount
+        if not self._run.peaceful:
+            self._run.store_restarts(
+                0.5 * self._run.settings.ttl * share, 7 * share % 1.0 < 0.3, 11 * share % 1.0 < 0.3
+            )
 
     def _store_state(self, fault: Fault, nodes: list[Node]) -> None:  # noqa: ARG002
         self._run.lose(state=True)

@@ -1,14 +1,15 @@
-"""The etcd store of rdzv: an etcd v3 cluster over its JSON gateway, and `EtcdServer` for one machine."""
+"""The etcd store of rdzv: an etcd v3 cluster over its JSON gateway; an etcd and a cluster of one's own."""
 
 from __future__ import annotations
 
 from rdzv_core import RendezvousParameters, accepts_options
 from rdzv_etcd._backend import EtcdBackend
 from rdzv_etcd._client import EtcdClient
+from rdzv_etcd._cluster import EtcdCluster
 from rdzv_etcd._options import OPTIONS
 from rdzv_etcd._server import EtcdServer
 
-__all__ = ["EtcdBackend", "EtcdClient", "EtcdServer", "create_backend"]
+__all__ = ["EtcdBackend", "EtcdClient", "EtcdCluster", "EtcdServer", "create_backend"]
 
 
 @accepts_options(*OPTIONS)

@@ -28,7 +28,7 @@ from rdzv_etcd._options import KEY_PREFIX, READ_TIMEOUT, gateway_of
 MAX_STATE_BYTES = 1024 * 1024
 """etcd refuses requests over 1.5 MiB unless configured otherwise."""
 
-RESOLVE_SECONDS = 5.0
+RESOLVE_SECONDS = 10.0
 """How long a lost answer is looked into, and a lost watch tried again: an election or a quick restart takes less."""
 
 
@@ -50,7 +50,8 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
     """A run's register under one key of etcd; its token is the nonce of the write.
 
     Thread-safe, and usable in a forked child. Reads are linearizable. A write whose answer was lost is looked up by
-    its nonce for up to 5 s of its `read_timeout`, and raised as unknown when that does not settle it.
+    its nonce for up to 10 s of its `read_timeout`. One that replaces a state is sent again while that very record is
+    still there, since the comparison lets it take effect once at most; else it is raised as unknown.
     """
 
     max_state_bytes = MAX_STATE_BYTES
@@ -92,7 +93,7 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
         return None if record is None else record.snapshot()
 
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
-        """Write `state` if the register is still what `token` says; one request if this instance saw it last."""
+        """Write `state` if the register is still what `token` says; one request if this instance saw it just now."""
         if len(state) > self.max_state_bytes:
             raise ValueError(
                 f"the state has {len(state)} bytes, backend 'etcd' takes {self.max_state_bytes} at most: nothing sent"
@@ -100,9 +101,10 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
         return self._create(state) if token is None else self._update(state, token)
 
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
-        """Wait for a change over etcd's own watch; a lost watch is taken up again for up to 5 s.
+        """Wait for a change over etcd's own watch; a lost watch is taken up again for up to 10 s.
 
-        The register is also read once every `read_timeout`, so that an etcd which stopped answering is noticed.
+        While the watch is silent the register's revision is read about once a second (with one endpoint: every 5 s),
+        so a member of the cluster that fell silent holds up no wake-up for longer than some 2 s.
         """
         end = time.monotonic() + timeout
         losing_since: float | None = None
@@ -116,7 +118,8 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
                 return False, snapshot
             stint_end = min(end, started + self._client.timeout)
             try:
-                self._client.wait_change(self._key, look.store_revision + 1, stint_end)
+                known = 0 if look.record is None else look.record.revision
+                self._client.wait_change(self._key, look.store_revision + 1, stint_end, known)
                 losing_since = None
             except RendezvousConnectionError:
                 now = time.monotonic()
@@ -155,7 +158,7 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
         return _Look(self._record(result.found), result.revision)
 
     def _look_patiently(self, end: float) -> _Look:
-        """Look; when etcd can not be reached, try again for a while if there is time to wait anyway."""
+        """Look; when etcd cannot be reached, try again for a while if there is time to wait anyway."""
         until = min(end, time.monotonic() + RESOLVE_SECONDS)
         while True:
             try:
@@ -171,14 +174,14 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
             state, nonce = unseal(found.value)
         except RendezvousStateError as error:
             raise RendezvousStateError(
-                f"backend 'etcd': key {self._key.decode()!r} at revision {found.revision} can not be read: {error}; "
+                f"backend 'etcd': key {self._key.decode()!r} at revision {found.revision} cannot be read: {error}; "
                 "it is left as it is, `etcdctl del` removes it"
             ) from error
         self._seen = nonce, found.revision
         return _Record(state, nonce, found.revision)
 
     def _create(self, state: bytes) -> SetStateResult | None:
-        result = self._put(state, _new_nonce(), _kv.if_absent(self._key), self._deadline())
+        result = self._put(state, _new_nonce(), None, self._deadline())
         return result if isinstance(result, SetStateResult) else _refused(result)
 
     def _update(self, state: bytes, token: Token) -> SetStateResult | None:
@@ -191,7 +194,7 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
             seen = record.nonce, record.revision
         nonce = _new_nonce()
         while True:
-            result = self._put(state, nonce, self._if_still(*seen), deadline)
+            result = self._put(state, nonce, seen, deadline)
             if isinstance(result, SetStateResult):
                 return result
             if result is None or not _is(token, result.nonce):
@@ -200,30 +203,46 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
             seen = result.nonce, result.revision
 
     def _put(
-        self, state: bytes, nonce: bytes, compare: list[_kv.Message], deadline: float
+        self, state: bytes, nonce: bytes, seen: tuple[bytes, int] | None, deadline: float
     ) -> SetStateResult | _Record | None:
-        """Try to write; give the result of a success, else the record that was in the way (None: there is none)."""
+        """Try to write over the record `seen` (None: where there is none).
+
+        Gives the result of a success, else the record that was in the way (None: there is none).
+        """
         try:
-            result = self._client.put_if(self._key, seal(state, nonce), compare, deadline)
+            there = self._try_to_put(state, nonce, seen, deadline)
         except UnknownOutcomeError as lost:
-            return self._resolve(state, nonce, deadline, lost)
-        if result.succeeded:
-            self._seen = nonce, result.revision
-            return SetStateResult(state, nonce, True)
-        there = self._record(result.found)
-        if there is not None and there.nonce == nonce:  # a proxy on the way sent it twice
+            return self._resolve(state, nonce, seen, deadline, lost)
+        if there is not None and there.nonce == nonce:
             return SetStateResult(state, nonce, True)
         return there
 
-    def _resolve(self, state: bytes, nonce: bytes, deadline: float, lost: UnknownOutcomeError) -> SetStateResult:
+    def _try_to_put(
+        self, state: bytes, nonce: bytes, seen: tuple[bytes, int] | None, deadline: float
+    ) -> _Record | None:
+        """Send the write and return what is there after it; its own record if it succeeded, now or when sent before."""
+        compare = _kv.if_absent(self._key) if seen is None else self._if_still(*seen)
+        result = self._client.put_if(self._key, seal(state, nonce), compare, deadline, resumable=seen is not None)
+        if result.succeeded:
+            self._seen = nonce, result.revision
+            return _Record(state, nonce, result.revision)
+        return self._record(result.found)
+
+    def _resolve(
+        self, state: bytes, nonce: bytes, seen: tuple[bytes, int] | None, deadline: float, lost: UnknownOutcomeError
+    ) -> SetStateResult:
         """Find out whether a write whose answer was lost took effect; only finding it there settles that.
 
-        If something else is there it may yet arrive, or may have been overwritten.
+        While the record that it was to replace is still there, at the same revision, it is sent again: once either
+        has taken effect there is another revision, and the other one is refused for ever. If something else is there
+        it may have been overwritten. One that was to create the record may yet arrive, even after a deletion.
         """
         until = min(deadline, time.monotonic() + RESOLVE_SECONDS)
         while True:
             try:
                 record = self._look(until).record
+                if record is not None and seen == (record.nonce, record.revision):
+                    record = self._try_to_put(state, nonce, seen, until)
             except RendezvousConnectionError:
                 if time.monotonic() >= until or self._closing.wait(_pause()):
                     raise lost from lost.__cause__

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from rdzv_core import RendezvousConnectionError
+from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
 from rdzv_etcd import _kv
 from rdzv_etcd._errors import UnknownOutcomeError
 from rdzv_etcd._gateway import Gateway
@@ -15,15 +16,24 @@ from rdzv_etcd._wire import Call
 
 T = TypeVar("T")
 
+LOOK_EVERY, LOOK_EVERY_ALONE = 1.0, 5.0
+"""Seconds of a watch's silence after which the key is read; the latter where there is no other member to watch at."""
+LOOK_SECONDS = 5.0
+"""How long that read may take."""
+
+
+class _WatchIsOutdatedError(Exception):
+    """The watch stands at a member that is no longer asked, or has not told of a change."""
+
 
 class EtcdClient:
     """Reads, writes and watches single keys of an etcd cluster.
 
     Thread-safe; a call that waits holds up no other, and a forked child may go on using it (over connections of its
     own). A call ends within `timeout` seconds in total, or by the monotonic `deadline` that it was given; looking up
-    a host name is the one thing that can not be cut short. Raises `RendezvousConnectionError` when etcd can not be
+    a host name is the one thing that cannot be cut short. Raises `RendezvousConnectionError` when etcd cannot be
     reached, refuses, or does not answer in time, and after `close`. A write whose answer was lost is raised, not
-    repeated: it may or may not have taken effect.
+    repeated: it may or may not have taken effect. So it goes to a member of the cluster that has just answered.
     """
 
     def __init__(self, gateway: Gateway, timeout: float = 60) -> None:
@@ -55,7 +65,7 @@ class EtcdClient:
 
     def delete(self, key: bytes) -> bool:
         """Delete the key; True if it was there."""
-        return self._delete(key, _kv.if_present(key), None)
+        return self.delete_if(key, _kv.if_present(key))
 
     def keys(self, prefix: bytes) -> list[bytes]:
         """Give the keys that begin with `prefix`, read linearizably."""
@@ -75,6 +85,10 @@ class EtcdClient:
         """Give the version of the etcd that answers."""
         return self._post("/v3/maintenance/status", {}, lambda answer: str(answer["version"]))
 
+    def status(self) -> tuple[str, str]:
+        """Return the ids, in hexadecimal, of the member that answers and of the leader as it sees it ("": none)."""
+        return self._post("/v3/maintenance/status", {}, _kv.read_status)
+
     def member_names(self) -> list[str]:
         """Give the names of the cluster's members."""
         return self._post(
@@ -86,28 +100,48 @@ class EtcdClient:
         return self._post("/v3/kv/range", _kv.range_request(key), _kv.read_result, deadline)
 
     def put_if(
-        self, key: bytes, value: bytes, compare: Sequence[_kv.Message], deadline: float | None = None
+        self,
+        key: bytes,
+        value: bytes,
+        compare: Sequence[_kv.Message],
+        deadline: float | None = None,
+        *,
+        resumable: bool = False,
     ) -> _kv.TxnResult:
-        """Set the key if all of `compare` holds, else read it; a lost answer is an `UnknownOutcomeError`."""
-        return self._post("/v3/kv/txn", _kv.txn_put(key, value, compare), _kv.txn_result, deadline, repeatable=False)
+        """Set the key if all of `compare` holds, else read it; a lost answer is an `UnknownOutcomeError`.
+
+        That comes within seconds if the write is `resumable`: if the caller finds out what became of it, and may send
+        it again.
+        """
+        return self._write(key, _kv.txn_put(key, value, compare), deadline, resumable)
 
     def delete_if(self, key: bytes, compare: Sequence[_kv.Message], deadline: float | None = None) -> bool:
         """Delete the key if all of `compare` holds; a lost answer is an `UnknownOutcomeError`."""
-        return self._delete(key, compare, deadline)
+        return self._write(key, _kv.txn_delete(key, compare), deadline, False).succeeded
 
-    def wait_change(self, key: bytes, start_revision: int, deadline: float) -> bool:
+    def wait_change(self, key: bytes, start_revision: int, deadline: float, known_revision: int | None = None) -> bool:
         """Wait until the key was changed at `start_revision` or later; False when the deadline came first.
 
-        True may also come without a change: when etcd ended the watch because it no longer has that revision.
-        Raises `RendezvousConnectionError` when the watch is lost or refused.
+        True may also come without a change: when etcd ended the watch because it no longer has that revision, or when
+        the watch should be taken up elsewhere. A watch proves nothing while it is silent, so the key is read about
+        once a second then, and what is found is compared with `known_revision`, which it had when it was read (0: it
+        was not there; None: nobody knows). Raises `RendezvousConnectionError` when the watch is lost or refused.
         """
+        endpoint = self._gateway.endpoints.preferred
+
+        def look() -> None:
+            revision = self._revision(key, min(deadline, time.monotonic() + LOOK_SECONDS))
+            if known_revision not in (None, revision) or self._gateway.endpoints.preferred != endpoint:
+                raise _WatchIsOutdatedError
+
         with self._call(deadline) as call:
-            messages = self._gateway.stream(call, "/v3/watch", _kv.watch_request(key, start_revision))
-            with contextlib.closing(messages):
-                for message in messages:
-                    if self._ends_watch(message):
-                        return True
-        return False
+            call.on_silence((LOOK_EVERY_ALONE if self._gateway.endpoints.alone else LOOK_EVERY) * _jitter(), look)
+            messages = self._gateway.stream(call, endpoint, "/v3/watch", _kv.watch_request(key, start_revision))
+            try:
+                with contextlib.closing(messages):
+                    return any(self._ends_watch(message) for message in messages)
+            except _WatchIsOutdatedError:
+                return True
 
     def close(self) -> None:
         """End this client's calls, in other threads too, and its connections unless others share them. Idempotent."""
@@ -145,9 +179,15 @@ class EtcdClient:
             raise self.error(f"the watch was refused: {result.get('cancel_reason', 'no reason given')}")
         return bool(result.get("canceled") or result.get("events"))
 
-    def _delete(self, key: bytes, compare: Sequence[_kv.Message], deadline: float | None) -> bool:
-        request = _kv.txn_delete(key, compare)
-        return self._post("/v3/kv/txn", request, _kv.txn_result, deadline, repeatable=False).succeeded
+    def _revision(self, key: bytes, deadline: float) -> int:
+        found = self._post("/v3/kv/range", _kv.revision_request(key), _kv.read_result, deadline).found
+        return 0 if found is None else found.revision
+
+    def _write(self, key: bytes, request: _kv.Message, deadline: float | None, resumable: bool) -> _kv.TxnResult:
+        deadline = time.monotonic() + self.timeout if deadline is None else deadline
+        if not self._gateway.endpoints.proven(time.monotonic()):
+            self._revision(key, deadline)  # finds a member that answers: a read may be tried at one after the other
+        return self._post("/v3/kv/txn", request, _kv.txn_result, deadline, repeatable=False, resumable=resumable)
 
     def _post(
         self,
@@ -157,14 +197,16 @@ class EtcdClient:
         deadline: float | None = None,
         *,
         repeatable: bool = True,
+        resumable: bool = False,
     ) -> T:
         with self._call(time.monotonic() + self.timeout if deadline is None else deadline) as call:
-            answer = self._gateway.post(call, path, body, repeatable=repeatable)
+            answer = self._gateway.post(call, path, body, repeatable=repeatable, resumable=resumable)
         try:
             return read(answer)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             what = f"{path} gave {str(answer)[:100]}, which is not what an etcd v3 answers"
-            raise (self.error(what) if repeatable else UnknownOutcomeError(str(self.error(what)))) from error
+            kind = RendezvousConfigurationError if repeatable else UnknownOutcomeError
+            raise kind(str(self.error(what))) from error
 
     @contextlib.contextmanager
     def _call(self, deadline: float) -> Iterator[Call]:
@@ -177,3 +219,7 @@ class EtcdClient:
                 yield call
         finally:
             self._calls.discard(call)
+
+
+def _jitter() -> float:
+    return random.uniform(0.8, 1.2)

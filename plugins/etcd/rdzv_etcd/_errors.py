@@ -17,12 +17,28 @@ TRANSPORT_ERRORS = (OSError, http.client.HTTPException, HTTPError, UnicodeError)
 # unavailable, data loss. Every other one is a refusal.
 _UNSETTLED_CODES = frozenset({1, 2, 4, 10, 13, 14, 15})
 _UNAUTHENTICATED = 16
-_HINTS = {
-    "user name is empty": " (this etcd asks for a user: give the options user and password)",
-    "authentication failed": " (the user or the password is wrong: check the options user and password)",
-    "permission denied": " (the user's role must hold the keys under the option key_prefix)",
+_NOT_ETCD = -1
+_NO_SUCH_API_CODES = frozenset({_NOT_ETCD, 5, 12})  # not found, unimplemented
+_CREDENTIALS = {
+    "user name is empty": "this etcd asks for a user: give the options user and password",
+    "authentication failed": "the user or the password is wrong: check the options user and password",
+    "permission denied": "the user's role must hold the keys under the option key_prefix",
+}
+_OTHER_HINTS = {
+    "database space exceeded": "etcd's quota is used up, so it takes no write until an operator makes room: free old "
+    "revisions with `etcdctl compact REVISION`, then `etcdctl defrag` on every member and `etcdctl alarm disarm`; "
+    "raise --quota-backend-bytes if it is too small",
 }
 _STALE_LOGIN = ("user name is empty", "revision of auth store is old", "invalid auth token")
+_TLS_SETUP = ("CERT", "UNKNOWN_CA", "WRONG_VERSION", "PROTOCOL_VERSION", "HTTP_REQUEST", "HANDSHAKE_FAILURE", "PACKET")
+
+
+class NotEtcdError(Exception):
+    """Something answered in a way in which no etcd v3 does."""
+
+
+class UnsettledError(ConnectionError):
+    """etcd answered that it cannot tell: it has no leader, say, which an election changes within seconds."""
 
 
 class UnansweredError(Exception):
@@ -37,9 +53,15 @@ class RefusedError(Exception):
     """`endpoint` answered that it will not do it; nothing was changed."""
 
     def __init__(self, endpoint: HostPort, code: int, message: str) -> None:
-        hint = next((hint for words, hint in _HINTS.items() if words in message), "")
+        hints = {**_CREDENTIALS, **_OTHER_HINTS}
+        hint = next((f" ({hint})" for words, hint in hints.items() if words in message), "")
         super().__init__(f"{endpoint} refused: {message}{hint}")
         self.endpoint, self.code, self.message = endpoint, code, message
+
+    @property
+    def is_configuration(self) -> bool:
+        """Whether it will be refused for ever, as this node is set up."""
+        return self.code in _NO_SUCH_API_CODES or any(words in self.message for words in _CREDENTIALS)
 
     @property
     def login_is_stale(self) -> bool:
@@ -55,14 +77,29 @@ def failed_answer(endpoint: HostPort, status: int, answer: object, text: str) ->
     """Judge an answer that is not a success: `answer` is its JSON, None if it is not JSON; `text` its beginning."""
     if not isinstance(answer, dict):
         problem = f"it answers HTTP {status} {text!r}, which is no etcd v3 JSON gateway's answer"
-        if status >= 500 or status == 200:
-            return UnansweredError(endpoint, True, ValueError(problem))
-        return RefusedError(endpoint, 0, problem)
+        if status >= 500:  # a balancer behind which there is no etcd just now
+            return UnansweredError(endpoint, True, ConnectionError(problem))
+        return (
+            UnansweredError(endpoint, True, NotEtcdError(problem))
+            if status == 200
+            else RefusedError(endpoint, _NOT_ETCD, problem)
+        )
     message = str(answer.get("message") or answer.get("error") or f"HTTP status {status}")
     code = answer.get("code")
     if code in _UNSETTLED_CODES or (code is None and status >= 500):
-        return UnansweredError(endpoint, True, ConnectionError(message))
+        return UnansweredError(endpoint, True, UnsettledError(message))
     return RefusedError(endpoint, code if isinstance(code, int) else 0, message)
+
+
+def is_configuration(cause: BaseException) -> bool:
+    """Say whether what went wrong on the wire will go wrong for ever, as this node is set up."""
+    if isinstance(cause, (NotEtcdError, ssl.SSLCertVerificationError)):
+        return True
+    if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError, http.client.RemoteDisconnected)):
+        return False
+    if isinstance(cause, ssl.SSLError):
+        return any(word in (cause.reason or "") for word in _TLS_SETUP)
+    return isinstance(cause, (http.client.BadStatusLine, http.client.UnknownProtocol))
 
 
 def describe(cause: BaseException) -> str:
@@ -72,5 +109,5 @@ def describe(cause: BaseException) -> str:
     if isinstance(cause, ssl.SSLError):
         return f"TLS failed ({cause.reason or cause}): check ssl_cert, ssl_cert_key and ca_cert"
     if isinstance(cause, UnicodeError):
-        return f"its name can not be looked up ({cause})"
+        return f"its name cannot be looked up ({cause})"
     return f"{cause or type(cause).__name__}"

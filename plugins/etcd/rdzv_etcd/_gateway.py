@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import json
+import random
 import ssl
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from urllib3.response import BaseHTTPResponse
 
-from rdzv_core import RendezvousConnectionError
+from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
+from rdzv_etcd._endpoints import Endpoints
 from rdzv_etcd._errors import (
     TRANSPORT_ERRORS,
     RefusedError,
     UnansweredError,
     UnknownOutcomeError,
+    UnsettledError,
     describe,
     failed_answer,
+    is_configuration,
 )
 from rdzv_etcd._idle import IdleConnections
 from rdzv_etcd._wire import Call
 
+ELECTION_SECONDS = 5.0
+"""How long a read goes on asking where all that is answered is that there is no leader just now, say."""
 _AUTH_NOT_ENABLED = "authentication is not enabled"
 
 
@@ -35,7 +42,7 @@ class Login(NamedTuple):
 class Gateway:
     """Requests to an etcd cluster; shared by all clients of one process that were made from each other. Thread-safe.
 
-    It remembers which endpoint answered last and starts with that one.
+    A member of the cluster that is silent costs one attempt of about a second; it is avoided from then on.
     """
 
     def __init__(
@@ -45,18 +52,17 @@ class Gateway:
         login: Login | None,
         shows_certificate: bool = False,
     ) -> None:
-        self._endpoints = list(endpoints)
+        self.endpoints = Endpoints(endpoints)
         self._scheme = "http" if tls is None else "https"
         self._login = login
         self._auth_token: str | None = None
         self._is_known = shows_certificate
-        self._preferred = 0
         self._idle = IdleConnections(tls)
         self.users: set[object] = set()
         """The open clients; the last one to leave closes the gateway."""
 
     def __str__(self) -> str:
-        return ",".join(map(str, self._endpoints)) + f" over {self._scheme}"
+        return ",".join(map(str, self.endpoints.all)) + f" over {self._scheme}"
 
     @property
     def guarded(self) -> bool:
@@ -70,46 +76,53 @@ class Gateway:
         """Close the idle connections; one that is in use is closed when its call ends."""
         self._idle.close()
 
-    def post(self, call: Call, path: str, body: Mapping[str, Any], *, repeatable: bool) -> dict[str, Any]:
-        """Send a request and give its answer, from whichever endpoint gives one first.
+    def post(
+        self, call: Call, path: str, body: Mapping[str, Any], *, repeatable: bool, resumable: bool = False
+    ) -> dict[str, Any]:
+        """Send a request and return its answer, from whichever endpoint gives one first.
 
-        One that is not `repeatable` goes to another endpoint only if no byte of it was sent to the one before; its
-        lost answer is an `UnknownOutcomeError`. Everything else that fails is a `RendezvousConnectionError`.
+        A `repeatable` one goes on from one endpoint to the next while any of them may only be slow, until the call's
+        time is over. Another one goes to the next endpoint only if no byte of it was sent to the one before; its lost
+        answer is an `UnknownOutcomeError`, after a short time if it is `resumable`: if its sender can find out what
+        became of it. Raises `RendezvousConfigurationError` where waiting does not help, else
+        `RendezvousConnectionError`.
         """
         payload = json.dumps(body).encode("ascii")
-        lost: UnansweredError | None = None
-        for number, endpoint in self._order(repeatable):
-            call.begin_attempt(shares=max(1, len(self._endpoints) - number))
-            try:
-                answer = self._logged_in(call, endpoint, path, payload)
-            except UnansweredError as error:
-                lost = error
-                self.forget_login()  # some versions answer a stale login by closing the connection
-                if call.cancelled or (error.sent and not repeatable):
-                    break
-            except RefusedError as error:
-                raise self.error(str(error)) from error
-            else:
-                self._preferred = self._endpoints.index(endpoint)
-                return answer
-        assert lost is not None
-        raise self._given_up(call, lost, repeatable) from lost.cause
+        began = time.monotonic()
+        write_limit = None if repeatable else self.endpoints.write_limit(resumable)
+        failures: dict[HostPort, UnansweredError] = {}
+        turn = 0
+        while True:
+            for endpoint in self.endpoints.order(time.monotonic()):
+                limit = write_limit or self.endpoints.read_limit(endpoint, turn, call.deadline - began)
+                call.begin_attempt(limit, self.endpoints.connect_limit)
+                try:
+                    return self._attempt(call, endpoint, path, payload)
+                except UnansweredError as error:
+                    failures[endpoint] = error
+                    if call.cancelled or (error.sent and not repeatable):
+                        raise self._given_up(call, failures, error, repeatable) from error.cause
+            turn += 1
+            if not (repeatable and _goes_on(call, failures, turn, began)):
+                last = failures[endpoint]
+                raise self._given_up(call, failures, last, repeatable) from last.cause
 
-    def stream(self, call: Call, path: str, body: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
-        """Send a request to the endpoint that answered last, and give the messages of its answer as they come.
+    def stream(
+        self, call: Call, endpoint: HostPort, path: str, body: Mapping[str, Any]
+    ) -> Generator[dict[str, Any], None, None]:
+        """Send a request to an endpoint, and give the messages of its answer as they come.
 
-        Ends with the call's time; raises `RendezvousConnectionError` when the stream is lost or refused.
+        Ends with the call's time; raises as `post` when the stream is lost or refused.
         """
-        endpoint = self._endpoints[self._preferred]
-        call.begin_attempt()
+        call.begin_attempt(connect_limit=self.endpoints.connect_limit)
         try:
             yield from self._stream(call, endpoint, path, json.dumps(body).encode("ascii"))
         except UnansweredError as error:
             if call.time_left > 0 or call.cancelled:
-                self._preferred = (self._preferred + 1) % len(self._endpoints)
-                raise self._given_up(call, error, repeatable=True) from error.cause
+                self.endpoints.failed(endpoint, time.monotonic())
+                raise self._given_up(call, {endpoint: error}, error, repeatable=True) from error.cause
         except RefusedError as error:
-            raise self.error(str(error)) from error
+            raise self._refused(error) from error
 
     def error(self, what: str) -> RendezvousConnectionError:
         """Make the error that names the backend and the endpoints."""
@@ -119,26 +132,44 @@ class Gateway:
         """Make the error of a call on a closed instance."""
         return self.error("this instance is closed: create another one")
 
-    def _order(self, repeatable: bool) -> Iterator[tuple[int, HostPort]]:
-        """Give the endpoints in the order to try, the first once more: its idle connection may just have ended."""
-        start = self._preferred
-        turns = len(self._endpoints) + (1 if repeatable else 0)
-        return ((turn, self._endpoints[(start + turn) % len(self._endpoints)]) for turn in range(turns))
+    def _refused(self, error: RefusedError) -> RendezvousConnectionError:
+        what = f"backend 'etcd' at {self}: {error}"
+        return RendezvousConfigurationError(what) if error.is_configuration else RendezvousConnectionError(what)
 
-    def _given_up(self, call: Call, lost: UnansweredError, repeatable: bool) -> RendezvousConnectionError:
+    def _given_up(
+        self, call: Call, failures: Mapping[HostPort, UnansweredError], last: UnansweredError, repeatable: bool
+    ) -> RendezvousConnectionError:
         if call.cancelled:
             return self.closed()
-        why = f"{lost.endpoint}: {describe(lost.cause)}"
-        if lost.sent and not repeatable:
+        why = "; ".join(f"{endpoint}: {describe(failure.cause)}" for endpoint, failure in failures.items())
+        if last.sent and not repeatable:
             return UnknownOutcomeError(
                 f"backend 'etcd' at {self}: the answer to a write was lost ({why}); it may or may not have taken "
                 "effect: read the state before writing again"
             )
         other = "https" if self._scheme == "http" else "http"
-        return self.error(
-            f"no answer ({why}): does an etcd v3 run there, reachable from here, and speak {self._scheme}? "
-            f"If it speaks {other}, give protocol={other!r}"
+        what = (
+            f"backend 'etcd' at {self}: no answer ({why}): does an etcd v3 run there, reachable from here, and speak "
+            f"{self._scheme}? If it speaks {other}, give protocol={other!r}"
         )
+        if all(is_configuration(failure.cause) for failure in failures.values()):
+            return RendezvousConfigurationError(what)
+        return RendezvousConnectionError(what)
+
+    def _attempt(self, call: Call, endpoint: HostPort, path: str, payload: bytes) -> dict[str, Any]:
+        began = time.monotonic()
+        try:
+            answer = self._logged_in(call, endpoint, path, payload)
+        except UnansweredError as error:
+            self.endpoints.failed(endpoint, time.monotonic())
+            if not isinstance(error.cause, TimeoutError):
+                self.forget_login()  # some versions answer a stale login by closing the connection
+            raise
+        except RefusedError as error:
+            raise self._refused(error) from error
+        now = time.monotonic()
+        self.endpoints.answered(endpoint, now - began, now)
+        return answer
 
     def _logged_in(self, call: Call, endpoint: HostPort, path: str, payload: bytes) -> dict[str, Any]:
         try:
@@ -194,6 +225,7 @@ class Gateway:
     ) -> Generator[dict[str, Any], None, None]:
         authorization = self._authorization(call, endpoint)
         connection = self._idle.take(endpoint)
+        response: BaseHTTPResponse | None = None
         try:
             connection.request("POST", path, payload, _headers(authorization), preload_content=False)
             response = connection.getresponse()
@@ -206,6 +238,22 @@ class Gateway:
             raise UnansweredError(endpoint, call.sent, error) from error
         finally:
             connection.close()  # an unfinished stream leaves nothing that another request could be sent on
+            if response is not None:
+                response.close()  # it has the socket where the other side said that it would close the connection
+
+
+def _goes_on(call: Call, failures: Mapping[HostPort, UnansweredError], turn: int, began: float) -> bool:
+    """Say whether a read should be tried at all endpoints once more, after a short pause if so."""
+    now = time.monotonic()
+    causes = [failure.cause for failure in failures.values()]
+    silent = any(isinstance(cause, TimeoutError) for cause in causes)
+    leaderless = any(isinstance(cause, UnsettledError) for cause in causes) and now - began < ELECTION_SECONDS
+    # At least twice each: an idle connection may just have ended.
+    if now >= call.deadline or not (silent or leaderless or turn < 2):
+        return False
+    if not silent and turn > 1:
+        time.sleep(min(call.deadline - now, random.uniform(0.05, 0.15)))
+    return True
 
 
 def _headers(authorization: str) -> dict[str, str]:

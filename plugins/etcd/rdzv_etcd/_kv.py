@@ -44,6 +44,11 @@ def range_request(key: bytes) -> Message:
     return {"key": encode(key)}
 
 
+def revision_request(key: bytes) -> Message:
+    """Ask for one key without its value, linearizably."""
+    return {"key": encode(key), "keys_only": True}
+
+
 def keys_request(prefix: bytes) -> Message:
     """Ask for the keys that begin with `prefix`, without their values; every key for an empty one."""
     end = prefix.rstrip(b"\xff")
@@ -54,6 +59,12 @@ def keys_request(prefix: bytes) -> Message:
 def read_keys(answer: Mapping[str, Any]) -> list[bytes]:
     """Read the answer to that."""
     return [base64.b64decode(each["key"]) for each in answer.get("kvs", ())]
+
+
+def read_status(answer: Mapping[str, Any]) -> tuple[str, str]:
+    """Read the ids of the member that answers and of its leader, in hexadecimal; "" where there is none."""
+    member, leader = int(answer["header"]["member_id"]), int(answer.get("leader", 0))
+    return f"{member:x}", f"{leader:x}" if leader else ""
 
 
 def read_result(answer: Mapping[str, Any]) -> ReadResult:

@@ -38,16 +38,23 @@ def free_ports(host: str, count: int) -> list[int]:
 
 
 def standalone_flags(name: str, data_dir: str, host: str, client_port: int, peer_port: int) -> list[str]:
-    """Give the flags of a cluster of one, in what etcd 3.4 to 3.6 all know."""
-    client, peer = f"http://{host}:{client_port}", f"http://{host}:{peer_port}"
+    """Return the flags of a cluster of one."""
+    ports = (client_port, peer_port)
+    return member_flags(name, data_dir, host, ports, ports, f"{name}=http://{host}:{peer_port}")
+
+
+def member_flags(
+    name: str, data_dir: str, host: str, listen: tuple[int, int], advertise: tuple[int, int], cluster: str
+) -> list[str]:
+    """Return the flags of a member of `cluster`, in what etcd 3.4 to 3.6 all know; ports are for clients and peers."""
     flags = {
         "name": name,
         "data-dir": data_dir,
-        "listen-client-urls": client,
-        "advertise-client-urls": client,
-        "listen-peer-urls": peer,
-        "initial-advertise-peer-urls": peer,
-        "initial-cluster": f"{name}={peer}",
+        "listen-client-urls": f"http://{host}:{listen[0]}",
+        "advertise-client-urls": f"http://{host}:{advertise[0]}",
+        "listen-peer-urls": f"http://{host}:{listen[1]}",
+        "initial-advertise-peer-urls": f"http://{host}:{advertise[1]}",
+        "initial-cluster": cluster,
     }
     return [f"--{flag}={value}" for flag, value in flags.items()]
 
@@ -103,6 +110,11 @@ class EtcdProcess:
                 self._signal(signal.SIGKILL)
         self._keeper.join()
         self._close_log()
+
+    def kill(self) -> None:
+        """End it at once, as nothing on the way out could save what it has not written yet."""
+        if not self._ended.is_set():
+            self._signal(signal.SIGKILL)
 
     def last_words(self) -> str:
         """Give the end of what it wrote, as far as that was kept."""

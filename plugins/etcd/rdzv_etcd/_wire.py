@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -34,17 +35,25 @@ class Call:
         self.deadline = deadline
         self.sent = False
         """Whether any byte of the present attempt's request may have left this machine."""
-        self._until = deadline
+        self._until = self._connect_until = deadline
+        self._silence = float("inf")
+        self._look: Callable[[], None] = _nothing
+        self._outer: Call | None = None
         self._cancelled = False
         self._sock: socket.socket | None = None
         self._pid = os.getpid()
 
-    def begin_attempt(self, shares: int = 1) -> None:
-        """Start an attempt that may take one of `shares` equal parts of the time left."""
+    def begin_attempt(self, limit: float = float("inf"), connect_limit: float = float("inf")) -> None:
+        """Start an attempt that may take `limit` seconds, its connecting `connect_limit`, and no more than is left."""
         self.sent = False
         self._sock = None
         now = time.monotonic()
-        self._until = now + (self.deadline - now) / shares
+        self._until = min(self.deadline, now + limit)
+        self._connect_until = min(self._until, now + connect_limit)
+
+    def on_silence(self, every: float, look: Callable[[], None]) -> None:
+        """Have `look` called whenever nothing was received for `every` seconds; what it raises ends the receiving."""
+        self._silence, self._look = every, look
 
     @property
     def cancelled(self) -> bool:
@@ -56,16 +65,33 @@ class Call:
         """Seconds until the present attempt must end; negative when over."""
         return self._until - time.monotonic()
 
-    def guard(self, sock: socket.socket, *, sending: bool = False, shares: int = 1) -> None:
+    def guard(self, sock: socket.socket, *, sending: bool = False) -> None:
         """Allow `sock` to block for what is left of the time; raises `TimeoutError` or `CallCancelledError`."""
+        self._allow(sock, self.time_left)
+        self.sent = self.sent or sending
+
+    def guard_connect(self, sock: socket.socket, shares: int) -> None:
+        """Allow `sock` one of `shares` equal parts of what is left of the time for connecting; raises as `guard`."""
+        self._allow(sock, (self._connect_until - time.monotonic()) / shares)
+
+    def receive(self, sock: socket.socket, receive: Callable[[], int]) -> int:
+        """Receive from `sock` with what is left of the time, looking around in every silence; raises as `guard`."""
+        while True:
+            self._allow(sock, min(self.time_left, self._silence))
+            try:
+                return receive()
+            except TimeoutError as error:
+                if error.errno is not None or self.time_left <= 0:  # a number: the connection itself is broken
+                    raise
+            self._look()
+
+    def _allow(self, sock: socket.socket, left: float) -> None:
         self._sock = sock
         if self._cancelled:  # looked at after _sock is set, as `cancel` looks at _sock after setting it: none is lost
             raise CallCancelledError("closed")
-        left = self.time_left
         if left <= 0:
             raise TimeoutError("timed out")
-        self.sent = self.sent or sending
-        sock.settimeout(left / shares)
+        sock.settimeout(left)
 
     def cancel(self) -> None:
         """End the call from another thread, whatever it waits for on its socket."""
@@ -79,11 +105,16 @@ class Call:
             pass  # not connected yet, or closed already: the next `guard` ends the call
 
     def __enter__(self) -> Call:
+        self._outer = getattr(_present, "call", None)  # one that looks around
         _present.call = self
         return self
 
     def __exit__(self, *_: object) -> None:
-        _present.call = None
+        _present.call = self._outer
+
+
+def _nothing() -> None:
+    """Look at nothing."""
 
 
 def _guard(sock: socket.socket, *, sending: bool = False) -> None:
@@ -92,10 +123,15 @@ def _guard(sock: socket.socket, *, sending: bool = False) -> None:
         call.guard(sock, sending=sending)
 
 
+def _receive(sock: socket.socket, receive: Callable[[], int]) -> int:
+    call: Call | None = getattr(_present, "call", None)
+    return receive() if call is None else call.receive(sock, receive)
+
+
 class _PlainSocket(socket.socket):
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        _guard(self)
-        return super().recv_into(*args, **kwargs)
+        receive = super().recv_into
+        return _receive(self, lambda: receive(*args, **kwargs))
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
         _guard(self, sending=True)
@@ -103,13 +139,18 @@ class _PlainSocket(socket.socket):
 
 
 class _TlsSocket(ssl.SSLSocket):
+    def __new__(cls, *args: Any, **kwargs: Any) -> _TlsSocket:
+        made = super().__new__(cls, *args, **kwargs)
+        _present.wrapped = made
+        return made
+
     def do_handshake(self, block: bool = False) -> None:
         _guard(self)
         super().do_handshake(block)
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        _guard(self)
-        return super().recv_into(*args, **kwargs)
+        receive = super().recv_into
+        return _receive(self, lambda: receive(*args, **kwargs))
 
     def send(self, *args: Any, **kwargs: Any) -> int:  # what SSLSocket.sendall calls, record by record
         _guard(self, sending=True)
@@ -122,8 +163,26 @@ class _PlainConnection(HTTPConnection):
 
 
 class _TlsConnection(HTTPSConnection):
+    def connect(self) -> None:
+        """Connect and shake hands; a socket that this does not get done with is closed at once.
+
+        `SSLSocket` leaves that to the garbage collector where the connection was reset before it begins.
+        """
+        _present.plain = _present.wrapped = None
+        try:
+            super().connect()
+        except BaseException:
+            for sock in (_present.plain, _present.wrapped):
+                if sock is not None:
+                    sock.close()
+            raise
+        finally:
+            _present.plain = _present.wrapped = None
+
     def _new_conn(self) -> socket.socket:
-        return _connect(self.host, self.port)
+        sock = _connect(self.host, self.port)
+        _present.plain = sock
+        return sock
 
 
 def new_connection(endpoint: HostPort, tls: ssl.SSLContext | None) -> HTTPConnection:
@@ -134,16 +193,33 @@ def new_connection(endpoint: HostPort, tls: ssl.SSLContext | None) -> HTTPConnec
     return _TlsConnection(endpoint.host, endpoint.port, ssl_context=tls)
 
 
+# A network that loses every packet is told from an etcd that is slow: the latter's machine confirms what it received.
+_OPTIONS = {
+    "TCP_NODELAY": 1,
+    "TCP_USER_TIMEOUT": 5000,  # milliseconds in which what was sent must be confirmed
+    "TCP_KEEPIDLE": 5,  # seconds of silence, after which a probe is sent
+    "TCP_KEEPINTVL": 2,
+    "TCP_KEEPCNT": 3,
+}
+
+
+def _set_options(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _OPTIONS.items():
+        if hasattr(socket, name):  # each system knows some of them
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
 def _connect(host: str, port: int) -> socket.socket:
-    """Connect to the first address of `host` that answers, each given an equal part of the time left."""
+    """Connect to the first address of `host` that answers, each given an equal part of the time for it."""
     call: Call = _present.call
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     failure: OSError = OSError(f"{host} has no address")
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):
         sock = _PlainSocket(family, kind, protocol)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            call.guard(sock, shares=len(addresses) - tried)
+            _set_options(sock)
+            call.guard_connect(sock, len(addresses) - tried)
             sock.connect(address)
         except OSError as error:
             sock.close()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rdzv_etcd import EtcdBackend, EtcdServer, create_backend
+from rdzv_etcd import EtcdBackend, EtcdCluster, EtcdServer, create_backend
 from rdzv_etcd._binary import find_binary
 
 from rdzv_core import RendezvousParameters
@@ -221,3 +221,10 @@ def silent_port() -> Iterator[int]:
     """A port that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         yield sock.getsockname()[1]
+
+
+@pytest.fixture
+def cluster(etcd_binary: str) -> Iterator[EtcdCluster]:
+    """A cluster of three whose members the test may kill, stop and cut off."""
+    with EtcdCluster(3, binary=etcd_binary) as started:
+        yield started

@@ -174,17 +174,40 @@ def test_a_lost_answer_is_resolved_by_the_nonce(etcd: EtcdServer, connect: Conne
     sibling.close()
 
 
-def test_a_lost_request_is_an_unknown_outcome(etcd: EtcdServer, connect: Connect, proxy: Any) -> None:
-    """A write that was cut off on its way may still arrive for all one knows: it is raised, not repeated."""
+def test_a_lost_request_that_creates_is_an_unknown_outcome(etcd: EtcdServer, connect: Connect, proxy: Any) -> None:
+    """A first write that was cut off on its way may still arrive, even after a deletion: it is raised, not repeated."""
     backend = connect(proxy.endpoint)
-    first = _set(backend, b"x")
     proxy.cut_next("request")
     with pytest.raises(RendezvousConnectionError, match="may or may not have taken effect") as caught:
-        backend.set_state(b"y", first.token)
+        backend.set_state(b"x")
     assert caught.value.__cause__ is not None
     assert proxy.cuts == 1
-    assert backend.get_state() == (b"x", first.token)
-    assert _set(backend, b"y", first.token).has_set
+    assert backend.get_state() is None
+    assert _set(backend, b"x").has_set
+
+
+def test_a_lost_request_that_replaces_is_sent_again(etcd: EtcdServer, connect: Connect, proxy: Any) -> None:
+    """While the record that it replaces is still there the write is sent again: of the two one at most takes effect."""
+    backend, witness = connect(proxy.endpoint), connect(etcd.get_endpoint())
+    first = _set(backend, b"x")
+    proxy.cut_next("request")
+    second = _set(backend, b"y", first.token)
+    assert proxy.cuts == 1
+    assert second.has_set
+    assert witness.get_state() == (b"y", second.token)
+
+
+def test_a_lost_request_is_not_sent_again_over_somebody_elses_write(
+    etcd: EtcdServer, connect: Connect, proxy: Any
+) -> None:
+    """Another writer came first: whether the lost write was there before it nobody can tell, so that is raised."""
+    backend, other = connect(proxy.endpoint), connect(etcd.get_endpoint())
+    first = _set(backend, b"x")
+    written: list[SetStateResult] = []
+    proxy.cut_next("request", before=lambda: written.append(_set(other, b"z", first.token)))
+    with pytest.raises(RendezvousConnectionError, match="may or may not have taken effect"):
+        backend.set_state(b"y", first.token)
+    assert backend.get_state() == (b"z", written[0].token)
 
 
 def test_ones_own_success_is_never_reported_as_refused(etcd: EtcdServer, connect: Connect, proxy: Any) -> None:
@@ -221,7 +244,8 @@ def test_another_endpoint_takes_over(etcd: EtcdServer, connect: Connect, closed_
     """Of several endpoints those that refuse the connection are passed over, in writes too."""
     backend = connect(f"127.0.0.1:{closed_port},{etcd.get_endpoint()}")
     first = _set(backend, b"x")
-    backend._client._gateway._preferred = 0
+    endpoints = backend._client._gateway.endpoints
+    endpoints.answered(next(one for one in endpoints.all if one.port == closed_port), 0.0, time.monotonic())
     assert _set(backend, b"y", first.token).has_set
     assert backend.wait_state(first.token, 10)[0]
 

@@ -152,7 +152,7 @@ def test_A3_corrupt_storage_is_an_error_and_is_left_alone(
     whole = outside.value(key_of(backend))
     damaged = {"nonsense": b"nonsense", "empty": b"", "torn": whole[:-3], "flipped": whole[:-1] + b"X"}[damage]
     outside.put(key_of(backend), damaged)
-    with pytest.raises(RendezvousStateError, match="can not be read"):
+    with pytest.raises(RendezvousStateError, match="cannot be read"):
         backend.get_state()
     for token in (None, current.token, "other"):
         with pytest.raises(RendezvousStateError, match=key_of(backend).decode()):

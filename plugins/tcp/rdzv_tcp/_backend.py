@@ -56,11 +56,16 @@ IS_HOST = Option(
 )
 READ_TIMEOUT = Option("read_timeout", int, 60, "seconds that a call may take", positive=True)
 CONNECT_TIMEOUT = Option(
-    "connect_timeout", float, None, "seconds to wait for the store at creation; unset: read_timeout", positive=True
+    "connect_timeout",
+    float,
+    None,
+    "seconds that one attempt to connect at creation may take (a handler makes more of them, until join_timeout); "
+    "unset: 5, or read_timeout where that is shorter",
+    positive=True,
 )
 _REMEMBERED_BYTES = 64 * 1024
-OBSERVERS_PATIENCE = 5.0
-"""Seconds: who only looks is told soon that there is no store, instead of waiting for one to come up."""
+DEFAULT_CONNECT_TIMEOUT = 5.0
+"""Seconds: whoever waits for a store that comes up later is told soon why it cannot be reached yet."""
 
 
 DATA_DIR = Option("data_dir", str, None, "hosting: keep registers in this directory; unset: in memory only")
@@ -78,8 +83,7 @@ def create_backend(params: RendezvousParameters) -> TcpBackend:
     _ = params.key  # a bad run id is refused before anything is hosted or connected, which nobody would close
     endpoint = read_endpoint(params.endpoint)
     read_timeout = READ_TIMEOUT.of(params)
-    patience = min(read_timeout, OBSERVERS_PATIENCE) if params.observing else read_timeout
-    connect_timeout = CONNECT_TIMEOUT.optional(params) or patience
+    connect_timeout = CONNECT_TIMEOUT.optional(params) or min(read_timeout, DEFAULT_CONNECT_TIMEOUT)
     is_host = False if params.observing else IS_HOST.optional(params)
     credentials = client_credentials(params)
     settings = Settings(credentials.secret, host_tls(params), DATA_DIR.optional(params), FSYNC.of(params))

@@ -65,7 +65,7 @@ def test_B4_is_host_true_hosts_and_false_connects(open_backend: Open, free_port:
 
 def test_who_only_looks_is_told_soon_that_there_is_no_store(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """`rdzv status` does not wait a whole read timeout for a store to come up."""
-    monkeypatch.setattr("rdzv_tcp._backend.OBSERVERS_PATIENCE", 0.2)
+    monkeypatch.setattr("rdzv_tcp._backend.DEFAULT_CONNECT_TIMEOUT", 0.2)
     params = RendezvousParameters("tcp", f"127.0.0.1:{free_port}", "run", 1, 1)
     with pytest.raises(RendezvousConnectionError, match=r"within 0\.2 s"):
         create_backend(params.for_observer())

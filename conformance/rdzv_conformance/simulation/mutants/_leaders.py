@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import msgspec
 
-from rdzv_core.handler.head import Head
+from rdzv_core.abc import MembersView
+from rdzv_core.handler.farewell import Farewell
+from rdzv_core.handler.goals import Departure as Departing
+from rdzv_core.handler.head import Head, decode_announcement
 from rdzv_core.handler.knowledge import Knowledge
 from rdzv_core.handler.leader import Leader, Proposal
 from rdzv_core.handler.machine import Machine
@@ -134,3 +137,53 @@ class ForgetsTheVanished(_Led):
     """Who was at work when the register was lost, and expires, is not waited for."""
 
     leader = _ForgetsTheVanished
+
+
+class _MindsSpares(Leader):
+    def propose(self, known: Knowledge, head: Head, situation: Situation, now: float) -> Proposal | None:
+        if not self.rules.is_finished(head, situation.departed) or not situation.asking:
+            return super().propose(known, head, situation, now)
+        return None if head.closed or head.terms is None else self._form(known, head, situation, now)
+
+
+class _LeavesItToSpares(Farewell):
+    def is_last(self, departure: Departing) -> bool | None:
+        last = super().is_last(departure)
+        return last and self._known.view is not None and not self._asking(self._known.view)
+
+    def _asking(self, view: MembersView) -> bool:
+        says = (decode_announcement(member.payload) for member in view.members)
+        return any(one is not None and one.ask for one in says)
+
+
+class LastFinisherMindsSpares(_Led):
+    """The last one to finish closes the run only if nobody waits, and so does who leads."""
+
+    leader = _MindsSpares
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._farewell = _LeavesItToSpares(self.known, self.rules, self.settings.deputy_delay)
+
+
+class _Reticent(Leader):
+    def close(self, head: Head, situation: Situation) -> Proposal:
+        return Proposal("close", head.changed(closed=True))
+
+
+class ClosesWithoutAReason(_Led):
+    """Who closes a run that has finished does not say that all were done."""
+
+    leader = _Reticent
+
+
+class _Hangman(Leader):
+    def _evicts_at(self, known: Knowledge, situation: Situation) -> float:
+        due = super()._evicts_at(known, situation)
+        return due if self.evict_after is None else due - self.evict_after
+
+
+class EvictsAtOnce(_Led):
+    """Where evict_after is set, who is told to stop and has not yet is dropped at once."""
+
+    leader = _Hangman

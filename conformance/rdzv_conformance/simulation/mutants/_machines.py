@@ -7,12 +7,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from rdzv_core import RendezvousClosedError, RendezvousGracefulExitError
 from rdzv_core.handler import io
 from rdzv_core.handler.farewell import Farewell
 from rdzv_core.handler.goals import Departure, Goal
 from rdzv_core.handler.head import Head
 from rdzv_core.handler.info import Change
-from rdzv_core.handler.io import Operation
+from rdzv_core.handler.io import Channel, Operation
 from rdzv_core.handler.knowledge import Knowledge
 from rdzv_core.handler.leader import Proposal
 from rdzv_core.handler.machine import Machine
@@ -213,3 +214,62 @@ class BeginsAnew(Machine):
         if self.goal is Goal.JOIN and head is not None and head.pending == "LOST":
             return Proposal("create", Head(epoch=self._new_id(), terms=head.terms))
         return super()._own_write(now)
+
+
+class AbsenceIsLoss(Machine):
+    """A node gives its membership up when the store has been out of reach for a second."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.away_since: float | None = None
+
+    def done(self, operation: Operation, result: Any, now: float) -> None:
+        self.away_since = None
+        super().done(operation, result, now)
+
+    def failed(self, operation: Operation, error: Exception, now: float) -> None:
+        self.away_since = now if self.away_since is None else self.away_since
+        if self.tenure.lease is not None and now >= self.away_since + 1.0:
+            self._end_membership("the store is away")
+        super().failed(operation, error, now)
+
+
+class FirstErrorEndsAJoin(Machine):
+    """A join ends with the first error that the store gives it."""
+
+    def _trouble(self, error: Exception, now: float) -> None:
+        super()._trouble(error, now)
+        if self._join is not None:
+            self._fail(error)
+
+
+class _Patient(Tenure):
+    def _free(self, now: float) -> bool:
+        return self._channels.under_way(Channel.LEASE) is None and super()._free(now)
+
+
+class WaitsForTheAnswer(Machine):
+    """A keep-alive that gets no answer is waited for, and no other one is sent meanwhile."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.tenure = _Patient(self.settings, self.channels)
+
+
+class TellsSparesAnError(Machine):
+    """A node that waited in a run which has finished is told that the run is closed."""
+
+    def take_outcomes(self) -> list[io.Outcome]:
+        return [self._blunt(outcome) for outcome in super().take_outcomes()]
+
+    def _blunt(self, outcome: io.Outcome) -> io.Outcome:
+        if isinstance(outcome, io.Failed) and isinstance(outcome.error, RendezvousGracefulExitError):
+            return io.Failed(RendezvousClosedError(str(outcome.error)))
+        return outcome
+
+
+class HoldsOnToItsClaim(Machine):
+    """Who was dropped before it could say that it works goes on saying that it works in that round."""
+
+    def _passed_over(self) -> bool:
+        return self.held is not None and super()._passed_over()

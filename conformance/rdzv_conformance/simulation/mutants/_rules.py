@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from rdzv_core.abc import MembersView
@@ -107,3 +109,17 @@ class NobodyIsTooMany(Rules):
     def assess(self, head: Head, view: MembersView, settled: bool) -> Situation:
         boundless = None if head.terms is None else msgspec.structs.replace(head.terms, max_nodes=1000)
         return super().assess(msgspec.structs.replace(head, terms=boundless), view, settled)
+
+
+class SpareRunsItAgain(Rules):
+    """A run whose members have all finished goes on with the spares."""
+
+    def is_finished(self, head: Head, departed: Mapping[str, Departure]) -> bool:
+        return False
+
+
+class StandbyHasADeadline(Rules):
+    """A spare gives up after the join timeout, while the others work."""
+
+    def is_full(self, head: Head) -> bool:
+        return False

@@ -34,6 +34,16 @@ class ShortIncarnation(SimStore):
         super().lose_members()
 
 
+class StoreForgetsLeases(SimStore):
+    """A store that was restarted has the register, and has lost the memberships, and does not say so."""
+
+    def come_back(self) -> None:
+        if self.away == "refusing":
+            self.incarnation -= 1
+            self.lose_members()
+        super().come_back()
+
+
 class TrustsTheWallClock(Node):
     """Leases and timers are counted by the time of day."""
 

@@ -1,0 +1,142 @@
+"""The store under chaos: killed and started again, or a cluster whose members are struck one after the other."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from rdzv_etcd import EtcdCluster
+
+from examples.demo.stores import STORES
+from rdzv_core.cli.node.guard import die_with_parent
+
+MEMBERS = 3
+
+
+class Store:
+    """A store that nodes reach at `endpoint`; `tick` strikes it when that is due, `heal` undoes it.
+
+    Strikes come every two to four thirds of `every` seconds after it was last back, and last up to `down` seconds.
+    """
+
+    def __init__(self, endpoint: str, given: argparse.Namespace) -> None:
+        self.endpoint = endpoint
+        self.count: Counter[str] = Counter()
+        self.away = 0.0
+        self._given = given
+        self._random = random.Random(f"{given.seed}.store")
+        self._undo: tuple[float, float, Callable[[], None]] | None = None
+        self._next = time.monotonic() + self._pause()
+
+    def tick(self) -> None:
+        """Strike the store, or undo that, if it is time."""
+        now = time.monotonic()
+        if self._undo is not None and now >= self._undo[1]:
+            self.heal()
+        elif self._undo is None and now >= self._next:
+            what, undo = self._strike(self._random)
+            if what:
+                self.count[what] += 1
+                self._undo = (now, now + self._random.uniform(0.0, self._given.down), undo)
+
+    def heal(self) -> None:
+        """Undo the last strike, if that has not been done."""
+        if self._undo is None:
+            return
+        (began, _, undo), self._undo = self._undo, None
+        undo()
+        self.away += time.monotonic() - began
+        self._next = time.monotonic() + self._pause()
+
+    def _pause(self) -> float:
+        return float(self._given.every) * self._random.uniform(2 / 3, 4 / 3)
+
+    def _strike(self, chance: random.Random) -> tuple[str, Callable[[], None]]:
+        """Do something to it; return what, empty for nothing, and what undoes it."""
+        self._next = float("inf")
+        return "", lambda: None
+
+
+class _Served(Store):
+    """`rdzv serve` with a data directory, on a port that stays the same."""
+
+    def __init__(self, given: argparse.Namespace, directory: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            endpoint = f"127.0.0.1:{probe.getsockname()[1]}"
+        super().__init__(endpoint, given)
+        self._log = (directory / "serve.log").open("a")
+        serve = [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", endpoint]
+        self._command = [*serve, "--data-dir", str(directory / "data")]
+        self._process = self._start()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+    def _start(self) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, stderr=self._log, text=True, preexec_fn=die_with_parent
+        )
+        assert process.stdout is not None
+        if not process.stdout.readline().strip():
+            process.wait()
+            raise RuntimeError(f"`rdzv serve` did not start: {Path(self._log.name).read_text().strip()}")
+        return process
+
+    def _strike(self, chance: random.Random) -> tuple[str, Callable[[], None]]:
+        self._process.kill()
+        self._process.wait()
+
+        def start() -> None:
+            self._process = self._start()
+
+        return "restart", start
+
+
+class _Cluster(Store):
+    """Real etcds: of one, the only thing that is done is to kill it and to start it again."""
+
+    def __init__(self, given: argparse.Namespace, cluster: EtcdCluster) -> None:
+        super().__init__(cluster.endpoints, given)
+        self._cluster = cluster
+
+    def _strike(self, chance: random.Random) -> tuple[str, Callable[[], None]]:
+        cluster, member = self._cluster, chance.randrange(self._cluster.size)
+        how = chance.choice(("kill", "pause", "cut")) if cluster.size > 1 else "kill"
+        if how == "pause":
+            cluster.pause(member)
+            return "member paused", lambda: cluster.resume(member)
+        if how == "cut":
+            cluster.cut(member)
+            return "member cut off", lambda: cluster.heal(member)
+        cluster.kill(member)
+
+        def restart() -> None:
+            cluster.restart(member)
+            cluster.wait_ready()
+
+        return "restart" if cluster.size == 1 else "member killed", restart
+
+
+@contextmanager
+def opened(given: argparse.Namespace, directory: Path) -> Iterator[Store]:
+    """Start the store that is asked for; it is gone afterwards."""
+    with ExitStack() as ending:
+        if given.cluster or (given.restart_store and given.backend == "etcd"):
+            cluster = ending.enter_context(EtcdCluster(MEMBERS if given.cluster else 1))
+            yield _Cluster(given, cluster)
+        elif given.restart_store:
+            served = _Served(given, directory)
+            ending.callback(served.close)
+            yield served
+        else:
+            yield Store(ending.enter_context(STORES[given.backend](directory)), given)
