@@ -18,8 +18,8 @@ def explain(head: Head, situation: Situation, phase: str, missing: int, standing
     terms = head.terms
     if terms is None:
         return ["the run was reset: the first node to join sets its terms"]
-    reasons = _pending(head)
-    if missing and (situation.asking or situation.working):
+    reasons = [] if phase == "idle" else _pending(head)
+    if missing:
         reasons += _missing(head, terms, missing, endpoint)
     if phase == "last call" or (head.pending and head.called == head.round + 1):
         reasons.append(_last_call(head, terms, situation))

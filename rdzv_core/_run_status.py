@@ -164,6 +164,6 @@ def _others(head: Head, situation: Situation, says: Mapping[str, Announcement | 
 
 
 def _missing(head: Head, phase: Phase, nodes: list[RosterMember | Waiting]) -> int:
-    if head.terms is None or phase not in ("forming", "changing", "idle"):
+    if head.terms is None or phase not in ("forming", "changing"):
         return 0
     return max(0, head.terms.min_nodes - sum(node.state in _AWAITED for node in nodes))

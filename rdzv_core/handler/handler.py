@@ -218,6 +218,8 @@ class RendezvousHandler:
 
     def sibling(self, purpose: str) -> RendezvousBackend:
         """Return a register of the run for a purpose of the caller's, who closes it; raises what the store raises."""
+        if self._closed.is_set():
+            raise RendezvousConnectionError("this handler is closed: create another one")
         return self._reading().access.backend.sibling(purpose)
 
     def get_backend(self) -> str:

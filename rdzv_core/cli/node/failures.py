@@ -64,13 +64,13 @@ class Failures:
         failure = history.last_failure if history is not None else None
         if history is None or failure is None or (self._told_to_stop and failure.round != met.round):
             return
-        self._say(f"run {self._handler.get_run_id()!r} failed: first failure: {failure_text(failure)}")
+        self._say(f"run {self._handler.get_run_id()!r}: first failure: {failure_text(failure)}")
         if failure.node_id != self._handler.settings.node_id:
             for line in failure.stderr.splitlines():
                 self._say(f"| {line}")
         first = history.first_failure
         if first is not None and first.round != failure.round:
-            self._say(f"before that, and restarted since: {failure_text(first)}")
+            self._say(f"the run's first failure: {failure_text(first)}; another round formed since")
 
     def _failed(self, status: int) -> None:
         met, settings = self._met, self._handler.settings

@@ -62,11 +62,11 @@ def failure_lines(status: RunStatus) -> list[str]:
     last, first = status.last_failure, status.first_failure
     if last is None:
         return []
-    again = "; restarted since" if status.round > last.round else ""
+    again = "; another round formed since" if status.round > last.round else ""
     lines = [f"first failure: {failure_text(last)}{again}"]
     lines += [f"  | {line}" for line in last.stderr.splitlines()[-_MOST_OF_STDERR:]]
     if first is not None and first.round != last.round:
-        lines.append(f"the run's first failure: {failure_text(first)}; restarted since")
+        lines.append(f"the run's first failure: {failure_text(first)}; another round formed since")
     return lines
 
 
