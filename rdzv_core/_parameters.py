@@ -46,16 +46,21 @@ class RendezvousParameters:
         self.local_addr = _checked_address(local_addr)
         self.config: dict[str, Any] = {name: value for name, value in config.items() if value is not None}
         self.purpose = ""
+        self._key = ""
         self.observing = False
 
     @property
     def key(self) -> str:
         """The key under which a backend keeps its register: unlike that of any other run or purpose."""
-        return register_key(self.run_id, self.purpose)
+        return self._key or register_key(self.run_id, self.purpose)
 
     def for_purpose(self, purpose: str) -> RendezvousParameters:
         """Give a copy whose `key` is that of another register of the same run."""
-        return self._changed(purpose=purpose)
+        return self._changed(purpose=purpose, _key="")
+
+    def for_key(self, key: str) -> RendezvousParameters:
+        """Return a copy whose `key` is this one, which a backend has listed: to read a run whose id is not known."""
+        return self._changed(_key=key)
 
     def for_observer(self) -> RendezvousParameters:
         """Give a copy for one who only looks: a backend that sees `observing` hosts and creates nothing."""

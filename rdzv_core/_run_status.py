@@ -60,6 +60,8 @@ class RunStatus:
     waiting: list[Waiting] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     """Who is awaited, why, and what unblocks it: what `rdzv explain` says."""
+    similar: list[str] = field(default_factory=list)
+    """Where there is no such run: the runs of the store whose ids are spelled nearly like it."""
     store: dict[str, str | int | float | bool] = field(default_factory=dict)
     """How the store is, by `RendezvousBackend.health`; empty if it does not say."""
     leader: str = ""

@@ -56,6 +56,12 @@ def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str,
 
 def run_options(command: F) -> F:
     """Add the options that name a run in a store."""
+    run_id = click.option("--run-id", required=True, metavar="ID", help="The run; any text, up to 1 KiB.")
+    return store_options(command, run_id)
+
+
+def store_options(command: F, *further: Callable[[Any], Any]) -> F:
+    """Add the options that name a store, and `further` ones among them."""
     for decorate in (
         click.option(
             "--option",
@@ -65,7 +71,7 @@ def run_options(command: F) -> F:
             callback=_read_options,
             help="An option of the backend (see `rdzv backends NAME`) or of the handler. May be repeated.",
         ),
-        click.option("--run-id", required=True, metavar="ID", help="The run; any text, up to 1 KiB."),
+        *further,
         click.option("--endpoint", required=True, metavar="E", help="Where the store is, as the backend reads it."),
         click.option("--backend", required=True, metavar="B", help="The store, by name (see `rdzv backends`)."),
     ):

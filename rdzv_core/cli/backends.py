@@ -11,6 +11,7 @@ import click
 from rdzv_core.abc import (
     RendezvousBackend,
     SupportsDelete,
+    SupportsListing,
     SupportsMembership,
     SupportsPosting,
     SupportsStore,
@@ -28,6 +29,7 @@ _CAPABILITIES = {
     "membership": SupportsMembership,
     "store": SupportsStore,
     "delete": SupportsDelete,
+    "listing": SupportsListing,
     "posting": SupportsPosting,
 }
 

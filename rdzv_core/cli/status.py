@@ -9,6 +9,7 @@ import click
 
 from rdzv_core._create import create_backend
 from rdzv_core._parameters import RendezvousParameters
+from rdzv_core._runs import similar_runs
 from rdzv_core.cli._errors import FAILED
 from rdzv_core.cli._options import json_option, parameters, run_options
 from rdzv_core.cli._output import show_json, show_table
@@ -48,15 +49,23 @@ def inspect(params: RendezvousParameters) -> RunStatus:
     """Look at a run, hosting and creating nothing."""
     store = create_backend(params.for_observer())
     try:
-        return inspect_run(store)
+        found = inspect_run(store)
+        if found.exists:
+            return found
+        return dataclasses.replace(found, similar=similar_runs(store, params.run_id))
     finally:
         store.close()
+
+
+def near(found: RunStatus) -> str:
+    """Say which runs there are whose names are nearly that of one that is not there."""
+    return f"; did you mean {' or '.join(map(repr, found.similar))}?" if found.similar else ""
 
 
 def headline(found: RunStatus, where: str) -> str:
     """Say in one line how the run stands; where there is none, in which store, and what to do."""
     if not found.exists:
-        return f"run {found.run_id!r}: no such run on {where}: {NOT_THERE}"
+        return f"run {found.run_id!r}: no such run on {where}: {NOT_THERE}{near(found)}"
     terms = [wanted(found)] if found.max_nodes else []
     terms.append(f"last fence {found.fence}" if found.phase in FORMS else f"fence {found.fence}")
     now = counts(found.states(), found.missing)

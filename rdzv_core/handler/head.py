@@ -67,7 +67,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     go: in a quarter of a byte for each seat, so that the head stays small however many go. The roster has `size`
     seats; it is inline, or where it is larger than 8 KiB named by `digest`: then `pages` says in how many pages a node
     finds itself, and `master` is the address of rank 0. `past` is the epoch that an operator's reset ended, until the
-    first roster.
+    first roster. `run` is the run's id where the register's key does not tell it: `rdzv runs` shows it.
     """
 
     epoch: str
@@ -89,6 +89,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     pages: int = 0
     master: str = ""
     past: str = ""
+    run: str = ""
 
     def changed(self, **fields: Any) -> Head:
         """Give the next revision with `fields` changed."""
@@ -154,7 +155,7 @@ def reset_head(epoch: str, state: bytes | None) -> Head:
         before = decode_head(state)
     except RendezvousStateError:
         return Head(epoch, past="unreadable")
-    return Head(epoch, past=before.epoch if before.round else before.past)
+    return Head(epoch, past=before.epoch if before.round else before.past, run=before.run)
 
 
 class Stage(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -26,6 +26,7 @@ _SECTIONS = {
     "PARAM": "parameters",
     "PKG": "packaging",
     "POST": "posted calls",
+    "LIST": "the registers of a store",
     "WATCH": "waiting for a change",
     "MEMBER": "memberships",
     "STORE": "the key-value store",

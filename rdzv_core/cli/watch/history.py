@@ -127,8 +127,10 @@ def _changes(before: Frame | None, frame: Frame) -> list[str]:
     old = {} if before is None else {row.node: row.state for row in before.rows}
     for row in frame.rows:
         if old.get(row.node) != row.state:
-            rank = f"rank {row.rank}, " if row.rank >= 0 else ""
-            lines.append(f"{row.node} ({rank}{row.address}): {row.state}")
+            about = [f"rank {row.rank}"] if row.rank >= 0 else []
+            about += [row.address] if row.address != row.node else []
+            known = f" ({', '.join(about)})" if about else ""
+            lines.append(f"{row.node}{known}: {row.state}")
     failure = status.last_failure
     if failure is not None and (before is None or before.status.last_failure != failure):
         lines.append(f"first failure: {failure_text(failure)}")
