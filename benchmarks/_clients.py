@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from typing import Any, cast
 
 from rdzv_tcp import TcpBackend
 from rdzv_tcp._client import Reply
+from rdzv_tcp._endpoint import address_of
+from rdzv_tcp._message import NONCE_BYTES
 from rdzv_tcp._session import Session
 from rdzv_tcp._steps import Ask, Steps
 from rdzv_tcp._wire import HEADER, PROTOCOL, Answer, Hello, Request, decode_answer, framed
@@ -79,12 +82,12 @@ class LoopSession:
     def __init__(self, endpoint: str, connection: Connection) -> None:
         self.endpoint = endpoint
         self._connection = connection
+        self._name = secrets.token_bytes(NONCE_BYTES)
         self._loop = asyncio.get_running_loop()
 
-    absence = 0.0
-
-    def attend(self, grace: float) -> None:
-        """It is read all the time."""
+    def settle(self) -> bytes:
+        """Give the name of this node: it is read all the time."""
+        return self._name
 
     def post(self, steps: Steps[Any], done: OnDone) -> None:
         """Go through a call's steps."""
@@ -183,7 +186,8 @@ async def greeted(host: str, port: int) -> Connection:
     loop = asyncio.get_running_loop()
     welcome: asyncio.Future[Answer] = loop.create_future()
     _, connection = await loop.create_connection(Connection, host, port)
-    connection.ask(Hello(PROTOCOL), welcome.set_result)
+    here = address_of(connection.transport.get_extra_info("sockname"))
+    connection.ask(Hello(PROTOCOL, b"", here), welcome.set_result)
     await welcome
     return connection
 

@@ -17,6 +17,7 @@ from rdzv_core._errors import (
     RendezvousConnectionError,
     RendezvousError,
     RendezvousGracefulExitError,
+    RendezvousRoundOverError,
     RendezvousStateError,
     RendezvousTimeoutError,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "RendezvousHandler",
     "RendezvousInfo",
     "RendezvousParameters",
+    "RendezvousRoundOverError",
     "RendezvousStateError",
     "RendezvousTimeoutError",
     "SetStateResult",

@@ -37,6 +37,10 @@ class RendezvousGracefulExitError(RendezvousError):
     """This node left or finished while a rendezvous was going on, or the run finished while it stood by: no failure."""
 
 
+class RendezvousRoundOverError(RendezvousError):
+    """The round that this store belongs to is over, so what was awaited in it will not come: call `next_rendezvous`."""
+
+
 class BackendNotFoundError(RendezvousError, ValueError):
     """No installed distribution provides a backend of that name."""
 

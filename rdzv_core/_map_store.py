@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
+from rdzv_core._checks import checked_key, checked_keys, checked_value
 from rdzv_core._errors import RendezvousTimeoutError
 from rdzv_core.abc import Store
 
@@ -37,7 +38,7 @@ class MapStore(Store):
         return self.multi_get([key], timeout)[0]
 
     def compare_set(self, key: str, expected: bytes | None, desired: bytes) -> bytes | None:
-        wanted = _checked(key, desired)
+        wanted = checked_value(checked_key(key), desired)
 
         def edit(values: dict[str, bytes]) -> bytes | None:
             if values.get(key) == expected:
@@ -47,7 +48,7 @@ class MapStore(Store):
         return self._edit(edit)
 
     def add(self, key: str, amount: int) -> int:
-        _checked(key, b"")
+        checked_key(key)
 
         def edit(values: dict[str, bytes]) -> int:
             total = _integer(key, values.get(key, b"0")) + amount
@@ -57,7 +58,7 @@ class MapStore(Store):
         return self._edit(edit)
 
     def check(self, keys: Iterable[str]) -> bool:
-        return not _missing(self._look(), list(keys))
+        return not _missing(self._look(), checked_keys(keys))
 
     def wait(self, keys: Iterable[str], timeout: float | None = None) -> None:
         self.multi_get(keys, timeout)
@@ -69,7 +70,7 @@ class MapStore(Store):
         return len(self._look())
 
     def multi_get(self, keys: Iterable[str], timeout: float | None = None) -> list[bytes]:
-        wanted = list(keys)
+        wanted = checked_keys(keys)
         limit = DEFAULT_TIMEOUT if timeout is None else timeout
         values = self._await(lambda there: not _missing(there, wanted), limit)
         missing = _missing(values, wanted)
@@ -80,16 +81,8 @@ class MapStore(Store):
         return [values[key] for key in wanted]
 
     def multi_set(self, items: Mapping[str, bytes]) -> None:
-        given = {key: _checked(key, value) for key, value in items.items()}
+        given = {checked_key(key): checked_value(key, value) for key, value in items.items()}
         self._edit(lambda values: values.update(given))
-
-
-def _checked(key: str, value: bytes) -> bytes:
-    try:
-        key.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ValueError(f"key {key!r} holds a lone surrogate, which no store can keep") from error
-    return bytes(memoryview(value))
 
 
 def _missing(values: Mapping[str, bytes], keys: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from typing import NamedTuple
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _ZONE = re.compile(r"[A-Za-z0-9_.-]+")
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -27,6 +28,7 @@ def parse_endpoint(endpoint: str, default_port: int, default_host: str = "localh
     An empty host is `default_host`. Anything else, or a port outside 0 to 65535, is a `ValueError` naming `endpoint`.
     """
     text = endpoint.strip()
+    _refuse_scheme(text, endpoint)
     host, port = _split(text, endpoint)
     if host and not (_is_v6(host) if ":" in host else _HOST.fullmatch(host)):
         raise ValueError(f"endpoint {endpoint!r}: {host!r} is no host name or address")
@@ -39,6 +41,13 @@ def parse_endpoints(endpoints: str, default_port: int) -> list[HostPort]:
     if not all(part.strip() for part in parts):
         raise ValueError(f"endpoint {endpoints!r}: expected host[:port][,host[:port]…]")
     return [parse_endpoint(part, default_port) for part in parts]
+
+
+def _refuse_scheme(text: str, endpoint: str) -> None:
+    scheme = _SCHEME.match(text)
+    if scheme is not None:
+        rest = text[scheme.end() :].partition("/")[0]
+        raise ValueError(f"endpoint {endpoint!r}: leave out {scheme.group()!r}: give {rest or 'host[:port]'}")
 
 
 def _split(text: str, endpoint: str) -> tuple[str, str | None]:

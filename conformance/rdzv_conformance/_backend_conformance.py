@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import fields
 from typing import Any
 
@@ -41,6 +42,7 @@ class BackendConformance(Suite):
     patience: float = 20.0
 
     corrupt: Callable[[RendezvousParameters], None] | None = None
+    truncated: Callable[[RendezvousParameters], AbstractContextManager[None]] | None = None
     unreachable_endpoint: Any = None
     pause: Callable[[], None] | None = None
     resume: Callable[[], None] | None = None

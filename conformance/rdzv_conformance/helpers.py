@@ -51,6 +51,18 @@ def corrupt_memory(params: RendezvousParameters) -> None:
     backend.hub.wake()
 
 
+@contextmanager
+def truncated_memory(params: RendezvousParameters) -> Iterator[None]:
+    """Cut a register of the reference backend to 0 bytes, and put it back."""
+    backend = MemoryBackend(params)
+    whole = backend.hub.raw.get(backend.key, b"")
+    backend.hub.raw[backend.key] = b""
+    backend.hub.wake()
+    yield
+    backend.hub.raw[backend.key] = whole
+    backend.hub.wake()
+
+
 def lose_members_of_memory(params: RendezvousParameters) -> None:
     """Let the reference backend forget who is there, in every run of its endpoint."""
     MemoryBackend(params).hub.lose_members()
@@ -61,5 +73,7 @@ def keys_of_memory(params: RendezvousParameters) -> Iterable[str]:
     return list(MemoryBackend(params).hub.raw)
 
 
-MEMORY = Helpers(corrupt=corrupt_memory, lose_members=lose_members_of_memory, keys=keys_of_memory)
+MEMORY = Helpers(
+    corrupt=corrupt_memory, truncated=truncated_memory, lose_members=lose_members_of_memory, keys=keys_of_memory
+)
 """What the suite does to the reference backend."""

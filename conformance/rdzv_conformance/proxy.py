@@ -111,9 +111,9 @@ class Proxy:
         """The number of answers and requests cut so far."""
         return self._cuts
 
-    def cut(self) -> None:
-        """Reset every connection and refuse new ones."""
-        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result()
+    def cut(self, *, in_order: bool = False) -> None:
+        """Reset every connection, or end it `in_order`, as a process does that ends, and refuse new ones."""
+        asyncio.run_coroutine_threadsafe(self._cut(in_order), self._loop).result()
 
     def restore(self) -> None:
         """Take connections again, on the same port."""
@@ -133,14 +133,14 @@ class Proxy:
         self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port, reuse_address=True)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    async def _cut(self) -> None:
+    async def _cut(self, in_order: bool) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
         # All tasks and not the known pumps alone: a connection may have been taken a moment ago.
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             for writer in list(self._writers):
-                _reset(writer)
+                _end(writer) if in_order else _reset(writer)
             for task in others:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
@@ -184,7 +184,7 @@ class Proxy:
                         _reset(each)
                     return
         except (OSError, asyncio.CancelledError):
-            if writer not in self._silent:
+            if writer not in self._silent and not writer.is_closing():
                 _reset(writer)
         else:
             if writer not in self._silent:
@@ -220,6 +220,12 @@ class Proxy:
         self._swallow_after = None
         self._swallowed += 1
         return False
+
+
+def _end(writer: asyncio.StreamWriter) -> None:
+    if not writer.is_closing():
+        writer.write_eof()  # first of all: a close is a reset where something lies unread
+        writer.close()
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

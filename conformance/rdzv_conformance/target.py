@@ -25,7 +25,8 @@ LEAST_PATIENCE = 5.0
 class Helpers:
     """What a backend's author may lend to the suite; whatever is None leaves the clauses that need it `untested`.
 
-    `corrupt(params)` spoils the register of `params` behind the backend's back. `pause()` stops the store from
+    `corrupt(params)` spoils the register of `params` behind the backend's back; `truncated(params)` is a context
+    manager that cuts what holds it, a file or a value, to 0 bytes, and puts it back. `pause()` stops the store from
     answering until `resume()`; `restart()` kills it (SIGKILL) and starts it again, with its data where it keeps any,
     and returns when it answers; `restart_without_data()` does so after everything it kept was removed.
     `lose_members(params)` makes the store forget the members of a run. An `unreachable_endpoint` is one where there is
@@ -46,6 +47,7 @@ class Helpers:
     """
 
     corrupt: Callable[[RendezvousParameters], None] | None = None
+    truncated: Callable[[RendezvousParameters], AbstractContextManager[None]] | None = None
     unreachable_endpoint: str | None = None
     pause: Callable[[], None] | None = None
     resume: Callable[[], None] | None = None

@@ -66,7 +66,7 @@ def test_the_count_depends_on_the_seeds_and_on_nothing_else() -> None:
 
 def test_a_failure_is_printed_small_with_the_command_that_repeats_it() -> None:
     """The seed, the invariant in words, the story, and a command that fails in the same way; the exit status is 1."""
-    result = _simulate("--rounds", "20", "--seeds", "1", "--jobs", "1", "--mutant", BROKEN)
+    result = _simulate("--seed", "1", "--rounds", "20", "--seeds", "1", "--jobs", "1", "--mutant", BROKEN)
     assert result.exit_code == 1, result.output
     assert "I4: While a roster is written nobody is at work." in result.output
     assert "shrunk from" in result.output
@@ -136,7 +136,7 @@ def test_a_bad_option_is_named_and_nothing_runs(arguments: tuple[str, ...], said
         (("--keep", "0.loss.1"), "is called '0.loss.1', as a disturbed message is called after its node"),
         (("--keep", "0.crash.1", "--faults", "cut"), "is called '0.crash.1', as 'crash' is not among its --faults"),
         (("--without", "host0,bogus"), "--without: seed 0 has no node 'bogus': it has host0, host1, host2"),
-        (("--without", "host0,host1,host2,host3,host4,late0,late1"), "seed 0 needs 2 nodes for a round, and without"),
+        (("--without", "host0,host1,host2,host3,host4,late0,late1"), "seed 0 needs 3 nodes for a round, and without"),
     ],
 )
 @pytest.mark.parametrize("trace", [(), ("--trace",)])
@@ -290,7 +290,7 @@ def test_the_kill_matrix_names_each_broken_protocol_and_its_killer(monkeypatch: 
     monkeypatch.setattr(_command, "hunt_all", _hunt_some)
     result = _simulate("--mutants")
     assert result.exit_code == 0
-    assert f"{BROKEN}: {MUTANTS[BROKEN].stands_for}\n    I4 (seed 0, 1 seeds, " in result.output
+    assert f"{BROKEN}: {MUTANTS[BROKEN].stands_for}\n    I4 (seed 1, 2 seeds, " in result.output
     assert result.output.endswith("2 of 2 broken protocols caught\n")
     described = json.loads(_simulate("--mutants", "--json").output)
     assert described[0]["mutant"] == BROKEN
@@ -307,7 +307,7 @@ def test_a_broken_protocol_that_survives_fails_the_command(monkeypatch: pytest.M
 
 def test_an_interrupted_hunt_prints_what_was_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kills so far, how many were not hunted to the end, and exit status 130; 1 if one survived."""
-    kills = {BROKEN: hunt(MUTANTS[BROKEN], 1)}
+    kills = {BROKEN: hunt(MUTANTS[BROKEN], 5)}
     monkeypatch.setattr(_command, "hunt_all", lambda *_: _stop(kills))
     result = _simulate("--mutants")
     assert result.exit_code == 130

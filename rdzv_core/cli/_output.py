@@ -54,5 +54,6 @@ _STYLES = {
     "done": "dim",
     "left": "dim",
     "lost": "red",
+    "failed": "red",
     "broken": "bold red",
 }

@@ -17,6 +17,7 @@ from rdzv_core.abc import (
     SupportsStore,
     SupportsWatch,
 )
+from rdzv_core.cli._check import run_check
 from rdzv_core.cli._options import json_option
 from rdzv_core.cli._output import show_json, show_table
 from rdzv_core.cli._probe import import_errors
@@ -36,20 +37,33 @@ _CAPABILITIES = {
 
 @click.command()
 @click.argument("name", required=False)
+@click.option(
+    "--check",
+    "endpoints",
+    multiple=True,
+    metavar="ENDPOINT",
+    help="Test whether a store can do what NAME relies on; exits with 1 if not. May be repeated, for one store under "
+    "several names (a directory at two mounts).",
+)
 @json_option
-def backends(name: str | None, as_json: bool) -> None:
+def backends(name: str | None, endpoints: tuple[str, ...], as_json: bool) -> int | None:
     """List the installed backends, or show one.
 
-    With NAME: what it is, what it can do, and which options it takes.
+    With NAME: what it is, what it can do, and which options it takes. With --check: whether a store is fit for it.
 
     The list is made from the installed metadata. Whether each can be imported is tried in a process of its own: a
     broken plugin shows as broken, with why, and harms no other.
     """
     registry = BackendRegistry()
+    if endpoints:
+        if name is None:
+            raise click.UsageError("--check needs the NAME of a backend, as in `rdzv backends file --check /shared`")
+        return run_check(name, registry.load(name), endpoints, as_json)
     if name is None:
         _show_list(registry.list(), as_json)
     else:
         _show_one(name, registry, as_json)
+    return None
 
 
 def _show_list(found: list[BackendInfo], as_json: bool) -> None:

@@ -9,6 +9,7 @@ from rdzv_core._errors import RendezvousError
 from rdzv_core.cli._options import parameters, run_options
 from rdzv_core.cli.status import inspect, near
 from rdzv_core.inspection import RunStatus, reset_run
+from rdzv_core.removal import is_over, remove_run
 
 
 @click.command()
@@ -18,17 +19,22 @@ def reset(backend: str, endpoint: str, run_id: str, config: dict[str, str], yes:
     """Start a new epoch of a run, so that nodes meet in it again.
 
     A closed run stays closed until then. While members of the run are alive this is refused without --yes: a node
-    that still works in the old epoch would not be waited for.
+    that still works in the old epoch would not be waited for. Of a run that is over everything is removed from the
+    store.
     """
     params = parameters(backend, endpoint, run_id, config)
     # Look first, as one who creates nothing: where there is no run no store is made, and none hosted, to reset it in.
-    _check(inspect(params), yes)
+    found = inspect(params)
+    _check(found, yes)
     store = create_backend(params)
     try:
-        epoch = reset_run(store)
+        if is_over(found) and (removed := remove_run(store)):
+            what = f"removed from the store ({removed} register{'s' * (removed > 1)})"
+        else:
+            what = f"epoch {reset_run(store)} begins"
     finally:
         store.close()
-    click.echo(f"run {run_id!r}: epoch {epoch} begins; nodes can meet in it")
+    click.echo(f"run {run_id!r}: {what}; nodes can meet in it")
 
 
 def _check(found: RunStatus, yes: bool) -> None:

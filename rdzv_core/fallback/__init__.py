@@ -2,6 +2,7 @@
 
 from rdzv_core.fallback._membership import RegisterMembership
 from rdzv_core.fallback._ports import membership_of, release, siblings_of, store_of
+from rdzv_core.fallback._removal import remove_memberships, remove_stores
 from rdzv_core.fallback._store import RegisterStore
 from rdzv_core.fallback._watch import PollingWatch, watch_of
 
@@ -11,6 +12,8 @@ __all__ = [
     "RegisterStore",
     "membership_of",
     "release",
+    "remove_memberships",
+    "remove_stores",
     "siblings_of",
     "store_of",
     "watch_of",

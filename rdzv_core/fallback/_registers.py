@@ -68,7 +68,12 @@ class Registers(Siblings):
 
     def slot(self, number: int) -> Record[Slot]:
         """One member's own record."""
-        return self._record(f"member.{number}", Slot, f"the record of member {number}")
+        return self._record(slot_purpose(number), Slot, f"the record of member {number}")
 
     def _record(self, purpose: str, kind: type[S], what: str) -> Record[S]:
         return Record(self.sibling(purpose), kind, what)
+
+
+def slot_purpose(number: int) -> str:
+    """Return the purpose of the register that is a slot."""
+    return f"member.{number}"

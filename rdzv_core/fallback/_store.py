@@ -41,7 +41,7 @@ class RegisterStore(MapStore):
         self._generation = generation
         self._siblings, self._owns = siblings, owns
         self._life = siblings.life
-        self._register = siblings.sibling(f"store.{epoch}")
+        self._register = siblings.sibling(store_purpose(epoch))
         self._record = Record(self._register, Values, self._what)
 
     def _look(self) -> Mapping[str, bytes]:
@@ -83,3 +83,8 @@ class RegisterStore(MapStore):
 
     def __repr__(self) -> str:
         return f"<RegisterStore generation {self._generation} on {self._register!r}>"
+
+
+def store_purpose(epoch: str) -> str:
+    """Return the purpose of the register that has the stores of an epoch's rounds."""
+    return f"store.{epoch}"

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 
 from rdzv_core import clock
@@ -16,9 +17,10 @@ from rdzv_core.abc import RendezvousBackend, Store, Token
 from rdzv_core.events import Event, EventBus, listeners
 from rdzv_core.handler.engine import Engine
 from rdzv_core.handler.head import Bye
-from rdzv_core.handler.info import Change, RendezvousInfo
+from rdzv_core.handler.info import Change, ChangeReason, RendezvousInfo
 from rdzv_core.handler.io import Held
 from rdzv_core.handler.opening import Opening
+from rdzv_core.handler.round_store import RoundStore
 from rdzv_core.handler.rules import Rules
 from rdzv_core.handler.settings import HandlerSettings
 from rdzv_core.hooks import Hooks
@@ -75,6 +77,7 @@ class RendezvousHandler:
         not those of the run. A store that is away is waited for.
         """
         deadline = clock.now() + self.settings.join_timeout
+        self._held = None  # the last round's work has stopped: whoever still waits in its store is told
         try:
             engine = self._opened(deadline, "join_timeout", self.settings.join_timeout)
             held = engine.driver.join(deadline)
@@ -293,9 +296,17 @@ class RendezvousHandler:
             epoch=held.epoch,
             fence=held.fence,
             _peers=lambda: engine.access.peers(held),
-            _open_store=lambda: engine.access.store(held.epoch, held.round),
+            _open_store=lambda: RoundStore(
+                engine.access.store(held.epoch, held.round), held.round, partial(self._end_of, held), self.settings.ttl
+            ),
             _master=lambda info: (held.master, self._master_port(info.store)),
         )
+
+    def _end_of(self, held: Held) -> Change | None:
+        """Return why the round `held` is over, None while it stands; raises as `wait_for_change` does."""
+        if self._held is not held:
+            return Change(ChangeReason.ASKED, "this node has left it, or has asked for the next one")
+        return self.wait_for_change(0.0)
 
     def _publish_port(self, info: RendezvousInfo, deadline: float) -> None:
         """Rank 0 says which port was free on it; if that fails, the others' `master_port` times out.

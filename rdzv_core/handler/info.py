@@ -90,7 +90,12 @@ class RendezvousInfo:
 
     @_fetched
     def store(self) -> Store:
-        """A key-value store private to this round. Thread-safe; it ends with the handler."""
+        """A key-value store private to this round. Thread-safe; it ends with the handler.
+
+        A read that waits raises `RendezvousRoundOverError` when the round is over: a peer that was lost sets no key.
+        Without a timeout it waits 300 s at most, and for one ttl after `ChangeReason.WAITING`; a read with a timeout
+        goes on after WAITING, so that nodes can agree through the store on where to stop.
+        """
         return self._open_store()
 
     @property

@@ -284,12 +284,19 @@ class Machine:
             self.channels.wake(lease.fenced_at)
 
     def _passed_over(self) -> bool:
-        claim = self._join.claim if self._join is not None else None
-        held, head = self.held or claim, self.known.head
-        if held is None or head is None or head.epoch != held.epoch:
+        """Whether the others have gone on without this membership, or will: nothing that it says is heard any more."""
+        head = self.known.head
+        if head is None:
             return False
-        gone = head.round == held.round and head.gone_ranks() >> held.rank & 1
-        return bool(gone) or head.round > held.round
+        claim = self._join.claim if self._join is not None else None
+        if (held := self.held or claim) is not None and held.epoch == head.epoch:
+            gone = head.round == held.round and head.gone_ranks() >> held.rank & 1
+            return bool(gone) or head.round > held.round
+        return self.goal is Goal.JOIN and "lost" in head.departed and self._counts_as_lost(head)
+
+    def _counts_as_lost(self, head: Head) -> bool:
+        rank = self.known.rank(self.tenure.id)
+        return rank is not None and bool(int(head.departed["lost"], 16) >> rank & 1)
 
     def _advance_join(self, now: float) -> None:
         join, head = self._join, self.known.head

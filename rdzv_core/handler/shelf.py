@@ -77,12 +77,16 @@ class Shelf:
             self._written.append(digest)
             outdated, self._written = self._written[:-_KEPT], self._written[-_KEPT:]
         for old in outdated:
-            sibling = self._backend.sibling(_name(old))
-            try:
-                if isinstance(sibling, SupportsDelete):
-                    sibling.delete_state()
-            finally:
-                sibling.close()
+            remove_roster(self._backend, old)
+
+
+def remove_roster(backend: RendezvousBackend, digest: str) -> bool:
+    """Remove a roster that is a value in a sibling register; False if it was not there, or cannot be removed."""
+    sibling = backend.sibling(_name(digest))
+    try:
+        return isinstance(sibling, SupportsDelete) and sibling.delete_state()
+    finally:
+        sibling.close()
 
 
 def _name(digest: str) -> str:

@@ -64,8 +64,8 @@ class Chaos:
 
     def __init__(self, given: argparse.Namespace, store: Store, directory: Path, arguments: list[str]) -> None:
         self.findings: list[str] = []
-        self.faults: list[float] = []
-        """When a node was touched: started, struck, or let go on."""
+        self.disturbed: list[journals.Window] = []
+        """From when a node was touched (started, struck, let go on) to when nothing can follow from that any more."""
         self.began = self.over = float("inf")
         self.count: Counter[str] = Counter()
         self.meetings: list[float] = []
@@ -115,15 +115,24 @@ class Chaos:
 
     def _start(self) -> None:
         self.count["started"] += 1
-        self.faults.append(time.monotonic())
+        self._disturb()
         name = f"n{self.count['started']}"
         link = Link(self._store.endpoint) if self._given.cut else None
         where = ["--endpoint", link.endpoint if link else self._store.endpoint]
         self._nodes.append(Node(name, self._directory, [*self._arguments, *where], self._given.fence_delay, link))
 
+    def _disturb(self) -> None:
+        now = time.monotonic()
+        self.disturbed.append((now, now + works_on(self._given)))
+
+    def _all_have_met(self) -> None:
+        """Note that nothing can follow from earlier faults any more: those who are there work as one group."""
+        now = time.monotonic()
+        self.disturbed = [(first, min(last, now)) for first, last in self.disturbed]
+
     def _befall(self) -> None:
         """Do something to somebody."""
-        self.faults.append(time.monotonic())
+        self._disturb()
         node = self._random.choice(self._nodes)
         fault = self._random.choices(list(FAULTS), weights=self._weights)[0]
         self.count[fault] += 1
@@ -162,7 +171,7 @@ class Chaos:
             due = [thaw for thaw in self._thaws if thaw[0] <= time.monotonic()]
             self._thaws = [thaw for thaw in self._thaws if thaw not in due]
             for _, thaw in due:
-                self.faults.append(time.monotonic())
+                self._disturb()
                 thaw()
             self._store.tick()
             time.sleep(min(left, 0.02))
@@ -179,7 +188,7 @@ class Chaos:
     def _meet(self) -> None:
         """Hold still until all that are there, but for the spares, are one group."""
         for _, thaw in self._thaws:
-            self.faults.append(time.monotonic())
+            self._disturb()
             thaw()
         self._thaws = []
         began = time.monotonic()
@@ -190,6 +199,9 @@ class Chaos:
             working = journals.at_work(self._directory / "journals")
             if journals.whole_group(working, size):
                 self.meetings.append(time.monotonic() - began)
+                self._pause(1.0)
+                if journals.whole_group(journals.at_work(self._directory / "journals"), size):
+                    self._all_have_met()
                 return
             if time.monotonic() - began > self._given.bound:
                 seen = "; ".join(map(str, working)) or "nobody"
@@ -200,14 +212,12 @@ class Chaos:
             self._pause(0.1)
 
 
-def _stopped(given: argparse.Namespace, chaos: Chaos, works: list[journals.Work]) -> str:
+def _stopped(chaos: Chaos, works: list[journals.Work]) -> str:
     """Say which work the store's faults have stopped; each is a finding."""
-    within = works_on(given)
-    stopped = [work for work in works if work.end > chaos.began]
-    stopped = journals.stopped_unasked(stopped, chaos.faults, within, chaos.over)
-    chaos.findings += [f"STOPPED though no node was touched for {within:.0f} s: {work}" for work in stopped]
-    seconds = journals.undisturbed(chaos.began, chaos.over, chaos.faults, within)
-    return f"  commands stopped by a restart: {len(stopped)} (in {seconds:.0f} s in which no node's fault worked on)"
+    stopped = journals.stopped_unasked(works, chaos.began, chaos.over, chaos.disturbed)
+    chaos.findings += [f"STOPPED though no node was touched that could have led to it: {work}" for work in stopped]
+    seconds = journals.undisturbed(chaos.began, chaos.over, chaos.disturbed)
+    return f"  commands stopped by a restart: {len(stopped)} (in {seconds:.0f} s that no node's fault can explain)"
 
 
 def _summary(given: argparse.Namespace, chaos: Chaos, store: Store, directory: Path) -> list[str]:
@@ -223,7 +233,7 @@ def _summary(given: argparse.Namespace, chaos: Chaos, store: Store, directory: P
     late = count["started"] - given.nodes
     rounds, worked = len({work.group for work in works}), sum(work.end - work.begin for work in works)
     strikes = ", ".join(f"{what} {many}" for what, many in sorted(store.count.items()))
-    stopped = [_stopped(given, chaos, works)] if given.strikes_store else []
+    stopped = [_stopped(chaos, works)] if given.strikes_store else []
     slowest, other = max(chaos.meetings, default=0.0), len(chaos.findings) - len(overlaps) - len(odd)
     return [
         f"{given.backend}: {given.nodes} nodes for {given.minutes:g} min, seed {given.seed}",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 Group = tuple[str, int]
@@ -100,21 +98,24 @@ def odd_ranks(works: list[Work]) -> Iterator[str]:
             yield f"round {number} of epoch {epoch}: ranks {ranks}, sizes {sorted(sizes)}"
 
 
-def stopped_unasked(works: Iterable[Work], faults: Sequence[float], within: float, over: float) -> list[Work]:
-    """Find runs of a worker that ended before `over`, and no fault of a node's was less than `within` seconds ago."""
-    times = sorted(faults)
-
-    def last_before(end: float) -> float:
-        place = bisect_right(times, end)
-        return times[place - 1] if place else float("-inf")
-
-    return [work for work in works if work.end < over and work.end - last_before(work.end) > within]
+Window = tuple[float, float]
+"""From when to when something may still follow from a fault."""
 
 
-def undisturbed(begin: float, over: float, faults: Iterable[float], within: float) -> float:
-    """Give the seconds from `begin` to `over` in which no fault was less than `within` seconds ago."""
-    times = [begin, *sorted(fault for fault in faults if begin <= fault < over), over]
-    return sum(max(0.0, later - earlier - within) for earlier, later in pairwise(times))
+def stopped_unasked(works: Iterable[Work], begin: float, over: float, windows: Iterable[Window]) -> list[Work]:
+    """Find runs of a worker that ended between `begin` and `over`, and in none of the `windows`."""
+    windows = list(windows)
+    ended = [work for work in works if begin < work.end < over and not work.done]
+    return [work for work in ended if not any(first <= work.end <= last for first, last in windows)]
+
+
+def undisturbed(begin: float, over: float, windows: Iterable[Window]) -> float:
+    """Return the seconds between `begin` and `over` that are in none of the `windows`."""
+    free, at = 0.0, begin
+    for first, last in sorted(windows):
+        free += max(0.0, min(first, over) - at)
+        at = max(at, last)
+    return free + max(0.0, over - at)
 
 
 def longest_pause(works: list[Work]) -> float:

@@ -9,7 +9,7 @@ from examples.demo.stores import STORES
 
 
 def node_arguments(given: argparse.Namespace) -> list[str]:
-    """Give what all nodes are told, but for the run and the endpoint."""
+    """Return what all nodes are told, but for the run and the endpoint."""
     options = {
         "ttl": given.ttl,
         "fence_delay": given.fence_delay,
@@ -59,7 +59,7 @@ def parsed(document: str) -> argparse.Namespace:
 
 
 def works_on(given: argparse.Namespace) -> float:
-    """Give for how long a node's fault may still stop work, in seconds.
+    """Return for how long a node's fault may still stop work, in seconds.
 
     A member that is gone is missed after a lease, and one lease and a half later if all who watch went with it; then
     come the fence and the last call, and a node that comes late makes them all meet once more.

@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-
-from rdzv_etcd import EtcdCluster
+from typing import TYPE_CHECKING
 
 from examples.demo.stores import STORES
 from rdzv_core.cli.node.guard import die_with_parent
+
+if TYPE_CHECKING:
+    from rdzv_etcd import EtcdCluster
 
 MEMBERS = 3
 
@@ -132,6 +134,8 @@ def opened(given: argparse.Namespace, directory: Path) -> Iterator[Store]:
     """Start the store that is asked for; it is gone afterwards."""
     with ExitStack() as ending:
         if given.cluster or (given.restart_store and given.backend == "etcd"):
+            from rdzv_etcd import EtcdCluster
+
             cluster = ending.enter_context(EtcdCluster(MEMBERS if given.cluster else 1))
             yield _Cluster(given, cluster)
         elif given.restart_store:

@@ -172,3 +172,50 @@ def test_a_plugin_without_a_summary_is_described_by_its_class(plugins: Path) -> 
     done = _backends("plain")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[1] == "A register."
+
+
+CHECKED = """
+from rdzv_core import RendezvousBackend
+from rdzv_core.checking import Finding, offers_check
+
+def check(endpoints):
+    yield Finding("is named once", len(endpoints) == 1, " and ".join(endpoints))
+    yield Finding("is good", endpoints[0] == "good", "it is what it is")
+
+@offers_check(check)
+def create_backend(params) -> RendezvousBackend:
+    raise AssertionError("nothing is created by a check")
+"""
+
+
+def test_a_backends_own_check_is_shown_with_a_verdict_and_an_exit_status(plugins: Path) -> None:
+    """0 where the store is fit, 1 where it is not; --json for machines."""
+    _install(plugins, "checked", CHECKED)
+    good = _backends("checked", "--check", "good")
+    assert (good.returncode, good.stdout.splitlines()[0]) == (0, "checked at good")
+    assert good.stdout.splitlines()[-1] == "verdict: fit: all tests passed"
+    bad = _backends("checked", "--check", "bad", "--check", "worse")
+    assert bad.returncode == 1
+    assert [line.split()[:4] for line in bad.stdout.splitlines()[2:4]] == [
+        ["is", "named", "once", "failed"],
+        ["is", "good", "failed", "it"],
+    ]
+    assert bad.stdout.splitlines()[-1] == "verdict: not fit: 2 of 2 tests failed"
+    told = json.loads(_backends("checked", "--check", "bad", "--json").stdout)
+    assert told == {
+        "name": "checked",
+        "endpoints": ["bad"],
+        "fit": False,
+        "tests": [
+            {"test": "is named once", "passed": True, "detail": "bad"},
+            {"test": "is good", "passed": False, "detail": "it is what it is"},
+        ],
+    }
+
+
+def test_a_backend_without_a_check_says_so_and_a_check_needs_a_backend() -> None:
+    """Bad usage, told in one line."""
+    none = _backends("memory", "--check", "x")
+    assert (none.returncode, "offers no check" in none.stderr) == (2, True)
+    nameless = _backends("--check", "x")
+    assert (nameless.returncode, "--check needs the NAME of a backend" in nameless.stderr) == (2, True)

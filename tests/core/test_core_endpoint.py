@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 import pytest
 from hypothesis import given
@@ -113,3 +114,19 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except ValueError:
         return
     assert read == parse_endpoint(str(read), 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "rest"),
+    [
+        ("http://h:2379", "http://", "h:2379"),
+        ("HTTPS://h:2379/", "HTTPS://", "h:2379"),
+        ("tcp://[::1]:29400", "tcp://", "[::1]:29400"),
+        ("http://", "http://", "host[:port]"),
+    ],
+)
+def test_a_url_is_refused_with_what_to_give_instead(text: str, scheme: str, rest: str) -> None:
+    """An endpoint is no URL: how a store is spoken to is an option. The error shows what is left without the scheme."""
+    for read in (parse_endpoint, parse_endpoints):
+        with pytest.raises(ValueError, match=re.escape(f"leave out '{scheme}': give {rest}")):
+            read(text, 29400)

@@ -163,6 +163,43 @@ def test_after_a_lost_connection_everybody_has_a_fresh_ttl(
     assert watch(here, clock, 1) == 0
 
 
+@pytest.mark.parametrize("how", ["refused", "silent"])
+@pytest.mark.parametrize("since_refresh", [0.0, 20.0])
+def test_an_absence_of_the_store_ages_nobody(
+    here: Any, there: Any, clock: Any, interference: Interference, how: str, since_refresh: float
+) -> None:
+    """Half a minute of a minute's lease: who refreshes when the store is back is there, whoever looks first.
+
+    The store either refused every call, or answered the one under way when it was back.
+    """
+    lease = there.enter(b"a", 60.0)
+    assert watch(here, clock, since_refresh) == 1
+    if how == "silent":
+        interference.before("get", DIRECTORY, lambda: clock.advance(30))
+    else:
+        for _ in range(30):
+            interference.lose_call("get", DIRECTORY)
+            with pytest.raises(RendezvousConnectionError):
+                here.count()
+            clock.advance(1)
+    assert here.count() == 1
+    assert watch(here, clock, 5) == 1
+    assert there.refresh(lease)
+    assert watch(here, clock, 59) == 1
+    assert watch(here, clock, 2) == 0
+
+
+def test_an_absence_of_the_store_counts_for_members_that_do_not_come_back(
+    here: Any, there: Any, clock: Any, interference: Interference
+) -> None:
+    """After it everybody has a fresh ttl, and no more than that."""
+    there.enter(b"a", 60.0)
+    assert watch(here, clock, 50) == 1
+    interference.before("get", SLOT, lambda: clock.advance(31))
+    assert watch(here, clock, 59) == 1
+    assert watch(here, clock, 2) == 0
+
+
 def test_a_slow_read_is_no_proof(here: Any, there: Any, clock: Any, interference: Interference) -> None:
     """Where a read took longer than half a ttl, the store was away: that time does not count."""
     there.enter(b"a", TTL)

@@ -21,6 +21,7 @@ from rdzv_core import (
     RendezvousHandler,
     RendezvousInfo,
     RendezvousParameters,
+    RendezvousRoundOverError,
     create_handler,
 )
 from rdzv_core.hooks import Hooks, hookimpl
@@ -188,3 +189,17 @@ def test_what_a_round_that_is_over_never_told_holds_up_no_later_round(nodes: Nod
     finally:
         told.set()
         thread.join()
+
+
+def test_a_read_from_a_peer_that_died_ends_and_one_from_a_peer_that_lives_is_woken(nodes: Nodes) -> None:
+    """The key that comes in the middle of a wait is read at once; one that cannot come is an error that says why."""
+    here, dying = nodes.make("a", 2, 2), nodes.make("b", 2, 2)
+    infos = nodes.meet(here, dying)
+    with ThreadPoolExecutor(2) as pool:
+        reads = [pool.submit(infos[0].store.get, key) for key in ("said", "never")]
+        infos[1].store.set("said", b"1")
+        assert reads[0].result(30) == b"1"
+        dying.close()  # as a process that was killed
+        with pytest.raises(RendezvousRoundOverError, match=r"round 1 is over, and 'never' will not.*LOST.*b at b"):
+            reads[1].result(30)
+    assert infos[0].store.get("said") == b"1"

@@ -78,28 +78,54 @@ def test_the_same_seed_gives_the_same_run() -> None:
     assert simulate(Scenario(7, ROUNDS)) == simulate(Scenario(7, ROUNDS))
 
 
+class _Alone:
+    """The machine of node "a", whose operations are answered by hand."""
+
+    def __init__(self) -> None:
+        self.machine = Machine(HandlerSettings(min_nodes=1, max_nodes=1, node_id="a", address="a", evict_after=9.0))
+        self.head = Head(epoch="e", terms=Terms(1, 1, 30.0, 15.0, 5.0), revision=1)
+        self.own = MemberLease(15.0, "1", "a" * 32, ahead=0)
+        self.under_way: list[io.Operation] = []
+        self.machine.ask(100.0)
+        self.answer(io.ReadHead, StateSnapshot(encode_head(self.head), 1))
+        self.answer(io.Enter, self.own)
+
+    def answer(self, kind: type[io.Operation], result: object) -> None:
+        operation = self.sent(kind)
+        self.under_way.remove(operation)
+        self.machine.done(operation, result, 100.0)
+
+    def sent(self, kind: type[io.Operation]) -> io.Operation:
+        """The operation of that kind that was sent last; there has to be one."""
+        self.under_way += self.machine.take_operations()
+        return [one for one in self.under_way if isinstance(one, kind)][-1]
+
+    def reads(self, member: str, number: int, **changes: object) -> None:
+        """The head says that the round of that number has this one member."""
+        roster = (Seat(member, "a", "a"),)
+        revision = self.head.revision + 1
+        new = {"round": number, "fence": number, "revision": revision, "size": 1, "roster": roster, "incarnation": "1"}
+        self.head = replace(self.head, **{**new, **changes})
+        self.answer(io.WaitHead, (True, StateSnapshot(encode_head(self.head), revision)))
+
+
 def test_a_node_that_is_dropped_before_it_announced_its_round_enters_anew() -> None:
     """Its old membership says that it works in the round that went on without it: that would block every later one."""
-    settings = HandlerSettings(min_nodes=1, max_nodes=1, node_id="a", address="a", evict_after=9.0)
-    machine, terms, now = Machine(settings), Terms(1, 1, 30.0, 15.0, 5.0), 100.0
-    head = Head(epoch="e", terms=terms, revision=1)
-    own = MemberLease(15.0, "1", "a" * 32, ahead=0)
+    node = _Alone()
+    node.reads(node.own.id, 1)
+    assert node.sent(io.Update), "it says that it works in round 1; nobody has heard it yet"
+    node.reads("b" * 32, 2)
+    assert b'"ask":["e",3]' in node.sent(io.Enter).payload  # type: ignore[attr-defined]
 
-    def seated(member: str, revision: int, number: int) -> tuple[bytes, int]:
-        roster = (Seat(member, "a", "a"),)
-        state = replace(head, round=number, fence=number, revision=revision, size=1, roster=roster, incarnation="1")
-        return encode_head(state), revision
 
-    def operations(kind: type) -> list[io.Operation]:
-        return [one for one in under_way if isinstance(one, kind)]
-
-    machine.ask(now)
-    machine.done(machine.take_operations()[0], StateSnapshot(encode_head(head), 1), now)
-    under_way = machine.take_operations()
-    machine.done(operations(io.Enter)[0], own, now)
-    machine.done(operations(io.WaitHead)[0], (True, StateSnapshot(*seated(own.id, 2, 1))), now)
-    under_way = machine.take_operations()
-    assert operations(io.Update), "it says that it works in round 1; nobody has heard it yet"
-    machine.done(operations(io.WaitHead)[0], (True, StateSnapshot(*seated("b" * 32, 3, 2))), now)
-    under_way = machine.take_operations()
-    assert b'"ask":["e",3]' in operations(io.Enter)[0].payload
+def test_a_node_that_is_dropped_while_it_asks_for_the_next_round_enters_anew() -> None:
+    """Its old membership counts as lost: nobody would hear that it asks, and it would wait until its join timeout."""
+    node = _Alone()
+    node.reads(node.own.id, 1)
+    node.answer(io.Update, True)
+    assert [type(outcome) for outcome in node.machine.take_outcomes()] == [io.Joined]
+    node.machine.ask(100.0)
+    node.answer(io.ReadHead, StateSnapshot(encode_head(node.head), node.head.revision))
+    node.answer(io.Update, True)
+    node.reads(node.own.id, 1, pending="ASKED", departed={"lost": "1"})
+    assert b'"ask":["e",2]' in node.sent(io.Enter).payload  # type: ignore[attr-defined]

@@ -53,6 +53,7 @@ def mutants() -> dict[str, Mutant]:
         _options,
         _packaging,
         _posting,
+        _remote_members,
         _secrets,
         _states,
         _stores,
@@ -61,7 +62,7 @@ def mutants() -> dict[str, Mutant]:
     )
 
     first = (_states, _tokens, _life, _options, _packaging, _posting, _listing, _network, _odd)
-    further = (_waits, _members, _stores, _kept, _secrets)
+    further = (_waits, _members, _remote_members, _stores, _kept, _secrets)
     found = [mutant for module in (*first, *further) for mutant in module.MUTANTS]
     by_name = {mutant.name: mutant for mutant in found}
     if len(by_name) != len(found):
@@ -72,7 +73,7 @@ def mutants() -> dict[str, Mutant]:
 @cache
 def references() -> dict[str, Mutant]:
     """Give the backends on which the mutants are made: what `breaks` names there are the clauses that they pass."""
-    from rdzv_conformance.mutants import _kept, _memory, _posting, _remote, _secrets
+    from rdzv_conformance.mutants import _kept, _memory, _posting, _remote, _remote_members, _secrets
 
     core = ("RDZV-STATE-1",)
     return {
@@ -123,6 +124,14 @@ def references() -> dict[str, Mutant]:
                 "",
                 _kept.sound_kept,
                 setting=_kept.kept(),
+            ),
+            Mutant(
+                "sound-kept-members",
+                "It is sound, and keeps registers and members when it is killed.",
+                ("RDZV-DURABLE-1", "RDZV-MEMBER-14", "RDZV-MEMBER-15"),
+                "",
+                _remote_members.sound_kept_members,
+                setting=_remote_members.at_server(),
             ),
             Mutant(
                 "sound-guarded",

@@ -39,12 +39,34 @@ Guard = Callable[[dict[str, Any], dict[str, Any]], str]
 """Says why a client that introduced itself so may not make a request; nothing if it may."""
 
 
+class Extension:
+    """What a server keeps beside its registers."""
+
+    def answer(self, request: dict[str, Any], connection: socket.socket) -> dict[str, Any] | None:
+        """Answer a request that is not about a register."""
+
+    def ended(self, connection: socket.socket) -> None:
+        """Note that a client has ended its connection in order."""
+
+    def restarted(self) -> Extension:
+        """Give what is left of it after a kill."""
+        return self
+
+
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, port: int = 0, registers: RegisterTable | None = None, guard: Guard | None = None) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        registers: RegisterTable | None = None,
+        guard: Guard | None = None,
+        extension: Extension | None = None,
+    ) -> None:
         super().__init__(("127.0.0.1", port), _Conversation)
+        self.extension = extension
+        self.stopping = False
         self.registers = RegisterTable() if registers is None else registers
         self.lock = threading.Lock()
         self.guard = guard
@@ -66,6 +88,8 @@ class _Conversation(socketserver.StreamRequestHandler):
                     refusal = self.server.guard and self.server.guard(hello, request)
                     answer = {"refused": refusal} if refusal else self._answer_or_complain(request)
                 self.wfile.write(json.dumps(answer).encode() + b"\n")
+            if self.server.extension is not None and not self.server.stopping:
+                self.server.extension.ended(self.connection)
         except (OSError, ValueError):
             pass  # the client went away, perhaps within a line
         finally:
@@ -77,8 +101,10 @@ class _Conversation(socketserver.StreamRequestHandler):
         except RendezvousStateError as error:
             return {"corrupt": str(error)}
 
-    def _answer(self, request: dict[str, Any]) -> list[Any] | None:
+    def _answer(self, request: dict[str, Any]) -> list[Any] | dict[str, Any] | None:
         assert isinstance(self.server, _Server)
+        if self.server.extension is not None and "state" not in request:
+            return self.server.extension.answer(request, self.connection)
         with self.server.lock:
             if request["state"] is None:
                 answer: tuple[Any, ...] | None = self.server.registers.get(request["key"])
@@ -100,8 +126,9 @@ class RemoteStore:
         guard: Guard | None = None,
         survives: Callable[[RegisterTable], RegisterTable] = lambda registers: registers,
         registers: RegisterTable | None = None,
+        extension: Extension | None = None,
     ) -> None:
-        self._guard, self._survives, self._port = guard, survives, 0
+        self._guard, self._survives, self._port, self._extension = guard, survives, 0, extension
         self._start(registers)
 
     @property
@@ -112,6 +139,7 @@ class RemoteStore:
     def restart(self) -> None:
         """Cut every connection, and serve what survives."""
         self._stop()
+        self._extension = self._extension and self._extension.restarted()
         self._start(self._survives(self._server.registers))
 
     def __enter__(self) -> RemoteStore:
@@ -121,7 +149,7 @@ class RemoteStore:
         self._stop()
 
     def _start(self, registers: RegisterTable | None) -> None:
-        self._server = _Server(self._port, registers, self._guard)
+        self._server = _Server(self._port, registers, self._guard, self._extension)
         self._port = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="mutants' store", daemon=True
@@ -129,6 +157,7 @@ class RemoteStore:
         self._thread.start()
 
     def _stop(self) -> None:
+        self._server.stopping = True
         self._server.shutdown()
         self._thread.join()
         for conversation in list(self._server.conversations):

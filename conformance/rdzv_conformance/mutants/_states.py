@@ -150,6 +150,23 @@ class CorruptIsNone(SoundMemory):
 
 
 @mutant(
+    "empty-is-none",
+    "`if not raw: return None` in the decoder: what was truncated to 0 bytes reads as 'no state' and is overwritten.",
+    "STATE-6",
+    "STATE-7",
+    message="it must raise a RendezvousStateError",
+)
+class EmptyIsNone(SoundMemory):
+    def get_state(self) -> StateSnapshot | None:
+        return None if self.hub.raw.get(self.key) == b"" else super().get_state()
+
+    def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
+        if self.hub.raw.get(self.key) == b"":
+            self.delete_state()
+        return super().set_state(state, token)
+
+
+@mutant(
     "corrupt-is-overwritten",
     "A write without a token does not look at what is stored.",
     "STATE-7",
@@ -297,6 +314,7 @@ MUTANTS = (
     CutOff,
     AnySize,
     CorruptIsNone,
+    EmptyIsNone,
     CorruptIsOverwritten,
     ReadsItsOwnCache,
     ConstructorClears,

@@ -30,7 +30,7 @@ INVARIANTS = {
     "I17": "A run whose members have all finished forms no further roster.",
     "I18": "A spare ends well: a finished run tells it so without an error, and a full one does not time it out.",
     "I19": "Trouble with the store ends no join before its deadline.",
-    "I20": "A member that lives is dropped only where evict_after is set, and so long after it was asked to stop.",
+    "I20": "A member that lives is dropped only by evict_after, and no sooner than that after it was asked to stop.",
 }
 
 FASTEST = 1.025

@@ -205,9 +205,10 @@ class Run:
                 one for one in self.nodes.values() if one.working and (one.working.epoch, one.working.round) == round_
             ]
             if not others and round_ in self._crashes_at_the_end:
-                self.world.later(self._chance.uniform(0.0, 0.1), self._crash, node)
+                self.world.later(self._chance.uniform(0.0, 0.1), self.crash, node)
 
-    def _crash(self, node: Node) -> None:
+    def crash(self, node: Node) -> None:
+        """Kill a node, whose connection the store may miss at once, and start it again."""
         if node.alive:
             member = node.machine.tenure.id
             node.crash()

@@ -179,6 +179,10 @@ class _Crowd:
         """Nobody goes."""
         raise Violation("I12", f"{node.name} is over, though nothing goes wrong")
 
+    def failed(self, node: Node, error: Exception) -> None:
+        """Nobody fails."""
+        raise Violation("I12", f"{node.name} fails to join, though nothing goes wrong: {error}")
+
     def measure(self) -> Scaled:
         began = time.process_time()
         meeting = self._cost(self._start, self._all_in(1))

@@ -54,7 +54,7 @@ class SimStore:
         return bool(self.away)
 
     def payload(self, member: str) -> bytes | None:
-        """Give what a member announces; None if there is no such member."""
+        """Return what a member announces; None if there is no such member."""
         entry = self.members.get(member)
         return None if entry is None else entry.payload
 

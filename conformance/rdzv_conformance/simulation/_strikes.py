@@ -123,8 +123,12 @@ class Strikes:
             return False
         run.twin(free[0], former)
         if fault.amount < 0.5:
-            run.world.later(8.0 * fault.amount, former.crash)
+            run.world.later(8.0 * fault.amount, self._crash_former, former)
         return True
+
+    def _crash_former(self, former: Node) -> None:
+        if not self._run.peaceful:
+            self._run.crash(former)
 
     def _stuck(self, fault: Fault, nodes: list[Node]) -> bool:
         working = [node for node in nodes if node.working is not None and not node.stopping and not node.stalled]
@@ -150,7 +154,7 @@ class Strikes:
         for number in range(times):
             run.world.later(number * (0.6 * run.settings.ttl + 0.5 * fault.who), self._restart, fault)
         if 17 * share % 1.0 < 0.2:
-            run.world.later(0.3 * share, self._join, fault, nodes)
+            run.start(LATE_COMERS[int(fault.who * len(LATE_COMERS))], 0.3 * share)
         elif 17 * share % 1.0 > 0.8:
             node = self._one(fault, nodes)
             node.crash()

@@ -30,7 +30,7 @@ class Durable:
     @clause("RDZV-DURABLE-1")
     def test_RDZV_DURABLE_1_a_killed_store_loses_nothing_acknowledged(self, subject: Subject) -> None:
         """The store is killed while several write: every write that was acknowledged is there afterwards."""
-        restart, limit = _needs_restart(subject), subject.paced(LONG)
+        restart, limit = needs_restart(subject), subject.paced(LONG)
         registers = [_client(subject, f"{subject.run_id}-{number}") for number in range(WRITERS)]
         told = [Writings() for _ in registers]
         enough, started_again = threading.Semaphore(0), threading.Event()
@@ -56,7 +56,7 @@ class Durable:
     @clause("RDZV-DURABLE-2")
     def test_RDZV_DURABLE_2_no_token_is_used_again_after_a_restart(self, subject: Subject) -> None:
         """The store is killed and started again: old tokens are refused, and new writes have new ones."""
-        restart = _needs_restart(subject)
+        restart = needs_restart(subject)
         restart()  # what counts from the start of the store counts from here: twice from the same number
         register, deleted = _client(subject, subject.run_id), _client(subject, f"{subject.run_id}-deleted")
         before = [register.write(b"same")]
@@ -97,7 +97,8 @@ def _needs_durable(subject: Subject) -> None:
         raise Unsupported("the backend does not claim it (durable = False)")
 
 
-def _needs_restart(subject: Subject) -> Callable[[], None]:
+def needs_restart(subject: Subject) -> Callable[[], None]:
+    """Go on only with a durable store that can be restarted; gives how."""
     _needs_durable(subject)
     subject.needs_connection_or(subject.helpers.restart)
     if subject.helpers.restart is None:

@@ -13,8 +13,10 @@ from typing import NoReturn
 
 from rdzv_conformance.clauses import clause
 from rdzv_conformance.expect import Unsupported, Untested, equal, raises, that
+from rdzv_conformance.proxy import Proxy
 from rdzv_conformance.subject import Subject
-from rdzv_conformance.suite.outages import await_return
+from rdzv_conformance.suite.durable import needs_restart
+from rdzv_conformance.suite.outages import await_return, through_proxy
 from rdzv_conformance.threads import Running
 from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, SupportsMembership
 
@@ -24,6 +26,8 @@ LONG = 30.0
 SOON = 5.0
 EXPIRES_WITHIN = 12.0
 SETTLES = 0.2
+AWAY = 3.0
+"""Seconds for which a connection is lost: longer than any store takes to find out that a process was killed."""
 
 
 class Membership:
@@ -285,6 +289,62 @@ class Membership:
         there = len(other.members().members)
         equal("what a lease says is ahead after somebody left", other.enter(b"last", TTL).ahead, there)
 
+    @clause("RDZV-MEMBER-14")
+    def test_RDZV_MEMBER_14_a_member_stays_whatever_becomes_of_its_connection(self, subject: Subject) -> None:
+        """Connections end in order at both ends, are reset, or fall silent: the member is there, and goes on."""
+        ways: dict[str, tuple[Callable[[Proxy], None], Callable[[Proxy], None]]] = {
+            "ended in order": (lambda proxy: proxy.cut(in_order=True), Proxy.restore),
+            "were reset": (Proxy.cut, Proxy.restore),
+            "fell silent": (Proxy.pause, Proxy.resume),
+        }
+        for way, (lose, bring_back) in ways.items():
+            run_id = f"{subject.run_id}-{way}"
+            with through_proxy(subject, run_id) as (register, proxy):
+                member = subject.needs(SupportsMembership, register)
+                watching = subject.needs(SupportsMembership, subject.open(run_id))
+                lease = member.enter(b"lives", TTL)
+                equal("what refresh gave", member.refresh(lease), True)
+                lose(proxy)
+                refreshing = Running(_refreshed, member, lease)
+                _stays(subject, watching, lease, f"its connections {way}")
+                gave = refreshing.result(subject.paced(LONG), f"refresh has not ended after the connections {way}")
+                that(
+                    gave is not False,
+                    f"refresh gave False {AWAY:.0f} s after the connections {way}, of a member with a ttl of "
+                    f"{TTL:.0f} s: that ends its work, and the store has not said that it has ended",
+                )
+                bring_back(proxy)
+                ends = time.monotonic() + subject.paced(EXPIRES_WITHIN)
+                while (gave := _refreshed(member, lease)) is None:
+                    that(time.monotonic() < ends, f"refresh still fails long after the connections that {way} are back")
+                    threading.Event().wait(0.05)  # between two attempts; nobody tells when it is there
+                equal(f"what refresh gave when the connections that {way} were back", gave, True)
+                equal("the members", _seen(watching.members()), [(lease.id, b"lives")])
+                member.leave(lease)
+
+    @clause("RDZV-MEMBER-15")
+    def test_RDZV_MEMBER_15_a_durable_store_keeps_its_members(self, subject: Subject) -> None:
+        """It is killed and started again: who was there is there, in order, who left is not, and all goes on."""
+        _two(subject)
+        restart = needs_restart(subject)
+        registers = [subject.open(**subject.target.as_client(), **subject.target.impatient()) for _ in range(2)]
+        one, other = (subject.needs(SupportsMembership, register) for register in registers)
+        leases = [(one, other)[number % 2].enter(b"%d" % number, TTL) for number in range(4)]
+        equal("what update gave", one.update(leases[3], b"new"), True)
+        one.leave(leases[0])
+        before = other.members()
+        restart()
+        for register in registers:
+            await_return(subject, register)
+        after = other.members()
+        equal("the members after the store was killed and started again", _seen(after), _seen(before))
+        equal("the incarnation after the store was killed and started again", after.incarnation, before.incarnation)
+        for lease in leases[1:]:
+            equal("what refresh gave after the store was started again", one.refresh(lease), True)
+        equal("what refresh of one who had left gave after that", one.refresh(leases[0]), False)
+        last = one.enter(b"last", TTL)
+        equal("the members", _seen(other.members()), [*_seen(before), (last.id, b"last")])
+
 
 NO_SEQUENCE = "the backend takes no sequence number from MemberLease.next_sequence, so the suite can send no older one"
 
@@ -322,6 +382,27 @@ def _asked(older: MemberLease) -> bool:
 
 def _untested(why: str) -> NoReturn:
     raise Untested(why)
+
+
+def _refreshed(backend: SupportsMembership, lease: MemberLease) -> bool | None:
+    """Refresh; None where the store cannot be reached."""
+    try:
+        return backend.refresh(lease)
+    except RendezvousConnectionError:
+        return None
+
+
+def _stays(subject: Subject, backend: SupportsMembership, lease: MemberLease, after: str) -> None:
+    """Watch a member for a while in which it has to stay."""
+    ends = time.monotonic() + subject.paced(AWAY)
+    while (left := ends - time.monotonic()) > 0:
+        view = backend.members()
+        that(
+            lease.id in [member.id for member in view.members],
+            f"{subject.paced(AWAY) - left:.1f} s after {after} a member with a ttl of {TTL:.0f} s is gone: only its "
+            "process may end it before that",
+        )
+        backend.wait_members(view.version, left)
 
 
 def _when_it_answers(subject: Subject, backend: SupportsMembership) -> MembersView:

@@ -153,7 +153,7 @@ def _awkward_values() -> Iterator[bytes]:
 
 
 def _corrupted(subject: Subject) -> Iterator[tuple[Register, StateSnapshot | None]]:
-    """Registers corrupted before and after their first write, with what was last in them."""
+    """Registers corrupted before and after their first write, and truncated after it, with what was last in them."""
     corrupt = subject.helpers.corrupt
     if corrupt is None:
         raise Untested("needs the helper corrupt(params), which spoils what is stored")
@@ -166,3 +166,10 @@ def _corrupted(subject: Subject) -> Iterator[tuple[Register, StateSnapshot | Non
         corrupt(params)
         yield register, snapshot
         yield subject.open_with(params), snapshot
+    if subject.helpers.truncated is not None:
+        params = subject.parameters(f"{subject.run_id}-truncated")
+        register = subject.open_with(params)
+        snapshot = StateSnapshot(b"good", register.write(b"good"))
+        with subject.helpers.truncated(params):
+            yield register, snapshot
+            yield subject.open_with(params), snapshot

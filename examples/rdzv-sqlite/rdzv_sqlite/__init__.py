@@ -1,5 +1,7 @@
 """A rendezvous over a SQLite database: the endpoint is the database's file, every register a row."""
 
+import os
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,7 +18,7 @@ from rdzv_core import (
 )
 from rdzv_core.envelope import seal, unseal
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS rdzv (key TEXT PRIMARY KEY, sealed BLOB)"
+SCHEMA = "CREATE TABLE rdzv (key TEXT PRIMARY KEY, sealed BLOB)"
 
 
 class SqliteBackend(RendezvousBackend):
@@ -27,8 +29,9 @@ class SqliteBackend(RendezvousBackend):
         if not params.endpoint or "\0" in params.endpoint:
             raise ValueError(f"endpoint {params.endpoint!r}: give the path of a database file, new or not")
         self._where, self._key, self._closed = f"sqlite backend at {params.endpoint!r}", params.key, False
-        mode = "rw" if params.observing else "rwc"  # who only looks creates no file
-        self._uri = f"{Path(params.endpoint).absolute().as_uri()}?mode={mode}"
+        self._path = Path(params.endpoint).absolute()
+        if not params.observing and not os.access(self._path, os.F_OK):  # an observer creates no file
+            self._create()
 
     def get_state(self) -> StateSnapshot | None:
         with self._database() as database:
@@ -43,7 +46,6 @@ class SqliteBackend(RendezvousBackend):
             if token != (seen and seen.token):
                 return seen and SetStateResult(*seen, False)
             sealed = seal(state)  # with a nonce, which is the token: no other write has the same
-            database.execute(SCHEMA)
             database.execute("INSERT OR REPLACE INTO rdzv VALUES (?, ?)", (self._key, sealed))
             database.execute("COMMIT")
             return SetStateResult(*unseal(sealed), True)
@@ -53,19 +55,33 @@ class SqliteBackend(RendezvousBackend):
 
     def _read(self, database: sqlite3.Connection) -> StateSnapshot | None:
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'rdzv'").fetchone():
-            return None
+            raise RendezvousStateError("the database has no table rdzv: it is not ours, or was truncated")
         row = database.execute("SELECT CAST(sealed AS BLOB) FROM rdzv WHERE key = ?", (self._key,)).fetchone()
         return StateSnapshot(*unseal(row[0] or b"")) if row else None
 
+    def _create(self) -> None:
+        """Make the database whole before it gets its name: with 0 bytes, as SQLite begins, it would look truncated."""
+        new = self._path.with_name(f"{self._path.name}.{secrets.token_hex(8)}")
+        with self._database(new, "rwc") as database:
+            try:
+                database.execute(SCHEMA)
+                os.link(new, self._path)
+            except FileExistsError:  # another node was first
+                pass
+            finally:
+                new.unlink(missing_ok=True)
+
     @contextmanager
-    def _database(self) -> Iterator[sqlite3.Connection]:
+    def _database(self, path: Path | None = None, mode: str = "rw") -> Iterator[sqlite3.Connection]:
         """Open a connection for one call: nothing is held that a thread or a fork could spoil."""
         if self._closed:
             raise RendezvousConnectionError(f"{self._where}: this backend was closed; create a new one")
+        uri = f"{(path or self._path).as_uri()}?mode={mode}"
         try:
-            with closing(sqlite3.connect(self._uri, timeout=10, isolation_level=None, uri=True)) as database:
+            with closing(sqlite3.connect(uri, timeout=10, isolation_level=None, uri=True)) as database:
                 yield database
-        except sqlite3.OperationalError as error:  # busy, unable to open, read-only, disk full
-            raise RendezvousConnectionError(f"{self._where}: {error}; check the path and who else writes") from error
+        except (sqlite3.OperationalError, OSError) as error:  # busy, unable to open, read-only, disk full
+            text = f"{self._where}: {error}; check the path, the space on its disk, and who else writes"
+            raise RendezvousConnectionError(text) from error
         except (sqlite3.DatabaseError, RendezvousStateError) as error:  # no database, or a damaged one or row
             raise RendezvousStateError(f"{self._where}: {error}; name another path, or restore that file") from error

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 from rdzv_core import RendezvousParameters
-from rdzv_sqlite import SCHEMA
+from rdzv_sqlite import SqliteBackend
 
 network = False
 unreachable_endpoint = "/dev/null/rdzv.db"
@@ -14,6 +17,18 @@ unreachable_endpoint = "/dev/null/rdzv.db"
 
 def corrupt(params: RendezvousParameters) -> None:
     """Put something into a run's register that the backend can not have written."""
+    SqliteBackend(params)  # makes the database
     with closing(sqlite3.connect(params.endpoint)) as database, database:
-        database.execute(SCHEMA)
         database.execute("INSERT OR REPLACE INTO rdzv VALUES (?, ?)", (params.key, b"something else"))
+
+
+@contextmanager
+def truncated(params: RendezvousParameters) -> Iterator[None]:
+    """Cut the database, with the registers of all runs, to 0 bytes, and put it back."""
+    database = Path(params.endpoint)
+    whole = database.read_bytes()
+    os.truncate(database, 0)
+    try:
+        yield
+    finally:
+        database.write_bytes(whole)

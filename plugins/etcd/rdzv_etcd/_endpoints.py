@@ -40,6 +40,11 @@ class Endpoints:
         return self._preferred
 
     @property
+    def ever_answered(self) -> bool:
+        """Whether any of them ever did."""
+        return bool(self._took)
+
+    @property
     def alone(self) -> bool:
         """Whether there is no other one to go on to."""
         return len(self.all) == 1

@@ -25,6 +25,7 @@ from rdzv_etcd._errors import (
     is_configuration,
 )
 from rdzv_etcd._idle import IdleConnections
+from rdzv_etcd._protocol import may_be_other_protocol, speaks_http, speaks_https
 from rdzv_etcd._wire import Call
 
 ELECTION_SECONDS = 5.0
@@ -148,13 +149,23 @@ class Gateway:
                 "effect: read the state before writing again"
             )
         other = "https" if self._scheme == "http" else "http"
+        no_answer = f"backend 'etcd' at {self}: no answer ({why})"
+        if self._speaks_otherwise(failures):
+            return RendezvousConfigurationError(f"{no_answer}: it speaks {other}, so give protocol={other!r}")
         what = (
-            f"backend 'etcd' at {self}: no answer ({why}): does an etcd v3 run there, reachable from here, and speak "
-            f"{self._scheme}? If it speaks {other}, give protocol={other!r}"
+            f"{no_answer}: does an etcd v3 run there, reachable from here, and speak {self._scheme}? "
+            f"If it speaks {other}, give protocol={other!r}"
         )
         if all(is_configuration(failure.cause) for failure in failures.values()):
             return RendezvousConfigurationError(what)
         return RendezvousConnectionError(what)
+
+    def _speaks_otherwise(self, failures: Mapping[HostPort, UnansweredError]) -> bool:
+        """Say whether those that closed the connection, before any endpoint ever answered, speak the other protocol."""
+        if self.endpoints.ever_answered or not all(may_be_other_protocol(each.cause) for each in failures.values()):
+            return False
+        speaks_other = speaks_https if self._scheme == "http" else speaks_http
+        return all(map(speaks_other, failures))
 
     def _attempt(self, call: Call, endpoint: HostPort, path: str, payload: bytes) -> dict[str, Any]:
         began = time.monotonic()

@@ -30,6 +30,16 @@ def corrupt(params: RendezvousParameters) -> None:
         client.put((KEY_PREFIX.of(params) + params.key).encode("utf-8"), b"not what the backend wrote")
 
 
+@contextmanager
+def truncated(params: RendezvousParameters) -> Iterator[None]:
+    """Cut the value of a register to 0 bytes, and put something back."""
+    key = (KEY_PREFIX.of(params) + params.key).encode("utf-8")
+    with EtcdClient(gateway_of(params)) as client:
+        client.put(key, b"")
+        yield
+        client.put(key, b"not what the backend wrote")
+
+
 def keys(params: RendezvousParameters) -> list[str]:
     """List what is below the key prefix."""
     with EtcdClient(gateway_of(params)) as client:

@@ -12,7 +12,7 @@ import pytest
 from rdzv_etcd import EtcdBackend, EtcdServer
 
 import rdzv_core
-from rdzv_core import RendezvousConnectionError, RendezvousParameters
+from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError, RendezvousParameters
 
 Connect = Callable[..., EtcdBackend]
 
@@ -155,10 +155,11 @@ def web_server() -> Iterator[http.server.HTTPServer]:
 def test_a_web_server_that_is_no_etcd_is_told_from_one(
     connect: Connect, web_server: http.server.HTTPServer, status: int
 ) -> None:
-    """Another web server at the endpoint is a connection error that shows what it answered."""
+    """Another web server at the endpoint shows what it answered; a balancer's 502 may be an etcd that is on its way."""
     web_server.status = status  # type: ignore[attr-defined]
-    with pytest.raises(RendezvousConnectionError, match=rf"HTTP {status} '<html>hello</html>'.*no etcd"):
+    with pytest.raises(RendezvousConnectionError, match=rf"HTTP {status} '<html>hello</html>'.*no etcd") as caught:
         connect(f"127.0.0.1:{web_server.server_address[1]}", read_timeout=10)
+    assert isinstance(caught.value, RendezvousConfigurationError) == (status < 500)
 
 
 def test_proxies_of_the_environment_are_not_used(

@@ -15,6 +15,7 @@ from rdzv_core import (
     RendezvousHandler,
     RendezvousInfo,
     RendezvousParameters,
+    RendezvousRoundOverError,
     create_handler,
 )
 
@@ -87,6 +88,17 @@ def test_C7_get_waits_until_another_client_sets_the_key(handler: MakeHandler) ->
         assert not waiting.done()
         other.set("key", b"value")
         assert waiting.result(30) == b"value"
+
+
+def test_a_read_ends_when_the_peer_that_should_have_set_the_key_has_left(handler: MakeHandler) -> None:
+    """The round is over, and the error names the key and the reason."""
+    stays, goes = handler(2), handler(2)
+    (info, _) = _meet(stays, goes)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(info.store.get, "key")
+        goes.leave()
+        with pytest.raises(RendezvousRoundOverError, match="'key' will not be set in it: LOST"):
+            waiting.result(60)
 
 
 def test_four_nodes_agree_and_a_closed_run_stays_closed(handler: MakeHandler) -> None:

@@ -14,7 +14,7 @@ import pytest
 from rdzv_etcd import EtcdBackend, EtcdServer
 from rdzv_etcd._process import EtcdProcess, free_ports, standalone_flags
 
-from rdzv_core import RendezvousConnectionError, SetStateResult
+from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError, SetStateResult
 
 Connect = Callable[..., EtcdBackend]
 
@@ -123,20 +123,20 @@ def test_https_with_another_authority_is_refused(
     """A server whose certificate another authority signed is not trusted; the error names the option to look at."""
     _patiently(connect, https_etcd, protocol="https", ca_cert=authority.ca)
     for ca in (stranger.ca, None):  # None: the system's authorities, which do not know it either
-        with pytest.raises(RendezvousConnectionError, match=r"certificate is not accepted.*ca_cert"):
+        with pytest.raises(RendezvousConfigurationError, match=r"certificate is not accepted.*ca_cert"):
             connect(https_etcd, protocol="https", ca_cert=ca)
 
 
 def test_plain_http_to_an_https_etcd_is_refused(https_etcd: str, connect: Connect, authority: Authority) -> None:
     """Plain text against TLS is an error that names the option to change, not a hang."""
     _patiently(connect, https_etcd, protocol="https", ca_cert=authority.ca)
-    with pytest.raises(RendezvousConnectionError, match=r"over http: .*If it speaks https, give protocol='https'"):
+    with pytest.raises(RendezvousConfigurationError, match=r"over http: .*it speaks https, so give protocol='https'"):
         connect(https_etcd, read_timeout=10)
 
 
 def test_https_to_a_plain_etcd_is_refused(etcd: EtcdServer, connect: Connect, authority: Authority) -> None:
-    """TLS against plain text is an error that asks whether the other side does speak https."""
-    with pytest.raises(RendezvousConnectionError, match="speak https"):
+    """TLS against plain text is an error that names the option to change."""
+    with pytest.raises(RendezvousConfigurationError, match="it speaks http, so give protocol='http'"):
         connect(etcd.get_endpoint(), protocol="https", ca_cert=authority.ca, read_timeout=10)
 
 
@@ -231,7 +231,7 @@ def test_who_has_no_business_there_is_refused(
     guarded_etcd: EtcdServer, connect: Connect, credentials: dict[str, str], reason: str
 ) -> None:
     """Each refusal says why, in etcd's words, and shows no password."""
-    with pytest.raises(RendezvousConnectionError, match=rf"backend 'etcd' at .* refused: .*{reason}") as caught:
+    with pytest.raises(RendezvousConfigurationError, match=rf"backend 'etcd' at .* refused: .*{reason}") as caught:
         connect(guarded_etcd.get_endpoint(), read_timeout=10, **credentials)
     assert credentials.get("password", "hunter2") not in str(caught.value)
 

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from rdzv_core import Option, RendezvousParameters, accepts_options, register_key
+from rdzv_core.checking import offers_check
 from rdzv_file._backend import FileBackend
-from rdzv_file._mapping import lost
+from rdzv_file._check import check_path
+from rdzv_file._mapping import unusable
 from rdzv_file._store import FileStore
 from rdzv_file._temporary import TemporaryFile
 
@@ -21,6 +23,7 @@ LOCK_TIMEOUT = Option(
 )
 
 
+@offers_check(check_path)
 @accepts_options(READ_TIMEOUT, LOCK_TIMEOUT)
 def create_backend(params: RendezvousParameters) -> FileBackend:
     """Create a register in the file or directory `params.endpoint`; an empty one stands for a fresh temp file.
@@ -35,6 +38,6 @@ def create_backend(params: RendezvousParameters) -> FileBackend:
         store = FileStore(params.endpoint, read_timeout, lock_timeout, create=not params.observing)
         return FileBackend(store, params)
     if params.observing:
-        raise lost("", "there is nothing to look at without a path: give the endpoint that the job uses")
+        raise unusable("", "there is nothing to look at without a path: give the endpoint that the job uses")
     temporary = TemporaryFile()
     return FileBackend(FileStore(temporary.path, read_timeout, lock_timeout), params, temporary)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -21,15 +22,6 @@ def read_file(path: str, size: int = -1) -> bytes | None:
         return file.read(size)
 
 
-def create_empty(path: str) -> None:
-    """Create an empty file that only this user can read and write; one that is there already is left as it is."""
-    try:
-        fd = os.open(path, _CREATE, 0o600)
-    except FileExistsError:
-        return
-    os.close(fd)
-
-
 def create_directory(path: str) -> None:
     """Create a directory for this user alone; one that is there already is left as it is. Its parent must exist."""
     try:
@@ -38,10 +30,11 @@ def create_directory(path: str) -> None:
         pass
 
 
-def replace_file(path: str, temporary: str, content: bytes) -> None:
+def replace_file(path: str, temporary: str, content: bytes, before_rename: Callable[[], None]) -> None:
     """Put `content` in place of the file, mode 0600, on the disk when this returns.
 
-    If it raises before the new file is in place, the old one is unharmed and `temporary` is gone again.
+    If it raises before the new file is in place, or `before_rename` does, the old one is unharmed and `temporary` is
+    gone again.
     """
     fd = os.open(temporary, _CREATE, 0o600)
     try:
@@ -51,6 +44,7 @@ def replace_file(path: str, temporary: str, content: bytes) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+        before_rename()
         os.replace(temporary, path)
     except BaseException:
         try:

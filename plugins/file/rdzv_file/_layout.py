@@ -9,11 +9,16 @@ from typing import Protocol
 from rdzv_core import RendezvousStateError
 from rdzv_core.envelope import seal, unseal
 
-_LOCKS_PER_DIRECTORY = 16
+_LOCKS_PER_DIRECTORY = 256
 
 
 class Layout(Protocol):
-    """A way to keep values by key in files; a file's content is None where there is no file."""
+    """A way to keep values by key in files; a file's content is None where there is no file.
+
+    `begins_empty`: a file of 0 bytes may be one that was never written.
+    """
+
+    begins_empty: bool
 
     def file_of(self, key: str) -> str:
         """The file that holds `key`."""
@@ -32,7 +37,12 @@ class Layout(Protocol):
 
 
 class DirectoryLayout:
-    """A file for every key. Locks are shared out over a fixed number of files, so that they need never be deleted."""
+    """A file for every key. Locks are shared out over a fixed number of files, so that they need never be deleted.
+
+    There are many, so that a process that is stopped while it holds one rarely holds up another register's writers.
+    """
+
+    begins_empty = False
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
@@ -57,8 +67,10 @@ class OneFileLayout:
     """All keys in one file: a sealed list of records, each a line with key and length and then the value.
 
     The seal makes a damaged key as visible as a damaged value, and gives every write of the file a first line of its
-    own. An empty file holds no keys: that is what a new store is.
+    own. An empty file holds no keys: that is how a store may be given at first.
     """
+
+    begins_empty = True
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -82,6 +94,10 @@ class OneFileLayout:
 
     def is_ours(self, content: bytes) -> bool:
         return content.startswith(b"rdzv1 ")
+
+    def without_values(self) -> bytes:
+        """Return the content of a new store."""
+        return pack({})
 
 
 def pack(records: dict[str, bytes]) -> bytes:

@@ -6,38 +6,68 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rdzv_core import RendezvousConnectionError
+from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
+
+_ACCESS = "give this user read and write access to the file and to its directory"
+_LOCKS = "the file system has no working locks: name a path on one that has, or mount it with them"
 
 _WAYS_OUT = {
     errno.ENOENT: "create its parent directory, or mount the file system that it is on",
-    errno.ENOTDIR: "a part of the path before its last is no directory: name another path",
-    errno.EISDIR: "a directory is where a file should be: name another path",
-    errno.EACCES: "give this user read and write access to the file and to its directory",
-    errno.EPERM: "give this user read and write access to the file and to its directory",
-    errno.EROFS: "the file system is read-only: name a path on one that can be written",
+    errno.ESTALE: "the file system was unmounted, or its server restarted, under this process: mount it again",
+    errno.EROFS: "the file system is read-only, perhaps after a disk error: remount it, or name a path elsewhere",
+    errno.EIO: "the disk or the server beneath failed: see dmesg and the state of the mount",
     errno.ENOSPC: "free some space on the file system; what was stored before is unharmed",
     errno.EDQUOT: "raise the disk quota or free some space; what was stored before is unharmed",
     errno.EFBIG: "raise the limit on file sizes (ulimit -f); what was stored before is unharmed",
+    errno.EMFILE: "this process has too many open files: raise ulimit -n",
+    errno.ENFILE: "the machine has too many open files: see sysctl fs.file-max",
+    errno.ENOLCK: _LOCKS,
+}
+
+_LASTING_WAYS_OUT = {
+    errno.ENOTDIR: "a part of the path before its last is not a directory: name another path",
+    errno.EISDIR: "a directory is where a file should be: name another path",
+    errno.EACCES: _ACCESS,
+    errno.EPERM: _ACCESS,
     errno.ENAMETOOLONG: "name a shorter path",
     errno.ELOOP: "the path runs through a loop of symbolic links, or a link lies where a file should be",
-    errno.EMFILE: "this process has too many open files: raise ulimit -n",
-    errno.ENOLCK: "the file system has no working locks: name a path on one that has, or mount it with them",
-    errno.EOPNOTSUPP: "the file system has no working locks: name a path on one that has, or mount it with them",
-    errno.ENOSYS: "the file system has no working locks: name a path on one that has, or mount it with them",
+    errno.EOPNOTSUPP: _LOCKS,
+    errno.ENOSYS: _LOCKS,
+    errno.EBUSY: (
+        "the file is a mount of its own (docker -v FILE:FILE) and cannot be replaced: mount its directory instead, or "
+        "name a directory"
+    ),
 }
+"""What waiting cannot fix. A full disk, a parent that is not there yet and a server that is down can pass."""
 
 
 def lost(endpoint: str, what: str) -> RendezvousConnectionError:
-    """Make the error for a store at `endpoint` that can not be used, because of `what`."""
-    return RendezvousConnectionError(f"file backend at {endpoint!r}: {what}")
+    """Make the error for a store at `endpoint` that cannot be used just now, because of `what`."""
+    return RendezvousConnectionError(_text(endpoint, what))
+
+
+def unusable(endpoint: str, what: str) -> RendezvousConfigurationError:
+    """Make the error for a store at `endpoint` that cannot be used however long one waits, because of `what`."""
+    return RendezvousConfigurationError(_text(endpoint, what))
 
 
 @contextmanager
 def mapped(endpoint: str, attempt: str) -> Iterator[None]:
-    """Turn an `OSError` into a `RendezvousConnectionError`."""
+    """Turn an `OSError` into a `RendezvousConnectionError`, a `RendezvousConfigurationError` if it will not pass."""
     try:
         yield
     except OSError as error:
-        file = "" if error.filename is None else f" ({error.filename!r})"
-        way_out = _WAYS_OUT.get(error.errno or 0, "check the path and the file system")
-        raise lost(endpoint, f"can not {attempt}{file}: {error.strerror or error}; {way_out}") from error
+        raise explained(endpoint, attempt, error) from error
+
+
+def explained(endpoint: str, attempt: str, error: OSError) -> RendezvousConnectionError:
+    """Make the error for an `attempt` that ended with `error`."""
+    number = error.errno or 0
+    file = "" if error.filename is None else f" ({error.filename!r})"
+    way_out = _LASTING_WAYS_OUT.get(number) or _WAYS_OUT.get(number, "check the path and the file system")
+    make = unusable if number in _LASTING_WAYS_OUT else lost
+    return make(endpoint, f"cannot {attempt}{file}: {error.strerror or error}; {way_out}")
+
+
+def _text(endpoint: str, what: str) -> str:
+    return f"file backend at {endpoint!r}: {what}"

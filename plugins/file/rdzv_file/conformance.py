@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rdzv_core import RendezvousParameters
@@ -18,6 +20,19 @@ def corrupt(params: RendezvousParameters) -> None:
     store = FileStore(params.endpoint)
     sealed = store.get(params.key)
     store.set(params.key, b"foreign" if sealed is None else sealed[:-1] + bytes([sealed[-1] ^ 1]))
+
+
+@contextmanager
+def truncated(params: RendezvousParameters) -> Iterator[None]:
+    """Cut the file that holds a run's register (in one file those of all runs) to 0 bytes, and put it back."""
+    path = Path(params.endpoint)
+    file = path / params.key if path.is_dir() else path
+    whole = file.read_bytes()
+    os.truncate(file, 0)
+    try:
+        yield
+    finally:
+        file.write_bytes(whole)
 
 
 def keys(params: RendezvousParameters) -> list[str]:

@@ -254,6 +254,7 @@ def test_a_lock_or_register_that_is_a_link_is_not_followed(tmp_path, open_backen
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     backend = open_backend(str(tmp_path / "store"))
+    (tmp_path / "store.lock").unlink()
     (tmp_path / "store.lock").symlink_to(victim)
     with pytest.raises(RendezvousConnectionError, match="link"):
         backend.set_state(b"x")

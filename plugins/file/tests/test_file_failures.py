@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rdzv_core import RendezvousConnectionError
+from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
 
 WRITE_TOO_MUCH = """
 import resource, sys
@@ -33,7 +33,7 @@ def test_a_write_over_the_file_size_limit_leaves_the_old_state_whole(endpoint, o
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "ulimit -f" in output
-    assert f"file backend at {endpoint!r}: can not write" in output
+    assert f"file backend at {endpoint!r}: cannot write" in output
     assert open_backend(endpoint).get_state()[0] == b"small"
     there = Path(endpoint) if endpoint.endswith("/") else Path(endpoint).parent
     assert list(there.glob("*.tmp")) == []
@@ -90,7 +90,7 @@ def test_a_disk_that_can_not_be_read_is_told_at_once(endpoint, open_backend, mon
     began = time.monotonic()
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", broken)
-        with pytest.raises(RendezvousConnectionError, match=f"can not read .*{os.strerror(errno.EIO)}"):
+        with pytest.raises(RendezvousConnectionError, match=f"cannot read .*{os.strerror(errno.EIO)}"):
             backend.get_state()
     assert time.monotonic() - began < 60
 
@@ -114,3 +114,56 @@ def test_a_read_that_finds_its_file_replaced_over_nfs_is_tried_again(endpoint, o
         left[0] = -1
         with pytest.raises(RendezvousConnectionError, match=os.strerror(errno.ESTALE)):
             backend.get_state()
+
+
+@pytest.mark.parametrize(
+    ("number", "lasts"),
+    [
+        *((number, False) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE)),
+        *((number, False) for number in (errno.ENOENT, errno.EMFILE, errno.ENOLCK, errno.ETIMEDOUT)),
+        *((number, True) for number in (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EBUSY)),
+    ],
+    ids=lambda value: errno.errorcode[value] if value not in (True, False) else "",
+)
+def test_an_error_says_whether_waiting_can_fix_it(endpoint, open_backend, monkeypatch, number, lasts):
+    """A full disk and a server that is down pass, and are tried again; a missing permission and a bad path do not."""
+    backend = open_backend(endpoint)
+
+    def fail(path, flags=0, *rest):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail)
+        with pytest.raises(RendezvousConnectionError, match=os.strerror(number)) as caught:
+            backend.set_state(b"x")
+    assert isinstance(caught.value, RendezvousConfigurationError) == lasts
+    assert backend.set_state(b"x").has_set
+
+
+def test_a_parent_directory_that_comes_late_is_waited_for_and_a_bad_path_is_not(tmp_path, open_backend):
+    """The mount that brings it may come a moment later; a file in the place of a directory stays one."""
+    with pytest.raises(RendezvousConnectionError, match="mount the file system") as caught:
+        open_backend(f"{tmp_path}/late/store")
+    assert not isinstance(caught.value, RendezvousConfigurationError)
+    (tmp_path / "late").mkdir()
+    assert open_backend(f"{tmp_path}/late/store").set_state(b"x").has_set
+    for path in ("late/store/deeper", "x" * 300, "a\0b"):
+        with pytest.raises(RendezvousConfigurationError):
+            open_backend(f"{tmp_path}/{path}")
+
+
+@pytest.mark.parametrize("endpoint", ["/", "/etc", "/etc/", "/proc", "/usr/../etc"])
+def test_a_directory_of_the_system_is_refused(endpoint, open_backend):
+    """A path given by mistake: nothing is written there."""
+    with pytest.raises(RendezvousConfigurationError, match="belongs to the operating system: name a directory of"):
+        open_backend(endpoint)
+
+
+def test_a_directory_with_other_files_is_shared_with_them(tmp_path, open_backend):
+    """A job's output directory will do: all names made there begin with `rdzv.` or `.rdzv-`, no other is touched."""
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    backend = open_backend(str(tmp_path))
+    assert backend.set_state(b"x").has_set
+    assert backend.delete_state()
+    assert (tmp_path / "model.bin").read_bytes() == b"weights"
+    assert all(each.name.startswith((".rdzv-", "rdzv.", "model.bin")) for each in tmp_path.iterdir())

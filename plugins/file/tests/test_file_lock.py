@@ -19,7 +19,7 @@ from rdzv_core import RendezvousParameters, create_backend
 backend = create_backend(RendezvousParameters("file", sys.argv[1], "run", 1, 2))
 with backend.store.locked(backend._key) as slot:
     if sys.argv[2] == "half-written":
-        open(slot._temporary, "wb").write(b"half")
+        open(slot._replacing._temporary, "wb").write(b"half")
     print("holding", flush=True)
     sys.stdin.readline()
 """
@@ -45,6 +45,18 @@ def test_a_stopped_lock_holder_is_named_after_the_lock_timeout_and_harms_no_read
     holder.communicate("go on\n", timeout=30)
     assert holder.returncode == 0
     assert backend.set_state(b"y", token).has_set
+
+
+def test_a_stopped_writer_of_one_register_holds_up_no_other_register_of_a_directory(tmp_path, open_backend, start):
+    """A node that is stopped while it renews its lease does not make the others lose theirs."""
+    endpoint = f"{tmp_path}/store/"
+    stopped, others = open_backend(endpoint), [open_backend(endpoint, f"run-{n}", lock_timeout=20) for n in range(3)]
+    assert len({other.store._layout().lock_of(other._key) for other in (stopped, *others)}) == 4
+    holder = start(HOLD_THE_LOCK, endpoint, "idle")
+    assert holder.stdout.readline() == "holding\n"
+    holder.send_signal(signal.SIGSTOP)
+    assert all(other.set_state(b"x").has_set for other in others)
+    holder.send_signal(signal.SIGCONT)
 
 
 def test_the_read_timeout_bounds_the_wait_for_the_lock_too(endpoint, open_backend):

@@ -229,12 +229,12 @@ def test_E12_a_second_launch_with_another_run_id_finds_no_state(endpoint, open_b
 def test_deleted_registers_leave_nothing_behind(endpoint, open_backend):
     """Registers that come and go, one for every member say, do not fill the directory."""
     backend = open_backend(endpoint)
-    for member in range(100):
+    for member in range(300):
         sibling = backend.sibling(f"member-{member}")
         sibling.set_state(b"here")
         assert sibling.delete_state()
         assert not sibling.delete_state()
-    assert len(_files(endpoint)) <= 16 + 1
+    assert len(_files(endpoint)) <= 256 + 1
     assert sum(file.stat().st_size for file in _files(endpoint)) < 100
 
 

@@ -117,7 +117,6 @@ class TcpBackend(
         self._session = session
         self._hosting = hosting
         self._last: StateSnapshot | None = None
-        self._given_up: set[str] = set()
         self.durable: bool = session.durable
         """Whether the store is kept on disk, so that a kill of its server loses nothing."""
         self.secure: bool = session.guarded

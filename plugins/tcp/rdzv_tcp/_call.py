@@ -13,7 +13,13 @@ class Lost(Exception):  # noqa: N818 - a signal between these modules, not an er
 
 
 class Refusal(Exception):  # noqa: N818
-    """Connecting again would not help: the peer is no server to talk to, or the system refused a thread."""
+    """Trying again at once would not help. If it is `lasting`, neither does waiting: the peer is no server to talk to,
+    or does not take this client; if not, the server is full, say, or the system refused a thread.
+    """
+
+    def __init__(self, reason: str, *, lasting: bool = True) -> None:
+        super().__init__(reason)
+        self.lasting = lasting
 
 
 class Silent(Exception):  # noqa: N818

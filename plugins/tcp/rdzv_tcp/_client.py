@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import socket
 import threading
 import time
@@ -11,21 +12,28 @@ import weakref
 from collections.abc import Callable
 from typing import NamedTuple
 
-from rdzv_core import RendezvousConnectionError
+from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._call import Aborted, Call, Lost, Refusal, Silent
 from rdzv_tcp._connection import Connection
 from rdzv_tcp._dial import dial
-from rdzv_tcp._identity import identity, is_settled
 from rdzv_tcp._lookup import Lookup
 from rdzv_tcp._member_messages import Claim
+from rdzv_tcp._message import NONCE_BYTES
 from rdzv_tcp._posted import PostedCall
 from rdzv_tcp._rescue import Rescue
 from rdzv_tcp._security import Credentials
 from rdzv_tcp._wire import Answer, Request
 
 _FIRST_PAUSE = 0.005
-_LONGEST_PAUSE = 0.5
+_LONGEST_PAUSE = 0.25
+"""Seconds between two attempts to connect."""
+
+_FIRST_PATIENCE = 5.0
+_LONGEST_PATIENCE = 40.0
+"""For how long one attempt may go on. A server that stands still answers when it goes on, and one that thousands come
+to at once when it is their turn; but on a connection that was cut meanwhile no answer comes, however long one waits."""
+
 _SLICE = 0.1
 
 
@@ -50,10 +58,10 @@ class Client:
         self._connecting = threading.Lock()
         self._lookup = Lookup(endpoint)
         self._rescue = Rescue(self)
-        self.grace = float("inf")
-        """For how many seconds memberships of this process may outlive a connection."""
-        self._absent = threading.Lock()
-        self._lost_at: float | None = None
+        self._trouble: Exception | None = None
+        """Why the last attempt to connect failed, until one does not."""
+        self._identity = secrets.token_bytes(NONCE_BYTES)
+        self._settled = False
         self.durable = self.guarded = False
         self._last_server = ""
         _clients_alive.add(self)
@@ -66,7 +74,7 @@ class Client:
         try:
             self.connected(call, time.monotonic() + seconds, before_attempt)
         except _ENDS as error:
-            raise RendezvousConnectionError(self._say(error, seconds)) from (error.__cause__ or error)
+            raise self._failure(error, seconds) from (error.__cause__ or error)
 
     def request(self, call: Call, make: Callable[[], Request], seconds: float, *, once: bool = False) -> Reply:
         """Send what `make` gives and wait for its answer, in `seconds` altogether; connect again where needed.
@@ -90,7 +98,7 @@ class Client:
                 _pause(call, min(pause * random.uniform(0.5, 1.0), deadline - time.monotonic()))
                 pause = min(2 * pause, _LONGEST_PAUSE)
         except _ENDS as error:
-            raise RendezvousConnectionError(self._say(error, seconds)) from (error.__cause__ or error)
+            raise self._failure(error, seconds) from (error.__cause__ or error)
 
     def post(self, call: PostedCall) -> None:
         """Send what `call` asks, now or as soon as there is a connection; it is told what becomes of that."""
@@ -112,40 +120,32 @@ class Client:
 
     def give_up(self, call: PostedCall, error: Exception, seconds: float) -> None:
         """End a posted call that could not go on for `seconds`."""
-        failure = RendezvousConnectionError(self._say(error, seconds))
+        failure = self._failure(error, seconds)
         failure.__cause__ = error.__cause__ or error
         call.end(None, failure)
 
-    def attend(self, grace: float) -> None:
-        """Mind the connection from now on: this process has members, who end `grace` seconds after the last one.
+    def settle(self) -> bytes:
+        """Note that members are entered here; gives the name under which this client claims them on a new connection.
 
-        Raises `RendezvousConnectionError` if the system has no thread for that.
+        Each client has a name of its own: where a process has several, with other credentials or another spelling of
+        the endpoint, closing one says nothing of the members of the others. From now on the connection is minded, also
+        between calls. Raises `RendezvousConnectionError` if the system has no thread for that.
         """
-        self.grace = min(self.grace, grace)
+        self._settled = True
         connection = self._connection
         if connection is not None:
             try:
                 self._mind(connection)
             except Refusal as error:
-                raise RendezvousConnectionError(self._say(error, 0.0)) from error
-
-    @property
-    def absence(self) -> float:
-        """For how many seconds a connection that was attended has been lost; 0 while there is one."""
-        lost_at = self._lost_at
-        return 0.0 if lost_at is None else time.monotonic() - lost_at
-
-    @property
-    def gone_at(self) -> float:
-        """When memberships of this process may end if it is not connected again, on the monotonic clock."""
-        return float("inf") if self._lost_at is None else self._lost_at + self.grace
+                raise self._failure(error, 0.0) from error
+        return self._identity
 
     def close(self) -> None:
-        """End the connection; a later call would open another."""
+        """End the connection in order: what was entered here ends, and this client is not used again."""
         self._rescue.stop()
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.break_off(Lost("closed"))
+            connection.break_off(Lost("closed"), for_good=True)
 
     def connected(self, call: Call, deadline: float, before_attempt: Callable[[], str] = str) -> Connection:
         """Give a connection that lives, a new one if needed; raises `Lost`, `Silent`, `Refusal` or `Aborted`."""
@@ -156,17 +156,16 @@ class Client:
             if call.aborted:
                 raise Aborted
             if time.monotonic() >= deadline:
-                raise Silent("another thread is still trying to connect")
+                raise self._still_trying()
         try:
             connection = self._connection
             if connection is None or connection.gone_while_idle():
                 if connection is not None:
                     connection.break_off(Lost("the server closed the connection"))
-                connection = self._connect(call, deadline, before_attempt)
-                with self._absent:
-                    self._connection = connection
-                    if not connection.broken:
-                        self._lost_at = None
+                connection = self._connection = self._connect(call, deadline, before_attempt)
+                self._trouble = None
+                if self._settled:  # since the connection was made, perhaps
+                    self._mind(connection)
                 self._last_server = connection.server
                 self.durable, self.guarded = connection.durable, connection.guarded
                 if self.users == 0:  # closed meanwhile: `close` may have looked before the connection was there
@@ -176,25 +175,39 @@ class Client:
         finally:
             self._connecting.release()
 
+    def _still_trying(self) -> Lost | Silent:
+        """Give the error of who waited in vain for the thread that connects."""
+        trouble = self._trouble
+        if trouble is None:
+            return Silent("another thread is still trying to connect")
+        error = (Silent if isinstance(trouble, Silent) else Lost)(_text(trouble))
+        error.__cause__ = trouble
+        return error
+
     def _connect(self, call: Call, deadline: float, before_attempt: Callable[[], str]) -> Connection:
-        pause = _FIRST_PAUSE
+        pause, patience = _FIRST_PAUSE, _FIRST_PATIENCE
         while True:
             remark = before_attempt()
+            until = min(deadline, time.monotonic() + patience)
+            patience = min(2 * patience, _LONGEST_PATIENCE)
             try:
-                return self._claimed(dial(self._lookup, self.credentials, call, deadline), call, deadline)
+                return self._claimed(dial(self._lookup, self.credentials, call, until), call, until)
             except (OSError, Lost, Silent) as error:
-                # A name that does not exist will not exist in a moment; one that can not be looked up now may be.
-                hopeless = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
+                self._trouble = error
+                # A name that does not exist will not exist in a moment; one that can not be looked up now may be, and
+                # one that did exist may be unknown while its server is started again.
+                unknown = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
+                hopeless = unknown and not self._last_server
                 if hopeless or time.monotonic() + pause >= deadline:
                     raise (Silent if isinstance(error, Silent) else Lost)(f"{_text(error)}{remark}") from error
             _pause(call, pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _claimed(self, connection: Connection, call: Call, deadline: float) -> Connection:
-        """Let the server know at once that this process's members are still alive."""
-        if is_settled(self.endpoint):
+        """Let the server know at once whose connection this is, so that it knows whose end it is."""
+        if self._settled:
             try:
-                connection.exchange(call, Claim(identity()), deadline)
+                connection.exchange(call, Claim(self._identity), deadline)
                 self._mind(connection)
             except BaseException as error:
                 connection.break_off(Lost(str(error)))
@@ -206,12 +219,14 @@ class Client:
         connection.attend()
 
     def _connect_again(self) -> None:
-        with self._absent:
-            there = self._connection
-            if not self.users or (there is not None and not there.broken):
-                return  # it has ended, and another one was made before that was noticed here
-            self._lost_at = self._lost_at or time.monotonic()
-        self._rescue.call_back()
+        there = self._connection
+        if self.users and (there is None or there.broken):  # else another one was made before that was noticed here
+            self._rescue.call_back()
+
+    def _failure(self, error: Exception, seconds: float) -> RendezvousConnectionError:
+        lasting = isinstance(error, Refusal) and error.lasting
+        kind = RendezvousConfigurationError if lasting else RendezvousConnectionError
+        return kind(self._say(error, seconds))
 
     def _say(self, error: Exception, seconds: float) -> str:
         who, server = f"tcp backend at '{self.endpoint}'", self._last_server
@@ -243,7 +258,8 @@ class Client:
 
     def _abandon(self) -> None:
         self._connecting, self._lookup = threading.Lock(), Lookup(self.endpoint)
-        self._rescue, self._absent, self._lost_at = Rescue(self), threading.Lock(), None
+        # What the parent entered is the parent's.
+        self._rescue, self._identity, self._settled = Rescue(self), secrets.token_bytes(NONCE_BYTES), False
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abandon()

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import select
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable
 
 from rdzv_tcp._call import Aborted, Call, Lost, Refusal, Silent
+from rdzv_tcp._endpoint import address_of
 from rdzv_tcp._frames import FrameReader
 from rdzv_tcp._outbox import Outbox
 from rdzv_tcp._posted import PostedCall
@@ -24,6 +26,9 @@ from rdzv_tcp._wire import MAX_FRAME_BYTES, Answer, Refused, Request, WireError,
 
 _RECEIVE_BYTES = 256 * 1024
 _SWEEP_SECONDS = 0.5
+_RESET = struct.pack("ii", 1, 0)
+"""What SO_LINGER is set to, for a close to be a reset."""
+
 _FRESH = 0.001
 """Seconds after an answer in which a connection is believed to live, without asking the system."""
 
@@ -36,6 +41,8 @@ class Connection:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._socket = connected
+        self.address = address_of(connected.getsockname())
+        """This end of it, as this process sees it."""
         self._tls = tls
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
@@ -141,14 +148,21 @@ class Connection:
             if self._reader is call:
                 self._wake_reader()
 
-    def break_off(self, cause: Exception) -> None:
-        """End the connection: every call on it raises `Lost`. Idempotent; the descriptors close as the calls leave."""
+    def break_off(self, cause: Exception, *, for_good: bool = False) -> None:
+        """End the connection: every call on it raises `Lost`. Idempotent; the descriptors close as the calls leave.
+
+        It ends by a reset, and in order only `for_good`: to the server an orderly end says that the process is gone,
+        or has closed its last backend, and so have its memberships. A process that lives must never say that.
+        """
         with self._lock:
             if self._broken is not None:
                 return
             self._broken = cause
             try:
-                self._socket.shutdown(socket.SHUT_RDWR)
+                if for_good:
+                    self._socket.shutdown(socket.SHUT_RDWR)
+                else:
+                    self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             except OSError:  # the peer was faster
                 pass
             posted = [call for call in self._calls.values() if isinstance(call, PostedCall)]
@@ -286,13 +300,17 @@ class Connection:
         except TlsRefused as refused:
             self.break_off(Refusal(str(refused)))
         except WireError as error:
-            self.break_off(Refusal(f"what answers there does not speak rdzv's protocol: {error}"))
+            # What has welcomed this client did speak it: a new connection shows what is there now.
+            kind = Lost if self.server else Refusal
+            self.break_off(kind(f"what answers there does not speak rdzv's protocol: {error}"))
         finally:
             self._flush()
 
     def _settle(self, request_id: int, answer: Answer) -> None:
         if isinstance(answer, Refused):
-            self.break_off(Refusal(f"the server refused: {answer.reason}"))
+            # What a server refuses that has welcomed this client is a request, not the client.
+            lasting = not self.server and not answer.passing
+            self.break_off(Refusal(f"the server refused: {answer.reason}", lasting=lasting))
             return
         call = self._calls.get(request_id)
         if call is None:  # its thread has given up

@@ -18,6 +18,11 @@ from rdzv_tcp._lookup import Lookup
 from rdzv_tcp._security import Credentials
 
 _SLICE = 0.1
+_CONNECT_SECONDS = 2.0
+"""For how long a connection attempt may go unanswered before another is made.
+
+The system itself repeats it ever more rarely: what comes back after an outage would be found late.
+"""
 
 
 def dial(lookup: Lookup, credentials: Credentials, call: Call, deadline: float) -> Connection:
@@ -31,7 +36,7 @@ def dial(lookup: Lookup, credentials: Credentials, call: Call, deadline: float) 
         now = time.monotonic()
         share = now + max(0.0, deadline - now) / left
         try:
-            connected = _connect(address, share, lambda: call.aborted)
+            connected = _connect(address, min(share, now + _CONNECT_SECONDS), lambda: call.aborted)
             return _greet(connected, lookup.endpoint, credentials, call, share)
         except (OSError, Lost, Silent) as error:
             failure = error

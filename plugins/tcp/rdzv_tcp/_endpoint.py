@@ -39,6 +39,18 @@ class Address(NamedTuple):
         return str(HostPort(self.host, self.port))
 
 
+def address_of(sockaddr: Any) -> str:
+    """Write the address of one end of a connection, so that it reads the same at both ends; empty if there is none.
+
+    An IPv4 address that is mapped into IPv6 is written as IPv4, and a scope, which is each machine's own, is left out.
+    """
+    if not sockaddr:
+        return ""
+    host = ipaddress.ip_address(str(sockaddr[0]).partition("%")[0])
+    mapped = host.ipv4_mapped if isinstance(host, ipaddress.IPv6Address) else None
+    return str(HostPort(str(mapped or host), int(sockaddr[1])))
+
+
 def read_endpoint(endpoint: str) -> HostPort:
     """Read `host[:port]` or `[v6]:port`; raises `ValueError` naming what is wrong with it."""
     return parse_endpoint(endpoint, DEFAULT_PORT)

@@ -48,7 +48,7 @@ def start_tls(
 def introduce(connection: Connection, secret: bytes | None, call: Call, deadline: float) -> Welcome:
     """Say hello and prove what has to be proved. Raises what `Connection.exchange` does, `Refusal` among it."""
     challenge = b"" if secret is None else new_challenge()
-    answer = connection.exchange(call, Hello(PROTOCOL, challenge), deadline)
+    answer = connection.exchange(call, Hello(PROTOCOL, challenge, connection.address), deadline)
     expected = b""
     if secret is not None:
         if isinstance(answer, Welcome):

@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rdzv_core import RendezvousStateError
-from rdzv_tcp._log_format import Kept, Spoiled, encode_snapshot, read_log
+from rdzv_tcp._log_format import WITHOUT_MEMBERS, Kept, Spoiled, encode_snapshot, read_log
+from rdzv_tcp._members import Content as MembersContent
+from rdzv_tcp._members import Memberships
 from rdzv_tcp._stores import Content, Stores
 from rdzv_tcp._table import Record, Table
 
@@ -24,8 +26,27 @@ _RECORD_OVERHEAD = 64
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
 
+_OWN = frozenset(("registers.log", "registers.new", "lock"))
+_OF_A_FILE_SYSTEM = frozenset(("lost+found", ".snapshot", ".snapshots"))
+_MOST_NAMED = 3
+_PASSING = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE))
+
+
+_WAYS_OUT = {
+    errno.ENOSPC: " (free some space on the server's disk: it works again then)",
+    errno.EDQUOT: " (free some space, or raise the quota of the server's user: it works again then)",
+    errno.EROFS: " (the file system is read-only, perhaps after a disk error: remount it)",
+    errno.EIO: " (the disk failed: see dmesg on the server)",
+}
+
+
 class UnusableDirectoryError(OSError):
-    """A data directory can not be used, and waiting would not mend that."""
+    """A data directory cannot be used; `may_pass` where that can change by itself, as on a full disk."""
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether waiting may fix it."""
+        return self.errno in _PASSING
 
 
 class Journal:
@@ -44,14 +65,15 @@ class Journal:
         self._file = self._lock = -1
         self._broken: str | None = None
         try:
+            _check_is_free(self.directory)
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _lock(self.directory)
-            self.table, self.stores = self._read() if self._path.exists() else self._begin()
+            self.table, self.stores, self.members = self._read() if self._path.exists() else self._begin()
         except OSError as error:
             self.close()
             if error.errno == errno.EBUSY:
                 raise
-            raise UnusableDirectoryError(error.errno, error.strerror) from error
+            raise UnusableDirectoryError(error.errno, _explained(error)) from error
         except BaseException:
             self.close()
             raise
@@ -74,13 +96,20 @@ class Journal:
             self._sync(self._file)
         except OSError as error:
             self._take_back(error)
-            raise OSError(error.errno, f"{self._path}: {error.strerror}: nothing was written") from error
+            raise OSError(error.errno, f"{self._path}: {_explained(error)}: nothing was written") from error
         self._size += len(frame)
 
-    def compact(self, incarnation: bytes, records: dict[str, Record], nonces: list[bytes], stores: Content) -> None:
+    def compact(
+        self,
+        incarnation: bytes,
+        records: dict[str, Record],
+        nonces: list[bytes],
+        stores: Content,
+        members: MembersContent,
+    ) -> None:
         """Put a log with just this content into the place of the old one. Raises `OSError`: the old one stays then."""
         try:
-            self._replace(encode_snapshot(incarnation, records, nonces, stores))
+            self._replace(encode_snapshot(incarnation, records, nonces, stores, members))
         except OSError:
             self._compact_at = 2 * self._size  # not at once again
             raise
@@ -96,8 +125,9 @@ class Journal:
     def _read(self) -> Kept:
         self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         size = os.fstat(self._file).st_size
+        log = self._path.read_bytes()
         try:
-            kept, self._size = read_log(memoryview(self._path.read_bytes()))
+            kept, self._size = read_log(memoryview(log))
         except Spoiled as error:
             raise RendezvousStateError(
                 f"{self._path}: spoiled at offset {error.offset} of {size}: {error}. Nothing was changed. Bring it "
@@ -112,18 +142,22 @@ class Journal:
             )
             os.ftruncate(self._file, self._size)
             self._sync(self._file)
-        records, stores = kept.table.copy_out()[0], kept.stores.copy_out().stores
+        (records, nonces), stores, members = kept.table.copy_out(), kept.stores.copy_out(), kept.members.copy_out()
         live = sum(len(key) + len(record.value) + _RECORD_OVERHEAD for key, record in records.items())
-        live += sum(len(key) + len(value) for _, _, items in stores for key, value in items.items())
+        live += sum(len(key) + len(value) for _, _, items in stores.stores for key, value in items.items())
+        live += sum(len(enter.payload) + len(enter.run) + _RECORD_OVERHEAD for enter, _ in members.members)
         self._compact_at = max(COMPACT_BYTES, 2 * live)
+        if log.startswith(WITHOUT_MEMBERS):
+            # What is added to it from now on an older server could not read, and must not take for spoiled.
+            self._replace(encode_snapshot(kept.table.incarnation, records, nonces, stores, members))
         return kept
 
     def _begin(self) -> Kept:
-        table = Table()
-        self._replace(encode_snapshot(table.incarnation, {}, []))
+        table, members = Table(), Memberships()
+        self._replace(encode_snapshot(table.incarnation, {}, [], members=members.copy_out()))
         self._sync_directory(self.directory.parent)
         self._compact_at = COMPACT_BYTES
-        return Kept(table, Stores())
+        return Kept(table, Stores(), members)
 
     def _replace(self, pieces: Iterable[bytes]) -> None:
         new = self._path.with_suffix(".new")
@@ -170,6 +204,30 @@ class Journal:
             os.fsync(descriptor)
             if _FULL_SYNC is not None:
                 fcntl.fcntl(descriptor, _FULL_SYNC)
+
+
+def _explained(error: OSError) -> str:
+    """Return what failed, and what to do about it where that is known."""
+    way_out = _WAYS_OUT.get(error.errno or 0, "")
+    return f"{error.strerror or error}{way_out}"
+
+
+def _check_is_free(directory: Path) -> None:
+    """Raise `OSError` for a directory with files of somebody else, unless a server has kept its log there before."""
+    try:
+        there = {each.name for each in directory.iterdir()}
+    except (FileNotFoundError, NotADirectoryError):
+        return  # to make it says what is wrong with it
+    foreign = sorted(there - _OWN - _OF_A_FILE_SYSTEM)
+    if not foreign or "registers.log" in there:
+        return
+    more = f" and {len(foreign) - _MOST_NAMED} more" if len(foreign) > _MOST_NAMED else ""
+    named = f"{', '.join(map(repr, foreign[:_MOST_NAMED]))}{more}"
+    raise OSError(
+        errno.ENOTEMPTY,
+        f"the directory is not empty, and no rdzv server has used it: it holds {named}; give one that is empty, or "
+        f"that does not exist yet, as {str(directory / 'rdzv')!r}",
+    )
 
 
 def _write_all(descriptor: int, data: bytes) -> int:

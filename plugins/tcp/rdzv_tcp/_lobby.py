@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from rdzv_tcp._peer import Peer
 
 
+class Full(Denied):
+    """There is no room now, and may be later."""
+
+
 class Lobby:
     """Counts a server's connections. One too many who has said hello is refused with a reason.
 
@@ -32,9 +36,9 @@ class Lobby:
             oldest.transport.abort()
 
     def admit(self, peer: Peer) -> None:
-        """Count a connection among those that are served; raises `Denied` if there is no room."""
+        """Count a connection among those that are served; raises `Full` if there is no room."""
         if len(self._served) >= self._max_connections:
-            raise Denied(
+            raise Full(
                 f"this server has {len(self._served)} connections and takes no more: "
                 "close some, or raise its limit of open files (ulimit -n)"
             )

@@ -1,4 +1,4 @@
-"""The log of a data directory, as bytes: the writes to registers and stores, batch by batch. No file is touched here.
+"""The log of a data directory, as bytes: the writes of all kinds, batch by batch. No file is touched here.
 
 A log is a readable first line, then frames. A frame is 12 bytes of header (big-endian: length of the body, CRC-32 of
 the body, CRC-32 of these eight bytes) and a body of MessagePack: the entries of one batch, which are kept together or
@@ -14,17 +14,24 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
+from rdzv_tcp._member_messages import Enter, Leave, Renew
+from rdzv_tcp._members import Content as MembersContent
+from rdzv_tcp._members import Memberships
 from rdzv_tcp._message import NONCE_BYTES
 from rdzv_tcp._store_messages import StoreAdd, StoreCompareSet, StoreDelete, StoreSet
 from rdzv_tcp._stores import Content, Stores
 from rdzv_tcp._table import Change, Record, Table
 from rdzv_tcp._wire import Done, Value
 
-FIRST_LINE: Final = b"rdzv-tcp log 1\n"
+FIRST_LINE: Final = b"rdzv-tcp log 2\n"
+WITHOUT_MEMBERS: Final = b"rdzv-tcp log 1\n"
+"""How a log begins that a server wrote which kept no memberships; a later one reads it, and writes it anew."""
+
 _HEADER: Final = struct.Struct(">III")
 _SECTOR: Final = 512
 _SNAPSHOT_FRAME_BYTES: Final = 1024 * 1024
 NO_STORES: Final = Content([], [], [])
+NO_MEMBERS: Final = MembersContent(b"", [], [])
 
 
 class Spoiled(Exception):  # noqa: N818 - mapped where the file's name is known
@@ -36,9 +43,10 @@ class Spoiled(Exception):  # noqa: N818 - mapped where the file's name is known
 
 
 class Start(msgspec.Struct, array_like=True, tag="start"):
-    """The first entry of a log."""
+    """The first entry of a log: the incarnations of the registers, and of the memberships."""
 
     incarnation: bytes
+    members: bytes = b""
 
 
 class Put(msgspec.Struct, array_like=True, tag="put"):
@@ -91,7 +99,19 @@ class Answered(msgspec.Struct, array_like=True, tag="answered"):
     answers: list[tuple[bytes, bytes | None]]
 
 
-Entry: TypeAlias = Start | Put | Gone | Known | Asked | Holds | Dropped | Answered
+class Member(msgspec.Struct, array_like=True, tag="member"):
+    """What a member asked for, to be done again."""
+
+    request: Enter | Renew | Leave
+
+
+class Over(msgspec.Struct, array_like=True, tag="over"):
+    """The ids of members whose time was over, one after another: none of them comes back."""
+
+    members: bytes
+
+
+Entry: TypeAlias = Start | Put | Gone | Known | Asked | Holds | Dropped | Answered | Member | Over
 
 
 class Kept(NamedTuple):
@@ -99,6 +119,7 @@ class Kept(NamedTuple):
 
     table: Table
     stores: Stores
+    members: Memberships
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -112,17 +133,21 @@ def encode_frame(entries: list[Entry]) -> bytes:
     return b"%b%b%b" % (head, struct.pack(">I", zlib.crc32(head)), body)
 
 
-def encode_changes(changes: Iterable[Change], asked: Iterable[Asked] = ()) -> bytes:
+def encode_changes(changes: Iterable[Change], asked: Iterable[Asked | Member | Over] = ()) -> bytes:
     """Give the frame of one batch."""
     return encode_frame([*(_entry(change.key, change.record, change.nonce) for change in changes), *asked])
 
 
 def encode_snapshot(
-    incarnation: bytes, records: dict[str, Record], nonces: list[bytes], stores: Content = NO_STORES
+    incarnation: bytes,
+    records: dict[str, Record],
+    nonces: list[bytes],
+    stores: Content = NO_STORES,
+    members: MembersContent = NO_MEMBERS,
 ) -> Iterator[bytes]:
-    """Give, piece by piece, the shortest log that makes a table and stores with this content."""
+    """Give, piece by piece, the shortest log that makes a table, stores and memberships with this content."""
     yield FIRST_LINE
-    entries: list[Entry] = [Start(incarnation)]
+    entries: list[Entry] = [Start(incarnation, members.incarnation)]
     size = 0
     for key, record in records.items():
         entries.append(_entry(key, record, record.token))
@@ -132,6 +157,7 @@ def encode_snapshot(
             entries, size = [], 0
     yield encode_frame([*entries, Known(b"".join(nonces))])
     yield from _encode_stores(stores)
+    yield from _encode_members(members)
 
 
 def _encode_stores(content: Content) -> Iterator[bytes]:
@@ -150,15 +176,29 @@ def _encode_stores(content: Content) -> Iterator[bytes]:
     yield encode_frame([*(Dropped(run, prefixes) for run, prefixes in content.dropped), Answered(answers)])
 
 
+def _encode_members(content: MembersContent) -> Iterator[bytes]:
+    entries: list[Entry] = []
+    size = 0
+    for enter, sequence in content.members:
+        entries.append(Member(enter))
+        if sequence:
+            entries.append(Member(Renew(enter.member, sequence, None)))
+        size += len(enter.run) + len(enter.payload) + 4 * NONCE_BYTES
+        if size > _SNAPSHOT_FRAME_BYTES:
+            yield encode_frame(entries)
+            entries, size = [], 0
+    yield encode_frame([*entries, Over(b"".join(content.ended))])
+
+
 def read_log(data: memoryview) -> tuple[Kept, int]:
     """Give what a log keeps, and where its last whole frame ends: what follows was never acknowledged.
 
     Raises `Spoiled`.
     """
     begins = bytes(data[: len(FIRST_LINE)])
-    if begins != FIRST_LINE:
+    if begins not in (FIRST_LINE, WITHOUT_MEMBERS):
         raise Spoiled(0, f"a log begins with {FIRST_LINE!r}, this with {begins!r}")
-    kept, end = Kept(Table(), Stores()), len(FIRST_LINE)
+    kept, end = Kept(Table(), Stores(), Memberships()), len(FIRST_LINE)
     while (body := _body_at(data, end)) is not None:
         with body:
             try:
@@ -180,8 +220,10 @@ def _entry(key: str, record: Record | None, nonce: bytes) -> Entry:
 
 
 def _replay(kept: Kept, entry: Entry) -> None:
-    table, stores = kept
-    if isinstance(entry, Asked):
+    table, stores, members = kept
+    if isinstance(entry, Member | Over):
+        _replay_member(members, entry)
+    elif isinstance(entry, Asked):
         stores.change(entry.request, entry.displaced)
     elif isinstance(entry, Holds):
         stores.put(entry.run, entry.prefix, entry.items)
@@ -191,7 +233,21 @@ def _replay(kept: Kept, entry: Entry) -> None:
         for nonce, value in entry.answers:
             stores.remember(nonce, Done() if value is None else Value(value))
     else:
+        if isinstance(entry, Start) and entry.members:
+            members.incarnation = entry.members
         _replay_register(table, entry)
+
+
+def _replay_member(members: Memberships, entry: Member | Over) -> None:
+    # At whatever time: who was there when the log ended has a whole ttl when the server begins.
+    if isinstance(entry, Over):
+        members.end(entry.members[at : at + NONCE_BYTES] for at in range(0, len(entry.members), NONCE_BYTES))
+    elif isinstance(entry.request, Enter):
+        members.enter(entry.request, 0.0)
+    elif isinstance(entry.request, Renew):
+        members.renew(entry.request, 0.0)
+    else:
+        members.leave(entry.request)
 
 
 def _replay_register(table: Table, entry: Start | Put | Gone | Known) -> None:

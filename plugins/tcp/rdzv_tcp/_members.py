@@ -8,14 +8,15 @@ import math
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from rdzv_tcp._member_messages import Ended, Enter, Entered, Leave, Members, Renew, View
 
 GRACE_SECONDS = 1.0
-"""How long a member is given to come back after its connection was closed, but half of its ttl at most.
+"""How long a member goes on after its process said that it is gone, but half of its ttl at most.
 
-A client notices at once that it lost a connection, and comes back within milliseconds. If it can not, it counts its
-memberships as ended before the server does. Whose process was killed does neither, and nobody waits for it longer.
+A process says so by the end of its connection, and one that lives never ends a connection in that way. Whoever
+refreshes or claims meanwhile is alive all the same.
 """
 
 STALL_SECONDS = 1.0
@@ -27,12 +28,12 @@ _ENTRY_BYTES = 32
 
 
 def grace(ttl: float) -> float:
-    """Give how long a member with this ttl may be without a connection."""
+    """Give how long a member with this ttl goes on after its process was said to be gone."""
     return min(GRACE_SECONDS, ttl / 2)
 
 
 class Lease:
-    """One membership. It ends at `ends`, or at `cut` if nobody comes back who lost its connection."""
+    """One membership. It ends at `ends`, or at `cut` where its process was said to be gone."""
 
     __slots__ = ("client", "cut", "ends", "id", "payload", "queued", "run", "sequence", "ttl")
 
@@ -68,26 +69,35 @@ class _Run:
         """What was told of the first so many, or of all, since the last change."""
 
 
-class _Client:
-    """A process that entered members, and how many connections it has."""
+class Content(NamedTuple):
+    """What memberships hold: each as its entry and the last sequence number, in entry order; who ended, in order."""
 
-    __slots__ = ("connections", "leases")
+    incarnation: bytes
+    members: list[tuple[Enter, int]]
+    ended: list[bytes]
+
+
+class _Client:
+    """Who entered members, and the latest connection that it claimed."""
+
+    __slots__ = ("connection", "leases")
 
     def __init__(self) -> None:
-        self.connections = 0
+        self.connection: object = None
         self.leases: dict[bytes, Lease] = {}
 
 
 class Memberships:
     """Leases by run, in entry order. Not thread-safe: one thread owns it.
 
-    `end_due` is to be called at `next_end`; until it is, who is late is still there, and a renewal finds its lease:
-    so whatever arrived before it is called counts. A lease that has ended does not come back, nor does its id: the
-    latest that ended are remembered. `incarnation` is new with every object, and so are all versions.
+    `take_due` is to be called at `next_end`; until who is late has been ended, it is still there, and a renewal finds
+    its lease. A lease that has ended does not come back, nor does its id: the latest that ended are remembered.
+    `incarnation` is new with every object, unless it is restored; versions are new in any case.
     """
 
     def __init__(self) -> None:
         self.incarnation = secrets.token_bytes(16)
+        self._versions_begin = secrets.token_bytes(16)
         self._runs: dict[str, _Run] = {}
         self._empty: OrderedDict[str, None] = OrderedDict()
         self._versions = itertools.count(1)
@@ -109,11 +119,11 @@ class Memberships:
     def version(self, run: str) -> bytes:
         """Give what differs after every change of the set or of a payload."""
         there = self._runs.get(run)
-        return self.incarnation + (self._forgotten if there is None else there.version).to_bytes(8, "big")
+        return self._versions_begin + (self._forgotten if there is None else there.version).to_bytes(8, "big")
 
     def enter(self, request: Enter, now: float) -> Entered | Ended:
         """Put a new member behind all who are there."""
-        if request.member in self._ended:
+        if self.has_ended(request.member):
             return Ended()
         ahead = None
         if request.member not in self._leases:
@@ -128,6 +138,10 @@ class Memberships:
             self._queue(lease)
             self._touch(run)
         return Entered(self.incarnation, ahead)
+
+    def has_ended(self, member: bytes) -> bool:
+        """Say whether `member` was there and will not be again."""
+        return member in self._ended
 
     def run_of(self, member: bytes) -> str | None:
         """Give the run in which `member` is, None if it is not there."""
@@ -146,6 +160,17 @@ class Memberships:
                 lease.payload = request.payload
                 self._touch(self._runs[lease.run])
         return True
+
+    def is_news(self, request: Renew) -> bool:
+        """Say whether a renewal is of a member, and newer than any that came before."""
+        lease = self._leases.get(request.member)
+        return lease is not None and request.sequence > lease.sequence
+
+    def extend(self, member: bytes, now: float) -> None:
+        """Let a member go on for a whole ttl whose renewal has come and is yet to be done."""
+        lease = self._leases.get(member)
+        if lease is not None:
+            lease.renew(now)
 
     def leave(self, request: Leave) -> None:
         """End a membership, if it is still one."""
@@ -171,27 +196,32 @@ class Memberships:
 
     # Connections
 
-    def connected(self, client: bytes) -> None:
-        """Note a connection of `client`: what it entered is no longer about to end for the want of one."""
+    def connected(self, client: bytes, connection: object) -> None:
+        """Note that `client` is at the end of `connection`: what it entered goes on."""
         there = self._clients.setdefault(client, _Client())
-        there.connections += 1
+        there.connection = connection
         for lease in there.leases.values():
             lease.cut = math.inf
 
-    def disconnected(self, client: bytes, now: float, *, in_order: bool) -> None:
-        """Note the end of a connection; after the last one of `client`, what it entered ends after its grace.
+    def disconnected(self, client: bytes, connection: object, now: float, *, gone: bool) -> None:
+        """Note the end of a connection. If it said that the client is `gone`, what it entered ends after its grace.
 
-        Not so unless it ended `in_order`, as that of a killed process does: one that was reset, or that the server
-        broke off, says nothing of the process, whose leases then run for their ttl.
+        Not so where the client has claimed another connection since. Any other end says nothing of the client, whose
+        leases then run for their ttl.
         """
-        there = self._clients[client]
-        there.connections -= 1
-        if there.connections:
-            return
-        for lease in there.leases.values() if in_order else ():
+        there = self._clients.get(client)
+        if there is not None and there.connection is connection:
+            there.connection = None
+            if gone:
+                self.cut(client, now)
+            self._drop_if_unused(client, there)
+
+    def cut(self, client: bytes, now: float) -> None:
+        """End what `client` entered after its grace, unless it has a connection."""
+        there = self._clients.get(client)
+        for lease in there.leases.values() if there is not None and there.connection is None else ():
             lease.cut = now + grace(lease.ttl)
             self._queue(lease)
-        self._drop_if_unused(client, there)
 
     def held_by(self, client: bytes) -> int:
         """Give how many members `client` has."""
@@ -204,19 +234,41 @@ class Memberships:
         """Give when to call `end_due`; None: there is nobody."""
         return self._heap[0][0] if self._heap else None
 
-    def end_due(self, now: float) -> set[str]:
-        """End the leases that have run out; gives the runs in which there were some."""
-        changed = set()
+    def take_due(self, now: float) -> list[bytes]:
+        """Give who has run out of time, to be ended with `end`, or put back with `postpone`."""
+        due = []
         while self._heap and self._heap[0][0] <= now:
-            due, _, lease = heapq.heappop(self._heap)
-            if lease.queued != due:
+            at, _, lease = heapq.heappop(self._heap)
+            if lease.queued != at:
                 continue  # it ended otherwise, or stands in the heap for an earlier time
             lease.queued = math.inf
             if lease.end <= now:
-                changed.add(lease.run)
-                self._end(lease)
+                due.append(lease.id)
             else:
                 self._queue(lease)
+        return due
+
+    def is_due(self, member: bytes, now: float) -> bool:
+        """Say whether `member` is there and has run out of time."""
+        lease = self._leases.get(member)
+        return lease is not None and lease.end <= now
+
+    def postpone(self, member: bytes, until: float) -> None:
+        """Look again at one that was due, at `until` or when it runs out."""
+        lease = self._leases.get(member)
+        if lease is not None:
+            self._queue(lease, until)
+
+    def end(self, members: Iterable[bytes]) -> set[str]:
+        """End those who are there; gives their runs. None of them comes back."""
+        changed = set()
+        for member in members:
+            lease = self._leases.get(member)
+            if lease is None:
+                self._remember(member)
+            else:
+                changed.add(lease.run)
+                self._end(lease)
         return changed
 
     def forgive(self, stall: float, now: float) -> None:
@@ -228,10 +280,28 @@ class Memberships:
                 if cut < math.inf:
                     lease.cut = now + grace(lease.ttl)
 
-    def _queue(self, lease: Lease) -> None:
+    # What is kept on disk
+
+    def copy_out(self) -> Content:
+        """Give a copy of everything that does not depend on the time."""
+        leases = [lease for run in self._runs.values() for lease in run.leases.values()]
+        members = [
+            (Enter(lease.run, lease.id, lease.payload, lease.ttl, lease.client), lease.sequence) for lease in leases
+        ]
+        return Content(self.incarnation, members, list(self._ended))
+
+    def begin(self, now: float) -> None:
+        """Give a whole ttl to everybody, and to nobody the word of a connection: this is what was read from disk."""
+        self._heap.clear()
+        for lease in self._leases.values():
+            lease.renew(now)
+            lease.queued = math.inf
+            self._queue(lease)
+
+    def _queue(self, lease: Lease, not_before: float = -math.inf) -> None:
         # A renewal only makes it end later, and queues nothing: that is found out when the earlier time comes.
         if lease.end < lease.queued:
-            lease.queued = lease.end
+            lease.queued = max(lease.end, not_before)
             heapq.heappush(self._heap, (lease.queued, next(self._serial), lease))
             if len(self._heap) > 2 * len(self._leases) + 64:
                 self._heap = [entry for entry in self._heap if entry[2].queued == entry[0]]
@@ -263,7 +333,7 @@ class Memberships:
             self._ended.popitem(last=False)
 
     def _drop_if_unused(self, name: bytes, client: _Client) -> None:
-        if not client.leases and not client.connections:
+        if not client.leases and client.connection is None:
             del self._clients[name]
 
 

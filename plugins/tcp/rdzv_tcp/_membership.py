@@ -8,7 +8,6 @@ import time
 from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, SupportsMembership, Token
 from rdzv_core._checks import checked_payload, checked_ttl
 from rdzv_core.abc import Member
-from rdzv_tcp._identity import identity, settle
 from rdzv_tcp._member_messages import (
     MAX_PLACE,
     Changed,
@@ -21,29 +20,25 @@ from rdzv_tcp._member_messages import (
     View,
     WaitMembers,
 )
-from rdzv_tcp._members import grace
 from rdzv_tcp._message import NONCE_BYTES
+from rdzv_tcp._server_messages import Failed
 from rdzv_tcp._session import Session
-from rdzv_tcp._steps import Ask, Steps
+from rdzv_tcp._steps import Steps
 from rdzv_tcp._wire import Done, Unchanged
-
-CLIENTS_PART = 0.8
-"""The part of the grace after which a client that could not connect again counts its memberships as ended."""
 
 
 class TcpMembership(SupportsMembership):
     """`SupportsMembership` by the server's leases and the server's clock, for a backend with these attributes.
 
     A refresh is some 40 bytes each way, however many members there are, and one of a run's members is found as fast
-    as any other. Whose process ends without `leave` is given up a second after its connection. A process that lives
-    connects again by itself and at once; where it can not, `refresh` is False before that second is over: it may have
-    been given up. Closing the backend says nothing of its members: while other instances of
-    the process use the endpoint they stay for their ttl, and after the last one as after a lost connection.
+    as any other. A process that ends without `leave` is given up a second after its connection. A process that lives
+    connects again by itself, and has its memberships for their ttl, whatever becomes of its connections: while it
+    cannot reach the server, `refresh` raises. Closing the backend says nothing of its members: while other instances
+    of the process use the endpoint they stay for their ttl, and after the last one they end as with the process.
     """
 
     _session: Session
     _run: str
-    _given_up: set[str]
 
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
         return self._session.run(self._entering(payload, ttl))
@@ -55,8 +50,7 @@ class TcpMembership(SupportsMembership):
         return self._session.run(self._refreshing(member))
 
     def leave(self, member: MemberLease) -> None:
-        answer = self._session.read(lambda: Leave(bytes.fromhex(member.id)))
-        assert isinstance(answer, Done), answer
+        self._session.run(self._leaving(member))
 
     def members(self) -> MembersView:
         return self._session.run(self._viewing(None))
@@ -72,16 +66,24 @@ class TcpMembership(SupportsMembership):
 
     def _entering(self, payload: bytes, ttl: float) -> Steps[MemberLease]:
         payload, ttl = checked_payload(payload), checked_ttl(ttl)
-        settle(self._session.endpoint)
+        client = self._session.settle()
         while True:
             member = secrets.token_bytes(NONCE_BYTES)
-            request = Enter(self._run, member, payload, ttl, identity())
+            request = Enter(self._run, member, payload, ttl, client)
             answer = yield self._session.asking(lambda: request)  # noqa: B023 - read while the loop stands still
             if isinstance(answer, Entered):
-                self._session.attend(CLIENTS_PART * grace(ttl))
                 return MemberLease(ttl, answer.incarnation.hex(), member.hex(), ahead=answer.ahead)
+            if isinstance(answer, Failed):
+                raise RendezvousConnectionError(self._session.not_kept(answer))
             # Its first sending took so long to be answered by the second that the membership was over meanwhile.
             assert isinstance(answer, Ended), answer
+
+    def _leaving(self, member: MemberLease) -> Steps[None]:
+        request = Leave(bytes.fromhex(member.id))
+        answer = yield self._session.asking(lambda: request)
+        if isinstance(answer, Failed):
+            raise RendezvousConnectionError(self._session.not_kept(answer))
+        assert isinstance(answer, Done), answer
 
     def _updating(self, member: MemberLease, payload: bytes) -> Steps[bool]:
         return self._renewing(member, checked_payload(payload))
@@ -90,12 +92,10 @@ class TcpMembership(SupportsMembership):
         return self._renewing(member, None)
 
     def _renewing(self, member: MemberLease, payload: bytes | None) -> Steps[bool]:
-        if member.id in self._given_up or self._session.absence >= CLIENTS_PART * grace(member.ttl):
-            # The server may have ended it, and can not be asked: it is never believed in again.
-            self._given_up.add(member.id)
-            return False
         request = Renew(bytes.fromhex(member.id), member.next_sequence(), payload)
-        answer = yield Ask(lambda: request, self._session.read_timeout, as_member=True)
+        answer = yield self._session.asking(lambda: request)
+        if isinstance(answer, Failed):
+            raise RendezvousConnectionError(self._session.not_kept(answer))
         return isinstance(answer, Done)
 
     def _looking(self, k: int) -> Steps[MembersView]:

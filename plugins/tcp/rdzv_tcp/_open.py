@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 
-from rdzv_core import RendezvousConnectionError
+from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._hosting import Hosting, host, hosted_here
 from rdzv_tcp._journal import UnusableDirectoryError
@@ -93,11 +93,12 @@ def _host(endpoint: HostPort, settings: Settings) -> Hosting:
         ) from error
 
 
-def _unusable(endpoint: HostPort, settings: Settings, error: OSError) -> RendezvousConnectionError:
-    return RendezvousConnectionError(
-        f"tcp backend at '{endpoint}': this process would host the store, and can not keep it in "
-        f"data_dir={settings.data_dir!r}: {error.strerror or error}; give a directory that it can create and write in, "
-        "or is_host=false where another process is to host it"
+def _unusable(endpoint: HostPort, settings: Settings, error: UnusableDirectoryError) -> RendezvousConnectionError:
+    make = RendezvousConnectionError if error.may_pass else RendezvousConfigurationError
+    return make(
+        f"tcp backend at '{endpoint}': this process would host the store, and cannot keep it in "
+        f"data_dir={settings.data_dir!r}: {error.strerror or error}; give a directory of its own that it can make and "
+        "write in, or is_host=false where another process is to host it"
     )
 
 

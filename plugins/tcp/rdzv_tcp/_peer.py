@@ -8,9 +8,11 @@ import socket
 from collections import deque
 from typing import cast
 
+from rdzv_tcp._endpoint import address_of
 from rdzv_tcp._frames import FrameReader
 from rdzv_tcp._greeting import Denied, Greeting
 from rdzv_tcp._hub import Hub, Waiting
+from rdzv_tcp._lobby import Full
 from rdzv_tcp._member_messages import Renew
 from rdzv_tcp._questions import Question, RegisterQuestion
 from rdzv_tcp._server_messages import Health, Proof
@@ -69,6 +71,7 @@ class Peer(asyncio.BufferedProtocol):
         "_uncommitted",
         "_waiting",
         "_waiting_bytes",
+        "direct",
         "heard",
         "said_end",
         "transport",
@@ -80,6 +83,8 @@ class Peer(asyncio.BufferedProtocol):
         self._hub = hub
         self._reader: FrameReader[Request] = FrameReader(decode_request, MAX_HELLO_BYTES)
         self._greeting = Greeting(hub.settings.secret, hub.welcome)
+        self.direct = False
+        """Whether the client's process is at the other end, and no proxy, whose end would say nothing of the client."""
         self.said_end = False
         """Whether its end came from the other side, in order: so a process ends, also one that is killed."""
         self.heard = 0
@@ -114,7 +119,7 @@ class Peer(asyncio.BufferedProtocol):
         self._due.clear()
 
     def eof_received(self) -> None:
-        self.said_end = True
+        self.said_end = not self.transport.is_closing()  # what follows an end from here is no word of the client
 
     @property
     def descriptor(self) -> int:
@@ -249,6 +254,9 @@ class Peer(asyncio.BufferedProtocol):
 
     def _greet(self, request_id: int, request: Request) -> None:
         answer = self._greeting.take(request)
+        if isinstance(request, Hello):
+            seen = address_of(self.transport.get_extra_info("peername"))
+            self.direct = bool(seen) and request.address == seen
         if isinstance(answer, Welcome):
             self._hub.lobby.admit(self)
             self._greeted = True
@@ -324,7 +332,7 @@ class Peer(asyncio.BufferedProtocol):
     def _refuse(self, reason: WireError) -> None:
         level = logging.WARNING if isinstance(reason, Denied) else logging.INFO
         self._hub.refusals.note(self.transport.get_extra_info("peername"), str(reason), level)
-        self.send(0, encode(Refused(PROTOCOL, str(reason))))
+        self.send(0, encode(Refused(PROTOCOL, str(reason), isinstance(reason, Full))))
         self.flush()
         self.transport.close()
         # A peer that does not even take the refusal is not waited for.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from rdzv_core import clock
 from rdzv_tcp._members import Memberships
@@ -20,7 +20,7 @@ LATE = 0.1
 
 
 class Reaper:
-    """Calls `ended` with the runs in which memberships have run out.
+    """Calls `ended` with the members whose leases have run out.
 
     A turn that comes late tells that the server stood still: stopped, swapped out, suspended, or busy. What clients
     sent meanwhile lies unread. So that turn ends nobody, gives those a fresh ttl who may have missed theirs by it, and
@@ -28,19 +28,19 @@ class Reaper:
     """
 
     def __init__(
-        self, members: Memberships, ended: Callable[[Iterable[str]], None], now: Callable[[], float] = clock.now
+        self, members: Memberships, ended: Callable[[list[bytes]], None], now: Callable[[], float] = clock.now
     ) -> None:
         self.now = now
         self._members = members
         self._ended = ended
         self._due = 0.0
-        self._was_late = False
+        self._was_late = self._stopped = False
         self._timer: asyncio.TimerHandle | None = None
 
     def arm(self) -> None:
         """See to it that there is a turn when the next lease ends; to be called when that may have come nearer."""
         end = self._members.next_end()
-        if end is None:
+        if end is None or self._stopped:
             return
         now = self.now()
         due = min(max(end, now + SLACK), now + BEAT)
@@ -50,12 +50,16 @@ class Reaper:
 
     def stop(self) -> None:
         """End nobody any more."""
+        self._stopped = True
+        self._cancel()
+
+    def _cancel(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _plan(self, due: float, now: float) -> None:
-        self.stop()
+        self._cancel()
         self._due = due
         self._timer = asyncio.get_running_loop().call_later(due - now, self._turn)
 
@@ -71,7 +75,7 @@ class Reaper:
                 self._plan(now + BEAT, now)
                 return
         self._was_late = False
-        changed = self._members.end_due(now)
-        if changed:
-            self._ended(changed)
+        due = self._members.take_due(now)
+        if due:
+            self._ended(due)
         self.arm()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import threading
 import time
@@ -15,30 +14,32 @@ from rdzv_tcp._threads import start_thread
 if TYPE_CHECKING:
     from rdzv_tcp._client import Client
 
-_ATTEMPT_SECONDS = 0.5
 _CALL_BACK_SECONDS = 30.0
 _FIRST_PAUSE = 0.005
-_LONGEST_PAUSE = 0.5
+_LONGEST_PAUSE = 0.25
 
 
 class Rescue:
     """Holds calls until their client has a connection, then has them posted anew, each within its own deadline.
 
-    Renewals, and those that wait for a change, end as soon as memberships of this process may have ended for want of a
-    connection: whoever made them has to ask whether it is still a member. Thread-safe.
+    Thread-safe.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._lock = threading.Lock()
         self._stranded: list[PostedCall] = []
-        self._errand: Call | None = None
+        self._running: object = None
+        self._attempt, self._attempt_until = Call(), 0.0
+        self._stopped = threading.Event()
         self._wanted_until = 0.0
 
     def take(self, call: PostedCall) -> None:
         """See to it that `call` goes on."""
         with self._lock:
             self._stranded.append(call)
+            if call.deadline < self._attempt_until:
+                self._attempt.abort()  # it is to be told in time that there was no connection
         self._begin()
 
     def call_back(self) -> None:
@@ -47,71 +48,75 @@ class Rescue:
             self._wanted_until = time.monotonic() + _CALL_BACK_SECONDS
         self._begin()
 
-    def _begin(self) -> None:
-        with self._lock:
-            if self._errand is not None:
-                return
-            errand = Call()
-            try:
-                start_thread("rdzv tcp connects again", self._run, errand)
-            except Refusal as error:
-                refused, calls, self._stranded = error, self._stranded, []
-            else:
-                self._errand = errand
-                return
-        for call in calls:
-            self._client.lost(call, refused)
-
     def stop(self) -> None:
         """Give up connecting: the client is closed, and all who waited have been told."""
         with self._lock:
             self._wanted_until = 0.0
-            if self._errand is not None:
-                self._errand.abort()
+            self._stopped.set()
+            self._attempt.abort()
 
-    def _run(self, errand: Call) -> None:
+    def _begin(self) -> None:
         with self._lock:
-            if self._errand not in (None, errand):  # who started this was interrupted before it could note it
+            if self._running is not None:
                 return
-            self._errand = errand
-        pause, now = _FIRST_PAUSE, time.monotonic()
+            running = object()
+            try:
+                start_thread("rdzv tcp connects again", self._run, running)
+            except Refusal as error:
+                refused, calls, self._stranded = error, self._stranded, []
+            else:
+                self._running = running
+                return
+        for call in calls:
+            self._client.lost(call, refused)
+
+    def _run(self, running: object) -> None:
+        with self._lock:
+            if self._running not in (None, running):  # who started this was interrupted before it could note it
+                return
+            self._running = running
+        pause = _FIRST_PAUSE
         while (calls := self._next()) is not None:
-            attempt = min(_ATTEMPT_SECONDS, self._client.grace)
-            failure = self._post_again(calls, errand, min(now + attempt, self._due(calls, now)))
+            failure = self._post_again(calls)
             if failure is not None:
                 with self._lock:
                     self._stranded += calls
-                    calls = self._stranded.copy()
-            if not errand.aborted:
-                # A server that accepts and hangs up is not to be flooded; and whose time is over is told so in time.
-                left = self._due(calls, now) - time.monotonic()
-                time.sleep(max(0.0, min(pause * random.uniform(0.5, 1.0), left)))
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            now = time.monotonic()
+            # A server that accepts and hangs up is not to be flooded; and whose time is over is told so in time.
+            left = self._due() - time.monotonic()
+            self._stopped.wait(max(0.0, min(pause * random.uniform(0.5, 1.0), left)))
+            pause = min(2 * pause, _LONGEST_PAUSE)
             if failure is not None:
-                self._end_late(failure, now)
+                self._end_late(failure)
 
     def _next(self) -> list[PostedCall] | None:
         with self._lock:
             calls, self._stranded = [call for call in self._stranded if not call.ended], []
-            if calls or time.monotonic() < self._wanted_until:
+            now = time.monotonic()
+            if calls or now < self._wanted_until:
+                self._attempt = Call()
+                self._attempt.aborted = self._stopped.is_set()
+                self._attempt_until = min([now + _CALL_BACK_SECONDS, *(call.deadline for call in calls)])
                 return calls
-            self._errand = None
+            self._running, self._attempt_until = None, 0.0
             return None
 
-    def _due(self, calls: list[PostedCall], now: float) -> float:
+    def _due(self) -> float:
         """Give when somebody is to be told next that there was no connection in time."""
-        gone_at = self._client.gone_at
-        return min([gone_at if gone_at > now else math.inf, *(call.deadline for call in calls)])
+        with self._lock:
+            return min((call.deadline for call in self._stranded), default=float("inf"))
 
-    def _post_again(self, calls: list[PostedCall], errand: Call, deadline: float) -> Exception | None:
+    def _post_again(self, calls: list[PostedCall]) -> Exception | None:
         """Connect and post `calls`; gives why that was not possible until now, None if they need no other attempt."""
         client = self._client
         try:
-            client.connected(errand, deadline)
+            client.connected(self._attempt, self._attempt_until)
         except (Lost, Silent) as error:
             return error
         except (Aborted, Refusal) as error:
+            if isinstance(error, Refusal) and not error.lasting:
+                return error
+            if isinstance(error, Aborted) and not self._stopped.is_set():
+                return Silent("it took longer than a call may take")
             self._wanted_until = 0.0
             for call in calls:
                 client.lost(call, error)
@@ -121,15 +126,11 @@ class Rescue:
                 client.post(call)
         return None
 
-    def _end_late(self, failure: Exception, now: float) -> None:
-        """Give up those whose time is over, and of members all if their memberships may be."""
-        client = self._client
-        absent = now >= client.gone_at
-        late: list[PostedCall] = []
-        kept: list[PostedCall] = []
+    def _end_late(self, failure: Exception) -> None:
+        """Give up those whose time is over."""
+        now = time.monotonic()
         with self._lock:
-            for call in self._stranded:
-                (late if call.deadline <= now or (absent and call.ask.as_member) else kept).append(call)
-            self._stranded = kept
+            late = [call for call in self._stranded if call.deadline <= now]
+            self._stranded = [call for call in self._stranded if call.deadline > now]
         for call in late:
-            client.give_up(call, failure, call.ask.seconds if call.deadline <= now else client.absence)
+            self._client.give_up(call, failure, call.ask.seconds)

@@ -92,6 +92,7 @@ class TcpServer:
         servers = [
             await loop.create_server(self._new_peer, sock=listener, backlog=BACKLOG) for listener in self._listeners
         ]
+        self._hub.desk.begin()
         on_serving(self._stopping)
         await self._stopping.wait()
         # Nobody is accepted any more. Only then are those disconnected who just were, and the listeners closed last:
@@ -103,6 +104,7 @@ class TcpServer:
             server.close()
         self._hub.refusals.sum_up()
         self._hub.crowd.close()
+        self._hub.desk.reaper.stop()
         if self._hub.committer is not None:
             await self._hub.committer.close()
 

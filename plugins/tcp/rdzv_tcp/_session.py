@@ -96,14 +96,9 @@ class Session:
         else:
             call.begin()
 
-    def attend(self, grace: float) -> None:
-        """Mind the connection, also between calls: without one a membership ends after `grace` seconds."""
-        self._client.attend(grace)
-
-    @property
-    def absence(self) -> float:
-        """For how many seconds an attended connection has been lost; 0 while there is one."""
-        return self._client.absence
+    def settle(self) -> bytes:
+        """Note that there are members from now on; gives whose they are. See `Client.settle`."""
+        return self._client.settle()
 
     def asking(self, make: Callable[[], Request]) -> Ask:
         """Give a request with the time that one has on this session."""
@@ -119,7 +114,7 @@ class Session:
         half = self.read_timeout / 2
         while True:
             until = min(end, time.monotonic() + half)
-            answer = yield Ask(lambda: make(until - time.monotonic()), 2 * half, as_member=True)  # noqa: B023
+            answer = yield Ask(lambda: make(until - time.monotonic()), 2 * half)  # noqa: B023
             if not isinstance(answer, in_vain) or time.monotonic() >= end:
                 return answer
 
@@ -131,10 +126,12 @@ class Session:
         finally:
             self._leave(call)
         if isinstance(reply.answer, Failed):
-            raise RendezvousConnectionError(
-                f"tcp backend at '{self.endpoint}': the server could not keep a write on disk: {reply.answer.reason}"
-            )
+            raise RendezvousConnectionError(self.not_kept(reply.answer))
         return reply
+
+    def not_kept(self, answer: Failed) -> str:
+        """Say that the server could not write something down."""
+        return f"tcp backend at '{self.endpoint}': the server could not keep a write on disk: {answer.reason}"
 
     def share(self) -> Session:
         """Give another session on the same connection."""

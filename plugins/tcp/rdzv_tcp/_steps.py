@@ -11,14 +11,10 @@ R = TypeVar("R")
 
 
 class Ask(NamedTuple):
-    """A request that may be sent any number of times, made anew for each, and `seconds` for it altogether.
-
-    One that is made `as_member`, or to wait, ends early where its process may have lost its memberships.
-    """
+    """A request that may be sent any number of times, made anew for each, and `seconds` for it altogether."""
 
     make: Callable[[], Request]
     seconds: float
-    as_member: bool = False
 
 
 Steps: TypeAlias = Generator[Ask, Answer, R]

@@ -15,5 +15,6 @@ def start_thread(name: str, body: Callable[..., None], *arguments: Any) -> None:
         threading.Thread(target=body, args=arguments, name=name, daemon=True).start()
     except RuntimeError as error:
         raise Refusal(
-            f"the system refused this process a thread ({error}): see how many it may have (ulimit -u, pids.max)"
+            f"the system refused this process a thread ({error}): see how many it may have (ulimit -u, pids.max)",
+            lasting=False,
         ) from error

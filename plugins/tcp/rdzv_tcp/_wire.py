@@ -39,7 +39,7 @@ from rdzv_tcp._store_messages import (
     Values,
 )
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 """The version that both sides must speak; the shapes of `Hello`, `Welcome` and `Refused` never change."""
 
 MAX_STATE_BYTES: Final = 8 * 1024 * 1024
@@ -60,10 +60,15 @@ class WireError(Exception):
 
 
 class Hello(Message, tag="hello"):
-    """`challenge` is 32 random bytes from a client that has a secret, and wants the server's proof; else empty."""
+    """`challenge` is 32 random bytes from a client that has a secret, and wants the server's proof; else empty.
+
+    `address` is the client's end of the connection as the client sees it, written by `address_of`: where the server
+    sees another, there is a proxy or an address translation between them.
+    """
 
     protocol: int
     challenge: bytes = b""
+    address: str = ""
 
 
 class Get(Message, tag="get"):
@@ -132,10 +137,11 @@ class Welcome(Message, tag="welcome"):
 
 
 class Refused(Message, tag="refused"):
-    """The last frame before the server closes the connection, with the id 0."""
+    """The last frame before the server closes the connection, with the id 0. `passing`: waiting may help."""
 
     protocol: int
     reason: str
+    passing: bool = False
 
 
 class Found(Message, tag="found"):

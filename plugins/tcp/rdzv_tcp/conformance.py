@@ -23,6 +23,17 @@ def corrupt(params: RendezvousParameters) -> None:
         store.set(params.key, b"not what the backend wrote")
 
 
+@contextmanager
+def truncated(params: RendezvousParameters) -> Iterator[None]:
+    """Cut the value of a register to 0 bytes, and put it back."""
+    endpoint = read_endpoint(params.endpoint)
+    with TcpStore(endpoint.host, endpoint.port, 10, client_credentials(params)) as store:
+        whole = store.get(params.key)
+        store.set(params.key, b"")
+        yield
+        store.set(params.key, whole or b"")
+
+
 class OwnStore:
     """`rdzv serve` with a data directory, a secret, and TLS on both sides, in a process that the suite may kill."""
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer
 from rdzv_tcp import _wire as wire
+from rdzv_tcp._endpoint import address_of
 from rdzv_tcp._frames import FrameReader
 
 from rdzv_core import RendezvousParameters, create_backend
@@ -318,7 +319,8 @@ class RawPeer:
         self.socket = socket.create_connection(("127.0.0.1", server.endpoint.port), timeout=20)
         self._reader: FrameReader[wire.Answer] = FrameReader(wire.decode_answer, wire.MAX_FRAME_BYTES)
         self._last_id = 0
-        self.welcome = self.ask(wire.Hello(wire.PROTOCOL)) if hello else None
+        here = address_of(self.socket.getsockname())
+        self.welcome = self.ask(wire.Hello(wire.PROTOCOL, b"", here)) if hello else None
 
     def say(self, message: Any) -> None:
         """Send a message with the next id."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer
-from rdzv_tcp._wire import Get, Hello, Set, decode_answer, encode, frame
+from rdzv_tcp._wire import PROTOCOL, Get, Hello, Set, decode_answer, encode, frame
 
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
@@ -210,7 +210,7 @@ def test_garbage_disturbs_nobody(open_backend: Open) -> None:
     """Random bytes, cut frames, a gibibyte announced, requests without a hello: disconnected, and a client works on."""
     backend = open_backend("127.0.0.1:0", read_timeout=10)
     address = ("127.0.0.1", backend.raw_store.port)
-    hello = frame(1, encode(Hello(1)))
+    hello = frame(1, encode(Hello(PROTOCOL)))
     garbage = [
         b"GET / HTTP/1.1\r\n\r\n",
         os.urandom(1000),
@@ -240,7 +240,7 @@ def test_half_open_connections_disturb_nobody(open_backend: Open) -> None:
     backend = open_backend("127.0.0.1:0", read_timeout=10)
     silent = [socket.create_connection(("127.0.0.1", backend.raw_store.port)) for _ in range(200)]
     for one in silent[::2]:
-        one.sendall(frame(1, encode(Hello(1)))[:5])
+        one.sendall(frame(1, encode(Hello(PROTOCOL)))[:5])
     assert backend.set_state(b"x")
     for one in silent:
         one.close()
@@ -264,10 +264,10 @@ def test_a_client_that_takes_no_answers_is_not_served_more(server: TcpServer) ->
     address = ("127.0.0.1", server.endpoint.port)
     state, count = bytes(1_000_000), 200
     with socket.create_connection(address, timeout=20) as greedy:
-        greedy.sendall(frame(1, encode(Hello(1))) + frame(2, encode(Set("k", state, b"n" * 16, None))))
+        greedy.sendall(frame(1, encode(Hello(PROTOCOL))) + frame(2, encode(Set("k", state, b"n" * 16, None))))
         greedy.sendall(b"".join(frame(number, encode(Get("k"))) for number in range(10, 10 + count)))
         with socket.create_connection(address, timeout=20) as other:
-            other.sendall(frame(1, encode(Hello(1))) + frame(2, encode(Get("absent"))))
+            other.sendall(frame(1, encode(Hello(PROTOCOL))) + frame(2, encode(Get("absent"))))
             assert other.recv(1000)
         peers = list(server._hub.peers)
         assert max(peer.transport.get_write_buffer_size() for peer in peers) < 4 * len(state)
@@ -315,7 +315,7 @@ def test_a_child_of_the_host_keeps_no_store_alive(open_backend: Open, free_port:
     """The host forks and closes: its port is free and its clients notice, although the child lives on."""
     host = open_backend(f"127.0.0.1:{free_port}", is_host=True)
     client = socket.create_connection(("127.0.0.1", free_port), timeout=10)
-    client.sendall(frame(1, encode(Hello(1))))
+    client.sendall(frame(1, encode(Hello(PROTOCOL))))
     assert client.recv(1000)
     reading, writing = os.pipe()
     child = os.fork()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from rdzv_tcp import _members
+from rdzv_tcp._log_format import encode_snapshot, read_log
 from rdzv_tcp._member_messages import Ended, Enter, Entered, Leave, Members, Renew, View
 from rdzv_tcp._members import Memberships, grace
 
@@ -14,6 +15,7 @@ TTL = 10.0
 IDS = [number.to_bytes(16, "big") for number in range(100)]
 ONE, TWO, THREE = IDS[:3]
 CLIENT, OTHER_CLIENT = b"c" * 16, b"d" * 16
+CONNECTION, NEWER = object(), object()
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def test_what_is_told_again_is_forgotten_with_every_change(
         (lambda: enter(THREE, now=5.0), [ONE, TWO, THREE]),
         (lambda: table.renew(Renew(TWO, 1, b"new"), 1.0), [ONE, TWO, THREE]),
         (lambda: table.leave(Leave(ONE)), [TWO, THREE]),
-        (lambda: table.end_due(TTL + 1.0), [THREE]),
+        (lambda: table.end(table.take_due(TTL + 1.0)), [THREE]),
     ]
     for change, left in changes:
         change()
@@ -83,8 +85,8 @@ def test_a_lease_ends_at_its_ttl_and_not_before(
 ) -> None:
     """Until it is due nothing ends; then that run is named."""
     enter(ONE)
-    assert table.end_due(TTL - 0.01) == set()
-    assert table.end_due(TTL) == {"r"}
+    assert table.end(table.take_due(TTL - 0.01)) == set()
+    assert table.end(table.take_due(TTL)) == {"r"}
     assert seen() == []
     assert table.renew(Renew(ONE, 1, None), TTL) is False
 
@@ -95,17 +97,17 @@ def test_a_renewal_is_a_whole_ttl_from_when_it_arrived(
     """Who renews stays beyond the end that it had before, until the new one."""
     enter(ONE)
     assert table.renew(Renew(ONE, 1, None), 6.0) is True
-    assert table.end_due(6.0 + TTL - 0.01) == set()
-    assert table.end_due(6.0 + TTL) == {"r"}
+    assert table.end(table.take_due(6.0 + TTL - 0.01)) == set()
+    assert table.end(table.take_due(6.0 + TTL)) == {"r"}
 
 
 def test_a_renewal_that_comes_before_anybody_looked_is_in_time(
     table: Memberships, enter: Callable[..., object], seen: Callable[..., list[bytes]]
 ) -> None:
-    """A lease that has run out ends when `end_due` says so: what was read from the sockets before that counts."""
+    """A lease that has run out ends when `end` says so: what was read from the sockets before that counts."""
     enter(ONE)
     assert table.renew(Renew(ONE, 1, None), TTL + 3) is True
-    assert table.end_due(TTL + 3) == set()
+    assert table.end(table.take_due(TTL + 3)) == set()
     assert seen() == [ONE]
 
 
@@ -120,11 +122,11 @@ def test_RDZV_MEMBER_8_an_older_sequence_number_changes_nothing(
     assert table.renew(Renew(ONE, 2, b"second again"), 5.0) is True
     assert table.version("r") == version
     assert table.view(Members("r", 0, None)).members == [(ONE, b"second")]
-    assert table.end_due(1.0 + TTL) == {"r"}
+    assert table.end(table.take_due(1.0 + TTL)) == {"r"}
 
 
 def test_RDZV_MEMBER_9_a_new_memory_is_a_new_incarnation(enter: Callable[..., object], table: Memberships) -> None:
-    """Neither the incarnation nor a version comes again."""
+    """Neither the incarnation nor a version comes again, unless it is read from disk."""
     other = Memberships()
     assert other.incarnation != table.incarnation
     assert other.version("r") != table.version("r")
@@ -141,7 +143,7 @@ def test_the_version_changes_with_every_change_and_with_nothing_else(
         lambda: table.renew(Renew(ONE, 1, b"new"), 0.0),
         lambda: enter(TWO, ttl=5.0),
         lambda: table.leave(Leave(ONE)),
-        lambda: table.end_due(5.0),
+        lambda: table.end(table.take_due(5.0)),
     ]
     for change in changes:
         change()
@@ -184,53 +186,99 @@ def test_a_late_copy_of_an_entry_revives_nobody(
     enter(ONE)
     table.leave(Leave(ONE))
     enter(TWO)
-    table.end_due(TTL)
+    table.end(table.take_due(TTL))
     table.leave(Leave(THREE))
     assert [enter(member, TTL) for member in (ONE, TWO, THREE)] == [Ended()] * 3
     assert seen() == []
 
 
-def test_a_lost_connection_ends_leases_after_their_grace(
+def test_the_word_of_a_process_ends_its_leases_after_their_grace(
     table: Memberships, enter: Callable[..., object], seen: Callable[..., list[bytes]]
 ) -> None:
-    """Half of its ttl after its client's last connection has gone, a member is gone, earlier than its lease ran."""
+    """A second after its client's connection said that it is gone, a member is gone, earlier than its lease ran."""
     for client, member in ((CLIENT, ONE), (OTHER_CLIENT, TWO)):
-        table.connected(client)
+        table.connected(client, client)
         enter(member, client=client)
-    table.disconnected(CLIENT, 1.0, in_order=True)
-    assert table.end_due(1.0 + grace(TTL) - 0.01) == set()
-    assert table.end_due(1.0 + grace(TTL)) == {"r"}
+    table.disconnected(CLIENT, CLIENT, 1.0, gone=True)
+    assert table.end(table.take_due(1.0 + grace(TTL) - 0.01)) == set()
+    assert table.end(table.take_due(1.0 + grace(TTL))) == {"r"}
     assert seen() == [TWO]
+
+
+def test_any_other_end_of_a_connection_ends_nothing(table: Memberships, enter: Callable[..., object]) -> None:
+    """A reset, or the end of a proxy's connection, says nothing of the process: its members stay for their ttl."""
+    table.connected(CLIENT, CONNECTION)
+    enter(ONE)
+    table.disconnected(CLIENT, CONNECTION, 1.0, gone=False)
+    assert table.end(table.take_due(TTL - 0.01)) == set()
+    assert table.end(table.take_due(TTL)) == {"r"}
 
 
 def test_a_reconnect_stops_the_grace(
     table: Memberships, enter: Callable[..., object], seen: Callable[..., list[bytes]]
 ) -> None:
     """A client that is back has the leases that it had, neither shorter nor longer."""
-    table.connected(CLIENT)
+    table.connected(CLIENT, CONNECTION)
     enter(ONE)
-    table.disconnected(CLIENT, 1.0, in_order=True)
-    table.connected(CLIENT)
-    assert table.end_due(TTL - 0.01) == set()
-    assert table.end_due(TTL) == {"r"}
+    table.disconnected(CLIENT, CONNECTION, 1.0, gone=True)
+    table.connected(CLIENT, NEWER)
+    assert table.end(table.take_due(TTL - 0.01)) == set()
+    assert table.end(table.take_due(TTL)) == {"r"}
 
 
-def test_a_second_connection_keeps_the_leases(table: Memberships, enter: Callable[..., object]) -> None:
-    """Only the loss of a client's last connection counts: the new one may come before the old one's end is noticed."""
-    table.connected(CLIENT)
+def test_of_a_clients_connections_the_latest_speaks_for_it(table: Memberships, enter: Callable[..., object]) -> None:
+    """What ends is an old one, of which the server hears late, or the one on which the client would be heard."""
+    table.connected(CLIENT, CONNECTION)
     enter(ONE)
-    table.connected(CLIENT)
-    table.disconnected(CLIENT, 1.0, in_order=True)
-    assert table.end_due(TTL - 0.01) == set()
+    table.connected(CLIENT, NEWER)
+    table.disconnected(CLIENT, CONNECTION, 1.0, gone=True)
+    assert table.end(table.take_due(5.0)) == set()
+    table.disconnected(CLIENT, NEWER, 5.0, gone=True)
+    assert table.end(table.take_due(5.0 + grace(TTL))) == {"r"}
+    table.disconnected(CLIENT, object(), 9.0, gone=True)  # of whom nothing is kept any more
+
+
+def test_what_is_read_from_disk_has_a_whole_ttl_and_is_known_again(
+    table: Memberships, enter: Callable[..., object], seen: Callable[..., list[bytes]]
+) -> None:
+    """Order, payloads, sequence numbers, who ended and the incarnation come back; no version does."""
+    for member in (TWO, ONE, THREE):
+        enter(member)
+    table.renew(Renew(TWO, 7, b"new"), 1.0)
+    table.leave(Leave(ONE))
+    content, versions = table.copy_out(), {table.version("r"), table.version("nobody's")}
+    again = read_log(memoryview(b"".join(encode_snapshot(b"i" * 16, {}, [], members=content))))[0].members
+    assert again.copy_out() == content
+    again.begin(100.0)
+    assert not versions & {again.version("r"), again.version("nobody's")}
+    assert again.view(Members("r", 0, None)).members == [(TWO, b"new"), (THREE, b"payload")]
+    assert again.renew(Renew(TWO, 7, b"old"), 100.0) is True
+    assert again.enter(Enter("r", ONE, b"", TTL, CLIENT), 100.0) == Ended()
+    assert again.view(Members("r", 0, 1)).members == [(TWO, b"new")]
+    assert again.take_due(100.0 + TTL - 0.01) == []
+    assert again.take_due(100.0 + TTL) == [TWO, THREE]
+
+
+def test_who_is_put_back_is_due_again(table: Memberships, enter: Callable[..., object]) -> None:
+    """One whose end could not be written down stays until it can, or until it renews."""
+    enter(ONE)
+    assert table.take_due(TTL) == [ONE]
+    table.postpone(ONE, TTL + 1.0)
+    assert table.take_due(TTL + 0.9) == []
+    assert table.take_due(TTL + 1.0) == [ONE]
+    table.renew(Renew(ONE, 1, None), TTL + 1.0)
+    table.postpone(ONE, TTL + 1.0)
+    assert table.take_due(2 * TTL + 0.9) == []
+    assert table.take_due(2 * TTL + 1.0) == [ONE]
 
 
 def test_a_renewal_on_another_connection_stops_the_grace(table: Memberships, enter: Callable[..., object]) -> None:
     """Whoever renews is alive, on whatever connection."""
-    table.connected(CLIENT)
+    table.connected(CLIENT, CONNECTION)
     enter(ONE)
-    table.disconnected(CLIENT, 1.0, in_order=True)
+    table.disconnected(CLIENT, CONNECTION, 1.0, gone=True)
     table.renew(Renew(ONE, 1, None), 2.0)
-    assert table.end_due(2.0 + TTL - 0.01) == set()
+    assert table.end(table.take_due(2.0 + TTL - 0.01)) == set()
 
 
 def test_RDZV_MEMBER_10_a_stall_gives_a_fresh_ttl_to_those_it_may_have_harmed(
@@ -240,24 +288,24 @@ def test_RDZV_MEMBER_10_a_stall_gives_a_fresh_ttl_to_those_it_may_have_harmed(
     enter(ONE, ttl=1.0)
     enter(TWO, ttl=100.0)
     table.forgive(0.5, 1.5)
-    assert table.end_due(2.49) == set()
-    assert table.end_due(2.5) == {"r"}
+    assert table.end(table.take_due(2.49)) == set()
+    assert table.end(table.take_due(2.5)) == {"r"}
     assert seen() == [TWO]
     table.forgive(90.0, 99.0)
-    assert table.end_due(198.9) == set()
-    assert table.end_due(199.0) == {"r"}
+    assert table.end(table.take_due(198.9)) == set()
+    assert table.end(table.take_due(199.0)) == {"r"}
 
 
 def test_who_lost_its_connection_before_a_stall_has_a_fresh_grace(
     table: Memberships, enter: Callable[..., object]
 ) -> None:
     """A reconnect that waits to be accepted is given its time too, and no more."""
-    table.connected(CLIENT)
+    table.connected(CLIENT, CONNECTION)
     enter(ONE)
-    table.disconnected(CLIENT, 0.0, in_order=True)
+    table.disconnected(CLIENT, CONNECTION, 0.0, gone=True)
     table.forgive(20.0, 20.0)
-    assert table.end_due(20.0 + grace(TTL) - 0.01) == set()
-    assert table.end_due(20.0 + grace(TTL)) == {"r"}
+    assert table.end(table.take_due(20.0 + grace(TTL) - 0.01)) == set()
+    assert table.end(table.take_due(20.0 + grace(TTL))) == {"r"}
 
 
 def test_many_members_are_told_piece_by_piece(
@@ -282,13 +330,13 @@ def test_what_is_kept_is_bounded_by_who_is_there(table: Memberships, monkeypatch
     monkeypatch.setattr(_members, "REMEMBERED_RUNS", 10)
     ids = (number.to_bytes(16, "big") for number in itertools.count())
     for _ in range(200):
-        table.connected(CLIENT)
+        table.connected(CLIENT, CONNECTION)
         for number in range(5):
             member = next(ids)
             table.enter(Enter(f"r{number}", member, b"", 1e6, CLIENT), 0.0)
             table.renew(Renew(member, 1, b"x"), 0.0)
             table.leave(Leave(member))
-        table.disconnected(CLIENT, 0.0, in_order=True)
+        table.disconnected(CLIENT, CONNECTION, 0.0, gone=True)
     assert len(table) == len(table._clients) == 0
     assert len(table._heap) <= 65
     assert max(len(table._ended), len(table._runs), len(table._empty)) <= 10
@@ -300,5 +348,5 @@ def test_the_next_end_is_that_of_the_first_lease(table: Memberships, enter: Call
     enter(ONE)
     enter(TWO, ttl=3.0)
     assert table.next_end() == 3.0
-    table.end_due(3.0)
+    table.end(table.take_due(3.0))
     assert table.next_end() == TTL

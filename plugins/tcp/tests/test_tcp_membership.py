@@ -10,16 +10,22 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from rdzv_tcp import TcpBackend, TcpServer, _members, _rescue
+from rdzv_conformance.proxy import Proxy
+from rdzv_tcp import TcpBackend, TcpServer, _members
+from rdzv_tcp._call import Call, Silent
 from rdzv_tcp._client import Client
+from rdzv_tcp._connection import Connection
+from rdzv_tcp._desk import Desk
+from rdzv_tcp._endpoint import address_of
 from rdzv_tcp._member_messages import Claim, Enter, Members
 from rdzv_tcp._wire import PROTOCOL, Hello, Set, encode, frame
 
-from rdzv_core import RendezvousConnectionError
+from rdzv_core import MemberLease, RendezvousConfigurationError, RendezvousConnectionError
+from rdzv_core.endpoint import HostPort
 
 LIMIT = 20.0
 
@@ -68,7 +74,7 @@ def test_who_dies_or_closes_without_leaving_is_gone_before_its_ttl(
 def test_a_process_with_members_connects_again_by_itself(
     backend: TcpBackend, open_backend: Callable[..., TcpBackend]
 ) -> None:
-    """Who lost its connection is back before the grace is over, though it makes no call in the meantime."""
+    """Who lost its connection claims itself on the next one, though it makes no call in the meantime."""
     client = open_backend(f"127.0.0.1:{backend.endpoint.rpartition(':')[2]}", is_host=False)
     lease = client.enter(b"here", 600.0)
     assert backend._hosting is not None
@@ -78,59 +84,206 @@ def test_a_process_with_members_connects_again_by_itself(
         before = set(hub.peers)
         for peer in before:
             peer.transport.get_extra_info("socket").shutdown(2)
-        deadline = time.monotonic() + LIMIT
-        while (before & set(hub.peers) or kept.end < kept.ends) and time.monotonic() < deadline:
-            time.sleep(0.001)
+        claimed = hub.desk.members._clients[kept.client]
+        await_condition(lambda: not before & set(hub.peers) and claimed.connection in hub.peers)  # noqa: B023
         assert kept.end == kept.ends
     assert client.refresh(lease) is True
 
 
-@pytest.mark.parametrize("resolver", ["answers", "hangs", "knows no such name"])
-def test_who_can_not_connect_again_ends_its_membership_before_the_server_does(
-    resolver: str,
-    server: TcpServer,
-    lossy: Any,
-    open_backend: Callable[..., TcpBackend],
-    slow_resolver: Callable[..., Any],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A live process that is cut off knows that it is out before anybody may go on without it: never two groups.
+@pytest.fixture
+def proxy(server: TcpServer) -> Iterator[Proxy]:
+    """A proxy in front of `server`, which it does not know from a client."""
+    with Proxy("127.0.0.1", server.endpoint.port) as there:
+        yield there
 
-    However long an attempt may take, or a look-up of the endpoint's name does.
-    """
-    monkeypatch.setattr(_members, "GRACE_SECONDS", 4.0)
-    monkeypatch.setattr(_rescue, "_ATTEMPT_SECONDS", 3.0)
-    monkeypatch.setattr(_rescue, "_LONGEST_PAUSE", 3.0)
-    direct = open_backend(str(server.endpoint))
-    client = open_backend(lossy.endpoint.replace("127.0.0.1", "localhost"), is_host=False, read_timeout=60)
-    lease = client.enter(b"here", 600.0)
-    if resolver == "hangs":
-        slow_resolver()
-    elif resolver == "knows no such name":
-        monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
-    ended: list[float] = []
-    told: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
-    def renew() -> None:
-        while True:  # as a handler does: whatever fails is asked again
-            client.post("refresh", (lease,), lambda result, error: told.put(error or result))
-            if told.get() is False:
-                ended.append(time.monotonic())
-                return
+def lease_at(server: TcpServer, lease: MemberLease) -> _members.Lease:
+    """Give a lease as its server has it."""
+    return server._hub.desk.members._leases[bytes.fromhex(lease.id)]
 
-    renewing = threading.Thread(target=renew)
-    renewing.start()
-    lossy.close()
-    while not client._session.absence:
+
+def await_condition(true: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + LIMIT
+    while not true():
+        assert time.monotonic() < deadline
         time.sleep(0.001)
-    # While an attempt to connect is under way that began before it.
-    client.post("refresh", (lease,), lambda *_: ended.append(time.monotonic()))
-    await_members(direct, [])
-    gone = time.monotonic()
+
+
+@pytest.mark.parametrize("way", ["ended in order", "reset", "silent"])
+def test_RDZV_MEMBER_14_a_process_that_lives_stays_whatever_becomes_of_its_connection(
+    way: str, server: TcpServer, proxy: Proxy, open_backend: Callable[..., TcpBackend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a member for its ttl, its calls raise meanwhile and never say that it is none, and then work again."""
+    monkeypatch.setattr(_members, "GRACE_SECONDS", 0.0)
+    client = open_backend(f"localhost:{proxy.port}", is_host=False, read_timeout=2)
+    lease = client.enter(b"here", 600.0)
+    kept, before = lease_at(server, lease), set(server._hub.peers)
+    if way == "silent":
+        proxy.pause()
+    else:
+        proxy.cut(in_order=way == "ended in order")
+        await_condition(lambda: not before & set(server._hub.peers))
+    for call in (lambda: client.refresh(lease), lambda: client.update(lease, b"new")):
+        with pytest.raises(RendezvousConnectionError) as caught:
+            call()
+        assert not isinstance(caught.value, RendezvousConfigurationError)
+    assert kept.end == kept.ends
+    assert ids(open_backend(str(server.endpoint))) == [lease.id]
+    if way == "silent":
+        proxy.resume()
+    else:
+        proxy.restore()
+    assert client.refresh(lease) is True
+
+
+def test_where_addresses_are_translated_the_end_of_a_connection_says_nothing(
+    server: TcpServer, raw_peer: Callable[..., Any]
+) -> None:
+    """A client that sees another address than the server does is behind something, which may end the connection."""
+    for number, address in enumerate(["", "10.0.0.7:{port}", "127.0.0.1:1", "127.0.0.1", "127.0.0.1:{port}"]):
+        peer, member = raw_peer(server, hello=False), bytes([number]) * 16
+        address = address.format(port=peer.socket.getsockname()[1])
+        peer.ask(Hello(PROTOCOL, b"", address))
+        peer.ask(Enter("run", member, b"", 600.0, member))
+        peer.socket.close()
+    await_condition(lambda: not server._hub.peers)
+    leases = server._hub.desk.members._leases.values()
+    assert [lease.end == lease.ends for lease in leases] == [True, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("sockaddr", "written"),
+    [
+        (("127.0.0.1", 80), "127.0.0.1:80"),
+        (("::ffff:10.1.2.3", 80, 0, 0), "10.1.2.3:80"),
+        (("fe80::1%eth0", 80, 0, 3), "[fe80::1]:80"),
+        (("fe80:0::01", 80, 0, 0), "[fe80::1]:80"),
+        (None, ""),
+        ("", ""),
+    ],
+)
+def test_both_ends_write_an_address_alike(sockaddr: Any, written: str) -> None:
+    """Whatever the family of the socket by which each sees it, and without the scope, which is a machine's own."""
+    assert address_of(sockaddr) == written
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_a_client_without_anything_between_is_known_as_such(host: str, open_backend: Callable[..., TcpBackend]) -> None:
+    """Over IPv4 and IPv6, by address and by name."""
+    backend = open_backend(str(HostPort(host, 0)))
+    backend.enter(b"", 600.0)
+    assert backend._hosting is not None
+    assert [peer.direct for peer in backend._hosting.server._hub.peers] == [True]
+
+
+def break_off_silent(backend: TcpBackend, connection: Connection) -> None:
+    connection.break_off(Silent("the server stopped answering"))
+
+
+def break_off_interrupted(backend: TcpBackend, connection: Connection) -> None:
+    call = Call()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "_await", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            connection.exchange(call, Members("run", 0, 0), time.monotonic() + LIMIT)
+
+
+def be_closed_by_the_server(backend: TcpBackend, connection: Connection) -> None:
+    assert backend._hosting is not None
+    server = backend._hosting.server
+    assert server._loop is not None
+    for peer in list(server._hub.peers):
+        server._loop.call_soon_threadsafe(peer.transport.close)
+
+
+@pytest.mark.parametrize("how", [break_off_silent, break_off_interrupted, be_closed_by_the_server])
+def test_a_client_that_lives_never_ends_a_connection_in_order(
+    how: Callable[[TcpBackend, Connection], None], backend: TcpBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the reason for which it breaks one off: to the server an orderly end is that of the process."""
+    ended: list[bool] = []
+    lost = Desk.lost
+
+    def note(desk: Desk, peer: Any) -> None:
+        ended.append(peer.said_end)
+        lost(desk, peer)
+
+    monkeypatch.setattr(Desk, "lost", note)
+    lease = backend.enter(b"here", 600.0)
+    connection = backend._session._client._connection
+    assert connection is not None
+    assert backend._hosting is not None
+    kept = lease_at(backend._hosting.server, lease)
+    how(backend, connection)
+    await_condition(lambda: bool(ended))
+    assert backend.refresh(lease) is True
+    assert ended == [False]
+    assert kept.end == kept.ends
+
+
+def test_each_of_a_process_s_clients_speaks_for_its_own_members(
+    backend: TcpBackend, open_backend: Callable[..., TcpBackend]
+) -> None:
+    """An endpoint that is spelled in two ways has two clients: closing one ends nothing of the other, whose connection
+    may be away at that moment.
+    """
+    other = open_backend(backend.endpoint.replace("127.0.0.1", "localhost"), is_host=False)
+    stays, goes = backend.enter(b"stays", 600.0), other.enter(b"goes", 600.0)
+    assert backend._hosting is not None
+    server = backend._hosting.server
+    kept, lost = lease_at(server, stays), lease_at(server, goes)
+    other.close()
+    await_condition(lambda: lost.end < lost.ends)
+    assert kept.end == kept.ends
+
+
+def test_a_name_that_is_not_known_for_a_while_is_asked_for_again(
+    server: TcpServer, proxy: Proxy, open_backend: Callable[..., TcpBackend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a server is started again its name may be gone: who was connected waits for it as for the server."""
+    client = open_backend(f"localhost:{proxy.port}", is_host=False, read_timeout=60)
+    lease = client.enter(b"here", 600.0)
+    asked = threading.Event()
+    with monkeypatch.context() as patch:
+
+        def unknown(host: str, *rest: Any, **more: Any) -> Any:
+            asked.set()
+            return no_such_name()
+
+        patch.setattr(socket, "getaddrinfo", unknown)
+        proxy.cut()
+        told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        client.post("refresh", (lease,), lambda result, error: told.put(error or result))
+        renewing = threading.Thread(target=lambda: told.put(client.refresh(lease)))
+        renewing.start()
+        assert asked.wait(LIMIT)
+        with pytest.raises(queue.Empty):
+            told.get(timeout=0.1)
+    proxy.restore()
+    assert [told.get(timeout=LIMIT), told.get(timeout=LIMIT)] == [True, True]
     renewing.join(LIMIT)
-    assert len(ended) == 2
-    assert max(ended) < gone
-    assert client.refresh(lease) is False  # and is never believed in again
+
+
+def test_a_resolver_that_hangs_holds_no_call_beyond_its_time(
+    proxy: Proxy, open_backend: Callable[..., TcpBackend], slow_resolver: Callable[..., Any]
+) -> None:
+    """Calls made on threads and posted ones, though one attempt to connect waits for it on behalf of all."""
+    patient = open_backend(f"localhost:{proxy.port}", is_host=False, read_timeout=60)
+    hasty = open_backend(f"localhost:{proxy.port}", is_host=False, read_timeout=1)
+    lease = patient.enter(b"here", 600.0)
+    resolver = slow_resolver()
+    proxy.cut()
+    told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    patient.post("refresh", (lease,), lambda result, error: told.put(error or result))
+    await_condition(lambda: resolver.asked > 0)
+    hasty.post("refresh", (lease,), lambda result, error: told.put(error or result))
+    with pytest.raises(RendezvousConnectionError):
+        hasty.refresh(lease)
+    assert isinstance(told.get(timeout=LIMIT), RendezvousConnectionError)
+    proxy.restore()
+    resolver.answer.set()
+    assert told.get(timeout=LIMIT) is True
 
 
 def no_such_name(*_: Any, **__: Any) -> Any:
@@ -139,14 +292,15 @@ def no_such_name(*_: Any, **__: Any) -> Any:
 
 
 def test_an_end_that_is_noticed_late_is_not_taken_for_one_of_the_next_connection(backend: TcpBackend) -> None:
-    """Who has connected again is not absent, though the thread that read the last connection says so only now."""
+    """Who has connected again need not do it once more, though the thread that read the last one says so only now."""
     lease = backend.enter(b"here", 600.0)
     client = backend._session._client
     connection = client._connection
     assert connection is not None
     connection.ended()
-    assert client.absence == 0.0
+    assert client._rescue._running is None
     assert backend.refresh(lease) is True
+    assert client._connection is connection
 
 
 def test_a_reset_connection_ends_no_lease(server: TcpServer, raw_peer: Callable[..., Any]) -> None:
@@ -159,10 +313,7 @@ def test_a_reset_connection_ends_no_lease(server: TcpServer, raw_peer: Callable[
     resets.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     resets.socket.close()
     closes.socket.close()
-    deadline = time.monotonic() + LIMIT
-    while server._hub.peers and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert not server._hub.peers
+    await_condition(lambda: not server._hub.peers)
     assert kept.end == kept.ends
     assert given_up.end < given_up.ends
 

@@ -24,6 +24,7 @@ FOCUS = {
     "believes-in-its-writes": ("loss", "fail"),
     "ignores-its-end": ("store_members", "lease_early", "fail"),
     "believes-the-last-to-come": ("late", "fail"),
+    "waits-though-lost": ("late", "fail", "stuck", "loss"),
     "holds-on-to-its-claim": ("late", "fail", "stuck"),
     "trusts-the-wall-clock": ("wall_clock", "cut", "fail"),
 }

@@ -172,7 +172,7 @@ class _Reticent(Leader):
 
 
 class ClosesWithoutAReason(_Led):
-    """Who closes a run that has finished does not say that all were done."""
+    """The node that closes a run which has finished does not say that all were done."""
 
     leader = _Reticent
 
@@ -184,6 +184,6 @@ class _Hangman(Leader):
 
 
 class EvictsAtOnce(_Led):
-    """Where evict_after is set, who is told to stop and has not yet is dropped at once."""
+    """Where evict_after is set, a member that has not stopped yet is dropped at once."""
 
     leader = _Hangman

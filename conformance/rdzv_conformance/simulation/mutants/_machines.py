@@ -269,7 +269,14 @@ class TellsSparesAnError(Machine):
 
 
 class HoldsOnToItsClaim(Machine):
-    """Who was dropped before it could say that it works goes on saying that it works in that round."""
+    """A node that was dropped before it could say that it works goes on saying that it works in that round."""
 
     def _passed_over(self) -> bool:
         return self.held is not None and super()._passed_over()
+
+
+class WaitsThoughLost(Machine):
+    """A node that was dropped while it asked for the next round goes on asking, though nobody counts it."""
+
+    def _counts_as_lost(self, head: Head) -> bool:
+        return False
