@@ -13,7 +13,7 @@ import msgspec
 
 from rdzv_core._decoders import decoder
 from rdzv_core._errors import RendezvousError
-from rdzv_core.abc import RendezvousBackend
+from rdzv_core.abc import RendezvousBackend, SupportsDelete
 
 PURPOSE = "history"
 MOST_ROUNDS = 16
@@ -85,6 +85,15 @@ def note(register: RendezvousBackend, epoch: str, change: Callable[[History], Hi
         if result is not None and result[2]:
             return changed
     return there
+
+
+def remove_history(backend: RendezvousBackend) -> int:
+    """Remove what is remembered of a run; return how many registers that were. Raises what the store raises."""
+    register = backend.sibling(PURPOSE)
+    try:
+        return int(isinstance(register, SupportsDelete) and register.delete_state())
+    finally:
+        register.close()
 
 
 class HistoryReader:

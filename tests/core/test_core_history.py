@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from rdzv_core import RendezvousBackend, RendezvousParameters, create_backend
-from rdzv_core._history import MOST_ROUNDS, MOST_STDERR_BYTES, Failure, History, HistoryReader, PastRound, note
+from rdzv_core._history import MOST_ROUNDS, MOST_STDERR_BYTES, PURPOSE, Failure, History, HistoryReader, PastRound, note
+from rdzv_core.handler.head import Head, encode_head
+from rdzv_core.removal import remove_run
 
 
 @pytest.fixture
@@ -78,3 +80,13 @@ def test_a_history_that_cannot_be_read_is_empty(store: RendezvousBackend) -> Non
     reader.close()
     store.close()
     assert HistoryReader(store).read("e") == History("e")
+
+
+def test_with_a_run_its_history_is_removed() -> None:
+    """A run that is over leaves no register: the head's and this one are two."""
+    made = create_backend(RendezvousParameters("memory", "over", "job", 1, 1))
+    made.set_state(encode_head(Head("e", closed=True, run="job")))
+    note(made.sibling(PURPOSE), "e", lambda history: history.failed(_failure("a", 1)))
+    assert remove_run(made) == 2
+    assert made.list_keys() == []  # type: ignore[attr-defined]
+    made.close()
