@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from rdzv_core.handler.head import Head, Terms
 from rdzv_core.handler.rules import Situation
@@ -11,8 +12,16 @@ _MOST = 20
 _LOCAL = re.compile(r"(localhost|127\.[0-9.]+|0\.0\.0\.0|::1|\[::1?\]|)(:[0-9]+)?", re.IGNORECASE)
 
 
-def explain(head: Head, situation: Situation, phase: str, missing: int, standing_by: int, endpoint: str) -> list[str]:
-    """Return the reasons, the first thing to do first."""
+def explain(
+    head: Head,
+    situation: Situation,
+    phase: str,
+    missing: int,
+    standing_by: int,
+    endpoint: str,
+    first: tuple[int, str] | None = None,
+) -> list[str]:
+    """Return the reasons, the first thing to do first; `first` is when the first node that joins came, and which."""
     if head.closed:
         return [_closed(head, phase)]
     terms = head.terms
@@ -20,20 +29,18 @@ def explain(head: Head, situation: Situation, phase: str, missing: int, standing
         return ["the run was reset: the first node to join sets its terms"]
     reasons = [] if phase == "idle" else _pending(head)
     if missing:
-        reasons += _missing(head, terms, missing, endpoint)
+        reasons += _missing(head, terms, missing, endpoint, first)
     if phase == "last call" or (head.pending and head.called == head.round + 1):
         reasons.append(_last_call(head, terms, situation))
-    if phase != "working":
-        reasons += _blockers(terms, situation)
+    reasons += _blockers(terms, situation, phase)
     reasons += _departed(head, terms, situation, phase)
     if standing_by:
         stand = "1 node stands by" if standing_by == 1 else f"{standing_by} nodes stand by"
         reasons.append(f"{stand}: the round is full with {_nodes(terms.max_nodes)}")
     if reasons:
         return reasons
-    if phase == "idle":
-        return ["nobody is there"]
-    return ["the round is at work: nobody is awaited"] if phase == "working" else []
+    nothing = {"idle": "nobody is there", "working": "the round is at work: nobody is awaited"}
+    return [nothing.get(phase, f"enough nodes are there: the leader writes round {head.round + 1} now")]
 
 
 def is_local(endpoint: str) -> bool:
@@ -54,7 +61,7 @@ def _pending(head: Head) -> list[str]:
     return [f"round {head.round} is over ({head.pending}): its members stop the work and join round {head.round + 1}"]
 
 
-def _missing(head: Head, terms: Terms, missing: int, endpoint: str) -> list[str]:
+def _missing(head: Head, terms: Terms, missing: int, endpoint: str, came: tuple[int, str] | None) -> list[str]:
     least = terms.min_nodes
     needs = f"{missing} of {_nodes(least)} {'is' if missing == 1 else 'are'} missing"
     first = (
@@ -62,6 +69,9 @@ def _missing(head: Head, terms: Terms, missing: int, endpoint: str) -> list[str]
         "--endpoint, --run-id and --nodes; each node that joins waits for its own join_timeout (600 s unless set)"
     )
     reasons = [first]
+    if came is not None:
+        when = time.strftime("%H:%M:%S on %Y-%m-%d", time.localtime(came[0]))
+        reasons.append(f"the first to wait is {came[1]}, which came at {when} by its own clock")
     if is_local(endpoint) and terms.max_nodes > 1:
         reasons.append(
             f"the endpoint {endpoint!r} names each host itself: if the nodes are on several hosts, each host may host "
@@ -78,8 +88,10 @@ def _last_call(head: Head, terms: Terms, situation: Situation) -> str:
     )
 
 
-def _blockers(terms: Terms, situation: Situation) -> list[str]:
+def _blockers(terms: Terms, situation: Situation, phase: str) -> list[str]:
     working, silent = situation.blockers[: situation.working], situation.blockers[situation.working :]
+    if phase == "working":
+        working = ()
     reasons = [f"awaited: {blocker}; it has to stop its work and join, or to go" for blocker in working]
     reasons += [
         f"awaited: {blocker}, as the store lost the memberships: it joins, or is lost {terms.ttl:g} s (ttl) later"

@@ -39,6 +39,8 @@ class Waiting:
     node_id: str
     addr: str
     state: str = "joining"
+    came: int = 0
+    """When its handler was made, in seconds since 1970 by its own clock; 0 if it does not say."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def status_of(run_id: str, head: Head, view: MembersView, endpoint: str = "") ->
     phase = _phase(head, situation)
     missing = _missing(head, phase, [*roster, *waiting])
     standing_by = sum(each.state == "standing by" for each in waiting)
+    came = [(each.came, f"{each.node_id} ({each.addr})") for each in waiting if each.came and each.state == "joining"]
     return RunStatus(
         run_id=run_id,
         exists=True,
@@ -106,7 +109,7 @@ def status_of(run_id: str, head: Head, view: MembersView, endpoint: str = "") ->
         missing=missing,
         roster=roster,
         waiting=waiting,
-        reasons=explain(head, situation, phase, missing, standing_by, endpoint),
+        reasons=explain(head, situation, phase, missing, standing_by, endpoint, min(came, default=None)),
         leader=next((said.node for said in says.values() if said is not None and not said.bye), ""),
         pending=head.pending,
         last_call_timeout=head.terms.last_call_timeout if head.terms else 0.0,
@@ -161,7 +164,7 @@ def _others(head: Head, situation: Situation, says: Mapping[str, Announcement | 
             if rules.is_asking(said, head, seated=False):
                 room -= 1
                 state = "joining" if room >= 0 and member in chosen else "standing by"
-        waiting.append(Waiting(said.node, said.address, state))
+        waiting.append(Waiting(said.node, said.address, state, said.came))
     return waiting
 
 

@@ -169,7 +169,8 @@ class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     """What a member says of itself in its membership's payload.
 
     `ask` is the round it wants, never a mere wish; `at` the round it works in; `bye` how it went. Who asks in another
-    epoch than the one it last worked in names that one as `past`: the register has lost who worked there.
+    epoch than the one it last worked in names that one as `past`: the register has lost who worked there. `came` is
+    when its handler was made, in seconds since 1970 by its own clock: for people, and nothing is decided by it.
     """
 
     node: str
@@ -178,6 +179,7 @@ class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     at: Stage | None = None
     bye: Bye = ""
     past: str = ""
+    came: int = 0
 
 
 def encode_announcement(announcement: Announcement) -> bytes:

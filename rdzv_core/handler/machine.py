@@ -433,7 +433,9 @@ class Machine:
         if not (bye or at or ask):
             return None
         past = self.worked_in if ask is not None and ask.epoch != self.worked_in else ""
-        return encode_announcement(Announcement(self.settings.node_id, self.settings.address, ask, at, bye, past))
+        return encode_announcement(
+            Announcement(self.settings.node_id, self.settings.address, ask, at, bye, past, self.settings.came)
+        )
 
     # Writing the head
 

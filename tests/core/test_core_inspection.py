@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from rdzv_core import RendezvousParameters, create_backend
@@ -85,6 +86,17 @@ def test_a_first_round_that_lacks_nodes_says_how_many_and_what_to_do() -> None:
     assert found.reasons[0].startswith("2 of 60 nodes are missing: round 1 needs at least 60; start the missing ones ")
     assert "the endpoint 'localhost:29400' names each host itself" in found.reasons[1]
     assert len(status_of("job", _head(least=60, most=60), members, "10.0.0.1:29400").reasons) == 1
+
+
+def test_a_first_round_that_lacks_nodes_says_since_when_it_is_waited_for() -> None:
+    """Of those that say when they came the first, by its own clock: no two clocks are compared."""
+    late, early = _asks("late"), _asks("early")
+    members = _view(
+        *((name, msgspec.structs.replace(says, came=came)) for (name, says), came in ((late, 9), (early, 5)))
+    )
+    found = status_of("job", _head(least=3, most=3), members)
+    assert found.reasons[1].startswith("the first to wait is early (at-early), which came at ")
+    assert found.reasons[1].endswith(" by its own clock")
 
 
 def test_a_last_call_says_when_it_ends() -> None:
