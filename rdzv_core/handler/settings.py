@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import socket
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +121,7 @@ class HandlerSettings:
     run: str = ""
     """The run id, where the register's key does not tell it and it is short enough for the head."""
     came: int = 0
-    """When this node's handler was made, in seconds since 1970: the others show it."""
+    """When this node's handler was made, in seconds since 1970: the others show it. The handler reads no such clock."""
 
     @property
     def ttl(self) -> float:
@@ -156,7 +155,6 @@ class HandlerSettings:
             standby_timeout=STANDBY_TIMEOUT.optional(params) or float("inf"),
             events=os.environ.get(VARIABLE, "") if (events := EVENTS.optional(params)) is None else events,
             run=_told_by_head(params),
-            came=int(time.time()),
         )
         settings.validate()
         return settings

@@ -56,6 +56,7 @@ def test_explain_says_who_is_missing(node: Start, rdzv: Start) -> None:
     explained = rdzv("explain")
     assert explained.returncode == 0
     assert "- 2 of 3 nodes are missing: round 1 needs at least 3; " in explained.stdout
+    assert "- the first to wait is " in explained.stdout
     first = explained.stdout.splitlines()[0]
     assert first.startswith("run 'job': forming round 1 of epoch ")
     assert rdzv("status").stdout.splitlines()[0] == first
