@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from rdzv_core import RendezvousParameters, create_backend, create_handler
-from rdzv_core._history import PURPOSE, History, note
+from rdzv_core._history import PURPOSE, Failure, History, note
 from rdzv_core.cli.node.decide import Phase
 from rdzv_core.cli.node.events import Changed, Ended, Exit, Met, Signalled
 from rdzv_core.cli.node.failures import Failures, StderrFile
+from rdzv_core.cli.watch.words import stderr_lines
 from rdzv_core.handler import Change, ChangeReason
 
 Start = Callable[..., Any]
@@ -59,6 +60,13 @@ def test_the_last_lines_of_a_stderr_that_is_a_file_are_kept(tmp_path: Path) -> N
         look = [sys.executable, "-m", "rdzv_core", "status", *where, "--json"]
         found = json.loads(subprocess.run(look, capture_output=True, check=False, timeout=60).stdout)
         assert found["last_failure"]["stderr"] == kept
+
+
+def test_what_a_command_wrote_does_nothing_to_a_terminal() -> None:
+    """Escapes are shown as spaces, and of many lines the last ten."""
+    wrote = "\n".join(f"{number} \x1b[2J" for number in range(20))
+    lines = stderr_lines(Failure("a", "a", 1, 0, 1, 1.0, wrote))
+    assert lines == [f"| {number}  [2J" for number in range(10, 20)]
 
 
 def test_of_a_stderr_that_is_no_file_nothing_is_read() -> None:

@@ -16,7 +16,7 @@ from typing import TypeVar
 from rdzv_core._history import MOST_STDERR_BYTES, PURPOSE, Failure, History, PastRound, note
 from rdzv_core.cli.node.decide import Phase
 from rdzv_core.cli.node.events import Changed, Ended, Event, Exit, Met, Signalled
-from rdzv_core.cli.watch.words import failure_text
+from rdzv_core.cli.watch.words import failure_text, stderr_lines
 from rdzv_core.handler import RendezvousHandler
 
 _SECONDS = 1.0
@@ -66,8 +66,8 @@ class Failures:
             return
         self._say(f"run {self._handler.get_run_id()!r}: first failure: {failure_text(failure)}")
         if failure.node_id != self._handler.settings.node_id:
-            for line in failure.stderr.splitlines():
-                self._say(f"| {line}")
+            for line in stderr_lines(failure):
+                self._say(line)
         first = history.first_failure
         if first is not None and first.round != failure.round:
             self._say(f"the run's first failure: {failure_text(first)}; another round formed since")

@@ -8,8 +8,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from rdzv_core.cli.watch.history import Frame, summary
-from rdzv_core.cli.watch.table import plain, shorten, table
-from rdzv_core.cli.watch.words import failure_text, span
+from rdzv_core.cli.watch.table import shorten, table
+from rdzv_core.cli.watch.words import failure_text, plain, span
 
 _PHASES = {
     "working": "green",

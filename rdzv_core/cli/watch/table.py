@@ -11,7 +11,7 @@ from rich.text import Text
 
 from rdzv_core.cli.watch.elide import elide
 from rdzv_core.cli.watch.history import Row
-from rdzv_core.cli.watch.words import span
+from rdzv_core.cli.watch.words import plain, span
 
 _STYLES = {
     "working": "green",
@@ -61,11 +61,6 @@ def table(rows: Sequence[Row], now: float, width: int, most: int) -> list[Text]:
         rest = Counter(row.state for row in rows) - Counter(row.state for row in shown)
         lines.append(_rest(rest, "and {} more" if shown else "{}"))
     return lines
-
-
-def plain(text: str) -> str:
-    """Give text that stays in its line: what moves a cursor is a space."""
-    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def shorten(text: str, width: int) -> str:

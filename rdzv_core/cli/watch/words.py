@@ -54,7 +54,17 @@ def failure_text(failure: Failure) -> str:
     """Say in one line which node failed, how and when."""
     name = failure.node_id if failure.node_id == failure.addr else f"{failure.node_id} ({failure.addr})"
     when = time.strftime("%H:%M:%S on %Y-%m-%d", time.localtime(failure.time))
-    return f"node {name}, rank {failure.rank} in round {failure.round}, {outcome(failure.status)} at {when}"
+    return f"node {plain(name)}, rank {failure.rank} in round {failure.round}, {outcome(failure.status)} at {when}"
+
+
+def plain(text: str) -> str:
+    """Return text that stays in its line: what moves a cursor, or does more to a terminal, is a space."""
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
+def stderr_lines(failure: Failure) -> list[str]:
+    """Return the last lines of what a command that failed wrote, as they may be shown on a terminal."""
+    return [f"| {plain(line)}" for line in failure.stderr.splitlines()[-_MOST_OF_STDERR:]]
 
 
 def failure_lines(status: RunStatus) -> list[str]:
@@ -64,7 +74,7 @@ def failure_lines(status: RunStatus) -> list[str]:
         return []
     again = "; another round formed since" if status.round > last.round else ""
     lines = [f"first failure: {failure_text(last)}{again}"]
-    lines += [f"  | {line}" for line in last.stderr.splitlines()[-_MOST_OF_STDERR:]]
+    lines += [f"  {line}" for line in stderr_lines(last)]
     if first is not None and first.round != last.round:
         lines.append(f"the run's first failure: {failure_text(first)}; another round formed since")
     return lines
