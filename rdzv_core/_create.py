@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rdzv_core._parameters import RendezvousParameters
+from rdzv_core._secrets import overlaid
 from rdzv_core.abc import RendezvousBackend
 from rdzv_core.registry import BackendFactory, BackendRegistry, normalize, resolve_alias
 
@@ -67,7 +68,7 @@ def create_handler(
 
 
 def with_defaults(params: RendezvousParameters, hooks: Hooks) -> RendezvousParameters:
-    """Give `params` with the plugins' defaults for whatever they leave open."""
+    """Return `params` with the plugins' defaults for whatever they leave open."""
     resolved = resolve_alias(params)
     defaults = hooks.defaults(normalize(resolved.backend.rpartition(":")[2]))
-    return resolved.with_backend(resolved.backend, **{**defaults, **resolved.config}) if defaults else params
+    return resolved.with_backend(resolved.backend, **overlaid(defaults, resolved.config)) if defaults else params

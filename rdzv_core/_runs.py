@@ -13,17 +13,14 @@ from rdzv_core.abc import RendezvousBackend, SupportsListing
 from rdzv_core.handler.head import decode_head
 from rdzv_core.inspection import inspect_run
 
-_ANY_RUN = "rdzv"
 _MOST_SIMILAR = 3
 
 
-def list_runs(backend: str, endpoint: str, config: dict[str, str]) -> list[RunStatus]:
-    """Look at every run of a store, in the order of their ids.
+def list_runs(params: RendezvousParameters) -> list[RunStatus]:
+    """Look at every run of the store of `params`, in the order of their ids; which run they name does not matter.
 
     Raises what `create_backend` raises, and `RendezvousError` where the backend cannot list its runs.
     """
-    params = RendezvousParameters(backend, endpoint, _ANY_RUN, 1, 1)
-    params.config.update(config)
     store = create_backend(params.for_observer())
     try:
         if not isinstance(store, SupportsListing):
@@ -54,9 +51,7 @@ def _look(params: RendezvousParameters, key: str) -> RunStatus:
         run_id = run_of(key) or _told_by_head(params, key)
         if run_id is None:
             return RunStatus(f"{key.split('.')[1]}…", True, "unknown", reasons=["its run id is not in its register"])
-        theirs = RendezvousParameters(params.backend, params.endpoint, run_id, 1, 1)
-        theirs.config.update(params.config)
-        store = create_backend(theirs.for_observer())
+        store = create_backend(params.for_run(run_id).for_observer())
         try:
             return inspect_run(store)
         finally:

@@ -83,7 +83,7 @@ def test_one_backend_that_is_not_certified_is_status_1(monkeypatch: pytest.Monke
     ("arguments", "words"),
     [
         ((), "which backend?"),
-        (("memory", "tcp"), "where is the store of 'memory'? Give it as memory=ENDPOINT"),
+        (("memory", "tcp"), "an endpoint is required for 'memory': give memory=ENDPOINT"),
         (("memory=a", "tcp=b", "--endpoint", "c"), "--endpoint is for one NAME"),
         (("memory=a", "tcp=b", "--option", "is_host=true"), "NAME.is_host=VALUE"),
         (("memory", "--verify", "report.json"), "it runs nothing"),

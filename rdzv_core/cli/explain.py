@@ -9,11 +9,12 @@ import click
 from rdzv_core.cli._errors import FAILED
 from rdzv_core.cli._options import json_option, parameters, run_options
 from rdzv_core.cli._output import show_json
+from rdzv_core.cli._variables import RunCommand
 from rdzv_core.cli.status import headline, inspect
 from rdzv_core.cli.watch.words import failure_lines, place
 
 
-@click.command()
+@click.command(cls=RunCommand)
 @run_options
 @json_option
 def explain(backend: str, endpoint: str, run_id: str, config: dict[str, str], as_json: bool) -> int:

@@ -7,12 +7,13 @@ import click
 from rdzv_core._create import create_backend
 from rdzv_core._errors import RendezvousError
 from rdzv_core.cli._options import parameters, run_options
+from rdzv_core.cli._variables import RunCommand
 from rdzv_core.cli.status import inspect, near
 from rdzv_core.inspection import RunStatus, reset_run
 from rdzv_core.removal import is_over, remove_run
 
 
-@click.command()
+@click.command(cls=RunCommand)
 @run_options
 @click.option("--yes", is_flag=True, help="Reset even if members are alive; they are fenced and must rejoin.")
 def reset(backend: str, endpoint: str, run_id: str, config: dict[str, str], yes: bool) -> None:

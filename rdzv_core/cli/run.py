@@ -3,37 +3,56 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from rdzv_core._create import create_handler, with_defaults
+from rdzv_core._environment import for_command
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.cli._errors import say
 from rdzv_core.cli._options import Seconds, parameters, read_nodes, run_options
-from rdzv_core.handler.settings import HandlerSettings
+from rdzv_core.cli._variables import RunArgument, RunCommand, RunOption, spelled
+from rdzv_core.handler.settings import HANDLER_OPTIONS, HandlerSettings
 from rdzv_core.hooks import Hooks
 
+if TYPE_CHECKING:
+    from rdzv_core.handler import RendezvousHandler
 
-@click.command(context_settings={"allow_interspersed_args": False})
+
+@click.command(cls=RunCommand, context_settings={"allow_interspersed_args": False})
 @run_options
 @click.option(
     "--nodes",
+    cls=RunOption,
+    envvar="RDZV_NODES",
     required=True,
     metavar="MIN[:MAX]",
     callback=read_nodes,
     help="How many nodes a round has: 4, or from 2 to 4 as 2:4.",
 )
-@click.option("--local-addr", metavar="ADDR", help="This node's address for its peers.  [default: its host name]")
+@click.option(
+    "--local-addr",
+    cls=RunOption,
+    envvar="RDZV_LOCAL_ADDR",
+    metavar="ADDR",
+    help="This node's address for its peers.  [default: its host name]",
+)
 @click.option(
     "--max-restarts",
+    cls=RunOption,
+    envvar="RDZV_MAX_RESTARTS",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="How often CMD is started anew after it failed. Restarts for a changed membership do not count.",
+    help="Maximum restarts after CMD fails (membership changes do not count).",
 )
 @click.option(
     "--grace-period",
+    cls=RunOption,
+    envvar="RDZV_GRACE_PERIOD",
     type=Seconds(),
     metavar="SECONDS",
     help="How long CMD may take to stop before it is killed.  [default: the fence delay]",
@@ -46,12 +65,14 @@ from rdzv_core.hooks import Hooks
 )
 @click.option(
     "--tail/--no-tail",
+    cls=RunOption,
+    envvar="RDZV_TAIL",
     default=True,
     help="If CMD fails first in a round, keep the last lines of its stderr in the store (only where stderr is a file), "
     "so that `rdzv status` and the other nodes show them.  [default: --tail]",
 )
-@click.option("--quiet", "-q", is_flag=True, help="No line of progress for every event.")
-@click.argument("command", metavar="[--] CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("--quiet", "-q", cls=RunOption, envvar="RDZV_QUIET", is_flag=True, help="Suppress progress output.")
+@click.argument("command", cls=RunArgument, metavar="[--] CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(
     backend: str,
     endpoint: str,
@@ -70,7 +91,9 @@ def run(
 
     CMD finds in its environment RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, RDZV_RUN_ID, RDZV_EPOCH, RDZV_ROUND and
     RDZV_FENCE, RDZV_RESTART_COUNT (how often CMD was started on this node before, for whatever reason), and RDZV_PEERS:
-    the nodes' addresses by rank, separated by commas (left out where they take more than 100 kB).
+    the nodes' addresses by rank, separated by commas (left out where they take more than 100 kB). It reaches the store
+    with RDZV_BACKEND, RDZV_ENDPOINT and RDZV_OPTION_…: so does a `rdzv status` within it, without any option. A
+    `rdzv run` within it is a run of its own on the same store, and needs its own --run-id and --nodes.
 
     When a member is lost or leaves, a new one waits, or one asks for the next round because its CMD failed, CMD is
     stopped (SIGTERM to its process group, SIGKILL after the grace period), the nodes meet again, and CMD is started
@@ -87,7 +110,8 @@ def run(
     if events is not None:
         config = {**config, "events": events}
     hooks = Hooks()
-    params = with_defaults(parameters(backend, endpoint, run_id, config, nodes, local_addr), hooks)
+    asked = parameters(backend, endpoint, run_id, config, nodes, local_addr)
+    params = with_defaults(asked, hooks)
     grace = _grace_period(params, grace_period)
     # Imported late: `rdzv --help` loads this module, and needs none of it.
     from rdzv_core.cli.node.agent import Agent
@@ -103,8 +127,25 @@ def run(
         took = f"{time.monotonic() - began:.3f} s"
         connected = f"connected in {took}" if handler.connected else f"no store there after {took}: trying on"
         asking = f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} ({connected})"
-        failures = Failures(handler, say, tail)
-        return Agent(handler, command, max_restarts, grace, _say_nothing if quiet else say, failures).run(asking)
+        agent = Agent(
+            handler,
+            command,
+            max_restarts,
+            grace,
+            _say_nothing if quiet else say,
+            lambda: _store_of(asked, handler),
+            Failures(handler, say, tail),
+        )
+        return agent.run(asking)
+
+
+def _store_of(params: RendezvousParameters, handler: RendezvousHandler) -> dict[str, str]:
+    """Return what CMD is told of the store: as a client of it, also where this node hosts it."""
+    ours = {option.name for option in HANDLER_OPTIONS}
+    options = {name: value for name, value in params.config.items() if name not in ours}
+    if "is_host" in options:
+        options["is_host"] = "false"
+    return for_command(params.backend, handler.endpoint or params.endpoint, options, os.environ)
 
 
 def _say_nothing(_text: str) -> None:
@@ -124,8 +165,10 @@ def _grace_period(params: RendezvousParameters, given: float | None) -> float:
     if given > fence_delay:
         # Not as `g` has it: rounded, the advice could be refused again.
         seconds = str(given).removesuffix(".0")
+        ctx = click.get_current_context()
+        option = next(param for param in ctx.command.params if param.name == "grace_period")
         raise click.UsageError(
-            f"--grace-period {seconds} does not fit inside the fence delay of {fence_delay:g} s, after which the "
-            f"others meet without a node that was lost: give --option fence_delay={seconds} too, on every node"
+            f"{spelled(ctx, option)} {seconds} does not fit inside the fence delay of {fence_delay:g} s, after which "
+            f"the others meet without a node that was lost: give --option fence_delay={seconds} too, on every node"
         )
     return given

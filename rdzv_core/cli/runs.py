@@ -8,13 +8,16 @@ import time
 import click
 
 from rdzv_core._runs import list_runs
-from rdzv_core.cli._options import json_option, store_options
+from rdzv_core.cli._options import json_option, parameters, store_options
 from rdzv_core.cli._output import show_json, show_table
+from rdzv_core.cli._variables import RunCommand
 from rdzv_core.cli.watch.words import counts, place, span
 from rdzv_core.inspection import RunStatus
 
+_ANY_RUN = "rdzv"
 
-@click.command()
+
+@click.command(cls=RunCommand)
 @store_options
 @json_option
 def runs(backend: str, endpoint: str, config: dict[str, str], as_json: bool) -> None:
@@ -22,7 +25,7 @@ def runs(backend: str, endpoint: str, config: dict[str, str], as_json: bool) -> 
 
     Only looks: hosts no store and creates nothing. A backend that cannot list its runs is an error.
     """
-    found = list_runs(backend, endpoint, config)
+    found = list_runs(parameters(backend, endpoint, _ANY_RUN, config))
     if as_json:
         show_json({"runs": [dataclasses.asdict(each) for each in found]})
     elif found:

@@ -13,11 +13,12 @@ from rdzv_core._runs import similar_runs
 from rdzv_core.cli._errors import FAILED
 from rdzv_core.cli._options import json_option, parameters, run_options
 from rdzv_core.cli._output import show_json, show_table
+from rdzv_core.cli._variables import RunCommand
 from rdzv_core.cli.watch.words import FORMS, NOT_THERE, counts, failure_lines, place, size, span, standing, wanted
 from rdzv_core.inspection import PastRound, RunStatus, inspect_run
 
 
-@click.command()
+@click.command(cls=RunCommand)
 @run_options
 @json_option
 @click.option("--watch", is_flag=True, help="Keep watching until the run closes, or until Ctrl-C.")
@@ -110,4 +111,4 @@ def _fact(name: str, value: str | int | float | bool) -> list[str]:
     return [name.replace("_", " "), f"{value:.1f}" if isinstance(value, float) else str(value) or "-"]
 
 
-_RENAMED = {"guarded": ("authentication", "a shared secret", "none")}
+_RENAMED = {"guarded": ("authentication", "required", "none")}

@@ -172,6 +172,12 @@ class RendezvousHandler:
         return self._engine is not None and self._engine.access.backend.hosts_store
 
     @property
+    def endpoint(self) -> str:
+        """Where the store is, as the backend says: with the port that was really bound. Empty if it says nothing."""
+        said = None if self._engine is None else getattr(self._engine.access.backend, "endpoint", None)
+        return said if isinstance(said, str) else ""
+
+    @property
     def connected(self) -> bool:
         """Whether the store was reached at least once: until then `next_rendezvous` waits for it."""
         return self._engine is not None

@@ -78,7 +78,7 @@ def odd_runs() -> Iterator[str]:
 
 def test_runs_are_listed_by_whatever_id_they_have(odd_runs: str) -> None:
     """Of a long or odd one the head tells it; one that is too long for that is shown by how it begins."""
-    found = list_runs("memory", odd_runs, {})
+    found = list_runs(RendezvousParameters("memory", odd_runs, "any", 1, 1))
     assert sorted(each.run_id for each in found) == sorted(ODD)
     assert {each.phase for each in found} == {"working"}
 
@@ -109,7 +109,7 @@ def test_a_backend_that_cannot_list_its_runs_says_so() -> None:
     """Listing is optional; near names are left out."""
     register("two", lambda _: _TwoMethods())
     with pytest.raises(RendezvousError, match="backend 'two' cannot list its runs: name one with --run-id"):
-        list_runs("two", "", {})
+        list_runs(RendezvousParameters("two", "", "any", 1, 1))
     assert similar_runs(_TwoMethods(), "job") == []
 
 
@@ -117,7 +117,7 @@ def test_a_register_that_is_no_run_harms_no_listing() -> None:
     """It is shown with the reason why it cannot be looked at."""
     store = create_backend(RendezvousParameters("memory", "foreign", "foreign-run", 1, 1))
     store.set_state(b"not a head")
-    (found,) = list_runs("memory", "foreign", {})
+    (found,) = list_runs(RendezvousParameters("memory", "foreign", "any", 1, 1))
     assert (found.run_id, found.phase) == ("foreign-run", "unknown")
     assert "holds no rdzv state" in found.reasons[0]
     store.close()

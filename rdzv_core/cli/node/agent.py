@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from rdzv_core._errors import RendezvousError
@@ -60,12 +60,15 @@ class Agent:
         max_restarts: int,
         grace_period: float,
         say: Callable[[str], None],
+        store: Callable[[], Mapping[str, str]] = dict,
         failures: Failures | None = None,
     ) -> None:
+        """`store` gives the variables with which the command reaches the store, once there is a round."""
         self._handler = handler
         self._command = command
         self._grace_period = grace_period
         self._say = say
+        self._store = store
         self._failures = failures
         self._decider = Decider(max_restarts)
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -183,7 +186,7 @@ class Agent:
         return change is not None
 
     def _start(self, met: Met) -> None:
-        environment = {**met.environment, "RDZV_RESTART_COUNT": str(self._restarts)}
+        environment = {**self._store(), **met.environment, "RDZV_RESTART_COUNT": str(self._restarts)}
         self._restarts += 1
         worker = Worker(self._command, environment, self._handler.lease_ends_at() + self._grace_period)
         self._worker = worker
