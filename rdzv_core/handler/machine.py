@@ -249,27 +249,23 @@ class Machine:
         self._plan_looking(now)
         self._plan_tenure(now)
         self._plan_write(now)
-        if now < (silent_at := self._silent_at()):
+        if now < (silent_at := self.channels.oldest_request + self.settings.heartbeat_timeout):
             self.channels.wake(silent_at)
 
     def _watch_store(self, now: float) -> None:
         """Say that the store is away, and what this node does about it, as soon and as often as that is of use."""
-        if now >= self._silent_at():
-            text = f"no answer within {self.settings.heartbeat_timeout:g} s"
-            self.outage.failed(text, self.channels.oldest_request)
+        patience, asked_at = self.settings.heartbeat_timeout, self.channels.oldest_request
+        if now >= asked_at + patience:
+            self.outage.failed(f"no answer within {patience:g} s", asked_at)
+        if self.outage.why and (consequence := self._bears_with_it(now)):
+            self.channels.wake(self.outage.look(consequence, now))
+
+    def _bears_with_it(self, now: float) -> str:
+        """Say what this node does while the store is away; empty where it wants nothing of it."""
         lease, join = self.tenure.lease, self._join
         if self.goal is Goal.WORK and lease is not None:
-            left = max(0.0, lease.fenced_at - now)
-            consequence = f"the work goes on, the membership covers it for {left:.1f} s more"
-        elif join is not None:
-            consequence = f"this node goes on trying for {max(0.0, join.deadline - now):.0f} s"
-        else:
-            return
-        self.channels.wake(self.outage.look(consequence, now))
-
-    def _silent_at(self) -> float:
-        """When the store counts as silent, if what was asked of it is not answered before."""
-        return self.channels.oldest_request + self.settings.heartbeat_timeout
+            return f"the work goes on, the membership covers it for {max(0.0, lease.fenced_at - now):.1f} s more"
+        return f"this node goes on trying for {max(0.0, join.deadline - now):.0f} s" if join is not None else ""
 
     def _watch_lease(self, now: float) -> None:
         lease = self.tenure.lease
