@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rdzv_core._parameters import RendezvousParameters
@@ -53,7 +55,7 @@ def create_handler(
     from rdzv_core.hooks import Hooks
 
     hooks = hooks or Hooks()
-    settings = HandlerSettings.from_params(with_defaults(params, hooks))
+    settings = replace(HandlerSettings.from_params(with_defaults(params, hooks)), came=int(time.time()))
     opening = Opening(lambda: create_backend(params, registry, hooks))
     backend = opening.first(FIRST_ATTEMPT_SECONDS)
     try:

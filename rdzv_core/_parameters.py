@@ -46,6 +46,7 @@ class RendezvousParameters:
         self.local_addr = _checked_address(local_addr)
         self.config: dict[str, Any] = {name: value for name, value in config.items() if value is not None}
         self.purpose = ""
+        self._key = ""
         self.observing = False
 
     @classmethod
@@ -68,11 +69,19 @@ class RendezvousParameters:
     @property
     def key(self) -> str:
         """The key under which a backend keeps its register: unlike that of any other run or purpose."""
-        return register_key(self.run_id, self.purpose)
+        return self._key or register_key(self.run_id, self.purpose)
 
     def for_purpose(self, purpose: str) -> RendezvousParameters:
         """Give a copy whose `key` is that of another register of the same run."""
-        return self._changed(purpose=purpose)
+        return self._changed(purpose=purpose, _key="")
+
+    def for_run(self, run_id: str) -> RendezvousParameters:
+        """Return a copy for another run of the same store; raises `ValueError` for a bad run id."""
+        return self._changed(run_id=check_run_id(run_id), _key="")
+
+    def for_key(self, key: str) -> RendezvousParameters:
+        """Return a copy whose `key` is this one, which a backend has listed: to read a run whose id is not known."""
+        return self._changed(_key=key)
 
     def for_observer(self) -> RendezvousParameters:
         """Give a copy for one who only looks: a backend that sees `observing` hosts and creates nothing."""

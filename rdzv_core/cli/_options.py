@@ -59,6 +59,19 @@ def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str,
 
 def run_options(command: F) -> F:
     """Add the options that name a run in a store. They belong to a `RunCommand`."""
+    run_id = click.option(
+        "--run-id",
+        cls=RunOption,
+        envvar="RDZV_RUN_ID",
+        required=True,
+        metavar="ID",
+        help="The run; any text, up to 1 KiB.",
+    )
+    return store_options(command, run_id)
+
+
+def store_options(command: F, *further: Callable[[Any], Any]) -> F:
+    """Add the options that name a store, and `further` ones among them. They belong to a `RunCommand`."""
     command = naming_variables(command)
     for decorate in (
         click.option(
@@ -70,14 +83,7 @@ def run_options(command: F) -> F:
             help="An option of the backend (see `rdzv backends NAME`) or of the handler. May be repeated. As `ps` "
             "shows it, give a secret X as X_file=PATH or by its variable.  [env var: RDZV_OPTION_<NAME>]",
         ),
-        click.option(
-            "--run-id",
-            cls=RunOption,
-            envvar="RDZV_RUN_ID",
-            required=True,
-            metavar="ID",
-            help="The run; any text, up to 1 KiB.",
-        ),
+        *further,
         click.option(
             "--endpoint",
             cls=RunOption,

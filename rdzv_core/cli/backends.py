@@ -13,6 +13,7 @@ from rdzv_core._secrets import with_files
 from rdzv_core.abc import (
     RendezvousBackend,
     SupportsDelete,
+    SupportsListing,
     SupportsMembership,
     SupportsPosting,
     SupportsStore,
@@ -38,6 +39,7 @@ _CAPABILITIES = {
     "membership": SupportsMembership,
     "store": SupportsStore,
     "delete": SupportsDelete,
+    "listing": SupportsListing,
     "posting": SupportsPosting,
 }
 

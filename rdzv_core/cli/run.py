@@ -63,6 +63,14 @@ if TYPE_CHECKING:
     help="Tell every event of this node, and how long it took: to a file, as lines of JSON, to `log` (stderr) or to "
     "`otel` (OpenTelemetry); several are separated by commas.  [default: RDZV_EVENTS]",
 )
+@click.option(
+    "--tail/--no-tail",
+    cls=RunOption,
+    envvar="RDZV_TAIL",
+    default=True,
+    help="If CMD fails first in a round, keep the last lines of its stderr in the store (only where stderr is a file), "
+    "so that `rdzv status` and the other nodes show them.  [default: --tail]",
+)
 @click.option("--quiet", "-q", cls=RunOption, envvar="RDZV_QUIET", is_flag=True, help="Suppress progress output.")
 @click.argument("command", cls=RunArgument, metavar="[--] CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(
@@ -75,6 +83,7 @@ def run(
     max_restarts: int,
     grace_period: float | None,
     events: str | None,
+    tail: bool,
     quiet: bool,
     command: tuple[str, ...],
 ) -> int:
@@ -107,6 +116,7 @@ def run(
     # Imported late: `rdzv --help` loads this module, and needs none of it.
     from rdzv_core.cli.node.agent import Agent
     from rdzv_core.cli.node.command import check_command
+    from rdzv_core.cli.node.failures import Failures
 
     check_command(command[0])
     logging.basicConfig(format="rdzv: %(message)s")
@@ -118,7 +128,13 @@ def run(
         connected = f"connected in {took}" if handler.connected else f"no store there after {took}: trying on"
         asking = f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} ({connected})"
         agent = Agent(
-            handler, command, max_restarts, grace, _say_nothing if quiet else say, lambda: _store_of(asked, handler)
+            handler,
+            command,
+            max_restarts,
+            grace,
+            _say_nothing if quiet else say,
+            lambda: _store_of(asked, handler),
+            Failures(handler, say, tail),
         )
         return agent.run(asking)
 

@@ -225,6 +225,12 @@ class RendezvousHandler:
         """Tell those who listen to events of something that the job did. Never blocks and raises nothing."""
         self._bus.tell(event)
 
+    def sibling(self, purpose: str) -> RendezvousBackend:
+        """Return a register of the run for a purpose of the caller's, who closes it; raises what the store raises."""
+        if self._closed.is_set():
+            raise RendezvousConnectionError("this handler is closed: create another one")
+        return self._reading().access.backend.sibling(purpose)
+
     def get_backend(self) -> str:
         """Give the name of the backend."""
         return self._backend_name

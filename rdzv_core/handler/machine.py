@@ -429,7 +429,9 @@ class Machine:
         if not (bye or at or ask):
             return None
         past = self.worked_in if ask is not None and ask.epoch != self.worked_in else ""
-        return encode_announcement(Announcement(self.settings.node_id, self.settings.address, ask, at, bye, past))
+        return encode_announcement(
+            Announcement(self.settings.node_id, self.settings.address, ask, at, bye, past, self.settings.came)
+        )
 
     # Writing the head
 
@@ -449,7 +451,7 @@ class Machine:
         head, departure = self.known.head, self._departure
         terms = Terms.of(self.settings)
         if self._closing is not None and not (head is not None and head.closed):
-            begun = head or Head(epoch=self._new_id(), terms=terms)
+            begun = head or self._first_head(terms)
             return Proposal("close", begun.changed(closed=True))
         if departure is not None and departure.kind == "done" and head is not None and not head.closed:
             return self._leading.close(now) if self._farewell.is_last(departure) else None
@@ -460,7 +462,10 @@ class Machine:
             return None
         if now < (turn := self._join.turn_to_begin(terms.min_nodes, self.random, now)):
             return Proposal("wait", until=turn)
-        return Proposal("terms", head.changed(terms=terms) if head else Head(epoch=self._new_id(), terms=terms))
+        return Proposal("terms", head.changed(terms=terms) if head else self._first_head(terms))
+
+    def _first_head(self, terms: Terms) -> Head:
+        return Head(epoch=self._new_id(), terms=terms, run=self.settings.run)
 
     def _lead(self, now: float) -> Proposal | None:
         lease = self.tenure.lease

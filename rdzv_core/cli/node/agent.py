@@ -35,6 +35,7 @@ from rdzv_core.cli.node.events import (
     Start,
     Stop,
 )
+from rdzv_core.cli.node.failures import Failures
 from rdzv_core.cli.node.signals import reported
 from rdzv_core.cli.node.worker import Worker
 from rdzv_core.events import CommandEnded, CommandStarted
@@ -60,6 +61,7 @@ class Agent:
         grace_period: float,
         say: Callable[[str], None],
         store: Callable[[], Mapping[str, str]] = dict,
+        failures: Failures | None = None,
     ) -> None:
         """`store` gives the variables with which the command reaches the store, once there is a round."""
         self._handler = handler
@@ -67,6 +69,7 @@ class Agent:
         self._grace_period = grace_period
         self._say = say
         self._store = store
+        self._failures = failures
         self._decider = Decider(max_restarts)
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._worker: Worker | None = None
@@ -86,13 +89,24 @@ class Agent:
                 self._say(announcement)
                 self._meet()
                 while True:
-                    for effect in self._decider.on(self._next_event()):
+                    event = self._next_event()
+                    if self._failures is not None:
+                        self._failures.see(event, self._decider.phase)
+                    for effect in self._decider.on(event):
                         if isinstance(effect, Exit):
-                            return _ended(effect)
+                            return self._ended(effect)
                         self._do(effect)
         finally:
             self._over.set()
             self._end_worker()
+
+    def _ended(self, effect: Exit) -> int:
+        self._end_worker()
+        if self._failures is not None:
+            self._failures.tell(effect)
+        if effect.error is not None:
+            raise effect.error
+        return effect.status
 
     def _do(self, effect: Effect) -> None:
         if isinstance(effect, Say):
@@ -252,9 +266,3 @@ def _in_background(name: str, wait: Callable[[], T], report: Callable[[T | Excep
         report(outcome)
 
     threading.Thread(target=run, name=name, daemon=True).start()
-
-
-def _ended(effect: Exit) -> int:
-    if effect.error is not None:
-        raise effect.error
-    return effect.status
