@@ -88,7 +88,7 @@ def test_a_port_that_can_not_be_had_is_logged_and_the_round_stands(
     """Not every job needs one; who waits for it gets a timeout."""
     handler = nodes.make("a", 1, 1)
     if where == "socket":
-        monkeypatch.setattr(module, "_free_port", _fail)
+        monkeypatch.setattr(module, "free_port", _fail)
     else:
         refused = type("Refused", (threading.Thread,), {"start": _no_thread})
         monkeypatch.setattr(module, "threading", SimpleNamespace(Thread=refused))
