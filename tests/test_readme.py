@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"```(?:python|toml)?\n(.*?)```", README, re.DOTALL)
+BLOCKS = re.findall(r"```(?:python|toml|sh)?\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,29 @@ def test_the_readmes_first_program_prints_what_the_readme_says(tmp_path: Path) -
     printed = sorted(node.communicate(timeout=60)[0] for node in nodes)
     assert [0, 0, 0] == [node.returncode for node in nodes]
     assert "".join(printed) in BLOCKS
+
+
+def test_the_readmes_commands_work_as_often_as_they_are_pasted(tmp_path: Path) -> None:
+    """A newcomer repeats them: nothing is left over that the second time would find, and nothing fails."""
+    script = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
+    script = script.replace("make setup && . .venv/bin/activate\n", "")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "TMPDIR": str(tmp_path)}
+    for _ in range(2):
+        done = subprocess.run(
+            ["bash", "-e", "-o", "pipefail", "-c", script],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "error" not in done.stderr.lower(), done.stderr
+        lines = done.stdout.splitlines()
+        assert [f"rank {rank} of 2" for rank in range(2)] == sorted(line for line in lines if line.endswith(" of 2"))
+        assert sum(" of 3 in round 1 heard: hello from rank " in line for line in lines) == 3
 
 
 def test_every_file_that_the_readme_links_to_is_there() -> None:

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 OPTIONS = {"last_call_timeout": "3", "keep_alive_interval": "0.5", "keep_alive_max_attempt": "3", "join_timeout": "60"}
 
-_JOINED = re.compile(r"rdzv: joined round (\d+) as rank (\d+) of (\d+) ")
-_ASKING = "rdzv: run "
+_SPEAKER = re.compile(r"rdzv( [^:]*:[^:]*:[^:]*)?: ")
+_JOINED = re.compile(r"joined round (\d+) as rank (\d+) of (\d+) ")
+_ASKING = "run "
 
 
 class Joined(NamedTuple):
@@ -74,10 +75,11 @@ class Node:
         for line in self.process.stderr:
             now = time.monotonic()
             self.lines.append(line.rstrip())
-            if line.startswith(_ASKING) and self.asked_at is None:
+            said = _SPEAKER.sub("", line.rstrip(), count=1)
+            if said.startswith(_ASKING) and self.asked_at is None:
                 self.asked_at = now
-            found = _JOINED.match(line)
+            found = _JOINED.match(said)
             if found:
                 number, rank, size = map(int, found.groups())
                 self.joined.append(Joined(number, rank, size, now))
-            self._tell(f"{self.name}  {line.rstrip().removeprefix('rdzv: ')}")
+            self._tell(f"{self.name}  {said}")

@@ -91,6 +91,21 @@ class RendezvousBackend(ABC):
         """Whether the store ends with this process: then it should be the last of the run to go."""
         return False
 
+    def local_address(self) -> str | None:
+        """Return the address of this host by which it reaches the store: peers that share the store reach it there.
+
+        None where that is not known, or the store is not reached over a network: the node is then known by its host
+        name. Asked once, when the store is open; never blocks and raises nothing.
+        """
+        return None
+
+    def endpoint_hint(self) -> str:
+        """Return what to look at in the endpoint where a round lacks nodes: a sentence for an error. Empty: nothing.
+
+        For a store that only this machine reaches at its endpoint, say. Never blocks and raises nothing.
+        """
+        return ""
+
     def health(self) -> Mapping[str, str | int | float | bool]:
         """Say by name how the store is, for people and for JSON: `rdzv status` shows it. Empty: it has nothing to say.
 

@@ -39,6 +39,7 @@ def exit_status(action: Callable[[], object]) -> int:
             return FAILED  # `rdzv backends | head -1`: who has gone need not be told
         return _explained(error)
     finally:
+        speak_as(str)
         for stream in (sys.stdout, sys.stderr):
             _drop_unwritten(stream)
     return outcome if isinstance(outcome, int) else 0
@@ -46,7 +47,21 @@ def exit_status(action: Callable[[], object]) -> int:
 
 def say(message: str) -> None:
     """Write a line to stderr. Raises nothing: one that can not be written (no reader, a full disk) is lost."""
-    _write(f"rdzv: {' '.join(message.split())}")
+    _write(f"{speaker()}: {' '.join(message.split())}")
+
+
+def speaker() -> str:
+    """Return what a line begins with: `rdzv`, and who says it where several may."""
+    return f"rdzv {_who()}".rstrip()
+
+
+def speak_as(who: Callable[[], str]) -> None:
+    """Have each line begin with what `who` returns then, until the command is over."""
+    global _who
+    _who = who
+
+
+_who: Callable[[], str] = str
 
 
 def _explained(error: Exception) -> int:

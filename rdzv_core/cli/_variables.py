@@ -55,6 +55,8 @@ class RunOption(_Collected, click.Option):
 
     def _is_anothers(self, ctx: click.Context) -> bool:
         """Whether the variable is not meant: the run around this one's, or the endpoint of another store."""
+        if self.name == "master_port":
+            return bool(os.environ.get(INSIDE))  # that of the job around this one, where another process listens
         if self.envvar == RUN_ID:
             return ctx.command.name == "run" and bool(os.environ.get(INSIDE))
         return self.envvar == ENDPOINT and _names_another_store(ctx.params.get("backend"))

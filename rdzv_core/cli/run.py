@@ -12,7 +12,7 @@ import click
 from rdzv_core._create import create_handler, with_defaults
 from rdzv_core._environment import for_command
 from rdzv_core._parameters import RendezvousParameters
-from rdzv_core.cli._errors import say
+from rdzv_core.cli._errors import say, speak_as, speaker
 from rdzv_core.cli._options import Seconds, parameters, read_nodes, run_options
 from rdzv_core.cli._variables import RunArgument, RunCommand, RunOption, spelled
 from rdzv_core.handler.settings import HANDLER_OPTIONS, HandlerSettings
@@ -38,7 +38,16 @@ if TYPE_CHECKING:
     cls=RunOption,
     envvar="RDZV_LOCAL_ADDR",
     metavar="ADDR",
-    help="This node's address for its peers.  [default: its host name]",
+    help="This node's address for its peers.  [default: the one by which it reaches the store, or its host name]",
+)
+@click.option(
+    "--master-port",
+    cls=RunOption,
+    type=click.IntRange(1, 65535),
+    envvar=["RDZV_MASTER_PORT", "MASTER_PORT"],
+    metavar="PORT",
+    help="The MASTER_PORT of the round if this node gets rank 0, as where a firewall lets only one through.  "
+    "[default: one that is free]",
 )
 @click.option(
     "--max-restarts",
@@ -80,6 +89,7 @@ def run(
     config: dict[str, str],
     nodes: tuple[int, int],
     local_addr: str | None,
+    master_port: int | None,
     max_restarts: int,
     grace_period: float | None,
     events: str | None,
@@ -109,6 +119,8 @@ def run(
     """
     if events is not None:
         config = {**config, "events": events}
+    if master_port is not None:
+        config = {**config, "master_port": str(master_port)}
     hooks = Hooks()
     asked = parameters(backend, endpoint, run_id, config, nodes, local_addr)
     params = with_defaults(asked, hooks)
@@ -119,13 +131,14 @@ def run(
     from rdzv_core.cli.node.failures import Failures
 
     check_command(command[0])
-    logging.basicConfig(format="rdzv: %(message)s")
-    logging.raiseExceptions = False  # a line that stderr does not take is lost, as `say` has it
+    _log_as_said()
     logging.getLogger("rdzv.events").setLevel(logging.INFO)
+    logging.getLogger("rdzv").setLevel(logging.WARNING if quiet else logging.INFO)
     began = time.monotonic()
     with create_handler(params, hooks=hooks) as handler:
         took = f"{time.monotonic() - began:.3f} s"
         connected = f"connected in {took}" if handler.connected else f"no store there after {took}: trying on"
+        speak_as(lambda: _speaker(handler))
         asking = f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} ({connected})"
         agent = Agent(
             handler,
@@ -146,6 +159,25 @@ def _store_of(params: RendezvousParameters, handler: RendezvousHandler) -> dict[
     if "is_host" in options:
         options["is_host"] = "false"
     return for_command(params.backend, handler.endpoint or params.endpoint, options, os.environ)
+
+
+def _speaker(handler: RendezvousHandler) -> str:
+    """Return when who says something: four nodes may share a terminal, and their lines be sorted out later."""
+    node, rank = " ".join(handler.settings.node_id.split()), handler.rank
+    return f"{time.strftime('%H:%M:%S')} {node}{'' if rank is None else f'[rank {rank}]'}"
+
+
+def _log_as_said() -> None:
+    """Have what is logged look like what is said."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_AsSaid())
+    logging.basicConfig(handlers=[handler])
+    logging.raiseExceptions = False  # a line that stderr does not take is lost, as `say` has it
+
+
+class _AsSaid(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{speaker()}: {super().format(record)}"
 
 
 def _say_nothing(_text: str) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from itertools import islice
 
-from rdzv_core.handler.head import Head
+from rdzv_core.handler.head import Departure, Head
 from rdzv_core.handler.info import Change, ChangeReason
 from rdzv_core.handler.io import Held
 from rdzv_core.handler.knowledge import Knowledge
 
 _MOST_NAMES = 5
+_WENT: dict[Departure, str] = {"left": "left", "lost": "was lost"}
 
 
 def change_of(held: Held | None, known: Knowledge) -> Change | None:
@@ -28,19 +29,22 @@ def change_of(held: Held | None, known: Knowledge) -> Change | None:
     if head.closed:
         return Change(ChangeReason.CLOSED, "the run was closed")
     if head.pending:
-        reason = ChangeReason[head.pending]
-        return Change(reason, f"{reason.value}{_gone(held, head)}")
+        reason, gone = ChangeReason[head.pending], _gone(held, head)
+        if reason is ChangeReason.LOST:
+            return Change(reason, gone or reason.value)
+        return Change(reason, f"{reason.value} ({gone})" if gone else reason.value)
     return None
 
 
 def _gone(held: Held, head: Head) -> str:
-    """Name those who went before they were done; those of a roster that this node has not read are counted."""
-    gone, seats = head.gone_ranks(but="done"), held.roster or head.roster
-    if not gone:
-        return ""
-    if not seats:
-        return f" ({gone.bit_count()} of {held.size})"
-    first = islice(
-        (f"{seat.node} at {seat.address}" for rank, seat in enumerate(seats) if gone >> rank & 1), _MOST_NAMES
-    )
-    return f" ({', '.join(first)})"
+    """Name those who went before they were done, and how; those of a roster that this node has not read are counted."""
+    seats = held.roster or head.roster
+    told: list[str] = []
+    for how, verb in _WENT.items():
+        ranks = int(head.departed.get(how, "0"), 16)
+        if seats:
+            gone = (f"{seat.node} ({seat.address}) {verb}" for rank, seat in enumerate(seats) if ranks >> rank & 1)
+            told += islice(gone, _MOST_NAMES)
+        elif ranks:
+            told.append(f"{ranks.bit_count()} of {held.size} nodes {how}")
+    return ", ".join(told)

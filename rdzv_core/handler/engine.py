@@ -11,20 +11,32 @@ from rdzv_core.handler.narrated import NarratedMachine
 from rdzv_core.handler.rules import RankOrder
 from rdzv_core.handler.scout import AGED_BY_OBSERVERS, AGED_BY_THE_STORE
 from rdzv_core.handler.settings import HandlerSettings
+from rdzv_core.handler.texts import RunAt
 
 
 class Engine:
-    """Owns `backend`. `access` and `driver` are ended by the handler, in an order of its own."""
+    """Owns `backend`. `access` and `driver` are ended by the handler, in an order of its own.
+
+    `settings` have the address that peers are told.
+    """
 
     def __init__(
-        self, backend: RendezvousBackend, run_id: str, settings: HandlerSettings, order: RankOrder, bus: EventBus
+        self,
+        backend: RendezvousBackend,
+        run_id: str,
+        endpoint: str,
+        settings: HandlerSettings,
+        order: RankOrder,
+        bus: EventBus,
     ) -> None:
+        self.settings = settings = settings.located(backend.local_address())
         self.access = Access(backend)
+        run = RunAt(run_id, endpoint, backend.endpoint_hint)
         checks = AGED_BY_THE_STORE if isinstance(backend, SupportsMembership) else AGED_BY_OBSERVERS
         if bus.listening:
-            narrated = NarratedMachine(settings, order=order, place_checks=checks)
+            narrated = NarratedMachine(settings, order=order, place_checks=checks, run=run)
             narrated.run_id, narrated.tell = run_id, bus.tell
             machine: Machine = narrated
         else:
-            machine = Machine(settings, order=order, place_checks=checks)
+            machine = Machine(settings, order=order, place_checks=checks, run=run)
         self.driver = Driver(machine, self.access, run_id[:32])

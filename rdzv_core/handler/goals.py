@@ -43,6 +43,7 @@ class Joining:
     trouble_since: float | None = None
     last_error: Exception | None = None
     begin_at: float | None = None
+    told_at: float = float("-inf")
 
     def stand_by(self, full: bool, settings: HandlerSettings, now: float) -> bool:
         """Let another deadline count while a full round works, and the whole join timeout after it; say if it began."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from rdzv_core.handler.engine import Engine
 from rdzv_core.handler.head import Bye
 from rdzv_core.handler.info import Change, ChangeReason, RendezvousInfo
 from rdzv_core.handler.io import Held
+from rdzv_core.handler.master import free_port, unusable_addresses, why_not_free
 from rdzv_core.handler.opening import Opening
 from rdzv_core.handler.round_store import RoundStore
 from rdzv_core.handler.rules import Rules
@@ -49,7 +49,7 @@ class RendezvousHandler:
         hooks: Hooks | None = None,
     ) -> None:
         self.settings = settings or HandlerSettings.from_params(params)
-        self._run_id = params.run_id
+        self._run_id, self._endpoint = params.run_id, params.endpoint
         self._hooks = hooks or Hooks()
         self._bus = EventBus(self._hooks, listeners(self.settings.events))
         self._lease_listener: Callable[[float], None] | None = None
@@ -85,6 +85,7 @@ class RendezvousHandler:
             self._bus.flush()
         try:
             self._held, info = held, self._info(engine, held)
+            self._look_at_addresses(engine, held)
             if held.rank == 0:
                 self._publish_port(info, deadline)
         except BaseException:  # KeyboardInterrupt, say: the caller has no round to work in
@@ -178,6 +179,12 @@ class RendezvousHandler:
         return said if isinstance(said, str) else ""
 
     @property
+    def rank(self) -> int | None:
+        """This node's rank in the round that it works in; None while it works in none."""
+        held = self._held
+        return None if held is None else held.rank
+
+    @property
     def connected(self) -> bool:
         """Whether the store was reached at least once: until then `next_rendezvous` waits for it."""
         return self._engine is not None
@@ -268,7 +275,7 @@ class RendezvousHandler:
         if self._engine is None and self._opening is not None:
             what = f"run {self._run_id!r}: the store could not be reached within {seconds:g} s ({option})"
             try:
-                self._take(self._opening.until(deadline, what, log.warning))
+                self._take(self._opening.until(deadline, what, log.warning, self._endpoint))
             except RendezvousGracefulExitError:
                 if not self._closed.is_set():
                     raise
@@ -289,7 +296,8 @@ class RendezvousHandler:
 
     def _start(self, backend: RendezvousBackend) -> None:
         order = self._hooks.rank_order(self._run_id)
-        engine = Engine(backend, self._run_id, self.settings, order, self._bus)
+        engine = Engine(backend, self._run_id, self._endpoint, self.settings, order, self._bus)
+        self.settings = engine.settings
         if self._lease_listener is not None:
             engine.driver.on_lease(self._lease_listener)
         self._engine = engine
@@ -314,8 +322,14 @@ class RendezvousHandler:
             return Change(ChangeReason.ASKED, "this node has left it, or has asked for the next one")
         return self.wait_for_change(0.0)
 
+    def _look_at_addresses(self, engine: Engine, held: Held) -> None:
+        """Warn of addresses that are not meant for those who are told them, where this node can see that."""
+        text = unusable_addresses(held, engine.settings.address)
+        if text:
+            log.warning("run %r, round %d: %s", self._run_id, held.round, text)
+
     def _publish_port(self, info: RendezvousInfo, deadline: float) -> None:
-        """Rank 0 says which port was free on it; if that fails, the others' `master_port` times out.
+        """Rank 0 says which port was given or is free on it; if that fails, the others' `master_port` times out.
 
         Usually it is said when `next_rendezvous` returns. A store that is slow just now keeps rank 0 from its work for
         a second at most, and never past `deadline`: it is said in the background then.
@@ -326,7 +340,7 @@ class RendezvousHandler:
 
         def publish() -> None:
             try:
-                info.store.set(_MASTER_PORT, str(_free_port()).encode())
+                info.store.set(_MASTER_PORT, str(self._port_to_publish()).encode())
             except BaseException as error:  # noqa: BLE001 - there is nobody here to raise it to
                 warn(error)
 
@@ -339,12 +353,19 @@ class RendezvousHandler:
         self._publishing = [*(each for each in self._publishing if each.is_alive()), thread]
         thread.join(max(0.0, min(_PUBLISH_SECONDS, deadline - clock.now())))
 
+    def _port_to_publish(self) -> int:
+        given = self.settings.master_port
+        if given is None:
+            return free_port()
+        if (why := why_not_free(given)) is not None:
+            log.warning(
+                "run %r: master_port=%d cannot be bound on this host, which is rank 0 (%s): see what listens there, or "
+                "give another port",
+                self._run_id,
+                given,
+                why,
+            )
+        return given
+
     def _master_port(self, store: Store) -> int:
         return int(store.get(_MASTER_PORT))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -35,13 +35,18 @@ from rdzv_core.handler.scout import AGED_BY_OBSERVERS, Scout
 from rdzv_core.handler.settings import HandlerSettings
 from rdzv_core.handler.tenure import Tenure, Wish
 from rdzv_core.handler.texts import (
+    RunAt,
     closed_text,
     finished_text,
     standby_text,
     standby_timeout_text,
     terms_text,
     timeout_text,
+    waiting_text,
 )
+
+WAITING_TOLD_EVERY = 30.0
+"""In seconds: how often a node that waits for a round says who is there."""
 
 
 @dataclass
@@ -58,6 +63,7 @@ class Machine:
     random: random.Random = field(default_factory=random.SystemRandom)
     place_checks: tuple[float, float] = AGED_BY_OBSERVERS
     inline_roster_bytes: int = INLINE_ROSTER_BYTES
+    run: RunAt = RunAt()  # noqa: RUF009 - it is immutable
 
     def __post_init__(self) -> None:
         self.goal = Goal.IDLE
@@ -66,7 +72,7 @@ class Machine:
         self.outcomes: list[Outcome] = []
         self.known = Knowledge()
         self.channels = Channels(self.random, self.settings.keep_alive_interval / 3)
-        self.outage = Outage(lambda text: self.outcomes.append(io.Notice(text)))
+        self.outage = Outage(lambda text: self.outcomes.append(io.Notice(text)), self.run.endpoint)
         self.scout = Scout(self.known, self.channels, self.settings.ttl, self.random, self.place_checks)
         self.tenure = Tenure(self.settings, self.channels)
         leader = Leader(self.rules, self.order, self.settings.evict_after, self.inline_roster_bytes)
@@ -101,7 +107,7 @@ class Machine:
             self.outcomes.append(io.Departed())
         self.goal, self._departure = Goal.JOIN, None
         self.held = self.fenced = None
-        self._join = Joining(deadline=now + self.settings.join_timeout if deadline is None else deadline)
+        self._join = Joining(now + self.settings.join_timeout if deadline is None else deadline, told_at=now)
         self.known.looked = False
         self.tick(now)
 
@@ -272,8 +278,12 @@ class Machine:
         if lease is None:
             return
         if lease.fenced(self.rules, now):
-            why = f" ({self.outage.why})" if self.outage.why else ""
-            self._end_membership(f"no keep-alive has succeeded for {now - lease.sent:.1f} s{why}")
+            since = f"{now - lease.sent:.1f} s"
+            self._end_membership(
+                f"lost {self.outage.store()} ({self.outage.why}), and no keep-alive has succeeded for {since}"
+                if self.outage.why
+                else f"no keep-alive has succeeded for {since}"
+            )
         elif self._departure is None and self._passed_over():
             self._end_membership("the others count this node as lost")
         else:
@@ -336,6 +346,7 @@ class Machine:
             self.outcomes.append(io.Notice(standby_text(head), grave=False))
         if now < join.deadline:
             self.channels.wake(join.deadline)
+            self._tell_of_waiting(join, now)
             return
         if not join.final_look:
             join.final_look = True
@@ -349,11 +360,21 @@ class Machine:
         else:
             self.channels.wake(over_at)
 
+    def _tell_of_waiting(self, join: Joining, now: float) -> None:
+        """Say now and then who is there; not while the store is away, or a full round works: that is said instead."""
+        if join.standing_by or join.trouble_since is not None or join.claim is not None:
+            join.told_at = now
+        elif now >= join.told_at + WAITING_TOLD_EVERY:
+            join.told_at = now
+            text = waiting_text(self.settings, self.known, self._leading.last_situation(), join.deadline - now)
+            self.outcomes.append(io.Notice(text, grave=False))
+        self.channels.wake(join.told_at + WAITING_TOLD_EVERY)
+
     def _timeout_text(self, join: Joining) -> str:
         own = Seat(self.tenure.id, self.settings.node_id, self.settings.address)
         if join.standing_by and self.known.head is not None:
             return standby_timeout_text(self.settings, own, self.known.head)
-        return timeout_text(self.settings, own, self.known, self._leading.last_situation(), join.last_error)
+        return timeout_text(self.settings, own, self.known, self._leading.last_situation(), join.last_error, self.run)
 
     def _advance_departure(self, now: float) -> None:
         departure, kept = self._departure, False

@@ -48,14 +48,16 @@ class Opening:
                 raise
             return None
 
-    def until(self, deadline: float, what: str, tell: Tell) -> RendezvousBackend:
+    def until(self, deadline: float, what: str, tell: Tell, endpoint: str = "") -> RendezvousBackend:
         """Return the backend once an attempt has made it; `tell` is called with what is wrong meanwhile.
+
+        `endpoint` is what the store is called by in what is told.
 
         Raises `RendezvousTimeoutError` at `deadline`, `RendezvousGracefulExitError` when interrupted, and what waiting
         cannot fix.
         """
         began, pause, last = clock.now(), _PAUSES[0], None
-        outage = Outage(tell)
+        outage = Outage(tell, endpoint, reached=False)
         with self._changed:
             interrupts = self._interrupts
         while (now := clock.now()) < deadline:

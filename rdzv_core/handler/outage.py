@@ -9,10 +9,15 @@ _FIRST_AFTER, _AGAIN_AFTER = 1.0, 30.0
 
 
 class Outage:
-    """Notes what fails and what is answered, and calls `tell` with a line where somebody should know of it."""
+    """Notes what fails and what is answered, and calls `tell` with a line where somebody should know of it.
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    `endpoint` is where the store is, as far as that is known; `reached` whether it ever was.
+    """
+
+    def __init__(self, tell: Callable[[str], None], endpoint: str = "", reached: bool = True) -> None:
         self._tell = tell
+        self.endpoint = endpoint
+        self._reached = reached
         self._since: float | None = None
         self._why = ""
         self._told_at: float | None = None
@@ -30,7 +35,9 @@ class Outage:
     def answered(self, now: float) -> None:
         """Note that the store does what is asked of it."""
         if self._since is not None and self._told_at is not None:
-            self._tell(f"the store is back after {now - self._since:.1f} s")
+            told = "is back" if self._reached else "was reached"
+            self._tell(f"{self.store('')} {told} after {now - self._since:.1f} s")
+        self._reached = True
         self._since, self._why, self._told_at = None, "", None
 
     def look(self, consequence: str, now: float) -> float:
@@ -41,5 +48,14 @@ class Outage:
         if now < due:
             return due
         self._told_at = now
-        self._tell(f"the store has been away for {now - self._since:.1f} s ({self._why}): {consequence}")
+        since = f"{now - self._since:.1f} s"
+        if self._reached:
+            self._tell(f"lost {self.store()} {since} ago ({self._why}): {consequence}")
+        else:
+            self._tell(f"{self.store()} has not been reached for {since} ({self._why}): {consequence}")
         return now + _AGAIN_AFTER
+
+    def store(self, beside: str | None = None) -> str:
+        """Return how to call the store in a text `beside` which (unset: why it is away) may name its endpoint too."""
+        named = self._why if beside is None else beside
+        return f"the store at {self.endpoint}" if self.endpoint and self.endpoint not in named else "the store"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rdzv_core._keys import run_of
 from rdzv_core._parameters import RendezvousParameters
+from rdzv_core.addresses import default_address
 from rdzv_core.events import VARIABLE
 from rdzv_core.options import Option
 
@@ -71,6 +71,13 @@ NODE_ID = Option(
     None,
     "who this node is, so that a restarted process keeps its rank; unset: a random one",
 )
+MASTER_PORT = Option(
+    "master_port",
+    int,
+    None,
+    "the port that rank 0 publishes for the job, as where a firewall lets only one through; unset: one that is free",
+    positive=True,
+)
 
 EVENTS = Option(
     "events",
@@ -92,17 +99,22 @@ HANDLER_OPTIONS: tuple[Option[Any], ...] = (
     FENCE_DELAY,
     EVICT_AFTER,
     NODE_ID,
+    MASTER_PORT,
     EVENTS,
 )
 
 
 _DEFAULT_INTERVAL = 5.0
 _MOST_IN_HEAD = 2048
+_MAX_PORT = 65535
 
 
 @dataclass(frozen=True)
 class HandlerSettings:
-    """What a handler goes by; all times in seconds."""
+    """What a handler goes by; all times in seconds.
+
+    An empty `address` stands for the one by which this host reaches the store: see `located`.
+    """
 
     min_nodes: int
     max_nodes: int
@@ -122,6 +134,7 @@ class HandlerSettings:
     """The run id, where the register's key does not tell it and it is short enough for the head."""
     came: int = 0
     """When this node's handler was made, in seconds since 1970: the others show it. The handler reads no such clock."""
+    master_port: int | None = None
 
     @property
     def ttl(self) -> float:
@@ -143,7 +156,7 @@ class HandlerSettings:
             min_nodes=params.min_nodes,
             max_nodes=params.max_nodes,
             node_id=NODE_ID.optional(params) or secrets.token_hex(8),
-            address=params.local_addr or socket.gethostname(),
+            address=params.local_addr or "",
             join_timeout=_join_timeout(params),
             last_call_timeout=LAST_CALL_TIMEOUT.of(params),
             close_timeout=CLOSE_TIMEOUT.of(params),
@@ -155,12 +168,19 @@ class HandlerSettings:
             standby_timeout=STANDBY_TIMEOUT.optional(params) or float("inf"),
             events=os.environ.get(VARIABLE, "") if (events := EVENTS.optional(params)) is None else events,
             run=_told_by_head(params),
+            master_port=MASTER_PORT.optional(params),
         )
         settings.validate()
         return settings
 
+    def located(self, local_address: str | None) -> HandlerSettings:
+        """Return the settings with an address: the given one, the one that reaches the store, or the host's name."""
+        return self if self.address else replace(self, address=local_address or default_address())
+
     def validate(self) -> None:
-        """Raise `ValueError` where two settings do not fit together, naming both and what would."""
+        """Raise `ValueError` for what cannot work, and where two settings do not fit together, naming what would."""
+        if self.master_port is not None and self.master_port > _MAX_PORT:
+            raise ValueError(f"option master_port={self.master_port} is not a port: give one from 1 to {_MAX_PORT}")
         spare = _spare_time(self.keep_alive_interval, self.keep_alive_max_attempt)
         if self.heartbeat_timeout >= spare:
             raise ValueError(

@@ -436,6 +436,7 @@ def test_a_full_disk_for_events_is_said_once(node: Start) -> None:
     each = node("1", "sh", "-c", "exit 3", flags=("--events", "/dev/full"))
     assert each.ends()[0] == 3
     said = [line for line in each.lines if "/dev/full" in line or "Traceback" in line]
+    said = [re.sub(r"^rdzv [0-9:]{8} \w+(\[rank 0\])?:", "rdzv:", line) for line in said]
     assert said[0] == "rdzv: <JsonLines '/dev/full'> loses events, all else goes on: [Errno 28] No space left on device"
     assert len(said) == 2, said
     assert re.fullmatch(r"rdzv: <JsonLines '/dev/full'> is closed: \d+ events were lost", said[-1])
@@ -445,7 +446,7 @@ def test_events_can_be_logged_to_stderr(node: Start) -> None:
     """--events log: beside the lines of progress."""
     each = node("1", "true", flags=("--events", "log"))
     assert each.ends()[0] == 0
-    assert any(line.startswith("rdzv: joined run_id='job'") for line in each.lines), each.lines
+    assert any(": joined run_id='job'" in line for line in each.lines), each.lines
 
 
 def test_a_file_for_events_that_can_not_be_written_is_bad_input(node: Start, tmp_path: Path) -> None:
@@ -467,3 +468,31 @@ def test_a_command_that_is_slow_to_stop_is_waited_for(node: Start, tmp_path: Pat
     slow.says("joined round 2 ")
     _until((tmp_path / "began").exists, "the quick command has started")
     assert (tmp_path / "stopped").stat().st_mtime <= (tmp_path / "began").stat().st_mtime
+
+
+def test_each_line_says_when_and_who(node: Start) -> None:
+    """Four nodes on one terminal: the time, the node, and its rank while it works in a round."""
+    each = node("1", "sh", "-c", "exit 3", node_id="node-1")
+    assert each.ends()[0] == 3
+    form = re.compile(r"rdzv \d\d:\d\d:\d\d node-1(\[rank 0\])?: (.*)")
+    lines = [form.fullmatch(line) for line in each.lines]
+    assert all(lines), each.lines
+    ranked = [found.group(2).partition(" ")[0] for found in lines if found and found.group(1)]
+    assert ranked[:1] == ["joined"], each.lines
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "port"),
+    [
+        (("--master-port", "29501"), {"RDZV_MASTER_PORT": "29502"}, "29501"),
+        ((), {"RDZV_MASTER_PORT": "29502", "MASTER_PORT": "29503"}, "29502"),
+        ((), {"MASTER_PORT": "29503"}, "29503"),
+    ],
+)
+def test_the_port_of_rank_0_may_be_given(
+    node: Start, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], environment: dict[str, str], port: str
+) -> None:
+    """Where a firewall lets only one through; the option counts before the variables."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert node("1", "printenv", "MASTER_PORT", flags=flags).ends() == (0, f"{port}\n")

@@ -177,7 +177,7 @@ def test_a_change_names_who_is_missing_and_not_who_is_done() -> None:
     at_work = _AtWork(place=3)
     at_work.head = at_work.head.changed(departed={"done": "1", "lost": "4"}, pending="LOST")
     at_work.answer(1.0)
-    assert str(at_work.machine.change()) == "LOST: a member of the round left or was lost (n1 at a)"
+    assert str(at_work.machine.change()) == "LOST: n1 (a) was lost"
 
 
 @pytest.mark.parametrize(("gone", "looks"), [("1", False), ("5", False), ("d", True)])

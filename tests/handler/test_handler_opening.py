@@ -79,7 +79,7 @@ def test_a_store_that_comes_up_after_the_nodes_is_waited_for(nodes, make, late, 
     waits(joining, lambda: "(connection refused): this node goes on trying for" in caplog.text)
     late.error = None
     assert (1, True) == (joining.result(10).round, handler.connected)
-    assert "the store is back" in caplog.text
+    assert f"the store at {nodes.endpoint} was reached after" in caplog.text
 
 
 def test_join_timeout_covers_a_store_that_never_comes_up(make) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -88,7 +89,7 @@ def test_a_port_that_can_not_be_had_is_logged_and_the_round_stands(
     """Not every job needs one; who waits for it gets a timeout."""
     handler = nodes.make("a", 1, 1)
     if where == "socket":
-        monkeypatch.setattr(module, "_free_port", _fail)
+        monkeypatch.setattr(module, "free_port", _fail)
     else:
         refused = type("Refused", (threading.Thread,), {"start": _no_thread})
         monkeypatch.setattr(module, "threading", SimpleNamespace(Thread=refused))
@@ -98,3 +99,26 @@ def test_a_port_that_can_not_be_had_is_logged_and_the_round_stands(
     assert "rank 0 could not publish its port for round 1: " in caplog.text
     with pytest.raises(RendezvousTimeoutError):
         info.store.get("rdzv/master_port", 0)
+
+
+def test_a_port_that_was_given_is_published(nodes: Any) -> None:
+    """A firewall lets one port through: rank 0 says that one, and the others hear it."""
+    infos = nodes.meet(*(nodes.make(name, 2, 2, master_port=29501) for name in "ab"))
+    assert [29501, 29501] == [info.master_port for info in infos]
+
+
+def test_a_given_port_that_is_in_use_is_warned_of(nodes: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """The job is told all the same: it may be about to take over what listens there."""
+    with socket.create_server(("", 0)) as listener:
+        port = listener.getsockname()[1]
+        (info,) = nodes.meet(nodes.make("a", 1, 1, master_port=port))
+        assert port == info.master_port
+        assert (
+            f"master_port={port} cannot be bound on this host, which is rank 0 (Address already in use)" in caplog.text
+        )
+
+
+def test_a_port_that_is_none_is_refused(nodes: Any) -> None:
+    """Before anything is created."""
+    with pytest.raises(ValueError, match="master_port=65536 is not a port"):
+        nodes.make("a", 1, 1, master_port=65536)

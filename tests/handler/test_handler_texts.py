@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from rdzv_core.abc import MemberLease, StateSnapshot
+from dataclasses import replace
+
+import pytest
+
+from rdzv_core.abc import Member, MemberLease, MembersView, StateSnapshot
 from rdzv_core.handler import io
 from rdzv_core.handler.head import Head, Seat, Terms, encode_head
 from rdzv_core.handler.knowledge import Knowledge
@@ -11,7 +15,7 @@ from rdzv_core.handler.machine import Machine
 from rdzv_core.handler.roster import pack_roster
 from rdzv_core.handler.rules import Situation
 from rdzv_core.handler.settings import HandlerSettings
-from rdzv_core.handler.texts import timeout_text
+from rdzv_core.handler.texts import RunAt, timeout_text, waiting_text
 
 SETTINGS = HandlerSettings(2, 300, "me", "host1", join_timeout=10)
 OWN = Seat("m", "me", "host1")
@@ -23,6 +27,67 @@ def test_a_store_that_did_not_answer_is_not_said_to_be_empty() -> None:
     text = timeout_text(SETTINGS, OWN, Knowledge(head=None), None, None)
     assert text.endswith("the store has not answered")
     assert "no state" not in text
+
+
+def test_a_timeout_says_how_many_came_who_and_what_to_do() -> None:
+    """With what the backend has to say of the endpoint, which may be why nobody else came."""
+    run = RunAt("x4", "localhost:29400", lambda: "Look at the endpoint")
+    situation = Situation(candidates=(OWN,))
+    assert timeout_text(SETTINGS, OWN, Knowledge(looked=True, head=HEAD), situation, None, run) == (
+        "run 'x4': only 1 of at least 2 nodes came within 10 s (join_timeout): me (host1). Start the others with the "
+        "same --backend, --endpoint, --run-id and --nodes; see who is there with rdzv status. Look at the endpoint"
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "situation", "said"),
+    [
+        (Knowledge(), None, "waiting for a round: the store has not been read yet"),
+        (Knowledge(looked=True), None, "waiting for a round: the run has no state yet"),
+        (
+            Knowledge(looked=True, head=HEAD),
+            None,
+            "waiting for round 5 of at least 2 nodes: its first 3 know who is there; round 4 had 300 nodes",
+        ),
+        (
+            Knowledge(looked=True, head=HEAD, place=0),
+            Situation(candidates=(OWN,)),
+            "waiting for round 5: 1 of at least 2 nodes (me (host1))",
+        ),
+        (
+            Knowledge(looked=True, head=HEAD, place=0),
+            Situation(candidates=(OWN,), blockers=("n2 (b) is still in round 4",)),
+            "waiting for round 5: 1 of at least 2 nodes (me (host1)); awaited: n2 (b) is still in round 4",
+        ),
+    ],
+)
+def test_a_node_that_waits_says_what_it_knows(known: Knowledge, situation: Situation | None, said: str) -> None:
+    """Without asking anybody: those who do not watch the memberships know only the head."""
+    assert waiting_text(SETTINGS, known, situation, 7.4) == f"{said}; this node waits 7 s more"
+
+
+def test_a_node_that_waits_says_so_every_half_minute() -> None:
+    """With who is there, and how many are missing."""
+    machine, head = Machine(replace(SETTINGS, join_timeout=100)), Head("e", Terms.of(SETTINGS))
+    lease, payload, told = MemberLease(15, "i"), b"", []
+    machine.ask(0.0)
+    for now in map(float, range(95)):
+        machine.tick(now)
+        while operations := machine.take_operations():
+            for operation in operations:
+                match operation:
+                    case io.ReadHead():
+                        machine.done(operation, StateSnapshot(encode_head(head), head.revision), now)
+                    case io.Enter() | io.Update():
+                        payload = operation.payload
+                        machine.done(operation, lease if isinstance(operation, io.Enter) else True, now)
+                    case io.ReadMembers():
+                        machine.done(operation, MembersView("i", 1, (Member(lease.id, payload),)), now)
+                    case io.Refresh():
+                        machine.done(operation, True, now)
+        told += [(now, outcome.text) for outcome in machine.take_outcomes() if isinstance(outcome, io.Notice)]
+    text = "waiting for round 1: 1 of at least 2 nodes (me (host1)); this node waits {} s more"
+    assert told == [(now, text.format(round(100 - now))) for now in (30.0, 60.0, 90.0)]
 
 
 def test_a_spare_is_told_of_the_round_that_formed_without_it() -> None:

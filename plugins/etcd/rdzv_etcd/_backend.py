@@ -20,6 +20,7 @@ from rdzv_core import (
     SupportsWatch,
     Token,
 )
+from rdzv_core.addresses import usable_by_peers
 from rdzv_core.envelope import NONCE_BYTES, seal, unseal
 from rdzv_etcd import _kv
 from rdzv_etcd._client import EtcdClient
@@ -88,6 +89,10 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
     def secure(self) -> bool:  # type: ignore[override] # of this instance, and known only when etcd was asked
         """Whether etcd is spoken to over TLS, and it asks who this is: with a user and password, or a certificate."""
         return self._client.guarded
+
+    def local_address(self) -> str | None:
+        """Return this end's address of the connection to etcd that was made last."""
+        return usable_by_peers(self._client.local_host)
 
     def get_state(self) -> StateSnapshot | None:
         """Give the state and its token, read linearizably in one request."""

@@ -48,6 +48,11 @@ class EtcdClient:
         """Whether this etcd and its clients know each other, and nobody can read along; known after the first call."""
         return self._gateway.guarded
 
+    @property
+    def local_host(self) -> str:
+        """This end's address of the connection that was made last; known after the first call."""
+        return self._gateway.local_host
+
     def another(self) -> EtcdClient:
         """Give a client that shares this one's connections, and is closed by itself."""
         if self._closed:

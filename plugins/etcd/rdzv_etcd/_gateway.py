@@ -59,6 +59,8 @@ class Gateway:
         self._auth_token: str | None = None
         self._is_known = shows_certificate
         self._idle = IdleConnections(tls)
+        self.local_host = ""
+        """This end's address of the connection that was made last."""
         self.users: set[object] = set()
         """The open clients; the last one to leave closes the gateway."""
 
@@ -182,6 +184,7 @@ class Gateway:
             raise self._refused(error) from error
         now = time.monotonic()
         self.endpoints.answered(endpoint, now - began, now)
+        self.local_host = call.local_host or self.local_host
         return answer
 
     def _logged_in(self, call: Call, endpoint: HostPort, path: str, payload: bytes) -> dict[str, Any]:

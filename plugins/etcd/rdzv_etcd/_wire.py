@@ -6,9 +6,11 @@ every send asks the present call how much of its time is left.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -35,6 +37,8 @@ class Call:
         self.deadline = deadline
         self.sent = False
         """Whether any byte of the present attempt's request may have left this machine."""
+        self.local_host = ""
+        """This end's address of the connection that was made for the call; empty where one was there already."""
         self._until = self._connect_until = deadline
         self._silence = float("inf")
         self._look: Callable[[], None] = _nothing
@@ -210,6 +214,16 @@ def _set_options(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
+def _refuse_itself(sock: socket.socket) -> None:
+    """Raise `ConnectionRefusedError` for a connection to itself; the port is free as soon as that is closed.
+
+    Where nobody listens on a port that the system hands out, the socket may be given that very port.
+    """
+    if sock.getsockname() == sock.getpeername():
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+
 def _connect(host: str, port: int) -> socket.socket:
     """Connect to the first address of `host` that answers, each given an equal part of the time for it."""
     call: Call = _present.call
@@ -221,6 +235,8 @@ def _connect(host: str, port: int) -> socket.socket:
             _set_options(sock)
             call.guard_connect(sock, len(addresses) - tried)
             sock.connect(address)
+            _refuse_itself(sock)
+            call.local_host = str(sock.getsockname()[0])
         except OSError as error:
             sock.close()
             failure = error

@@ -116,3 +116,15 @@ def test_what_is_no_http_at_all_is_a_configuration_error() -> None:
     ):
         client.read(b"key")
     server.close()
+
+
+def test_a_connection_to_itself_is_refused_and_leaves_the_port_free() -> None:
+    """Where nobody listens on a port that the system hands out, a socket may get that very port and meet itself."""
+    with socket.socket() as alone:
+        alone.bind(("127.0.0.1", 0))
+        where = alone.getsockname()
+        alone.connect(where)
+        with pytest.raises(ConnectionRefusedError):
+            _wire._refuse_itself(alone)
+    with socket.socket() as server:
+        server.bind(where)

@@ -24,8 +24,9 @@ from rdzv_core import (
     accepts_options,
 )
 from rdzv_core.abc import OnDone
+from rdzv_core.addresses import is_unspecified, outgoing_address, usable_by_peers
 from rdzv_tcp._endpoint import read_endpoint
-from rdzv_tcp._hosting import Hosting
+from rdzv_tcp._hosting import Hosting, own_store_hint
 from rdzv_tcp._membership import TcpMembership
 from rdzv_tcp._message import MAX_NAME_CHARACTERS, NONCE_BYTES
 from rdzv_tcp._open import open_store
@@ -135,6 +136,20 @@ class TcpBackend(
     def hosts_store(self) -> bool:
         """Whether the store ends with this process."""
         return self.is_host
+
+    def local_address(self) -> str | None:
+        """Return the address of this end of the connection to the store.
+
+        A host that listens on all its addresses has connected to itself: to others it is its outgoing address.
+        """
+        host = self._session.local_host
+        if is_unspecified(self._session.endpoint.host):
+            return outgoing_address() or usable_by_peers(host)
+        return usable_by_peers(host)
+
+    def endpoint_hint(self) -> str:
+        """Return that this process hosts a store which nobody else can mean by the same endpoint, if that is so."""
+        return "" if self._hosting is None else own_store_hint(self._hosting.server)
 
     @property
     def is_host(self) -> bool:

@@ -63,6 +63,7 @@ class Client:
         self._identity = secrets.token_bytes(NONCE_BYTES)
         self._settled = False
         self.durable = self.guarded = False
+        self.local_host = ""
         self._last_server = ""
         _clients_alive.add(self)
 
@@ -168,6 +169,7 @@ class Client:
                     self._mind(connection)
                 self._last_server = connection.server
                 self.durable, self.guarded = connection.durable, connection.guarded
+                self.local_host = connection.local_host
                 if self.users == 0:  # closed meanwhile: `close` may have looked before the connection was there
                     self.close()
                     raise Aborted

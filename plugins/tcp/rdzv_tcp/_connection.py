@@ -42,6 +42,7 @@ class Connection:
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._socket = connected
         self.address = address_of(connected.getsockname())
+        self.local_host = str(connected.getsockname()[0])
         """This end of it, as this process sees it."""
         self._tls = tls
         self._woken, self._waker = os.pipe()

@@ -6,6 +6,7 @@ import errno
 import os
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable
 
@@ -62,7 +63,9 @@ def _establish(connecting: socket.socket, address: Address, deadline: float, can
     if result != 0:
         raise OSError(result, f"{os.strerror(result)}: {address}")
     if connecting.getsockname() == connecting.getpeername():
-        # Nobody listens on a port that the system hands out, and the socket got that very port: it met itself.
+        # Nobody listens on a port that the system hands out, and the socket got that very port: it met itself. Ended by
+        # a reset: after an orderly close nobody could bind the port for a minute, the host of this endpoint included.
+        connecting.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise ConnectionRefusedError(errno.ECONNREFUSED, f"nobody listens: {address}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+from rdzv_core.addresses import is_unspecified, outgoing_address
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._endpoint import resolve
 from rdzv_tcp._server import TcpServer
@@ -55,6 +56,19 @@ def hosted_here(endpoint: HostPort) -> Hosting | None:
             return None
         _users[server] += 1
     return Hosting(server)
+
+
+def own_store_hint(server: TcpServer) -> str:
+    """Return what to do where others are awaited at an endpoint that means another store on their machines."""
+    endpoint = server.endpoint
+    if not (is_unspecified(endpoint.host) or all(address.is_loopback() for address in server.addresses)):
+        return ""
+    address = outgoing_address()
+    this = "this host's address" if address is None else f"this host's address ({HostPort(address, endpoint.port)})"
+    return (
+        f"This node hosts its own store at {endpoint}, and so does every machine that is given this endpoint: "
+        f"where nodes run on several machines, give all of them {this}"
+    )
 
 
 def _hosted_already(endpoint: HostPort) -> TcpServer | None:

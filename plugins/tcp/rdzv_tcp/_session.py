@@ -56,6 +56,11 @@ class Session:
         """Say whether that server and its clients know each other, and nobody can read along."""
         return self._client.guarded
 
+    @property
+    def local_host(self) -> str:
+        """Return this end's address of the connection that was made last."""
+        return self._client.local_host
+
     def connect(self, seconds: float, before_attempt: Callable[[], str] = str) -> None:
         """Be connected within `seconds`; see `Client.connect`."""
         call = self._enter()

@@ -353,6 +353,31 @@ def test_a_connection_to_itself_is_no_connection(free_port: int) -> None:
         alone.setblocking(False)
         with pytest.raises(ConnectionRefusedError, match="nobody listens"):
             _establish(alone, address, time.monotonic() + 10, lambda: False)
+    with socket.socket() as host:  # a host binds its port anew; it would be refused for a minute after an orderly close
+        host.bind(address.sockaddr)
+
+
+def test_a_node_is_known_by_the_address_of_its_connection(open_backend: Open, serve: Callable[..., Any]) -> None:
+    """It is what peers reach it by: they reach the same store."""
+    assert open_backend(serve().endpoint).local_address() == "127.0.0.1"
+
+
+def test_a_host_on_all_addresses_is_not_known_by_the_one_it_met_itself_at(
+    open_backend: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0.0.0.0 is reached over loopback here; the way to others begins at another address, if there is one."""
+    backend = open_backend("0.0.0.0:0")
+    for outgoing, known in (("10.0.0.7", "10.0.0.7"), (None, "127.0.0.1")):
+        monkeypatch.setattr("rdzv_tcp._backend.outgoing_address", lambda found=outgoing: found)
+        assert backend.local_address() == known
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "0.0.0.0"])
+def test_a_host_of_a_store_that_others_cannot_mean_says_so(open_backend: Open, host: str) -> None:
+    """Who connects to it has nothing to say."""
+    backend = open_backend(f"{host}:0")
+    assert f"hosts its own store at {backend.endpoint}" in backend.endpoint_hint()
+    assert open_backend(backend.endpoint.replace("0.0.0.0", "127.0.0.1"), is_host=False).endpoint_hint() == ""
 
 
 def test_something_else_that_listens_there_is_told_apart(listening: Callable[..., str]) -> None:
