@@ -116,7 +116,7 @@ class RendezvousHandler:
         """Have `listener` told each new `lease_ends_at`; it replaces the last one.
 
         It is called on the thread that keeps the lease: it must not block. Meant for a watchdog in a process of its
-        own, which acts when this process can not (see `rdzv_core/cli/node/guard.py`).
+        own, which acts when this process can not (see `rdzv_core/cli/node/watchdog.py`).
         """
         with self._starting:
             self._lease_listener = listener

@@ -39,7 +39,7 @@ class Changed:
 class Ended:
     """The command and its whole process group are gone; `status` is the exit status, or minus the signal's number.
 
-    `fenced` where its guard killed it because this node's lease had ended.
+    `fenced` where its watchdog killed it because this node's lease had ended.
     """
 
     status: int

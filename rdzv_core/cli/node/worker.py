@@ -1,9 +1,9 @@
 """The command's processes: started as a group of their own, stopped as a group, and never outliving node or lease.
 
 The command leads a new session, so that a signal reaches it and everything it started, and only through this node. It
-is started by a guard (`guard.py`), a process of its own, which kills the group when this process dies, however it
+is started by a watchdog (`watchdog.py`), a process of its own, which kills the group when this process dies, however it
 dies, and when the time that it was told last is past without a later one: a node that is stopped or hung leaves nothing
-at work beside the next round. And if the guard dies the group goes too.
+at work beside the next round. And if the watchdog dies the group goes too.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pathlib import Path
 from rdzv_core import clock
 from rdzv_core.cli.node.command import not_started
 
-_GUARD = str(Path(__file__).with_name("guard.py"))
+_WATCHDOG = str(Path(__file__).with_name("watchdog.py"))
 _START_SECONDS = 30.0
-_GUARD_SECONDS = 1.0
+_WATCHDOG_SECONDS = 1.0
 _GONE_POLL = 0.02
 _F_SETSIG = 10  # Linux's; module fcntl does not name it
 
@@ -49,8 +49,8 @@ class Worker:
         os.set_blocking(self._control, False)
         theirs = (control_end, status_end, keep_end)
         try:
-            self._guard = subprocess.Popen(  # noqa: S603 - our own program; the rest is the user's command
-                [sys.executable, "-I", "-S", _GUARD, *map(str, theirs), repr(lease_ends), *command],
+            self._watchdog = subprocess.Popen(  # noqa: S603 - our own program; the rest is the user's command
+                [sys.executable, "-I", "-S", _WATCHDOG, *map(str, theirs), repr(lease_ends), *command],
                 env={**os.environ, **environment},
                 pass_fds=theirs,
                 start_new_session=True,
@@ -63,7 +63,7 @@ class Worker:
                 os.close(descriptor)
         self.group = self._started(command[0])
         """The id of the process group, which is the leader's process id; 0 if it was not started."""
-        self._kill_group_with_guard()
+        self._kill_group_with_watchdog()
 
     def _started(self, program: str) -> int:
         """Wait for the leader's process id, which is the group's."""
@@ -74,19 +74,19 @@ class Worker:
         if word == "fenced":  # the lease was over before the command began
             self._fenced = True
             return 0
-        if answered and not word:  # somebody killed the guard; `wait` tells
+        if answered and not word:  # somebody killed the watchdog; `wait` tells
             return 0
-        self._guard.kill()
-        self._guard.wait()
+        self._watchdog.kill()
+        self._watchdog.wait()
         self._close()
         if word == "failed":
             raise not_started(program, int(number))
-        raise OSError(f"the guard of {program!r} ({_GUARD}) did not start it within {_START_SECONDS:g} s")
+        raise OSError(f"the watchdog of {program!r} ({_WATCHDOG}) did not start it within {_START_SECONDS:g} s")
 
-    def _kill_group_with_guard(self) -> None:
-        """Have the kernel kill the group when the guard, who alone has the other end of this pipe, is dead.
+    def _kill_group_with_watchdog(self) -> None:
+        """Have the kernel kill the group when the watchdog, who alone has the other end of this pipe, is dead.
 
-        It does so also while this process is stopped. A guard that died before this is noticed by `wait`.
+        It does so also while this process is stopped. A watchdog that died before this is noticed by `wait`.
         """
         if sys.platform.startswith("linux") and self.group:
             fcntl.fcntl(self._keep, _F_SETSIG, signal.SIGKILL)
@@ -99,7 +99,7 @@ class Worker:
         return self._fenced
 
     def renew(self, lease_ends: float) -> None:
-        """Let the command run until then. Never blocks: a guard that does not read goes by what it read."""
+        """Let the command run until then. Never blocks: a watchdog that does not read goes by what it read."""
         with self._lock:
             if self._closed:
                 return
@@ -136,7 +136,7 @@ class Worker:
     def _wait(self) -> int:
         status = self._end()
         self._ended = True
-        if status is None:  # the guard is dead, and with it the leader
+        if status is None:  # the watchdog is dead, and with it the leader
             self._fenced = self._fenced or clock.now() >= self._lease_ends
             status = -signal.SIGKILL
             self.kill()
@@ -146,14 +146,14 @@ class Worker:
             time.sleep(_GONE_POLL)
         self._close()
         try:
-            self._guard.wait(_GUARD_SECONDS)
+            self._watchdog.wait(_WATCHDOG_SECONDS)
         except subprocess.TimeoutExpired:
-            self._guard.kill()
-            self._guard.wait()
+            self._watchdog.kill()
+            self._watchdog.wait()
         return status
 
     def _end(self) -> int | None:
-        """Wait for the leader's end; None if the guard died before it could tell."""
+        """Wait for the leader's end; None if the watchdog died before it could tell."""
         while line := self._line():
             word, _, number = line.partition(" ")
             if word == "ended":
@@ -162,7 +162,7 @@ class Worker:
         return None
 
     def _line(self) -> str:
-        """Read what the guard says next; empty at the end. Lines are short: the guard writes each at once."""
+        """Read what the watchdog says next; empty at the end. Lines are short: the watchdog writes each at once."""
         line = b""
         while not line.endswith(b"\n"):
             byte = os.read(self._status, 1)
@@ -172,7 +172,7 @@ class Worker:
         return line.decode().strip()
 
     def _send(self, number: int) -> None:
-        # Not reaped before the guard ends, the leader's id can not have passed to somebody else's group.
+        # Not reaped before the watchdog ends, the leader's id can not have passed to somebody else's group.
         if not self.group:
             return
         try:

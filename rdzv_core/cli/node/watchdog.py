@@ -1,17 +1,17 @@
-"""The command's guard: a process between `rdzv run` and its command that ends the command's group in time.
+"""The command's watchdog: a process between `rdzv run` and its command that ends the command's group in time.
 
-It is run as a program, `python -I -S guard.py CONTROL STATUS KEEP DEADLINE COMMAND...`, and imports nothing of
-rdzv: it starts in some 20 ms, and shares no thread, lock or fate with the process that it guards against. It kills
-the whole process group of the command
+It is run as a program, `python -I -S watchdog.py CONTROL STATUS KEEP DEADLINE COMMAND...`, and imports nothing of
+rdzv: it starts in some 20 ms, and shares no thread, lock or fate with the process that it watches. It kills the whole
+process group of the command
 
 - when CONTROL, the pipe from `rdzv run`, ends: that process is dead, however it died;
 - when DEADLINE (seconds on the clock of leases) is past and CONTROL has brought no later one: `rdzv run` is stopped,
   swapped out or hung, its lease is over, and the others may meet without this node.
 
-If the guard itself is stopped the kernel wakes it when `rdzv run` dies, and kills it at its deadline (a timer with
-SIGKILL for signal, which acts on a stopped process too). When the guard dies the kernel kills the command (parent death
-signal) and its group (the owner of the pipe KEEP, see `worker.py`). Elsewhere than on Linux all this is missing: there
-the guard has to run to act.
+If the watchdog itself is stopped the kernel wakes it when `rdzv run` dies, and kills it at its deadline (a timer with
+SIGKILL for signal, which acts on a stopped process too). When the watchdog dies the kernel kills the command (parent
+death signal) and its group (the owner of the pipe KEEP, see `worker.py`). Elsewhere than on Linux all this is missing:
+there the watchdog has to run to act.
 
 On STATUS it says, a line each: `started PID`, or `failed ERRNO`, or `fenced` where the deadline was past already; then
 `fenced` when it is, and `ended STATUS` (minus the number if a signal ended it). It then stays, and keeps the leader's
@@ -32,7 +32,7 @@ CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """The same choice as that of `rdzv_core.clock`, which this program can not import."""
 
 TIMER_SLACK = 0.1
-"""Seconds that the guard has for acting itself before the kernel's timer does."""
+"""Seconds that the watchdog has for acting itself before the kernel's timer does."""
 
 _LIBC = ctypes.CDLL(None)
 _PASSED_OVER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -81,7 +81,7 @@ class KernelTimer:
             self._set(self._timer, _TIMER_ABSTIME, ctypes.byref(when), None)
 
 
-class Guard:
+class Watchdog:
     """One command and its deadline."""
 
     def __init__(self, control: int, status: int, deadline: float) -> None:
@@ -90,7 +90,7 @@ class Guard:
         self._rest = b""
 
     def run(self, command: list[str]) -> None:
-        """Start the command, guard it, and return when nobody needs this process any more."""
+        """Start the command, watch it, and return when nobody needs this process any more."""
         if time.clock_gettime(CLOCK) >= self._deadline:
             self._say("fenced")
             return
@@ -103,7 +103,7 @@ class Guard:
         if isinstance(group, OSError):
             self._say(f"failed {group.errno}")
             return
-        # Who stops a whole service (systemd, a scheduler) signals the guard too; the command still has its grace.
+        # Who stops a whole service (systemd, a scheduler) signals the watchdog too; the command still has its grace.
         for number in _PASSED_OVER:
             signal.signal(number, signal.SIG_IGN)
         self._say(f"started {group}")
@@ -151,13 +151,13 @@ class Guard:
 def start(command: list[str]) -> int | OSError:
     """Start the command as the leader of a session of its own; gives its process id, or why it can not be run."""
     failed, fail = os.pipe()
-    guard = os.getpid()
+    parent = os.getpid()
     leader = os.fork()
     if leader == 0:
         try:
             os.setsid()
             die_with_parent()
-            if os.getppid() != guard:
+            if os.getppid() != parent:
                 os._exit(128 + signal.SIGKILL)
             for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; a command should not
                 signal.signal(number, signal.SIG_DFL)
@@ -209,12 +209,12 @@ def reap(leader: int) -> None:
 
 
 def main() -> None:
-    """Read the arguments and guard."""
+    """Read the arguments and watch."""
     control, status, keep, deadline, *command = sys.argv[1:]
-    die_with_parent(signal.SIGCONT)  # a guard that is stopped wakes up, and sees that CONTROL has ended
+    die_with_parent(signal.SIGCONT)  # a watchdog that is stopped wakes up, and sees that CONTROL has ended
     for descriptor in (control, status, keep):
         os.set_inheritable(int(descriptor), False)
-    Guard(int(control), int(status), float(deadline)).run(command)
+    Watchdog(int(control), int(status), float(deadline)).run(command)
 
 
 if __name__ == "__main__":
