@@ -33,3 +33,8 @@ def register_key(run_id: str, purpose: str = "") -> str:
     digest = hashlib.sha256(b"%d:%b%d:%b" % (len(run), run, len(what), what)).hexdigest()[:40]
     readable = [_UNREADABLE.sub("_", text)[:limit] for text, limit in ((run_id, 32), (purpose, 16)) if text]
     return "rdzv." + ".".join([*readable, digest])
+
+
+def readable_part(key: str) -> str:
+    """Return what a key of `register_key` without a purpose tells of its run id: its beginning, for people."""
+    return key.removeprefix("rdzv.").rpartition(".")[0] or key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from rdzv_core import (
@@ -132,6 +132,10 @@ class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore,
     def hosts_store(self) -> bool:
         """Whether the store ends with this process."""
         return self.is_host
+
+    def hosted_members(self) -> Mapping[str, Collection[bytes]]:
+        """Return the members' payloads of every run on the server that this process hosts, by the run's key."""
+        return {} if self._hosting is None else self._hosting.server.members()
 
     @property
     def is_host(self) -> bool:
