@@ -336,7 +336,7 @@ def test_a_watchdog_that_is_killed_takes_the_command_along(node: Start, tmp_path
     os.kill(watchdog, signal.SIGKILL)
     each.says("joined round 2")
     assert not _runs(first)
-    each.says("was ended by signal 9; asking for the next round (0 more restarts left)")
+    each.says("was killed by SIGKILL (out of memory? see dmesg); asking for the next round (0 more restarts left)")
 
 
 def test_a_second_signal_kills_the_command(node: Start, tmp_path: Path) -> None:

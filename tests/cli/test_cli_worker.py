@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -41,7 +40,7 @@ def _until(condition: object, what: str) -> None:
     deadline = time.monotonic() + 20
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, f"not within 20 s: {what}"
-        select.select([], [], [], 0.01)
+        time.sleep(0.01)
 
 
 def test_the_exit_status_is_given() -> None:
@@ -61,7 +60,7 @@ def test_a_signal_reaches_the_whole_group(child: Path) -> None:
     """What the command started is stopped with it."""
     worker = Worker(["sh", "-c", FAMILY.format(file=child)], {})
     _until(child.exists, "the command's child started")
-    worker.send(signal.SIGTERM)
+    worker.stop(signal.SIGTERM)
     assert worker.wait() == -signal.SIGTERM
     assert not _runs(int(child.read_text()))
 
@@ -73,7 +72,7 @@ def test_wait_lasts_until_the_last_of_the_group_is_gone(child: Path) -> None:
     )
     worker = Worker(["sh", "-c", stubborn], {})
     _until(child.exists, "the command's child started")
-    worker.send(signal.SIGTERM)
+    worker.stop(signal.SIGTERM)
     _until(worker.has_ended, "the leader ended")
     assert _runs(int(child.read_text()))
     worker.kill()
@@ -187,7 +186,7 @@ def test_a_lease_that_is_over_starts_nothing(tmp_path: Path) -> None:
     assert worker.wait() == -signal.SIGKILL
     assert worker.fenced
     assert list(tmp_path.iterdir()) == []
-    worker.send(signal.SIGTERM)
+    worker.stop(signal.SIGTERM)
     worker.kill()
 
 

@@ -1,8 +1,8 @@
 """The command's watchdog: a process between `rdzv run` and its command that ends the command's group in time.
 
-It is run as a program, `python -I -S watchdog.py CONTROL STATUS KEEP DEADLINE COMMAND...`, and imports nothing of
-rdzv: it starts in some 20 ms, and shares no thread, lock or fate with the process that it watches. It kills the whole
-process group of the command
+It is run as a program, `python -I -S watchdog.py CONTROL STATUS KEEP DEADLINE COMMAND...` (or `-c` and this text,
+where rdzv was imported from an archive), and imports nothing of rdzv: it starts in some 20 ms, and shares no thread,
+lock or fate with the process that it watches. It kills the whole process group of the command
 
 - when CONTROL, the pipe from `rdzv run`, ends: that process is dead, however it died;
 - when DEADLINE (seconds on the clock of leases) is past and CONTROL has brought no later one: `rdzv run` is stopped,
@@ -21,6 +21,7 @@ id from being used again, until CONTROL ends.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import select
 import signal
@@ -35,7 +36,21 @@ TIMER_SLACK = 0.1
 """Seconds that the watchdog has for acting itself before the kernel's timer does."""
 
 _LIBC = ctypes.CDLL(None)
-_PASSED_OVER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_PASSED_OVER = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGTSTP,
+)
+"""Signals that `rdzv run` handles. Whoever sends them to a whole service or job step (systemd, Slurm) hits the watchdog
+too: it must not end, or stop, for that, since the command would end with it."""
+
+_RESTORED = (signal.SIGPIPE, signal.SIGXFSZ)
+"""Signals that Python ignores for itself; a command should not."""
+
 _PR_SET_PDEATHSIG = 1
 _TIMER_ABSTIME = 1
 _LONGEST_SLEEP = 3600.0
@@ -88,6 +103,7 @@ class Watchdog:
         self._control, self._status, self._deadline = control, status, deadline
         self._timer = KernelTimer()
         self._rest = b""
+        self._to_restore: list[int] = list(_RESTORED)
 
     def run(self, command: list[str]) -> None:
         """Start the command, watch it, and return when nobody needs this process any more."""
@@ -95,22 +111,30 @@ class Watchdog:
             self._say("fenced")
             return
         self._set_timer()
+        for number in _PASSED_OVER:
+            if signal.getsignal(number) != signal.SIG_IGN:  # what was ignored before, as under nohup, stays so
+                self._to_restore.append(number)
+                signal.signal(number, signal.SIG_IGN)
         woken, wake = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        group = start(command)
+        group = start(command, self._to_restore)
         if isinstance(group, OSError):
             self._say(f"failed {group.errno}")
             return
-        # Who stops a whole service (systemd, a scheduler) signals the watchdog too; the command still has its grace.
-        for number in _PASSED_OVER:
-            signal.signal(number, signal.SIG_IGN)
         self._say(f"started {group}")
+        self._watch(group, woken)
+
+    def _watch(self, group: int, woken: int) -> None:
+        news = select.poll()  # not `select`, which takes no descriptor over 1023
+        news.register(self._control, select.POLLIN)
+        news.register(woken, select.POLLIN)
         ended = fenced = False
         while True:
             left = min(_LONGEST_SLEEP, max(0.0, self._deadline - time.clock_gettime(CLOCK)))
-            ready = select.select([self._control, woken], [], [], left)[0]
+            # In whole milliseconds, of which the next is taken: before the deadline there is nothing to do.
+            ready = [descriptor for descriptor, _ in news.poll(math.ceil(left * 1000))]
             if woken in ready:
                 os.read(woken, 4096)
             if not ended and (status := ended_with(group)) is not None:
@@ -148,18 +172,24 @@ class Watchdog:
             pass  # its reader is dead, as CONTROL is about to tell
 
 
-def start(command: list[str]) -> int | OSError:
-    """Start the command as the leader of a session of its own; gives its process id, or why it can not be run."""
+def start(command: list[str], to_restore: list[int]) -> int | OSError:
+    """Start the command as the leader of a session of its own, with the default actions of the signals `to_restore`.
+
+    Return its process id, or why it cannot be run.
+    """
     failed, fail = os.pipe()
     parent = os.getpid()
-    leader = os.fork()
+    try:
+        leader = os.fork()
+    except OSError as error:  # no process is left, say
+        return error
     if leader == 0:
         try:
             os.setsid()
             die_with_parent()
             if os.getppid() != parent:
                 os._exit(128 + signal.SIGKILL)
-            for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; a command should not
+            for number in to_restore:
                 signal.signal(number, signal.SIG_DFL)
             os.execvp(command[0], command)  # noqa: S606 - it is the user's command
         except OSError as error:
