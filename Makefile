@@ -19,7 +19,7 @@ BIN = $(abspath $(VENV))/bin
 # The interpreter's version is in the stamp's name, so that another PYTHON sets up anew.
 STAMP = $(VENV)/.rdzv-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 
-.PHONY: help demo test lint types imports pytest test-wheels mutants simulate chaos certificates setup clean
+.PHONY: help demo test lint types imports pytest cases test-wheels mutants simulate chaos certificates setup clean
 
 help:
 	@sed -n 's/^# //p' Makefile | sed -n '1,4p'
@@ -74,6 +74,11 @@ pytest: $(STAMP)
 	wait $$lane3 || failed=1; echo "== pytest: $(LANE_3)"; cat $(VENV)/lane-3.log; \
 	wait $$lane4 || failed=1; echo "== pytest: $(LANE_4)"; cat $(VENV)/lane-4.log; \
 	exit $$failed
+
+# The tests that need root, namespaces, cgroups, tmpfs or FUSE, or many seconds; which could not run here, and why.
+cases: $(STAMP)
+	@echo "== pytest: cases"
+	@$(BIN)/pytest -m cases $(PYTEST_FLAGS) -rs
 
 # The tests of core and plugins against built wheels, in a venv and a directory that know nothing of this tree.
 test-wheels: $(STAMP)

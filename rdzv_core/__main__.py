@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from rdzv_core._init_process import divide
+
 _CLI_PACKAGES = ("click", "rich")
 
 
 def main() -> int:
     """Run the command line; gives its exit status."""
+    divide()
     try:
         from rdzv_core.cli import run_command_line
     except ModuleNotFoundError as error:

@@ -45,3 +45,8 @@ def run_of(key: str) -> str | None:
     """Return the run id of a run's own register where its key tells it: a short one of `[A-Za-z0-9_-]`; else None."""
     found = _OF_A_RUN.fullmatch(key)
     return found[1] if found is not None and register_key(found[1]) == key else None
+
+
+def readable_part(key: str) -> str:
+    """Return what a key of `register_key` without a purpose tells of its run id: its beginning, for people."""
+    return key.removeprefix("rdzv.").rpartition(".")[0] or key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from rdzv_core._errors import RendezvousError
@@ -105,6 +105,14 @@ class RendezvousBackend(ABC):
         For a store that only this machine reaches at its endpoint, say. Never blocks and raises nothing.
         """
         return ""
+
+    def hosted_members(self) -> Mapping[str, Collection[bytes]]:
+        """Return the members' payloads of every run in the store that this process hosts, by `register_key(run_id)`.
+
+        A node that is done stays while there are some that have not said goodbye, so that its end does not take the
+        store of another run away. Empty: it hosts none, or does not know. Never raises, also after `close`.
+        """
+        return {}
 
     def health(self) -> Mapping[str, str | int | float | bool]:
         """Say by name how the store is, for people and for JSON: `rdzv status` shows it. Empty: it has nothing to say.

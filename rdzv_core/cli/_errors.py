@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import sys
@@ -19,8 +20,12 @@ from typing import TextIO
 import click
 
 from rdzv_core._errors import RendezvousError
+from rdzv_core.cli._stderr import flush_lines, write_line
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+NO_PROCESS = "raise the limit that is reached (ulimit -u, or pids.max of the cgroup)"
+"""What to do where the system refuses a process or a thread."""
 
 TRACEBACK_VARIABLE = "RDZV_TRACEBACK"
 
@@ -39,6 +44,7 @@ def exit_status(action: Callable[[], object]) -> int:
             return FAILED  # `rdzv backends | head -1`: who has gone need not be told
         return _explained(error)
     finally:
+        flush_lines()
         speak_as(str)
         for stream in (sys.stdout, sys.stderr):
             _drop_unwritten(stream)
@@ -47,7 +53,7 @@ def exit_status(action: Callable[[], object]) -> int:
 
 def say(message: str) -> None:
     """Write a line to stderr. Raises nothing: one that can not be written (no reader, a full disk) is lost."""
-    _write(f"{speaker()}: {' '.join(message.split())}")
+    write_line(f"{speaker()}: {' '.join(message.split())}")
 
 
 def speaker() -> str:
@@ -66,7 +72,7 @@ _who: Callable[[], str] = str
 
 def _explained(error: Exception) -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
-        _write("".join(traceback.format_exception(error)).rstrip())
+        write_line("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, click.UsageError):
         where = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
         say(f"error: {error.format_message().rstrip('.')}{where}")
@@ -74,6 +80,12 @@ def _explained(error: Exception) -> int:
     if isinstance(error, click.ClickException):
         say(f"error: {error.format_message()}")
         return error.exit_code
+    if _is_of_a_limit(error):
+        say(
+            f"error: {error}: the system lets this process have no further process or thread: {NO_PROCESS} and start "
+            "it again"
+        )
+        return FAILED
     if isinstance(error, (ValueError, RendezvousError, OSError)):
         say(f"error: {error}")
         return BAD_INPUT if isinstance(error, ValueError) else FAILED
@@ -84,13 +96,11 @@ def _explained(error: Exception) -> int:
     return FAILED
 
 
-def _write(text: str) -> None:
-    if sys.stderr is None:  # closed from the beginning: `print` would take stdout in its place
-        return
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except (OSError, ValueError):  # ValueError: it is closed
-        pass
+def _is_of_a_limit(error: Exception) -> bool:
+    """Whether a process or thread could not be started; `RuntimeError` is what Python makes of that for threads."""
+    if isinstance(error, RuntimeError):
+        return "start new thread" in str(error)
+    return isinstance(error, BlockingIOError) and error.errno == errno.EAGAIN
 
 
 def _drop_unwritten(stream: TextIO | None) -> None:

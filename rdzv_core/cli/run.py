@@ -14,6 +14,7 @@ from rdzv_core._environment import for_command
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.cli._errors import say, speak_as, speaker
 from rdzv_core.cli._options import Seconds, parameters, read_nodes, run_options
+from rdzv_core.cli._stderr import take_over
 from rdzv_core.cli._variables import RunArgument, RunCommand, RunOption, spelled
 from rdzv_core.handler.settings import HANDLER_OPTIONS, HandlerSettings
 from rdzv_core.hooks import Hooks
@@ -110,12 +111,15 @@ def run(
     anew. When CMD fails it is started anew too, up to --max-restarts; then this node leaves. When CMD ends with
     status 0 this node is done and the others go on; the last one to be done closes the run. In a closed run CMD goes
     on to its end and is not started anew. A node that hosts the store itself (tcp without `rdzv serve`) stays until
-    the others are done.
+    the others are done, those of other runs on its store too.
 
-    SIGTERM, SIGINT and SIGHUP are passed on to CMD, and then the node leaves; a second one kills CMD. The exit status
-    is CMD's (128 + n if signal n ended it); 1 if no round could be had, 2 for bad input. What CMD leaves behind in its
-    process group is killed. So is all of it if this process is killed; and if it is stopped or hangs, when its lease
-    and the grace period are over, so that nothing works beside the next round.
+    SIGTERM, SIGINT, SIGHUP and SIGQUIT are passed on to CMD, and then the node leaves; a second one kills CMD. SIGUSR1,
+    SIGUSR2, SIGWINCH and SIGCONT are passed on, and that is all; Ctrl-Z pauses both. What is ignored at the start stays
+    ignored. Without a CMD just then a signal of the first kind ends the node at once, and one of the second is dropped.
+
+    The exit status is CMD's (128 + n if signal n ended it); 1 if no round could be had, 2 for bad input. What CMD
+    leaves behind in its process group is killed. So is all of it if this process is killed; and if it is stopped or
+    hangs, when its lease and the grace period are over, so that nothing works beside the next round.
     """
     if events is not None:
         config = {**config, "events": events}
@@ -128,27 +132,24 @@ def run(
     # Imported late: `rdzv --help` loads this module, and needs none of it.
     from rdzv_core.cli.node.agent import Agent
     from rdzv_core.cli.node.command import check_command
+    from rdzv_core.cli.node.ending import Ending
     from rdzv_core.cli.node.failures import Failures
+    from rdzv_core.cli.node.signals import reported
 
     check_command(command[0])
     _log_as_said()
     logging.getLogger("rdzv.events").setLevel(logging.INFO)
     logging.getLogger("rdzv").setLevel(logging.WARNING if quiet else logging.INFO)
     began = time.monotonic()
-    with create_handler(params, hooks=hooks) as handler:
+    tell = _say_nothing if quiet else say
+    ending = Ending(tell)
+    with reported(ending), create_handler(params, hooks=hooks) as handler:
         took = f"{time.monotonic() - began:.3f} s"
         connected = f"connected in {took}" if handler.connected else f"no store there after {took}: trying on"
         speak_as(lambda: _speaker(handler))
         asking = f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} ({connected})"
-        agent = Agent(
-            handler,
-            command,
-            max_restarts,
-            grace,
-            _say_nothing if quiet else say,
-            lambda: _store_of(asked, handler),
-            Failures(handler, say, tail),
-        )
+        store, failures = lambda: _store_of(asked, handler), Failures(handler, say, tail)
+        agent = Agent(handler, command, max_restarts, grace, tell, store, ending, failures)
         return agent.run(asking)
 
 
@@ -169,7 +170,7 @@ def _speaker(handler: RendezvousHandler) -> str:
 
 def _log_as_said() -> None:
     """Have what is logged look like what is said."""
-    handler = logging.StreamHandler()
+    handler = take_over()
     handler.setFormatter(_AsSaid())
     logging.basicConfig(handlers=[handler])
     logging.raiseExceptions = False  # a line that stderr does not take is lost, as `say` has it

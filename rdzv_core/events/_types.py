@@ -147,7 +147,7 @@ class CommandStarted(Event):
 class CommandEnded(Event):
     """The command of `rdzv run` is gone, after `seconds`.
 
-    `status` is its exit status, or minus the number of the signal that ended it; `fenced` where its guard killed it
+    `status` is its exit status, or minus the number of the signal that ended it; `fenced` where its watchdog killed it
     because this node's lease had ended.
     """
 

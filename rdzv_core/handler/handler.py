@@ -11,15 +11,17 @@ from types import TracebackType
 
 from rdzv_core import clock
 from rdzv_core._errors import RendezvousConnectionError, RendezvousError, RendezvousGracefulExitError
+from rdzv_core._keys import readable_part, register_key
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.abc import RendezvousBackend, Store, Token
 from rdzv_core.events import Event, EventBus, listeners
 from rdzv_core.handler.engine import Engine
-from rdzv_core.handler.head import Bye
+from rdzv_core.handler.head import Bye, decode_announcement
 from rdzv_core.handler.info import Change, ChangeReason, RendezvousInfo
 from rdzv_core.handler.io import Held
 from rdzv_core.handler.master import free_port, unusable_addresses, why_not_free
 from rdzv_core.handler.opening import Opening
+from rdzv_core.handler.process_bound import Owner
 from rdzv_core.handler.round_store import RoundStore
 from rdzv_core.handler.rules import Rules
 from rdzv_core.handler.settings import HandlerSettings
@@ -35,7 +37,7 @@ _LOOK_SECONDS = 1.0
 
 
 class RendezvousHandler:
-    """One node's part in one run. Thread-safe; not usable across a fork.
+    """One node's part in one run. Thread-safe; not usable across a fork, where all of it raises `RendezvousError`.
 
     Owns `backend` and closes it. It may be an `Opening` of one that is not there yet: the first rendezvous then waits
     for it. As a context manager it leaves, and releases everything, on exit.
@@ -48,6 +50,7 @@ class RendezvousHandler:
         settings: HandlerSettings | None = None,
         hooks: Hooks | None = None,
     ) -> None:
+        self._owner = Owner()
         self.settings = settings or HandlerSettings.from_params(params)
         self._run_id, self._endpoint = params.run_id, params.endpoint
         self._hooks = hooks or Hooks()
@@ -76,6 +79,7 @@ class RendezvousHandler:
         given, `RendezvousStateError` if the run's state cannot be read, and `ValueError` if this node's settings are
         not those of the run. A store that is away is waited for.
         """
+        self._owner.check()
         deadline = clock.now() + self.settings.join_timeout
         self._held = None  # the last round's work has stopped: whoever still waits in its store is told
         try:
@@ -98,6 +102,7 @@ class RendezvousHandler:
 
         Level-triggered: what changed before the call is reported at once, and again until the next rendezvous.
         """
+        self._owner.check()
         engine = self._engine
         if engine is not None:
             return engine.driver.wait_for_change(timeout)
@@ -111,14 +116,16 @@ class RendezvousHandler:
         Minus infinity while this node has no membership. At that time, 0.9 ttl after the last keep-alive that
         succeeded was sent, `wait_for_change` says FENCED.
         """
+        self._owner.check()
         return float("-inf") if self._engine is None else self._engine.driver.lease_ends_at()
 
     def on_lease(self, listener: Callable[[float], None]) -> None:
         """Have `listener` told each new `lease_ends_at`; it replaces the last one.
 
         It is called on the thread that keeps the lease: it must not block. Meant for a watchdog in a process of its
-        own, which acts when this process can not (see `rdzv_core/cli/node/guard.py`).
+        own, which acts when this process can not (see `rdzv_core/cli/node/watchdog.py`).
         """
+        self._owner.check()
         with self._starting:
             self._lease_listener = listener
             if self._engine is not None:
@@ -149,23 +156,42 @@ class RendezvousHandler:
         self._depart("done")
 
     def wait_until_over(self, timeout: float) -> bool:
-        """Wait until the run is closed or no membership is left in it; False after `timeout` seconds.
+        """Wait until nobody needs the store that this process hosts; False after `timeout` seconds.
 
-        For a node that `hosts_store` and has finished: the others still need it. Raises what the store raises.
+        For a node that `hosts_store` and has finished. Nobody needs it once the run is closed or no membership is left
+        in it, and none of `hosted_runs`. Raises what the store raises.
         """
+        self._owner.check()
         if self._engine is None:
             return True
         access = self._engine.access
         until = clock.now() + timeout
         token: Token | None = None
+        over = False
         while True:
             left = until - clock.now()
             changed, snapshot = access.watch.wait_state(token, max(0.0, min(left, _LOOK_SECONDS)))
             token = snapshot[1] if snapshot is not None else None
-            if (changed and self.is_closed()) or not access.members.count():
+            over = over or (changed and self.is_closed()) or not access.members.count()
+            if over and not self.hosted_runs():
                 return True
             if left <= 0:
                 return False
+
+    def hosted_runs(self) -> list[str]:
+        """Return the names of the runs whose members use the store that this process hosts, for people.
+
+        A member that has said goodbye uses it no more, though its lease may run on for a while. This node's own run is
+        its run id; of another one's id only a readable part is known. Empty if this process hosts no store, or the
+        backend does not know.
+        """
+        self._owner.check()
+        if self._engine is None:
+            return []
+        there = self._engine.access.backend.hosted_members()
+        runs = {key: readable_part(key) for key, payloads in there.items() if any(map(_is_staying, payloads))}
+        own = register_key(self._run_id)
+        return [self._run_id] * (own in runs) + sorted(name for key, name in runs.items() if key != own)
 
     @property
     def hosts_store(self) -> bool:
@@ -191,6 +217,7 @@ class RendezvousHandler:
 
     def close_run(self) -> None:
         """Close the run: nobody meets in it again. Raises `RendezvousTimeoutError` after `close_timeout` seconds."""
+        self._owner.check()
         within = self.settings.close_timeout
         self._opened(clock.now() + within, "close_timeout", within).driver.close_run()
 
@@ -213,7 +240,10 @@ class RendezvousHandler:
         """Release the backend and all threads without a word to the others. Idempotent.
 
         If the backend's `close` raises, that comes out once all else is released; a second `close` does not repeat it.
+        In a forked child it does nothing: what is held there belongs to the parent.
         """
+        if not self._owner.is_here:
+            return
         self._closed.set()
         with ExitStack() as ending:  # from the last line to the first
             ending.callback(self._bus.close)
@@ -229,8 +259,12 @@ class RendezvousHandler:
                 ending.callback(engine.driver.close)
 
     def report(self, event: Event) -> None:
-        """Tell those who listen to events of something that the job did. Never blocks and raises nothing."""
-        self._bus.tell(event)
+        """Tell those who listen to events of something that the job did. Never blocks and raises nothing.
+
+        In a forked child nobody listens.
+        """
+        if self._owner.is_here:
+            self._bus.tell(event)
 
     def sibling(self, purpose: str) -> RendezvousBackend:
         """Return a register of the run for a purpose of the caller's, who closes it; raises what the store raises."""
@@ -253,7 +287,7 @@ class RendezvousHandler:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if not self._closed.is_set():
+            if self._owner.is_here and not self._closed.is_set():
                 self.leave()
         finally:
             self.close()
@@ -263,6 +297,7 @@ class RendezvousHandler:
         return f"<RendezvousHandler {self._run_id!r} on {self._backend_name}: {where}>"
 
     def _depart(self, kind: Bye) -> None:
+        self._owner.check()
         self._held = None
         if self._opening is not None:
             self._opening.interrupt()
@@ -291,6 +326,7 @@ class RendezvousHandler:
             backend.close()
 
     def _reading(self) -> Engine:
+        self._owner.check()
         within = self.settings.heartbeat_timeout
         return self._opened(clock.now() + within, "heartbeat_timeout", within)
 
@@ -309,12 +345,18 @@ class RendezvousHandler:
             round=held.round,
             epoch=held.epoch,
             fence=held.fence,
-            _peers=lambda: engine.access.peers(held),
-            _open_store=lambda: RoundStore(
-                engine.access.store(held.epoch, held.round), held.round, partial(self._end_of, held), self.settings.ttl
-            ),
+            _peers=lambda: self._here(engine).access.peers(held),
+            _open_store=lambda: self._round_store(self._here(engine), held),
             _master=lambda info: (held.master, self._master_port(info.store)),
         )
+
+    def _here(self, engine: Engine) -> Engine:
+        self._owner.check()
+        return engine
+
+    def _round_store(self, engine: Engine, held: Held) -> Store:
+        store = engine.access.store(held.epoch, held.round)
+        return RoundStore(store, held.round, partial(self._end_of, held), self.settings.ttl)
 
     def _end_of(self, held: Held) -> Change | None:
         """Return why the round `held` is over, None while it stands; raises as `wait_for_change` does."""
@@ -369,3 +411,8 @@ class RendezvousHandler:
 
     def _master_port(self, store: Store) -> int:
         return int(store.get(_MASTER_PORT))
+
+
+def _is_staying(payload: bytes) -> bool:
+    said = decode_announcement(payload)
+    return said is None or not said.bye

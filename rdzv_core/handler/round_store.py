@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
@@ -13,6 +12,7 @@ from rdzv_core._errors import RendezvousError, RendezvousRoundOverError, Rendezv
 from rdzv_core._map_store import DEFAULT_TIMEOUT
 from rdzv_core.abc import Store
 from rdzv_core.handler.info import Change, ChangeReason
+from rdzv_core.handler.process_bound import Owner
 
 R = TypeVar("R")
 
@@ -31,6 +31,8 @@ class RoundStore(Store):
     After WAITING all peers are still there and may use the store to agree on where to stop, but any of them may have
     gone to meet again: a read goes on for `grace` seconds then, or for its `timeout` where it was given one.
 
+    In a forked child every method raises `RendezvousError`.
+
     A wait takes place in the store, in turns of 0.5 s up to 5 s, so a key that is set wakes it as fast as the store
     can. The default timeout is 300 s.
     """
@@ -40,7 +42,7 @@ class RoundStore(Store):
         self._round = round_number
         self._change = change
         self._grace = grace
-        self._pid = os.getpid()
+        self._owner = Owner()
 
     def set(self, key: str, value: bytes) -> None:
         with self._explained():
@@ -96,7 +98,7 @@ class RoundStore(Store):
                     return read(max(0.0, min(turn, left)))
             except RendezvousTimeoutError as error:
                 missing, now = error, clock.now()
-            change = self._over()
+            change = self._change()
             if change is not None and change.reason is ChangeReason.WAITING:
                 waiting_since = now if waiting_since is None else waiting_since
                 change = change if now - waiting_since >= patience else None
@@ -124,17 +126,14 @@ class RoundStore(Store):
         half = len(keys) // 2
         return self._absent(keys[:half]) + self._absent(keys[half:])
 
-    def _over(self) -> Change | None:
-        """Return why the round is over; a forked child has no handler that could tell it."""
-        return self._change() if self._pid == os.getpid() else None
-
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """A store that a later round has taken or dropped says so in words of its own; the round's end is the cause."""
+        self._owner.check()
         try:
             yield
         except RendezvousStateError as error:
-            change = self._over()
+            change = self._change()
             if change is None:
                 raise
             raise self._ended(change, []) from error

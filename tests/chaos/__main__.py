@@ -6,7 +6,7 @@
     python -m tests.chaos --finish [--restart-store] [--calm-nodes]
 
 Starts a store (`rdzv serve`, a file, a SQLite database, a real etcd) and nodes (`rdzv run`) of one run. All the time
-agents, guards, workers or whole process trees get SIGKILL or SIGSTOP (and SIGCONT later, some before their lease has
+agents, watchdogs, workers or whole process trees get SIGKILL or SIGSTOP (and SIGCONT later, some before their lease has
 ended and some after), nodes are told to leave, and new ones come; with --cut nodes are cut off from the store for a
 while, every connection reset. Now and then it holds still until all nodes that are there work as one group, ranks 0 to
 n-1, and fails if that takes more than --bound seconds.
@@ -51,7 +51,7 @@ LAST_BEAT = 0.5
 FAULTS = {
     "kill agent": 4,
     "kill tree": 3,
-    "kill guard": 1,
+    "kill watchdog": 1,
     "kill worker": 1,
     "stop agent": 4,
     "stop tree": 4,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rdzv_core.cli.node.guard import die_with_parent
+from rdzv_core.cli.node.watchdog import die_with_parent
 from tests.chaos.links import Link
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -16,7 +16,7 @@ GRACE = 0.8
 
 
 class Node:
-    """One `rdzv run` with its guard and its workers."""
+    """One `rdzv run` with its watchdog and its workers."""
 
     def __init__(
         self,
@@ -56,12 +56,12 @@ class Node:
         return self._log.read_text(errors="replace").strip().rpartition("\n")[2]
 
     def processes(self, which: str) -> list[int]:
-        """Give process ids: of the `agent` (`rdzv run` itself), its `guard`, the `worker`, or the whole `tree`.
+        """Give process ids: of the `agent` (`rdzv run` itself), its `watchdog`, the `worker`, or the whole `tree`.
 
-        Without a command just now there is neither guard nor worker.
+        Without a command just now there is neither watchdog nor worker.
         """
         tree = _descendants(self.process.pid)
-        return {"agent": tree[:1], "guard": tree[1:2], "worker": tree[2:3], "tree": tree}[which]
+        return {"agent": tree[:1], "watchdog": tree[1:2], "worker": tree[2:3], "tree": tree}[which]
 
     def signal(self, which: str, number: int) -> None:
         """Signal those processes."""

@@ -23,7 +23,9 @@ from rdzv_core.cli.node.events import (
     Met,
     NotMet,
     OthersGone,
+    Pause,
     Say,
+    Send,
     Signalled,
     Start,
     Stop,
@@ -135,7 +137,7 @@ def test_a_fenced_node_stops_in_a_closed_run_too() -> None:
     assert _deeds(decider.on(_change(ChangeReason.FENCED))) == [Stop(signal.SIGTERM)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_is_passed_on_and_the_node_leaves(number: signal.Signals) -> None:
     """The command gets the very signal, and its end is the node's."""
     decider = _working()
@@ -148,6 +150,58 @@ def test_a_command_that_ends_well_upon_a_signal_gives_status_0() -> None:
     decider = _working()
     decider.on(Signalled(signal.SIGTERM))
     assert _deeds(decider.on(Ended(0))) == [Leave(), Exit(0)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCONT])
+def test_a_signal_that_ends_nothing_is_passed_on_and_the_command_goes_on(number: signal.Signals) -> None:
+    """Also while it is being stopped: a command that saves its state may wait for it."""
+    decider = _working()
+    assert _deeds(decider.on(Signalled(number))) == [Send(number)]
+    decider.on(Signalled(signal.SIGTERM))
+    assert _deeds(decider.on(Signalled(number))) == [Send(number)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_for_a_command_is_dropped_where_there_is_none(number: signal.Signals) -> None:
+    """With a line, while the node meets and while it stays for the others; it goes on."""
+    decider = Decider(0)
+    dropped = [Say(f"got {number.name}; dropped: no command runs")]
+    assert decider.on(Signalled(number)) == dropped
+    decider.on(FIRST)
+    decider.on(Ended(0))
+    assert decider.on(Signalled(number)) == dropped
+    assert decider.on(OthersGone()) == [Exit(0)]
+
+
+def test_a_signal_that_comes_by_itself_is_not_told() -> None:
+    """A resized window is no news."""
+    assert Decider(0).on(Signalled(signal.SIGWINCH)) == []
+    assert _working().on(Signalled(signal.SIGWINCH)) == [Send(signal.SIGWINCH)]
+
+
+def test_a_node_pauses_with_its_command() -> None:
+    """Ctrl-Z: the command is stopped for sure, then the node; without a command the node alone."""
+    assert _deeds(_working().on(Signalled(signal.SIGTSTP))) == [Send(signal.SIGSTOP), Pause()]
+    assert _deeds(Decider(0).on(Signalled(signal.SIGTSTP))) == [Pause()]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(-9, "was killed by SIGKILL (out of memory? see dmesg); no"), (-11, "was killed by SIGSEGV; no"), (3, "status 3")],
+)
+def test_a_line_says_what_ended_the_command(status: int, said: str) -> None:
+    """A signal by its name; SIGKILL that this node did not send with the usual cause."""
+    says = [effect.text for effect in _working().on(Ended(status)) if isinstance(effect, Say)]
+    assert said in says[0]
+
+
+def test_a_command_that_was_killed_by_its_node_did_not_run_out_of_memory() -> None:
+    """Whoever reads that line need not look into dmesg."""
+    decider = _working()
+    decider.on(Signalled(signal.SIGTERM))
+    decider.on(GraceOver())
+    says = [effect.text for effect in decider.on(Ended(-9)) if isinstance(effect, Say)]
+    assert says == ["the command was killed by SIGKILL, as it had not stopped; leaving"]
 
 
 def test_a_second_signal_kills() -> None:
@@ -173,14 +227,18 @@ def test_a_signal_while_meeting_leaves_at_once() -> None:
 def test_a_first_round_that_can_not_be_had_is_the_nodes_error() -> None:
     """The error goes to the user as it is."""
     error = RendezvousClosedError("the run is closed")
-    assert _deeds(Decider(0).on(NotMet(error))) == [Leave(), Exit(1, error)]
+    decider = Decider(0)
+    assert _deeds(decider.on(NotMet(error))) == [Leave(), Linger("the run is closed")]
+    assert decider.on(OthersGone()) == [Exit(1, error)]
 
 
 def test_a_failed_commands_status_outlives_a_failed_meeting() -> None:
     """A command failed and no next round can be had: the exit status stays the command's."""
     decider = _working(max_restarts=1)
     decider.on(Ended(9))
-    assert _deeds(decider.on(NotMet(RendezvousClosedError("closed")))) == [Leave(), Exit(9)]
+    meet_again = decider.on(NotMet(RendezvousClosedError("closed")))
+    assert _deeds(meet_again) == [Leave(), Linger("could not meet again: closed")]
+    assert decider.on(OthersGone()) == [Exit(9)]
 
 
 def test_a_round_that_can_not_be_watched_stops_the_command() -> None:

@@ -327,16 +327,16 @@ def test_a_stopped_node_leaves_no_command_beside_the_next_round(node: Start, tmp
     assert "no restarts are left" not in " ".join(nodes[0].lines)
 
 
-def test_a_guard_that_is_killed_takes_the_command_along(node: Start, tmp_path: Path) -> None:
-    """Nothing works unguarded: it counts as a failure of the command, which is started anew under a new guard."""
+def test_a_watchdog_that_is_killed_takes_the_command_along(node: Start, tmp_path: Path) -> None:
+    """Nothing works without its watchdog: it counts as a failure of the command, which is restarted."""
     each = node("1", *_writes_its_id(tmp_path / "pid"), flags=("--max-restarts", "1"))
     _until((tmp_path / "pid").exists, "the command has started")
     first = int((tmp_path / "pid").read_text())
-    (guard,) = map(int, Path(f"/proc/{each.process.pid}/task/{each.process.pid}/children").read_text().split())
-    os.kill(guard, signal.SIGKILL)
+    (watchdog,) = map(int, Path(f"/proc/{each.process.pid}/task/{each.process.pid}/children").read_text().split())
+    os.kill(watchdog, signal.SIGKILL)
     each.says("joined round 2")
     assert not _runs(first)
-    each.says("was ended by signal 9; asking for the next round (0 more restarts left)")
+    each.says("was killed by SIGKILL (out of memory? see dmesg); asking for the next round (0 more restarts left)")
 
 
 def test_a_second_signal_kills_the_command(node: Start, tmp_path: Path) -> None:
@@ -351,12 +351,12 @@ def test_a_second_signal_kills_the_command(node: Start, tmp_path: Path) -> None:
 
 
 def test_a_signal_to_everything_leaves_the_command_its_grace(node: Start, tmp_path: Path) -> None:
-    """A scheduler that signals the guard too, as systemd does, does not cut the command's clean-up short."""
+    """A scheduler that signals the watchdog too, as systemd does, does not cut the command's clean-up short."""
     tidy = f"trap 'sleep 0.2; echo tidied; exit 3' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done"
     each = node("1", "sh", "-c", tidy, fence_delay="30")
     _until((tmp_path / "ready").exists, "the command is ready for the signal")
-    (guard,) = map(int, Path(f"/proc/{each.process.pid}/task/{each.process.pid}/children").read_text().split())
-    os.kill(guard, signal.SIGTERM)
+    (watchdog,) = map(int, Path(f"/proc/{each.process.pid}/task/{each.process.pid}/children").read_text().split())
+    os.kill(watchdog, signal.SIGTERM)
     each.process.terminate()
     assert each.ends() == (3, "tidied\n"), each.lines
 

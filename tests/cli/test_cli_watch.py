@@ -375,9 +375,7 @@ def test_a_watch_can_be_json(store: tuple[str, str], node: Start) -> None:
     """One whole status a line, whenever it is another one; Ctrl-C ends it with status 0."""
     each = node("1", "sleep", "600", node_id="a")
     each.says("joined round 1 ")
-    # A shell's background job ignores SIGINT, and so would what a test run in one starts.
-    listen = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
-    with _watch(store, "--json", stdout=subprocess.PIPE, **listen) as watch:
+    with _watch(store, "--json", stdout=subprocess.PIPE) as watch:
         assert watch.stdout is not None
         found = json.loads(watch.stdout.readline())
         assert set(found) == {field.name for field in dataclasses.fields(RunStatus)}
@@ -411,15 +409,21 @@ def _until(master: int, watch: subprocess.Popen[str], enough: Callable[[str], bo
         if time.monotonic() > deadline:
             watch.kill()
             pytest.fail(f"not within 30 s: {shown}")
-        if select.select([master], [], [], 0.5)[0]:
+        if _can_be_read(master, 0.5):
             shown += os.read(master, 65536).decode(errors="replace")
     return shown
+
+
+def _can_be_read(master: int, timeout: float) -> bool:
+    news = select.poll()
+    news.register(master, select.POLLIN)
+    return bool(news.poll(timeout * 1000))
 
 
 def _drain(master: int, watch: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 30
     while watch.poll() is None and time.monotonic() < deadline:
-        if select.select([master], [], [], 0.1)[0]:
+        if _can_be_read(master, 0.1):
             try:
                 os.read(master, 65536)
             except OSError:  # Linux says so when the other side is gone

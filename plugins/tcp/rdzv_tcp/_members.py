@@ -116,6 +116,11 @@ class Memberships:
         """How many runs have members."""
         return len(self._runs) - len(self._empty)
 
+    def payloads(self) -> dict[str, list[bytes]]:
+        """Return what the members of every run say."""
+        there = ((name, run.leases.values()) for name, run in self._runs.items() if run.leases)
+        return {name: [lease.payload for lease in leases] for name, leases in there}
+
     def version(self, run: str) -> bytes:
         """Give what differs after every change of the set or of a payload."""
         there = self._runs.get(run)

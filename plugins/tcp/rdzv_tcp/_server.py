@@ -8,6 +8,8 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._hub import Hub
@@ -17,6 +19,8 @@ from rdzv_tcp._settings import Settings
 from rdzv_tcp._tls_door import TlsDoor
 
 _log = logging.getLogger("rdzv_tcp")
+
+_ANSWER_SECONDS = 5.0
 
 
 class TcpServer:
@@ -85,6 +89,18 @@ class TcpServer:
                 listener.close()
             if self._hub.journal is not None:
                 self._hub.journal.close()
+
+    def members(self) -> dict[str, list[bytes]]:
+        """Return what the members of every run say; none where it does not serve. Not to be called on its loop."""
+        said: Future[dict[str, list[bytes]]] = Future()
+        loop = self._loop
+        if loop is None:
+            return {}
+        try:
+            loop.call_soon_threadsafe(lambda: said.set_result(self._hub.desk.members.payloads()))
+            return said.result(_ANSWER_SECONDS)
+        except (RuntimeError, FutureTimeout):  # the loop has ended, or is about to
+            return {}
 
     async def run(self, on_serving: Callable[[asyncio.Event], None]) -> None:
         """Serve in the running loop; `on_serving` is called with the event that ends it."""

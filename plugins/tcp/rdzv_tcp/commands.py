@@ -46,7 +46,7 @@ def serve(
     tls_ca: str | None,
     max_connections: int | None,
 ) -> None:
-    """Serve a tcp store that outlives the nodes, until SIGTERM or Ctrl-C.
+    """Serve a tcp store that outlives the nodes, until SIGTERM, SIGHUP or Ctrl-C.
 
     Prints the address to give to the nodes on one line. Without --data-dir what it holds is gone when it ends.
     """
@@ -66,8 +66,10 @@ def serve(
         ) from error
     except RendezvousError as error:
         raise click.ClickException(f"can not serve at {endpoint!r}: {error}") from error
+    ended_by: list[signal.Signals] = []
     with server:
-        asyncio.run(server.run(lambda stopping: _announce(server, stopping)))
+        asyncio.run(server.run(lambda stopping: _announce(server, stopping, ended_by)))
+    click.echo(f"rdzv: got {ended_by[0].name}: stopped serving at {server.endpoint}", err=True)
 
 
 def _allow_many_connections() -> None:
@@ -79,10 +81,15 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def _announce(server: TcpServer, stopping: asyncio.Event) -> None:
+def _announce(server: TcpServer, stopping: asyncio.Event, ended_by: list[signal.Signals]) -> None:
+    def stop(number: signal.Signals) -> None:
+        ended_by.append(number)
+        stopping.set()
+
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # under nohup, say
+            loop.add_signal_handler(number, stop, number)
     if exposed := server.exposure():
         click.echo(f"warning: {exposed}", err=True)
     click.echo(str(server.endpoint))

@@ -22,6 +22,20 @@ from rdzv_tcp._frames import FrameReader
 from rdzv_core import RendezvousParameters, create_backend
 
 
+@pytest.fixture(scope="session", autouse=True)
+def signals_are_not_ignored() -> Iterator[None]:
+    """Have what the tests start hear signals, also where the tests run in the background of a script or under nohup.
+
+    A shell makes its background jobs ignore SIGINT and SIGQUIT, nohup SIGHUP; every child inherits that.
+    """
+    ignored = [number for number in HEARD if signal.getsignal(number) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @pytest.fixture
 def open_backend() -> Iterator[Callable[..., TcpBackend]]:
     """Create backends by name, and close them when the test is over."""
@@ -67,6 +81,9 @@ def free_port(free_ports: Iterator[int]) -> int:
     return next(free_ports)
 
 
+HEARD = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+
+
 class ServerProcess:
     """`rdzv serve` in a process of its own."""
 
@@ -86,12 +103,13 @@ class ServerProcess:
             os.waitpid(self.process.pid, os.WUNTRACED)  # the signal is sent before it has stopped all threads
 
     def end(self, number: int = signal.SIGKILL) -> tuple[int, str]:
-        """End it with a signal; gives its exit status and what it wrote to stderr."""
+        """End it with a signal; gives its exit status and what it wrote to stderr, but for what ended it (`last`)."""
         self.process.send_signal(number)
         if number != signal.SIGKILL:
             self.process.send_signal(signal.SIGCONT)
         _, errors = self.process.communicate(timeout=20)
-        return self.process.returncode, errors
+        told, found, self.last = errors.rpartition("rdzv: got SIG")
+        return self.process.returncode, told if found else errors
 
 
 @pytest.fixture

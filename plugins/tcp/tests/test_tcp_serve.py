@@ -22,17 +22,32 @@ def rdzv(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_serve_prints_its_address_and_ends_cleanly(
     serve: Callable[..., Any], open_backend: Open, number: signal.Signals
 ) -> None:
-    """The address with the bound port is one line; the store works; a signal ends it with status 0 and no noise."""
+    """The address with the bound port is one line; the store works; a signal, which it names, ends it with status 0."""
     server = serve("localhost:0")
     host, _, port = server.endpoint.rpartition(":")
     assert (host, int(port) > 0) == ("localhost", True)
     backend = open_backend(server.endpoint)
     assert backend.set_state(b"x")
     assert server.end(number) == (0, "")
+    assert server.last == f"{number.name.removeprefix('SIG')}: stopped serving at {server.endpoint}\n"
+
+
+def test_serve_under_nohup_outlives_a_hang_up(open_backend: Open) -> None:
+    """What is ignored at the start stays ignored; it serves on."""
+    serve = [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", "127.0.0.1:0"]
+    with subprocess.Popen(
+        ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *serve], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        endpoint = server.stdout.readline().strip()
+        server.send_signal(signal.SIGHUP)
+        assert open_backend(endpoint, is_host=False).set_state(b"x")
+        server.terminate()
+        assert server.wait(20) == 0
 
 
 def test_serve_outlives_the_nodes(serve: Callable[..., Any], open_backend: Open) -> None:

@@ -6,14 +6,18 @@ change of the round, the end of the command, a signal.
 
 from __future__ import annotations
 
+import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from rdzv_core._errors import RendezvousError
+from rdzv_core.cli._stderr import flush_lines
 from rdzv_core.cli.node.decide import Decider
+from rdzv_core.cli.node.ending import GOODBYE_SECONDS, Ending
 from rdzv_core.cli.node.environment import job_environment
 from rdzv_core.cli.node.events import (
     Changed,
@@ -30,18 +34,21 @@ from rdzv_core.cli.node.events import (
     Met,
     NotMet,
     OthersGone,
+    Pause,
     Say,
+    Send,
     Signalled,
     Start,
     Stop,
 )
 from rdzv_core.cli.node.failures import Failures
-from rdzv_core.cli.node.signals import reported
+from rdzv_core.cli.node.signals import ENDING, reported
 from rdzv_core.cli.node.worker import Worker
 from rdzv_core.events import CommandEnded, CommandStarted
 from rdzv_core.handler import ChangeReason, RendezvousHandler, RendezvousInfo
 
 _LOOK_EVERY = 0.5
+_LINGER_LOOK = 0.2
 
 T = TypeVar("T")
 
@@ -49,8 +56,9 @@ T = TypeVar("T")
 class Agent:
     """Runs `command` in every round of `handler`'s run, until it ended or must not be started again.
 
-    To be run in the main thread: it takes the signals SIGTERM, SIGINT and SIGHUP meanwhile, but for those that were
-    ignored when it started, as under nohup. It does not release the handler.
+    To be run in the main thread: it takes the signals of `signals.HANDLED` meanwhile, but for those that were ignored
+    when it started, as under nohup. While it tells the others that it goes they are `ending`'s. It does not release the
+    handler.
     """
 
     def __init__(
@@ -61,6 +69,7 @@ class Agent:
         grace_period: float,
         say: Callable[[str], None],
         store: Callable[[], Mapping[str, str]] = dict,
+        ending: Ending | None = None,
         failures: Failures | None = None,
     ) -> None:
         """`store` gives the variables with which the command reaches the store, once there is a round."""
@@ -69,6 +78,7 @@ class Agent:
         self._grace_period = grace_period
         self._say = say
         self._store = store
+        self._ending = ending or Ending(say)
         self._failures = failures
         self._decider = Decider(max_restarts)
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -76,6 +86,7 @@ class Agent:
         self._grace_ends: float | None = None
         self._over = threading.Event()
         self._restarts = 0
+        self._told_to_end = self._may_not_signal = False
         self._who = (handler.get_run_id(), handler.settings.node_id)
 
     def run(self, announcement: str) -> int:
@@ -90,9 +101,14 @@ class Agent:
                 self._meet()
                 while True:
                     event = self._next_event()
+                    if isinstance(event, Signalled) and event.number in ENDING:
+                        self._told_to_end = True
                     if self._failures is not None:
                         self._failures.see(event, self._decider.phase)
-                    for effect in self._decider.on(event):
+                    effects = self._decider.on(event)
+                    if any(isinstance(effect, Exit) for effect in effects):
+                        self._begin_to_end()
+                    for effect in effects:
                         if isinstance(effect, Exit):
                             return self._ended(effect)
                         self._do(effect)
@@ -108,7 +124,13 @@ class Agent:
             raise effect.error
         return effect.status
 
-    def _do(self, effect: Effect) -> None:
+    def _begin_to_end(self) -> None:
+        """Have a further signal end this process at once, and its time limited if a signal made it end."""
+        self._ending.status = self._decider.status
+        if self._told_to_end:
+            self._ending.within(GOODBYE_SECONDS)
+
+    def _do(self, effect: Effect) -> None:  # noqa: C901 - one line a kind
         if isinstance(effect, Say):
             self._say(effect.text)
         elif isinstance(effect, Meet):
@@ -117,14 +139,19 @@ class Agent:
             self._start(effect.met)
         elif isinstance(effect, Stop):
             self._stop(effect.number)
-        elif isinstance(effect, Kill) and self._worker:
-            self._worker.kill()
+        elif isinstance(effect, Send):
+            self._signal(lambda worker: worker.send(effect.number))
+        elif isinstance(effect, Pause):
+            flush_lines()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif isinstance(effect, Kill):
+            self._signal(Worker.kill)
         elif isinstance(effect, Finish):
             self._depart(self._handler.finish)
         elif isinstance(effect, Leave):
             self._depart(self._handler.leave)
         elif isinstance(effect, Linger):
-            self._report("rdzv-linger", self._wait_for_others)
+            self._report("rdzv-linger", lambda: self._wait_for_others(effect.why))
 
     def _next_event(self) -> Event:
         while True:
@@ -224,27 +251,56 @@ class Agent:
     def _stop(self, number: int) -> None:
         if self._worker is None:
             return
-        self._worker.send(number)
+        self._signal(lambda worker: worker.stop(number))
         if self._grace_ends is None:
             self._grace_ends = time.monotonic() + self._grace_period
 
-    def _depart(self, depart: Callable[[], None]) -> None:
+    def _signal(self, send: Callable[[Worker], None]) -> None:
+        worker = self._worker
+        if worker is None:
+            return
         try:
-            depart()
+            send(worker)
+        except PermissionError as error:
+            if not self._may_not_signal:
+                self._may_not_signal = True
+                self._say(
+                    f"the command cannot be signalled ({error.strerror}): it runs as another user, as with sudo or a "
+                    "set-user-ID program, and goes on until it ends by itself, beside the next round too; let its "
+                    f"user stop process group {worker.group}"
+                )
+
+    def _depart(self, depart: Callable[[], None]) -> None:
+        self._ending.status = self._decider.status
+        try:
+            with reported(self._ending):
+                depart()
         except RendezvousError as error:
             # What the command achieved stands; the others learn of it when this node's lease runs out.
             self._say(f"could not tell the others: {error}")
 
-    def _wait_for_others(self) -> Event:
-        if self._handler.hosts_store and not self._handler.wait_until_over(0):
-            self._say("this node hosts the store: it stays until the others are done (SIGTERM or Ctrl-C ends it)")
-            while not self._over.is_set() and not self._handler.wait_until_over(_LOOK_EVERY):
-                pass
+    def _wait_for_others(self, why: str) -> Event:
+        """Wait for all who use the store that this process hosts; if this node failed, and `why`, for other runs."""
+        told, pause = "", 0.01
+        while self._handler.hosts_store and not self._over.is_set():
+            runs = [run for run in self._handler.hosted_runs() if not why or run != self._handler.get_run_id()]
+            if not runs and (why or self._handler.wait_until_over(0)):
+                break
+            users = ", ".join(map(repr, runs)) or repr(self._handler.get_run_id())
+            # Not at once: it may take a moment until this node's own membership has ended.
+            if pause == _LINGER_LOOK and users != told:
+                told = users
+                self._say(
+                    f"{why and f'{why}; '}this node hosts the store: it stays until the others are done, of "
+                    f"{'run' if len(runs) < 2 else 'runs'} {users} (SIGTERM or Ctrl-C ends it)"
+                )
+            self._over.wait(pause)
+            pause = min(2 * pause, _LINGER_LOOK)
         return OthersGone()
 
     def _end_worker(self) -> None:
         if self._worker:
-            self._worker.kill()
+            self._signal(Worker.kill)
             self._worker.wait()
 
     def _report(self, name: str, wait: Callable[[], Event | None]) -> None:

@@ -7,11 +7,14 @@ import os
 import shutil
 from pathlib import Path
 
+from rdzv_core.cli._errors import NO_PROCESS
+
 _LONGEST_FIRST_LINE = 256  # of which the kernel reads no more
 
 _MEANINGS = {
     errno.ENOENT: "the program or what runs it is missing: install the interpreter that its first line names, or the "
     "system's loader that it was built for (`file` tells which)",
+    errno.EAGAIN: f"the system lets this process have no further one: {NO_PROCESS}",
     errno.ENOEXEC: "it is no program of this system: a script needs a first line such as #!/bin/sh, and a binary must "
     "be built for this machine's architecture (`file` tells which it has)",
 }

@@ -39,7 +39,7 @@ class Changed:
 class Ended:
     """The command and its whole process group are gone; `status` is the exit status, or minus the signal's number.
 
-    `fenced` where its guard killed it because this node's lease had ended.
+    `fenced` where its watchdog killed it because this node's lease had ended.
     """
 
     status: int
@@ -48,7 +48,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Signalled:
-    """Somebody told this node to stop."""
+    """This process was sent a signal: to end, or one that concerns the command."""
 
     number: int
 
@@ -93,6 +93,18 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Send:
+    """Send the signal to the command's process group, which goes on."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Stop this process until somebody sends it SIGCONT."""
+
+
+@dataclass(frozen=True)
 class Kill:
     """Send SIGKILL to the command's process group."""
 
@@ -109,7 +121,12 @@ class Leave:
 
 @dataclass(frozen=True)
 class Linger:
-    """Stay until the others are gone, if the store that they use ends with this process."""
+    """Stay until the others are gone, if the store that they use ends with this process.
+
+    Where this node failed, and `why`, only for other runs: its own may wait for it to be started again.
+    """
+
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,4 +137,4 @@ class Exit:
     error: Exception | None = None
 
 
-Effect: TypeAlias = Say | Meet | Start | Stop | Kill | Finish | Leave | Linger | Exit
+Effect: TypeAlias = Say | Meet | Start | Stop | Send | Pause | Kill | Finish | Leave | Linger | Exit

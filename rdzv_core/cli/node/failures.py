@@ -16,6 +16,7 @@ from typing import TypeVar
 from rdzv_core._history import MOST_STDERR_BYTES, PURPOSE, Failure, History, PastRound, note
 from rdzv_core.cli.node.decide import Phase
 from rdzv_core.cli.node.events import Changed, Ended, Event, Exit, Met, Signalled
+from rdzv_core.cli.node.signals import ENDING
 from rdzv_core.cli.watch.words import failure_text, stderr_lines
 from rdzv_core.handler import RendezvousHandler
 
@@ -50,7 +51,7 @@ class Failures:
                 self._note(lambda history: history.formed(past), wait=0.0)
         elif isinstance(event, Changed):
             self._why = str(event.change)
-        elif isinstance(event, Signalled):
+        elif isinstance(event, Signalled) and event.number in ENDING:
             self._told_to_stop = True
         elif isinstance(event, Ended) and phase is Phase.WORKING and event.status and not event.fenced:
             self._failed(event.status)

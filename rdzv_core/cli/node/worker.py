@@ -1,15 +1,16 @@
 """The command's processes: started as a group of their own, stopped as a group, and never outliving node or lease.
 
 The command leads a new session, so that a signal reaches it and everything it started, and only through this node. It
-is started by a guard (`guard.py`), a process of its own, which kills the group when this process dies, however it
+is started by a watchdog (`watchdog.py`), a process of its own, which kills the group when this process dies, however it
 dies, and when the time that it was told last is past without a later one: a node that is stopped or hung leaves nothing
-at work beside the next round. And if the guard dies the group goes too.
+at work beside the next round. And if the watchdog dies the group goes too.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import pkgutil
 import select
 import signal
 import subprocess
@@ -22,9 +23,9 @@ from pathlib import Path
 from rdzv_core import clock
 from rdzv_core.cli.node.command import not_started
 
-_GUARD = str(Path(__file__).with_name("guard.py"))
+_WATCHDOG = "watchdog.py"
 _START_SECONDS = 30.0
-_GUARD_SECONDS = 1.0
+_WATCHDOG_SECONDS = 1.0
 _GONE_POLL = 0.02
 _F_SETSIG = 10  # Linux's; module fcntl does not name it
 
@@ -32,7 +33,7 @@ _F_SETSIG = 10  # Linux's; module fcntl does not name it
 class Worker:
     """One run of the command, until `lease_ends` (seconds on `rdzv_core.clock`) unless `renew` names a later time.
 
-    `send`, `kill` and `renew` may be called by other threads while one is in `wait`.
+    `stop`, `send`, `kill` and `renew` may be called by other threads while one is in `wait`.
     """
 
     def __init__(
@@ -49,8 +50,8 @@ class Worker:
         os.set_blocking(self._control, False)
         theirs = (control_end, status_end, keep_end)
         try:
-            self._guard = subprocess.Popen(  # noqa: S603 - our own program; the rest is the user's command
-                [sys.executable, "-I", "-S", _GUARD, *map(str, theirs), repr(lease_ends), *command],
+            self._watchdog = subprocess.Popen(  # noqa: S603 - our own program; the rest is the user's command
+                [*_watchdog(), *map(str, theirs), repr(lease_ends), *command],
                 env={**os.environ, **environment},
                 pass_fds=theirs,
                 start_new_session=True,
@@ -63,30 +64,33 @@ class Worker:
                 os.close(descriptor)
         self.group = self._started(command[0])
         """The id of the process group, which is the leader's process id; 0 if it was not started."""
-        self._kill_group_with_guard()
+        self._kill_group_with_watchdog()
 
     def _started(self, program: str) -> int:
         """Wait for the leader's process id, which is the group's."""
-        answered = select.select([self._status], [], [], _START_SECONDS)[0]
+        answered = _has_news(self._status, _START_SECONDS)
         word, _, number = self._line().partition(" ") if answered else ("", "", "")
         if word == "started":
             return int(number)
         if word == "fenced":  # the lease was over before the command began
             self._fenced = True
             return 0
-        if answered and not word:  # somebody killed the guard; `wait` tells
+        if answered and not word:  # somebody killed the watchdog; `wait` tells
             return 0
-        self._guard.kill()
-        self._guard.wait()
+        self._watchdog.kill()
+        self._watchdog.wait()
         self._close()
         if word == "failed":
             raise not_started(program, int(number))
-        raise OSError(f"the guard of {program!r} ({_GUARD}) did not start it within {_START_SECONDS:g} s")
+        raise OSError(
+            f"the watchdog of {program!r} ({sys.executable} -I -S {_WATCHDOG}) did not start it within "
+            f"{_START_SECONDS:g} s: is this machine overloaded, or {sys.executable} no Python interpreter?"
+        )
 
-    def _kill_group_with_guard(self) -> None:
-        """Have the kernel kill the group when the guard, who alone has the other end of this pipe, is dead.
+    def _kill_group_with_watchdog(self) -> None:
+        """Have the kernel kill the group when the watchdog, who alone has the other end of this pipe, is dead.
 
-        It does so also while this process is stopped. A guard that died before this is noticed by `wait`.
+        It does so also while this process is stopped. A watchdog that died before this is noticed by `wait`.
         """
         if sys.platform.startswith("linux") and self.group:
             fcntl.fcntl(self._keep, _F_SETSIG, signal.SIGKILL)
@@ -99,7 +103,7 @@ class Worker:
         return self._fenced
 
     def renew(self, lease_ends: float) -> None:
-        """Let the command run until then. Never blocks: a guard that does not read goes by what it read."""
+        """Let the command run until then. Never blocks: a watchdog that does not read goes by what it read."""
         with self._lock:
             if self._closed:
                 return
@@ -112,16 +116,33 @@ class Worker:
     def has_ended(self) -> bool:
         """Say whether the leader has ended, whatever the rest of its group does."""
         with self._lock:
-            return self._closed or self._ended or bool(select.select([self._status], [], [], 0)[0])
+            return self._closed or self._ended or _has_news(self._status, 0)
 
-    def send(self, number: int) -> None:
-        """Send a signal to the group; from now on what outlives the leader is left alone until `kill`."""
+    def stop(self, number: int) -> None:
+        """Send a signal that ends it to the group; what outlives the leader is left alone from now on until `kill`.
+
+        Raise `PermissionError` where this user may signal nobody of the group.
+        """
         self._stopping = True
-        self._send(number)
+        self.send(number)
 
     def kill(self) -> None:
-        """Send SIGKILL to the group."""
-        self._send(signal.SIGKILL)
+        """Send SIGKILL to the group; raises as `stop` does."""
+        self.send(signal.SIGKILL)
+
+    def send(self, number: int) -> None:
+        """Send any signal to the group; raises as `stop` does."""
+        with self._lock:
+            # Until it is closed the watchdog keeps the leader's id from passing to somebody else's group.
+            if self._closed or not self.group:
+                return
+            try:
+                os.killpg(self.group, number)
+            except ProcessLookupError:
+                pass
+            except PermissionError:
+                if _is_alive(self.group):  # macOS says so, too, of a group of which only a zombie is left
+                    raise
 
     def wait(self) -> int:
         """Wait until the whole group is gone; gives the leader's status, minus the number if a signal ended it.
@@ -136,24 +157,24 @@ class Worker:
     def _wait(self) -> int:
         status = self._end()
         self._ended = True
-        if status is None:  # the guard is dead, and with it the leader
+        if status is None:  # the watchdog is dead, and with it the leader
             self._fenced = self._fenced or clock.now() >= self._lease_ends
             status = -signal.SIGKILL
-            self.kill()
+            self._kill_rest()
         elif not self._stopping:
-            self.kill()
+            self._kill_rest()
         while self.group and _is_alive(self.group):
             time.sleep(_GONE_POLL)
         self._close()
         try:
-            self._guard.wait(_GUARD_SECONDS)
+            self._watchdog.wait(_WATCHDOG_SECONDS)
         except subprocess.TimeoutExpired:
-            self._guard.kill()
-            self._guard.wait()
+            self._watchdog.kill()
+            self._watchdog.wait()
         return status
 
     def _end(self) -> int | None:
-        """Wait for the leader's end; None if the guard died before it could tell."""
+        """Wait for the leader's end; None if the watchdog died before it could tell."""
         while line := self._line():
             word, _, number = line.partition(" ")
             if word == "ended":
@@ -162,7 +183,7 @@ class Worker:
         return None
 
     def _line(self) -> str:
-        """Read what the guard says next; empty at the end. Lines are short: the guard writes each at once."""
+        """Read what the watchdog says next; empty at the end. Lines are short: the watchdog writes each at once."""
         line = b""
         while not line.endswith(b"\n"):
             byte = os.read(self._status, 1)
@@ -171,17 +192,11 @@ class Worker:
             line += byte
         return line.decode().strip()
 
-    def _send(self, number: int) -> None:
-        # Not reaped before the guard ends, the leader's id can not have passed to somebody else's group.
-        if not self.group:
-            return
+    def _kill_rest(self) -> None:
         try:
-            os.killpg(self.group, number)
-        except ProcessLookupError:
-            pass
+            self.kill()
         except PermissionError:
-            # macOS says so of a group of which only a zombie is left.
-            pass
+            pass  # it runs as another user: nothing is left but to wait for its end
 
     def _close(self) -> None:
         with self._lock:
@@ -190,12 +205,36 @@ class Worker:
                 os.close(descriptor)
 
 
+def _watchdog() -> list[str]:
+    """Return how to start the watchdog: from its file, or where rdzv comes from an archive, from its text."""
+    file = Path(__file__).parent / _WATCHDOG
+    if file.is_file():
+        return [sys.executable, "-I", "-S", str(file)]
+    try:
+        text = pkgutil.get_data(__package__, _WATCHDOG)
+    except OSError:
+        text = None
+    if text is None:
+        raise OSError(f"{file} cannot be read, and no command runs without it: install rdzv-core with its .py files")
+    return [sys.executable, "-I", "-S", "-c", text.decode()]
+
+
+def _has_news(descriptor: int, timeout: float) -> bool:
+    """Wait until there is something to read, or the end; False after `timeout` seconds."""
+    news = select.poll()  # not `select`, which takes no descriptor over 1023: a node that hosts its store has many
+    news.register(descriptor, select.POLLIN)
+    return bool(news.poll(timeout * 1000))
+
+
 def _is_alive(group: int) -> bool:
     """Say whether a process of the group still runs: a zombie that nobody reaps (as in many containers) does not."""
     try:
         os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
+    except ProcessLookupError:
         return False
+    except PermissionError:
+        if not sys.platform.startswith("linux"):  # macOS says so of a group of which only a zombie is left
+            return False
     return not sys.platform.startswith("linux") or any(_runs_in(group, entry) for entry in Path("/proc").glob("[0-9]*"))
 
 

@@ -1,17 +1,17 @@
-"""The command's guard: a process between `rdzv run` and its command that ends the command's group in time.
+"""The command's watchdog: a process between `rdzv run` and its command that ends the command's group in time.
 
-It is run as a program, `python -I -S guard.py CONTROL STATUS KEEP DEADLINE COMMAND...`, and imports nothing of
-rdzv: it starts in some 20 ms, and shares no thread, lock or fate with the process that it guards against. It kills
-the whole process group of the command
+It is run as a program, `python -I -S watchdog.py CONTROL STATUS KEEP DEADLINE COMMAND...` (or `-c` and this text,
+where rdzv was imported from an archive), and imports nothing of rdzv: it starts in some 20 ms, and shares no thread,
+lock or fate with the process that it watches. It kills the whole process group of the command
 
 - when CONTROL, the pipe from `rdzv run`, ends: that process is dead, however it died;
 - when DEADLINE (seconds on the clock of leases) is past and CONTROL has brought no later one: `rdzv run` is stopped,
   swapped out or hung, its lease is over, and the others may meet without this node.
 
-If the guard itself is stopped the kernel wakes it when `rdzv run` dies, and kills it at its deadline (a timer with
-SIGKILL for signal, which acts on a stopped process too). When the guard dies the kernel kills the command (parent death
-signal) and its group (the owner of the pipe KEEP, see `worker.py`). Elsewhere than on Linux all this is missing: there
-the guard has to run to act.
+If the watchdog itself is stopped the kernel wakes it when `rdzv run` dies, and kills it at its deadline (a timer with
+SIGKILL for signal, which acts on a stopped process too). When the watchdog dies the kernel kills the command (parent
+death signal) and its group (the owner of the pipe KEEP, see `worker.py`). Elsewhere than on Linux all this is missing:
+there the watchdog has to run to act.
 
 On STATUS it says, a line each: `started PID`, or `failed ERRNO`, or `fenced` where the deadline was past already; then
 `fenced` when it is, and `ended STATUS` (minus the number if a signal ended it). It then stays, and keeps the leader's
@@ -21,6 +21,7 @@ id from being used again, until CONTROL ends.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import select
 import signal
@@ -32,10 +33,24 @@ CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """The same choice as that of `rdzv_core.clock`, which this program can not import."""
 
 TIMER_SLACK = 0.1
-"""Seconds that the guard has for acting itself before the kernel's timer does."""
+"""Seconds that the watchdog has for acting itself before the kernel's timer does."""
 
 _LIBC = ctypes.CDLL(None)
-_PASSED_OVER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_PASSED_OVER = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGTSTP,
+)
+"""Signals that `rdzv run` handles. Whoever sends them to a whole service or job step (systemd, Slurm) hits the watchdog
+too: it must not end, or stop, for that, since the command would end with it."""
+
+_RESTORED = (signal.SIGPIPE, signal.SIGXFSZ)
+"""Signals that Python ignores for itself; a command should not."""
+
 _PR_SET_PDEATHSIG = 1
 _TIMER_ABSTIME = 1
 _LONGEST_SLEEP = 3600.0
@@ -81,36 +96,45 @@ class KernelTimer:
             self._set(self._timer, _TIMER_ABSTIME, ctypes.byref(when), None)
 
 
-class Guard:
+class Watchdog:
     """One command and its deadline."""
 
     def __init__(self, control: int, status: int, deadline: float) -> None:
         self._control, self._status, self._deadline = control, status, deadline
         self._timer = KernelTimer()
         self._rest = b""
+        self._to_restore: list[int] = list(_RESTORED)
 
     def run(self, command: list[str]) -> None:
-        """Start the command, guard it, and return when nobody needs this process any more."""
+        """Start the command, watch it, and return when nobody needs this process any more."""
         if time.clock_gettime(CLOCK) >= self._deadline:
             self._say("fenced")
             return
         self._set_timer()
+        for number in _PASSED_OVER:
+            if signal.getsignal(number) != signal.SIG_IGN:  # what was ignored before, as under nohup, stays so
+                self._to_restore.append(number)
+                signal.signal(number, signal.SIG_IGN)
         woken, wake = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        group = start(command)
+        group = start(command, self._to_restore)
         if isinstance(group, OSError):
             self._say(f"failed {group.errno}")
             return
-        # Who stops a whole service (systemd, a scheduler) signals the guard too; the command still has its grace.
-        for number in _PASSED_OVER:
-            signal.signal(number, signal.SIG_IGN)
         self._say(f"started {group}")
+        self._watch(group, woken)
+
+    def _watch(self, group: int, woken: int) -> None:
+        news = select.poll()  # not `select`, which takes no descriptor over 1023
+        news.register(self._control, select.POLLIN)
+        news.register(woken, select.POLLIN)
         ended = fenced = False
         while True:
             left = min(_LONGEST_SLEEP, max(0.0, self._deadline - time.clock_gettime(CLOCK)))
-            ready = select.select([self._control, woken], [], [], left)[0]
+            # In whole milliseconds, of which the next is taken: before the deadline there is nothing to do.
+            ready = [descriptor for descriptor, _ in news.poll(math.ceil(left * 1000))]
             if woken in ready:
                 os.read(woken, 4096)
             if not ended and (status := ended_with(group)) is not None:
@@ -148,18 +172,24 @@ class Guard:
             pass  # its reader is dead, as CONTROL is about to tell
 
 
-def start(command: list[str]) -> int | OSError:
-    """Start the command as the leader of a session of its own; gives its process id, or why it can not be run."""
+def start(command: list[str], to_restore: list[int]) -> int | OSError:
+    """Start the command as the leader of a session of its own, with the default actions of the signals `to_restore`.
+
+    Return its process id, or why it cannot be run.
+    """
     failed, fail = os.pipe()
-    guard = os.getpid()
-    leader = os.fork()
+    parent = os.getpid()
+    try:
+        leader = os.fork()
+    except OSError as error:  # no process is left, say
+        return error
     if leader == 0:
         try:
             os.setsid()
             die_with_parent()
-            if os.getppid() != guard:
+            if os.getppid() != parent:
                 os._exit(128 + signal.SIGKILL)
-            for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; a command should not
+            for number in to_restore:
                 signal.signal(number, signal.SIG_DFL)
             os.execvp(command[0], command)  # noqa: S606 - it is the user's command
         except OSError as error:
@@ -209,12 +239,12 @@ def reap(leader: int) -> None:
 
 
 def main() -> None:
-    """Read the arguments and guard."""
+    """Read the arguments and watch."""
     control, status, keep, deadline, *command = sys.argv[1:]
-    die_with_parent(signal.SIGCONT)  # a guard that is stopped wakes up, and sees that CONTROL has ended
+    die_with_parent(signal.SIGCONT)  # a watchdog that is stopped wakes up, and sees that CONTROL has ended
     for descriptor in (control, status, keep):
         os.set_inheritable(int(descriptor), False)
-    Guard(int(control), int(status), float(deadline)).run(command)
+    Watchdog(int(control), int(status), float(deadline)).run(command)
 
 
 if __name__ == "__main__":
