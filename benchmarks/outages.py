@@ -149,8 +149,11 @@ class Etcd:
 
     def __init__(self, size: int) -> None:
         self._cluster = EtcdCluster(size)
-        self.endpoint = self._cluster.endpoints
         self._member = size - 1
+
+    @property
+    def endpoint(self) -> str:
+        return self._cluster.endpoints
 
     def start(self) -> None:
         self._cluster.start()
@@ -189,13 +192,13 @@ def opened(store: str, folder: Path) -> Iterator[Served | Etcd]:
 def absence(store: str, what: str, away: float, nodes: int, ttl: float) -> Row:
     """Let nodes work, take the store away for a while, and see what becomes of them."""
     with tempfile.TemporaryDirectory(prefix="rdzv-outages-") as name, opened(store, folder := Path(name)) as there:
-        if what != "late":
-            there.start()
+        there.start()
+        back = there.strike("killed") if what == "late" else None
         job = Job("tcp" if store == "tcp" else "etcd", there.endpoint, folder, nodes, ttl)
         try:
-            if what != "late":
+            if back is None:
                 job.wait()
-            back = there.start if what == "late" else there.strike(what)
+                back = there.strike(what)
             time.sleep(away)
             back()
             returned = time.monotonic()

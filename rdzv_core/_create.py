@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rdzv_core._parameters import RendezvousParameters
+from rdzv_core._secrets import overlaid
 from rdzv_core.abc import RendezvousBackend
 from rdzv_core.registry import BackendFactory, BackendRegistry, normalize, resolve_alias
 
@@ -52,7 +55,7 @@ def create_handler(
     from rdzv_core.hooks import Hooks
 
     hooks = hooks or Hooks()
-    settings = HandlerSettings.from_params(with_defaults(params, hooks))
+    settings = replace(HandlerSettings.from_params(with_defaults(params, hooks)), came=int(time.time()))
     opening = Opening(lambda: create_backend(params, registry, hooks))
     backend = opening.first(FIRST_ATTEMPT_SECONDS)
     try:
@@ -65,7 +68,7 @@ def create_handler(
 
 
 def with_defaults(params: RendezvousParameters, hooks: Hooks) -> RendezvousParameters:
-    """Give `params` with the plugins' defaults for whatever they leave open."""
+    """Return `params` with the plugins' defaults for whatever they leave open."""
     resolved = resolve_alias(params)
     defaults = hooks.defaults(normalize(resolved.backend.rpartition(":")[2]))
-    return resolved.with_backend(resolved.backend, **{**defaults, **resolved.config}) if defaults else params
+    return resolved.with_backend(resolved.backend, **overlaid(defaults, resolved.config)) if defaults else params

@@ -8,6 +8,7 @@ import re
 MAX_RUN_ID_BYTES = 1024
 
 _UNREADABLE = re.compile(r"[^A-Za-z0-9_-]+")
+_OF_A_RUN = re.compile(r"rdzv\.([A-Za-z0-9_-]+)\.[0-9a-f]{40}")
 
 
 def check_run_id(run_id: str) -> str:
@@ -33,3 +34,14 @@ def register_key(run_id: str, purpose: str = "") -> str:
     digest = hashlib.sha256(b"%d:%b%d:%b" % (len(run), run, len(what), what)).hexdigest()[:40]
     readable = [_UNREADABLE.sub("_", text)[:limit] for text, limit in ((run_id, 32), (purpose, 16)) if text]
     return "rdzv." + ".".join([*readable, digest])
+
+
+def is_run_key(key: str) -> bool:
+    """Return whether a key is that of a run's own register, and not one for a purpose."""
+    return _OF_A_RUN.fullmatch(key) is not None
+
+
+def run_of(key: str) -> str | None:
+    """Return the run id of a run's own register where its key tells it: a short one of `[A-Za-z0-9_-]`; else None."""
+    found = _OF_A_RUN.fullmatch(key)
+    return found[1] if found is not None and register_key(found[1]) == key else None

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
+import os
 from typing import Any
 
+from rdzv_core._environment import BACKEND, ENDPOINT, RUN_ID, options_in
 from rdzv_core._keys import check_run_id, register_key
-from rdzv_core.options import parse_bool, parse_int
+from rdzv_core.options import is_secret, parse_bool, parse_int
 
 MOST_NODES = 100_000
 """Ten times what is measured (docs/scale.md); a roster of so many stays within the 64 MiB that are read of one."""
-
-_SECRETS = ("password", "token", "secret")
 
 
 class RendezvousParameters:
@@ -46,16 +46,42 @@ class RendezvousParameters:
         self.local_addr = _checked_address(local_addr)
         self.config: dict[str, Any] = {name: value for name, value in config.items() if value is not None}
         self.purpose = ""
+        self._key = ""
         self.observing = False
+
+    @classmethod
+    def from_environment(
+        cls, run_id: str | None = None, min_nodes: int = 1, max_nodes: int = 1, local_addr: str | None = None
+    ) -> RendezvousParameters:
+        """Return parameters for the store of the job that this process is part of, by default for its run.
+
+        Read from RDZV_BACKEND, RDZV_ENDPOINT, RDZV_RUN_ID and RDZV_OPTION_…, which `rdzv run` sets for its command.
+        Raises `ValueError` for one that is not set, and as the constructor does.
+        """
+        given = {name: os.environ.get(name, "") for name in (BACKEND, ENDPOINT)}
+        given[RUN_ID] = run_id or os.environ.get(RUN_ID, "")
+        if unset := [name for name, value in given.items() if not value]:
+            raise ValueError(f"not set in the environment: {', '.join(unset)} (`rdzv run` sets them for its command)")
+        made = cls(given[BACKEND], given[ENDPOINT], given[RUN_ID], min_nodes, max_nodes, local_addr)
+        made.config.update(options_in(os.environ))
+        return made
 
     @property
     def key(self) -> str:
         """The key under which a backend keeps its register: unlike that of any other run or purpose."""
-        return register_key(self.run_id, self.purpose)
+        return self._key or register_key(self.run_id, self.purpose)
 
     def for_purpose(self, purpose: str) -> RendezvousParameters:
         """Give a copy whose `key` is that of another register of the same run."""
-        return self._changed(purpose=purpose)
+        return self._changed(purpose=purpose, _key="")
+
+    def for_run(self, run_id: str) -> RendezvousParameters:
+        """Return a copy for another run of the same store; raises `ValueError` for a bad run id."""
+        return self._changed(run_id=check_run_id(run_id), _key="")
+
+    def for_key(self, key: str) -> RendezvousParameters:
+        """Return a copy whose `key` is this one, which a backend has listed: to read a run whose id is not known."""
+        return self._changed(_key=key)
 
     def for_observer(self) -> RendezvousParameters:
         """Give a copy for one who only looks: a backend that sees `observing` hosts and creates nothing."""
@@ -91,7 +117,7 @@ class RendezvousParameters:
         return other
 
     def __repr__(self) -> str:
-        shown = {n: "…" if any(s in n.lower() for s in _SECRETS) else v for n, v in self.config.items()}
+        shown = {n: "…" if is_secret(n) else v for n, v in self.config.items()}
         return (
             f"<RendezvousParameters {self.backend!r} at {self.endpoint!r} run_id={self.run_id!r} "
             f"nodes={self.min_nodes}:{self.max_nodes}{f' {shown}' if shown else ''}>"

@@ -6,6 +6,7 @@ A distribution names its plugin in the entry point group `rdzv_core.plugins`; a 
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
 from collections.abc import Sequence
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from rdzv_core._listening import tell
 from rdzv_core.events import Departing, Event, Joined, Joining, JoiningFailed
+from rdzv_core.registry import entry_points
 
 if TYPE_CHECKING:
     from rdzv_core.handler.head import Seat
@@ -38,7 +41,8 @@ class Specs:
         """Take note of an event (see `rdzv_core.events`).
 
         Called on a thread that does nothing else, in the order in which it happened: who is slow delays other
-        listeners, and never the handler but for a second. An error is logged, no more. No hook wrappers.
+        listeners, and never the handler but for a second. An error is logged, no more. A hook wrapper goes around all
+        other listeners, and cannot keep an event from them.
         """
 
     @hookspec(firstresult=True)
@@ -63,8 +67,12 @@ class Hooks:
             self._load_installed()
 
     def register(self, plugin: object) -> None:
-        """Listen to `plugin`, an object or module with functions marked `hookimpl`; raises `ValueError` if known."""
-        self._manager.register(plugin)
+        """Listen to `plugin`, an object or module with functions marked `hookimpl`.
+
+        Raises `ValueError` if it is registered already, and if it implements a hook that does not exist (unless marked
+        `optionalhook`) or one with arguments that the hook does not have; it is not listened to then.
+        """
+        self._register(plugin, None)
 
     @property
     def listening(self) -> bool:
@@ -73,11 +81,7 @@ class Hooks:
 
     def event(self, event: Event) -> None:
         """Tell everybody; an error of a listener is logged and harms nobody, not even the next listener."""
-        for listener in reversed(self._manager.hook.rdzv_event.get_hookimpls()):
-            try:
-                listener.function(*([event] if "event" in listener.argnames else []))
-            except Exception:
-                log.exception("the plugin %r failed on %r", listener.plugin_name, event)
+        tell(self._manager.hook.rdzv_event.get_hookimpls(), event)
 
     def defaults(self, backend: str) -> dict[str, Any]:
         """Give the parameter defaults for a backend; of several for one option the last registered plugin's counts."""
@@ -112,13 +116,37 @@ class Hooks:
         return order
 
     def _load_installed(self) -> None:
-        import importlib_metadata
-
-        for point in importlib_metadata.entry_points(group=GROUP):
+        for point in entry_points(GROUP):
             try:
-                self._manager.register(point.load(), name=point.name)
+                self._register(point.load(), point.name)
             except Exception:
                 log.exception("the plugin %s (%s) is broken and is left out", point.name, point.value)
+
+    def _register(self, plugin: object, name: str | None) -> None:
+        known = self._manager.is_registered(plugin)
+        try:
+            self._manager.register(plugin, name)
+            self._check(plugin)
+        except (pluggy.PluginValidationError, ValueError) as error:
+            if not known and self._manager.is_registered(plugin):
+                self._manager.unregister(plugin)
+            raise ValueError(str(error)) from error
+
+    def _check(self, plugin: object) -> None:
+        """Raise `ValueError` for a hook of `plugin` that nobody would ever call.
+
+        Not pluggy's `check_pending`, which names neither the hook that was meant nor those there are.
+        """
+        there = [name for name in dir(Specs) if name.startswith("rdzv_")]
+        for caller in self._manager.get_hookcallers(plugin) or []:
+            own = [each for each in caller.get_hookimpls() if each.plugin is plugin]
+            if not caller.has_spec() and not all(each.optionalhook for each in own):
+                near = difflib.get_close_matches(caller.name, there, n=1)
+                guess = f"did you mean {near[0]!r}? " if near else ""
+                raise ValueError(
+                    f"the plugin {plugin!r} implements the hook {caller.name!r}, which does not exist: {guess}"
+                    f"The hooks are {', '.join(there)}; mark one of a later rdzv with hookimpl(optionalhook=True)"
+                )
 
 
 def _ranked(seats: dict[str, Seat], said: Any) -> list[Seat] | None:

@@ -3,61 +3,30 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from rdzv_core._errors import RendezvousConnectionError
-from rdzv_core.abc import MembersView, RendezvousBackend, Token
+from rdzv_core._history import Failure, HistoryReader, PastRound
+from rdzv_core._run_status import NodeState, Phase, RosterMember, RunStatus, Waiting, status_of
+from rdzv_core.abc import RendezvousBackend, Token
 from rdzv_core.fallback import release
 from rdzv_core.handler.access import Access
-from rdzv_core.handler.head import Head, Stage, decode_announcement, decode_head, encode_head, reset_head
-from rdzv_core.handler.rules import Present, Rules, Situation
+from rdzv_core.handler.head import decode_head, encode_head, reset_head
+
+__all__ = [
+    "Failure",
+    "Inspector",
+    "NodeState",
+    "PastRound",
+    "Phase",
+    "RosterMember",
+    "RunStatus",
+    "Waiting",
+    "inspect_run",
+    "reset_run",
+]
 
 _ATTEMPTS = 20
-
-
-@dataclass(frozen=True)
-class RosterMember:
-    """A node of the last round: whether its membership is there, and whether it has said that it works in the round."""
-
-    rank: int
-    node_id: str
-    addr: str
-    present: bool
-    announced: bool
-    went: str = ""
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A node that asks for the next round."""
-
-    node_id: str
-    addr: str
-
-
-@dataclass(frozen=True)
-class RunStatus:
-    """A run as it was read; `phase` is one of: no such run, idle, forming, last call, working, closed."""
-
-    run_id: str
-    exists: bool
-    phase: str
-    closed: bool = False
-    epoch: str = ""
-    round: int = 0
-    fence: int = 0
-    min_nodes: int = 0
-    max_nodes: int = 0
-    roster: list[RosterMember] = field(default_factory=list)
-    waiting: list[Waiting] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
-    store: dict[str, str | int | float | bool] = field(default_factory=dict)
-    """How the store is, by `RendezvousBackend.health`; empty if it does not say."""
-    leader: str = ""
-    """The node id of the first member, who writes the rosters; empty if nobody is there."""
-    pending: str = ""
-    """Why a new round is due: WAITING, ASKED or LOST; empty if none is."""
-    last_call_timeout: float = 0.0
 
 
 def inspect_run(backend: RendezvousBackend) -> RunStatus:
@@ -78,8 +47,10 @@ class Inspector:
     """
 
     def __init__(self, backend: RendezvousBackend) -> None:
-        self._run_id = backend._origin[1].run_id if backend._origin else ""
+        params = backend._origin[1] if backend._origin else None
+        self._run_id, self._endpoint = (params.run_id, params.endpoint) if params else ("", "")
         self._access = Access(backend)
+        self._history = HistoryReader(backend)
         self._token: Token | None = None
         self._version: Token | None = None
 
@@ -96,7 +67,15 @@ class Inspector:
             head = head.with_roster(self._access.shelf.whole(head.digest))
         view = self._access.members.members()
         self._version = view.version
-        return replace(_status(self._run_id, head, view), store=store)
+        status = status_of(self._run_id, head, view, self._endpoint)
+        history = self._history.read(head.epoch)
+        return replace(
+            status,
+            store=store,
+            first_failure=history.first_failure,
+            last_failure=history.last_failure,
+            rounds=list(history.rounds),
+        )
 
     def wait_for_head(self, timeout: float) -> bool:
         """Wait until the register is not what the last look saw; False after `timeout` seconds. Raises as `look`."""
@@ -111,6 +90,7 @@ class Inspector:
 
     def release(self) -> None:
         """Release what is held beside the backend."""
+        self._history.close()
         release(self._access.members)
         release(self._access.watch)
 
@@ -129,81 +109,3 @@ def reset_run(backend: RendezvousBackend) -> str:
         if result is not None and result[2]:
             return epoch
     raise RendezvousConnectionError(f"the run's register changed {_ATTEMPTS} times while it was being reset: try again")
-
-
-def _status(run_id: str, head: Head, view: MembersView) -> RunStatus:
-    situation = Rules().assess(head, view, settled=False)
-    says = {member.id: decode_announcement(member.payload) for member in view.members}
-    stage = Stage(head.epoch, head.round)
-    roster = []
-    for rank, seat in enumerate(head.roster):
-        said = says.get(seat.member)
-        here = said is not None and not said.bye
-        announced = said is not None and said.at == stage
-        roster.append(
-            RosterMember(rank, seat.node, seat.address, here, announced, situation.departed.get(seat.member, ""))
-        )
-    asking = [said for said in says.values() if said is not None and said.ask is not None and not said.bye]
-    return RunStatus(
-        run_id=run_id,
-        exists=True,
-        phase=_phase(head, situation, bool(asking)),
-        closed=head.closed,
-        epoch=head.epoch,
-        round=head.round,
-        fence=head.fence,
-        min_nodes=head.terms.min_nodes if head.terms else 0,
-        max_nodes=head.terms.max_nodes if head.terms else 0,
-        roster=roster,
-        waiting=[Waiting(said.node, said.address) for said in asking if said.ask and said.ask.round > head.round],
-        reasons=_reasons(head, situation, [Present(name, said) for name, said in says.items()]),
-        leader=next((said.node for said in says.values() if said is not None and not said.bye), ""),
-        pending=head.pending,
-        last_call_timeout=head.terms.last_call_timeout if head.terms else 0.0,
-    )
-
-
-def _phase(head: Head, situation: Situation, asking: bool) -> str:
-    if head.closed:
-        return "closed"
-    if head.called == head.round + 1:
-        return "last call"
-    if situation.working and not situation.seated_asking and not head.pending:
-        return "working"
-    return "forming" if asking or (situation.working and head.pending) else "idle"
-
-
-def _reasons(head: Head, situation: Situation, present: list[Present]) -> list[str]:
-    """Say who is awaited, why, and what unblocks it."""
-    if head.closed:
-        return [f"the run was closed after round {head.round}: `rdzv reset` starts a new epoch"]
-    if head.terms is None:
-        return ["the run was reset: the first node to join sets its terms"]
-    reasons = []
-    missing = head.terms.min_nodes - len(situation.candidates)
-    if situation.asking and missing > 0 and not situation.blockers:
-        reasons.append(f"{missing} more of at least {head.terms.min_nodes} nodes must join for round {head.round + 1}")
-    if head.called == head.round + 1:
-        reasons.append(
-            f"the last call for round {head.round + 1} is on: it forms after {head.terms.last_call_timeout:g} s, "
-            f"or at once with {head.terms.max_nodes} nodes"
-        )
-    if head.pending:
-        reasons.append(f"a new round is due ({head.pending.lower()}): everybody stops the work and asks")
-    if head.pending or situation.seated_asking:
-        reasons += [f"awaited: {blocker}" for blocker in situation.blockers]
-    seats = {seat.member: seat for seat in head.roster}
-    reasons += [
-        f"{seats[member].node} ({seats[member].address}) {_WENT[how]}"
-        for member, how in situation.departed.items()
-        if member in seats
-    ]
-    spare = situation.asking - situation.seated_asking - situation.admissible
-    if spare > 0 and situation.working:
-        reasons.append(f"{spare} node(s) stand by: the round is full with {head.terms.max_nodes}")
-    if not reasons and not any(not one.gone for one in present):
-        reasons.append("nobody is there")
-    return reasons
-
-
-_WENT = {"left": "has left", "done": "is done", "lost": "is lost: its lease has ended"}

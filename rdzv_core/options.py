@@ -12,8 +12,11 @@ A backend declares its table once; validation, `rdzv backends NAME` and the docs
 from __future__ import annotations
 
 import difflib
+import logging
 import math
+import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -24,10 +27,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
+MOST_SECRET_BYTES = 64 * 1024
+
+log = logging.getLogger("rdzv")
+
 _TRUE = frozenset({"1", "true", "t", "yes", "y"})
 _FALSE = frozenset({"0", "false", "f", "no", "n"})
 # Stricter than int(): no 1_000, no digits of other scripts, nothing longer than a store or a clock could use.
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+
+_SECRETS: set[str] = set()
+"""The names of all secret options that were ever declared."""
+_SECRET_WORDS = ("password", "passwd", "token", "secret", "credential")
+
+
+def is_secret(name: str) -> bool:
+    """Whether an option of that name is, or looks like, a secret; the path of a file that holds one is none."""
+    name = name.lower()
+    return name in _SECRETS or (not name.endswith("_file") and any(word in name for word in _SECRET_WORDS))
 
 
 def parse_bool(name: str, value: object) -> bool:
@@ -63,7 +80,12 @@ def parse_float(name: str, value: object) -> float:
 class Option(Generic[T]):
     """One option: its name, type (`str`, `bool`, `int` or `float`), default (None: unset) and one line of help.
 
-    `positive` and `not_negative` bound a number; `choices` are matched in any case. A `secret` is never shown.
+    `positive` and `not_negative` bound a number; `choices` are matched in any case. A `secret` is never shown, and may
+    be given as the option `<name>_file` instead, the path of a file that holds it: a backend need not do anything.
+
+    A backend's option must not have the name of one of the handler's (`rdzv backends NAME` lists them): the two would
+    share one value, and the backend is refused with `BackendLoadError`. The command line takes every option from the
+    environment as well, as RDZV_OPTION_ and the name in capitals, so give names of lower-case letters, digits and `_`.
     """
 
     name: str
@@ -74,6 +96,10 @@ class Option(Generic[T]):
     not_negative: bool = False
     choices: tuple[str, ...] = ()
     secret: bool = False
+
+    def __post_init__(self) -> None:
+        if self.secret:
+            _SECRETS.add(self.name.lower())
 
     def of(self, params: RendezvousParameters) -> T:
         """Read the option from `params.config`, or give its default; raises `ValueError` naming option and value."""
@@ -88,7 +114,17 @@ class Option(Generic[T]):
         return self.default if value is None else self.parse(value)
 
     def parse(self, value: object) -> T:
-        """Turn a given value, text or not, into the option's type; raises `ValueError`."""
+        """Turn a given value, text or not, into the option's type; raises `ValueError`, which shows no secret."""
+        if not self.secret:
+            return self._parse(value)
+        try:
+            return self._parse(value)
+        except ValueError:
+            pass  # chained, it would be shown after all
+        wanted = f"one of {', '.join(self.choices)}" if self.choices else f"a value of type {self.type.__name__}"
+        raise ValueError(f"option {self.name} is not {wanted} (its value is secret and not shown): {self.help}")
+
+    def _parse(self, value: object) -> T:
         if self.choices:
             return self._choose(value)
         reader = _READERS.get(self.type)
@@ -140,21 +176,41 @@ def options_of(factory: object) -> OptionTable:
 
 def check_options(owner: str, table: Iterable[Option[Any]], config: Mapping[str, object]) -> None:
     """Raise `ValueError` for an option of `config` that `table` does not know, or whose value it refuses."""
-    known: dict[str, list[Option[Any]]] = {}
-    for option in table:
-        known.setdefault(option.name, []).append(option)
+    known = {option.name: option for option in table}
     for name, value in config.items():
         if name not in known:
             raise ValueError(_unknown(owner, name, value, known))
-        for option in known[name]:
-            if value is not None:
-                option.parse(value)
+        if value is not None:
+            known[name].parse(value)
 
 
-def _unknown(owner: str, name: str, value: object, known: Mapping[str, list[Option[Any]]]) -> str:
+def _unknown(owner: str, name: str, value: object, known: Mapping[str, Option[Any]]) -> str:
     accepted = sorted(known)
     near = difflib.get_close_matches(name.lower(), accepted, n=1)
     guess = f"did you mean {near[0]!r}? " if near else ""
     # A mistyped pasword is one all the same.
-    shown = "…" if near and any(option.secret for option in known[near[0]]) else repr(value)
+    shown = "…" if is_secret(name) or (near and known[near[0]].secret) else repr(value)
     return f"unknown option {name}={shown} for {owner}: {guess}accepted are {', '.join(accepted) or 'none'}"
+
+
+def read_secret_file(name: str, path: str) -> str:
+    """Return what a file holds, without one newline at its end: the secret that option `name` gives the path of.
+
+    Bytes that are not UTF-8 are decoded as those of a command line are. A file that every user of the machine can read
+    is warned about. Raises `ValueError`, which shows nothing of the secret, for one that cannot be read or is empty.
+    """
+    told = f"option {name}={path!r}"
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - its mode is asked of what was opened
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(MOST_SECRET_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: the path holds a NUL
+        raise ValueError(f"{told}: {getattr(error, 'strerror', None) or error}") from error
+    if len(content) > MOST_SECRET_BYTES:
+        raise ValueError(f"{told}: the file is over {MOST_SECRET_BYTES // 1024} KiB, it should hold a secret alone")
+    secret = content.decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")
+    if not secret.strip():
+        raise ValueError(f"{told}: the file is empty")
+    if stat.S_ISREG(mode) and mode & stat.S_IROTH:
+        log.warning("%s: every user of this machine can read the secret: run `chmod 600 %s`", told, path)
+    return secret

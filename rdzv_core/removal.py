@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rdzv_core._errors import RendezvousStateError
+from rdzv_core._history import remove_history
 from rdzv_core.abc import RendezvousBackend, SupportsDelete, SupportsStore
 from rdzv_core.fallback import remove_memberships, remove_stores
 from rdzv_core.handler.head import Head, decode_announcement, decode_head
@@ -15,7 +16,7 @@ def is_over(found: RunStatus) -> bool:
 
     Whoever was lost may work for a moment longer: who begins anew has to know of that, from the head.
     """
-    someone = any(member.present or member.went not in ("left", "done") for member in found.roster)
+    someone = any(member.present or member.state not in ("left", "done") for member in found.roster)
     return not someone and not found.waiting and not found.leader
 
 
@@ -33,10 +34,16 @@ def remove_run(backend: RendezvousBackend) -> int:
     if before is not None and before.digest and not isinstance(backend, SupportsStore):
         removed += remove_roster(backend, before.digest)
     removed += remove_memberships(backend, _said_goodbye)
+    removed += remove_history(backend)
     snapshot = backend.get_state()
-    if snapshot is not None and decode_head(snapshot[0]) == Head(epoch, past=decode_head(snapshot[0]).past):
+    if snapshot is not None and _is_untouched(decode_head(snapshot[0]), epoch):
         removed += backend.delete_state(snapshot[1])
     return removed
+
+
+def _is_untouched(head: Head, epoch: str) -> bool:
+    """Return whether a head is as the reset has written it."""
+    return head == Head(epoch, past=head.past, run=head.run)
 
 
 def _head(backend: RendezvousBackend) -> Head | None:

@@ -146,13 +146,13 @@ def _jobs(
     if len(backends) == 1 and "=" not in backends[0]:
         if endpoint is None and not _starts_a_store(backends[0]):
             _check_installed(backends[0], ctx)
-            raise click.UsageError(f"where is the store of {backends[0]!r}? Give its --endpoint E", ctx)
+            raise click.UsageError(f"--endpoint is required for {backends[0]!r}: it starts no store itself", ctx)
         return [_Job(backends[0], endpoint, options, profiles)]
     if endpoint is not None:
         raise click.UsageError("--endpoint is for one NAME: with several give each as NAME=ENDPOINT", ctx)
     without = [text for text in backends if "=" not in text and not _starts_a_store(text)]
     if without:
-        raise click.UsageError(f"where is the store of {without[0]!r}? Give it as {without[0]}=ENDPOINT", ctx)
+        raise click.UsageError(f"an endpoint is required for {without[0]!r}: give {without[0]}=ENDPOINT", ctx)
     pairs = [(text.partition("=")[0], text.partition("=")[2] if "=" in text else None) for text in backends]
     if len(pairs) == 1:
         return [_Job(*pairs[0], options, profiles)]

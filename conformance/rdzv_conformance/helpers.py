@@ -7,13 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import importlib_metadata
-
 from rdzv_conformance.target import Helpers
 from rdzv_conformance.workshop import Workshop
 from rdzv_core import RendezvousParameters
 from rdzv_core.memory import MemoryBackend
-from rdzv_core.registry import normalize
+from rdzv_core.registry import entry_points, normalize, resolved_name
 
 GROUP = "rdzv_conformance.helpers"
 
@@ -23,8 +21,8 @@ def installed_helpers(backend: str) -> Helpers:
 
     It may be a module, and it need not import this package. Nothing installed: `Helpers()`, which lends nothing.
     """
-    wanted = normalize(backend.rpartition(":")[2])
-    for point in importlib_metadata.entry_points(group=GROUP):
+    wanted = normalize(resolved_name(backend).rpartition(":")[2])
+    for point in entry_points(GROUP):
         if normalize(point.name) == wanted:
             return helpers_of(point.load())
     return MEMORY if wanted == "memory" else Helpers()
@@ -39,7 +37,7 @@ def helpers_of(lender: Any) -> Helpers:
 def store_of_its_own(backend: str, helpers: Helpers, directory: Path) -> Iterator[Any]:
     """Start the store that a backend lends to the suite, in an empty directory; `ValueError` if it lends none."""
     if helpers.own_store is None:
-        raise ValueError(f"where is the store of {backend!r}? Give its --endpoint E: the backend starts none itself")
+        raise ValueError(f"--endpoint is required for {backend!r}: the backend starts no store itself")
     with helpers.own_store(Workshop(directory)) as store:
         yield store
 

@@ -1,7 +1,8 @@
-"""What `rdzv certify` shows on stderr while it runs: a live table on a terminal, a line for each test elsewhere."""
+"""What `rdzv certify` shows on stderr while it runs: a live table on a terminal that can be drawn on, else lines."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 SHOWN_FINDINGS = 6
+UNDRAWABLE = ("", "dumb", "unknown")
+"""Kinds of terminals on which rich draws nothing live."""
 
 
 @contextmanager
 def watching(title: str) -> Iterator[Watcher]:
     """Give the watcher that fits stderr, for one run."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("TERM", "").lower() in UNDRAWABLE:
         yield LineWatcher()
         return
     from rich.console import Console

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from rdzv_conformance import commands, subject
 from rdzv_conformance.clauses import catalogue
-from rdzv_conformance.live import LiveWatcher
+from rdzv_conformance.live import LineWatcher, LiveWatcher, watching
 from rdzv_conformance.reports import read_report, verify, write_report
 from rdzv_conformance.reports._document import encode
 from rdzv_conformance.reports._provenance import examine
@@ -83,7 +83,7 @@ def test_one_backend_that_is_not_certified_is_status_1(monkeypatch: pytest.Monke
     ("arguments", "words"),
     [
         ((), "which backend?"),
-        (("memory", "tcp"), "where is the store of 'memory'? Give it as memory=ENDPOINT"),
+        (("memory", "tcp"), "an endpoint is required for 'memory': give memory=ENDPOINT"),
         (("memory=a", "tcp=b", "--endpoint", "c"), "--endpoint is for one NAME"),
         (("memory=a", "tcp=b", "--option", "is_host=true"), "NAME.is_host=VALUE"),
         (("memory", "--verify", "report.json"), "it runs nothing"),
@@ -269,3 +269,14 @@ def test_a_report_holds_the_whole_of_a_fake_run(tmp_path: Path) -> None:
     write_report(made, tmp_path)
     assert read_report(tmp_path) == made
     assert verify(made) == ["backend 'mine': the report holds no hash of its files"]
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown", ""])
+def test_a_terminal_that_cannot_be_drawn_on_gets_a_line_for_each_test(
+    monkeypatch: pytest.MonkeyPatch, term: str
+) -> None:
+    """Nothing live is drawn there, and an empty screen would tell nothing for minutes."""
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with watching("memory") as watcher:
+        assert isinstance(watcher, LineWatcher)

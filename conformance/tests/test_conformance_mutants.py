@@ -29,6 +29,7 @@ SOME = (
         "a-thread-for-each",
         "names-no-endpoint",
         "in-two-writes",
+        "lists-its-own-run",
     ),
     *("unread-timeout", "leaves-a-thread", "claims-a-store", "untyped", "raises-from-the-root", "skips-itself", "dies"),
     *("none-is-a-token", "waits-over-corruption", "the-last-to-arrive-wins", "any-ttl"),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import socket
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from rdzv_conformance.certify import CouldNotRunError, certify
 from rdzv_conformance.commands import certify as command
+from rdzv_conformance.helpers import installed_helpers
+from rdzv_conformance.reports._provenance import version_of
+from rdzv_conformance.target import Target
 from rdzv_conformance.workshop import Workshop
 
 
@@ -36,8 +40,8 @@ def test_a_backend_that_lends_none_needs_an_endpoint() -> None:
     """The command says so before it starts anything, and the suite's process if it is asked all the same."""
     ran = CliRunner().invoke(command, ["memory"])
     assert ran.exit_code == 2
-    assert "where is the store of 'memory'? Give its --endpoint E" in " ".join(ran.output.split())
-    with pytest.raises(CouldNotRunError, match="where is the store of 'memory'"):
+    assert "--endpoint is required for 'memory'" in " ".join(ran.output.split())
+    with pytest.raises(CouldNotRunError, match="--endpoint is required for 'memory'"):
         certify("memory", None, {})
 
 
@@ -69,3 +73,22 @@ def test_certificates_are_of_two_authorities(tmp_path: Path) -> None:
     assert all("-----BEGIN" in each for each in contents)
     with pytest.raises(FileExistsError):
         workshop.authority("ours")
+
+
+def test_an_alias_is_lent_what_the_backend_it_stands_for_is() -> None:
+    """`rdzv certify c10d` starts a store as `rdzv certify tcp` does."""
+    assert installed_helpers("c10d") == installed_helpers("tcp")
+    assert installed_helpers("c10d").own_store is not None
+    names = [
+        {option.name for option in Target(*backend).option_table()}
+        for backend in (("c10d", "x"), ("tcp", "x"), ("c10d", "x", {"store_type": "file"}), ("file", "x"))
+    ]
+    assert names[0] == names[1] != names[2] == names[3]
+
+
+def test_the_version_is_that_of_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not of the empty directory that an interrupted pip left behind."""
+    (tmp_path / "rdzv_tcp-0.0.9.dist-info").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert version_of("rdzv-tcp") == version("rdzv-core")
+    assert version_of("rdzv-nothing") == version_of("") == ""

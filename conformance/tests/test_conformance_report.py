@@ -144,13 +144,14 @@ def test_what_a_backend_says_is_text_on_the_page(written: Path) -> None:
 
 
 def test_the_page_loads_nothing(written: Path) -> None:
-    """It names no address but its own parts, and forbids the browser to ask for any."""
+    """It links its own parts and the reports beside it, and forbids the browser to load anything."""
     page = _Page((written / "index.html").read_text(encoding="utf-8"))
-    links = [a.get("src") or a.get("href") or "" for _, a in page.tags if "src" in a or "href" in a]
-    assert links
-    assert all(link.startswith("#") for link in links)
+    assert not any("src" in a for _, a in page.tags)
+    links = [a.get("href") or "" for _, a in page.tags if "href" in a]
     ids = {a["id"] for _, a in page.tags if "id" in a}
-    assert {link[1:] for link in links} <= ids
+    assert {link[1:] for link in links if link.startswith("#")} <= ids
+    beside = {each.name for each in written.iterdir()} - {"index.html"}
+    assert {link for link in links if not link.startswith("#")} == beside
     policies = [a["content"] for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"]
     assert policies == ["default-src 'none'; style-src 'unsafe-inline'"]
 
@@ -246,7 +247,7 @@ def test_what_is_claimed_is_held_against_what_was_found() -> None:
 def test_claims_are_read_from_the_classes() -> None:
     """The reference backend claims everything, and has it."""
     backend = MemoryBackend(RendezvousParameters("memory", "here", "claims", 1, 1))
-    names = ("watch", "membership", "store", "delete")
+    names = ("watch", "membership", "store", "delete", "listing")
     assert claims_of(backend) == {name: {"claimed": True, "there": True} for name in names}
 
 

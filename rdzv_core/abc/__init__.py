@@ -6,6 +6,7 @@ The numbered clauses behind these docstrings are in `spec/contract.md`.
 
 from rdzv_core.abc._backend import CONTRACT_VERSION, RendezvousBackend, SetStateResult, StateSnapshot, Token
 from rdzv_core.abc._delete import SupportsDelete
+from rdzv_core.abc._listing import SupportsListing
 from rdzv_core.abc._membership import Member, MemberLease, MembersView, SupportsMembership
 from rdzv_core.abc._posting import OnDone, SupportsPosting
 from rdzv_core.abc._store import Store, SupportsStore
@@ -22,6 +23,7 @@ __all__ = [
     "StateSnapshot",
     "Store",
     "SupportsDelete",
+    "SupportsListing",
     "SupportsMembership",
     "SupportsPosting",
     "SupportsStore",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,8 @@ import click
 
 from rdzv_core import __version__
 from rdzv_core._errors import RendezvousError
-from rdzv_core.registry._listing import info_of, installed
+from rdzv_core.registry import entry_points as installed
+from rdzv_core.registry._listing import info_of
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
@@ -42,6 +44,16 @@ class CommandGroup(click.Group):
         if cmd_name in _PROVIDERS:
             raise click.UsageError(f"command {cmd_name!r} is not installed: run `pip install {_PROVIDERS[cmd_name]}`")
         return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        there, name = self.list_commands(ctx), args[0]
+        if name in there or name in _PROVIDERS or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        near = difflib.get_close_matches(name.lower(), dict.fromkeys((*there, *_PROVIDERS)), n=1)
+        guess = f"did you mean {near[0]!r}? " if near else ""
+        raise click.UsageError(f"no command {name!r}: {guess}The commands are {', '.join(there)}", ctx)
 
 
 def command_line(entry_points: Callable[[], Iterable[EntryPoint]] | None = None) -> click.Group:

@@ -9,12 +9,15 @@ from typing import Any, TypeVar
 import click
 
 from rdzv_core._parameters import MOST_NODES, RendezvousParameters
+from rdzv_core.cli._variables import RunOption, naming_variables, with_variables
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def read_nodes(ctx: click.Context, param: click.Parameter, text: str) -> tuple[int, int]:
-    """Read `MIN[:MAX]`, as a callback of an option."""
+def read_nodes(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    """Read `MIN[:MAX]`, as a callback of an option; None if it is not given."""
+    if text is None:
+        return None
     low, colon, high = text.partition(":")
     try:
         least, most = int(low), int(high if colon else low)
@@ -55,7 +58,21 @@ def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str,
 
 
 def run_options(command: F) -> F:
-    """Add the options that name a run in a store."""
+    """Add the options that name a run in a store. They belong to a `RunCommand`."""
+    run_id = click.option(
+        "--run-id",
+        cls=RunOption,
+        envvar="RDZV_RUN_ID",
+        required=True,
+        metavar="ID",
+        help="The run; any text, up to 1 KiB.",
+    )
+    return store_options(command, run_id)
+
+
+def store_options(command: F, *further: Callable[[Any], Any]) -> F:
+    """Add the options that name a store, and `further` ones among them. They belong to a `RunCommand`."""
+    command = naming_variables(command)
     for decorate in (
         click.option(
             "--option",
@@ -63,11 +80,26 @@ def run_options(command: F) -> F:
             multiple=True,
             metavar="NAME=VALUE",
             callback=_read_options,
-            help="An option of the backend (see `rdzv backends NAME`) or of the handler. May be repeated.",
+            help="An option of the backend (see `rdzv backends NAME`) or of the handler. May be repeated. As `ps` "
+            "shows it, give a secret X as X_file=PATH or by its variable.  [env var: RDZV_OPTION_<NAME>]",
         ),
-        click.option("--run-id", required=True, metavar="ID", help="The run; any text, up to 1 KiB."),
-        click.option("--endpoint", required=True, metavar="E", help="Where the store is, as the backend reads it."),
-        click.option("--backend", required=True, metavar="B", help="The store, by name (see `rdzv backends`)."),
+        *further,
+        click.option(
+            "--endpoint",
+            cls=RunOption,
+            envvar="RDZV_ENDPOINT",
+            required=True,
+            metavar="E",
+            help="Where the store is, as the backend reads it.",
+        ),
+        click.option(
+            "--backend",
+            cls=RunOption,
+            envvar="RDZV_BACKEND",
+            required=True,
+            metavar="B",
+            help="The store, by name (see `rdzv backends`).",
+        ),
     ):
         command = decorate(command)
     return command
@@ -84,8 +116,8 @@ def parameters(
     nodes: tuple[int, int] = (1, 1),
     local_addr: str | None = None,
 ) -> RendezvousParameters:
-    """Make the parameters of a command; raises `ValueError` as they do."""
+    """Make the parameters of a command, with the options of the environment; raises `ValueError` as they do."""
     params = RendezvousParameters(backend, endpoint, run_id, *nodes, local_addr=local_addr)
     # Not as keywords: an option that is named like a parameter is an unknown option, not a TypeError.
-    params.config.update(config)
+    params.config.update(with_variables(click.get_current_context(), backend, config))
     return params

@@ -8,9 +8,12 @@ from typing import Any
 
 import click
 
+from rdzv_core._environment import variable_of
+from rdzv_core._secrets import with_files
 from rdzv_core.abc import (
     RendezvousBackend,
     SupportsDelete,
+    SupportsListing,
     SupportsMembership,
     SupportsPosting,
     SupportsStore,
@@ -22,15 +25,28 @@ from rdzv_core.cli._output import show_json, show_table
 from rdzv_core.cli._probe import import_errors
 from rdzv_core.handler.settings import HANDLER_OPTIONS
 from rdzv_core.options import Option, options_of
-from rdzv_core.registry import BackendFactory, BackendInfo, BackendRegistry, normalize
+from rdzv_core.registry import (
+    BackendFactory,
+    BackendInfo,
+    BackendRegistry,
+    explain_alias,
+    normalize,
+    resolved_name,
+)
 
 _CAPABILITIES = {
     "watch": SupportsWatch,
     "membership": SupportsMembership,
     "store": SupportsStore,
     "delete": SupportsDelete,
+    "listing": SupportsListing,
     "posting": SupportsPosting,
 }
+
+_HOW = (
+    "Give an option as --option NAME=VALUE, or as the environment variable RDZV_OPTION_ and the name in capitals: "
+    "RDZV_OPTION_JOIN_TIMEOUT=60. The command line wins."
+)
 
 
 @click.command()
@@ -48,6 +64,7 @@ def backends(name: str | None, endpoints: tuple[str, ...], as_json: bool) -> int
     """List the installed backends, or show one.
 
     With NAME: what it is, what it can do, and which options it takes. With --check: whether a store is fit for it.
+    PyTorch's names c10d and etcd-v2 stand for tcp (or file) and etcd.
 
     The list is made from the installed metadata. Whether each can be imported is tried in a process of its own: a
     broken plugin shows as broken, with why, and harms no other.
@@ -90,33 +107,46 @@ def _show_list(found: list[BackendInfo], as_json: bool) -> None:
 
 def _show_one(name: str, registry: BackendRegistry, as_json: bool) -> None:
     factory = registry.load(name)
-    plain = normalize(name.rpartition(":")[2])
+    distribution, _, plain = resolved_name(name).rpartition(":")
     info = next(
-        each for each in registry.list() if each.name == plain and name.rpartition(":")[0] in ("", each.distribution)
+        each
+        for each in registry.list()
+        if each.name == normalize(plain) and normalize(distribution) in ("", normalize(each.distribution))
     )
+    alias, table = explain_alias(name), with_files(options_of(factory))
     about = _about(info, factory)
     capabilities = _capabilities(factory)
     if as_json:
         show_json(
             {
                 "name": info.name,
+                "alias": alias,
                 "distribution": info.distribution,
                 "version": info.version,
                 "target": info.target,
                 "about": about,
                 "capabilities": capabilities,
-                "options": [_describe(option) for option in options_of(factory)],
+                "options": [_describe(option) for option in table],
                 "handler_options": [_describe(option) for option in HANDLER_OPTIONS],
             }
         )
         return
+    if alias:
+        click.echo(f"{alias}.\n")
     click.echo(f"{info.name} ({info.distribution} {info.version}, {info.target})")
     if about:
         click.echo(about)
     click.echo(f"Capabilities of its own: {_listed(capabilities)}\n")
-    _show_options(f"Options of {info.name}", options_of(factory))
+    _show_options(f"Options of {info.name}", table)
     click.echo()
     _show_options("Options of the handler, on every backend", HANDLER_OPTIONS)
+    click.echo(f"\n{_HOW}")
+    if secret := [option.name for option in table if option.secret]:
+        first, *_ = secret
+        click.echo(
+            f"Secret: {', '.join(secret)}. Everybody can read a command line: give {first}_file=PATH, or "
+            f"{variable_of(first)}."
+        )
 
 
 def _show_options(title: str, table: tuple[Option[Any], ...]) -> None:
@@ -134,6 +164,8 @@ def _describe(option: Option[Any]) -> dict[str, Any]:
         "choices": list(option.choices),
         "default": None if option.secret else option.default,
         "help": option.help,
+        "secret": option.secret,
+        "variable": variable_of(option.name),
     }
 
 
@@ -148,14 +180,8 @@ def _default(option: Option[Any]) -> str:
 
 
 def _about(info: BackendInfo, factory: BackendFactory) -> str:
-    """Give the distribution's summary, which is written for users; core's own backend has only its docstring."""
-    import importlib_metadata
-
-    try:
-        told = importlib_metadata.metadata(info.distribution).json  # an author need not write a summary
-        summary = "" if info.distribution == "rdzv-core" else str(told.get("summary", ""))
-    except importlib_metadata.PackageNotFoundError:
-        summary = ""
+    """Return the distribution's summary, which is written for users; core's own backend has only its docstring."""
+    summary = "" if info.distribution == "rdzv-core" else info.summary  # an author need not write one
     return summary or inspect.cleandoc((_class_of(factory) or factory).__doc__ or "").partition("\n\n")[0]
 
 

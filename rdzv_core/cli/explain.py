@@ -9,11 +9,12 @@ import click
 from rdzv_core.cli._errors import FAILED
 from rdzv_core.cli._options import json_option, parameters, run_options
 from rdzv_core.cli._output import show_json
+from rdzv_core.cli._variables import RunCommand
 from rdzv_core.cli.status import headline, inspect
-from rdzv_core.cli.watch.words import place
+from rdzv_core.cli.watch.words import failure_lines, place
 
 
-@click.command()
+@click.command(cls=RunCommand)
 @run_options
 @json_option
 def explain(backend: str, endpoint: str, run_id: str, config: dict[str, str], as_json: bool) -> int:
@@ -26,6 +27,8 @@ def explain(backend: str, endpoint: str, run_id: str, config: dict[str, str], as
         show_json(dataclasses.asdict(found))
     else:
         click.echo(headline(found, place(backend, endpoint)))
+        for line in failure_lines(found):
+            click.echo(line)
         for reason in found.reasons:
             click.echo(f"- {reason}")
     return 0 if found.exists else FAILED

@@ -7,14 +7,15 @@ import click
 from rdzv_core._create import create_backend
 from rdzv_core._errors import RendezvousError
 from rdzv_core.cli._options import parameters, run_options
-from rdzv_core.cli.status import inspect
+from rdzv_core.cli._variables import RunCommand
+from rdzv_core.cli.status import inspect, near
 from rdzv_core.inspection import RunStatus, reset_run
 from rdzv_core.removal import is_over, remove_run
 
 
-@click.command()
+@click.command(cls=RunCommand)
 @run_options
-@click.option("--yes", is_flag=True, help="Also if members are alive: they are cut off and must meet anew.")
+@click.option("--yes", is_flag=True, help="Reset even if members are alive; they are fenced and must rejoin.")
 def reset(backend: str, endpoint: str, run_id: str, config: dict[str, str], yes: bool) -> None:
     """Start a new epoch of a run, so that nodes meet in it again.
 
@@ -39,7 +40,7 @@ def reset(backend: str, endpoint: str, run_id: str, config: dict[str, str], yes:
 
 def _check(found: RunStatus, yes: bool) -> None:
     if not found.exists:
-        raise RendezvousError(f"there is no run {found.run_id!r} here, so there is nothing to reset")
+        raise RendezvousError(f"there is no run {found.run_id!r} here, so there is nothing to reset{near(found)}")
     working = {f"{each.node_id} ({each.addr})" for each in found.roster if each.present}
     alive = sorted(working | {f"{each.node_id} ({each.addr})" for each in found.waiting})
     if alive and not yes:

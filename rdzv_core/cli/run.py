@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from typing import TYPE_CHECKING
 
 import click
 
 from rdzv_core._create import create_handler, with_defaults
+from rdzv_core._environment import for_command
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.cli._errors import say, speak_as, speaker
 from rdzv_core.cli._options import Seconds, parameters, read_nodes, run_options
-from rdzv_core.handler.settings import HandlerSettings
+from rdzv_core.cli._variables import RunArgument, RunCommand, RunOption, spelled
+from rdzv_core.handler.settings import HANDLER_OPTIONS, HandlerSettings
 from rdzv_core.hooks import Hooks
 
 if TYPE_CHECKING:
     from rdzv_core.handler import RendezvousHandler
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+@click.command(cls=RunCommand, context_settings={"allow_interspersed_args": False})
 @run_options
 @click.option(
     "--nodes",
+    cls=RunOption,
+    envvar="RDZV_NODES",
     required=True,
     metavar="MIN[:MAX]",
     callback=read_nodes,
@@ -30,26 +35,33 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--local-addr",
+    cls=RunOption,
+    envvar="RDZV_LOCAL_ADDR",
     metavar="ADDR",
     help="This node's address for its peers.  [default: the one by which it reaches the store, or its host name]",
 )
 @click.option(
     "--master-port",
+    cls=RunOption,
     type=click.IntRange(1, 65535),
     envvar=["RDZV_MASTER_PORT", "MASTER_PORT"],
     metavar="PORT",
     help="The MASTER_PORT of the round if this node gets rank 0, as where a firewall lets only one through.  "
-    "[default: RDZV_MASTER_PORT, MASTER_PORT, else one that is free]",
+    "[default: one that is free]",
 )
 @click.option(
     "--max-restarts",
+    cls=RunOption,
+    envvar="RDZV_MAX_RESTARTS",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="How often CMD is started anew after it failed. Restarts for a changed membership do not count.",
+    help="Maximum restarts after CMD fails (membership changes do not count).",
 )
 @click.option(
     "--grace-period",
+    cls=RunOption,
+    envvar="RDZV_GRACE_PERIOD",
     type=Seconds(),
     metavar="SECONDS",
     help="How long CMD may take to stop before it is killed.  [default: the fence delay]",
@@ -60,8 +72,16 @@ if TYPE_CHECKING:
     help="Tell every event of this node, and how long it took: to a file, as lines of JSON, to `log` (stderr) or to "
     "`otel` (OpenTelemetry); several are separated by commas.  [default: RDZV_EVENTS]",
 )
-@click.option("--quiet", "-q", is_flag=True, help="No line of progress for every event.")
-@click.argument("command", metavar="[--] CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option(
+    "--tail/--no-tail",
+    cls=RunOption,
+    envvar="RDZV_TAIL",
+    default=True,
+    help="If CMD fails first in a round, keep the last lines of its stderr in the store (only where stderr is a file), "
+    "so that `rdzv status` and the other nodes show them.  [default: --tail]",
+)
+@click.option("--quiet", "-q", cls=RunOption, envvar="RDZV_QUIET", is_flag=True, help="Suppress progress output.")
+@click.argument("command", cls=RunArgument, metavar="[--] CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(
     backend: str,
     endpoint: str,
@@ -73,6 +93,7 @@ def run(
     max_restarts: int,
     grace_period: float | None,
     events: str | None,
+    tail: bool,
     quiet: bool,
     command: tuple[str, ...],
 ) -> int:
@@ -80,7 +101,9 @@ def run(
 
     CMD finds in its environment RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, RDZV_RUN_ID, RDZV_EPOCH, RDZV_ROUND and
     RDZV_FENCE, RDZV_RESTART_COUNT (how often CMD was started on this node before, for whatever reason), and RDZV_PEERS:
-    the nodes' addresses by rank, separated by commas (left out where they take more than 100 kB).
+    the nodes' addresses by rank, separated by commas (left out where they take more than 100 kB). It reaches the store
+    with RDZV_BACKEND, RDZV_ENDPOINT and RDZV_OPTION_…: so does a `rdzv status` within it, without any option. A
+    `rdzv run` within it is a run of its own on the same store, and needs its own --run-id and --nodes.
 
     When a member is lost or leaves, a new one waits, or one asks for the next round because its CMD failed, CMD is
     stopped (SIGTERM to its process group, SIGKILL after the grace period), the nodes meet again, and CMD is started
@@ -99,11 +122,13 @@ def run(
     if master_port is not None:
         config = {**config, "master_port": str(master_port)}
     hooks = Hooks()
-    params = with_defaults(parameters(backend, endpoint, run_id, config, nodes, local_addr), hooks)
+    asked = parameters(backend, endpoint, run_id, config, nodes, local_addr)
+    params = with_defaults(asked, hooks)
     grace = _grace_period(params, grace_period)
     # Imported late: `rdzv --help` loads this module, and needs none of it.
     from rdzv_core.cli.node.agent import Agent
     from rdzv_core.cli.node.command import check_command
+    from rdzv_core.cli.node.failures import Failures
 
     check_command(command[0])
     _log_as_said()
@@ -115,7 +140,25 @@ def run(
         connected = f"connected in {took}" if handler.connected else f"no store there after {took}: trying on"
         speak_as(lambda: _speaker(handler))
         asking = f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} ({connected})"
-        return Agent(handler, command, max_restarts, grace, _say_nothing if quiet else say).run(asking)
+        agent = Agent(
+            handler,
+            command,
+            max_restarts,
+            grace,
+            _say_nothing if quiet else say,
+            lambda: _store_of(asked, handler),
+            Failures(handler, say, tail),
+        )
+        return agent.run(asking)
+
+
+def _store_of(params: RendezvousParameters, handler: RendezvousHandler) -> dict[str, str]:
+    """Return what CMD is told of the store: as a client of it, also where this node hosts it."""
+    ours = {option.name for option in HANDLER_OPTIONS}
+    options = {name: value for name, value in params.config.items() if name not in ours}
+    if "is_host" in options:
+        options["is_host"] = "false"
+    return for_command(params.backend, handler.endpoint or params.endpoint, options, os.environ)
 
 
 def _speaker(handler: RendezvousHandler) -> str:
@@ -154,8 +197,10 @@ def _grace_period(params: RendezvousParameters, given: float | None) -> float:
     if given > fence_delay:
         # Not as `g` has it: rounded, the advice could be refused again.
         seconds = str(given).removesuffix(".0")
+        ctx = click.get_current_context()
+        option = next(param for param in ctx.command.params if param.name == "grace_period")
         raise click.UsageError(
-            f"--grace-period {seconds} does not fit inside the fence delay of {fence_delay:g} s, after which the "
-            f"others meet without a node that was lost: give --option fence_delay={seconds} too, on every node"
+            f"{spelled(ctx, option)} {seconds} does not fit inside the fence delay of {fence_delay:g} s, after which "
+            f"the others meet without a node that was lost: give --option fence_delay={seconds} too, on every node"
         )
     return given

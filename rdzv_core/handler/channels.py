@@ -39,8 +39,11 @@ class Channels:
     @property
     def oldest_request(self) -> float:
         """When the oldest of those that are under way was sent, but for those that wait for a change."""
-        asked = [one.started for one in self._busy.values() if one.channel not in WAITS]
-        return min(asked, default=float("inf"))
+        oldest = float("inf")
+        for channel, one in self._busy.items():
+            if one.started < oldest and channel not in WAITS:
+                oldest = one.started
+        return oldest
 
     def ready(self, channel: Channel, now: float) -> bool:
         """Whether something may be started on a channel; if it backs off, wake when that is over."""

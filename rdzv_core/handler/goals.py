@@ -29,13 +29,17 @@ class Goal(enum.Enum):
 
 @dataclass
 class Joining:
-    """A round that is being asked for: what this node asks, and the place that it was given."""
+    """A round that is being asked for: what this node asks, and the place that it was given.
+
+    It has `waited` if it saw the run open since it asks: in whatever epoch, and with whatever membership.
+    """
 
     deadline: float
     ask: Stage | None = None
     claim: Held | None = None
     final_look: bool = False
     standing_by: bool = False
+    waited: bool = False
     trouble_since: float | None = None
     last_error: Exception | None = None
     begin_at: float | None = None

@@ -173,6 +173,12 @@ class RendezvousHandler:
         return self._engine is not None and self._engine.access.backend.hosts_store
 
     @property
+    def endpoint(self) -> str:
+        """Where the store is, as the backend says: with the port that was really bound. Empty if it says nothing."""
+        said = None if self._engine is None else getattr(self._engine.access.backend, "endpoint", None)
+        return said if isinstance(said, str) else ""
+
+    @property
     def rank(self) -> int | None:
         """This node's rank in the round that it works in; None while it works in none."""
         held = self._held
@@ -225,6 +231,12 @@ class RendezvousHandler:
     def report(self, event: Event) -> None:
         """Tell those who listen to events of something that the job did. Never blocks and raises nothing."""
         self._bus.tell(event)
+
+    def sibling(self, purpose: str) -> RendezvousBackend:
+        """Return a register of the run for a purpose of the caller's, who closes it; raises what the store raises."""
+        if self._closed.is_set():
+            raise RendezvousConnectionError("this handler is closed: create another one")
+        return self._reading().access.backend.sibling(purpose)
 
     def get_backend(self) -> str:
         """Give the name of the backend."""

@@ -67,7 +67,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     go: in a quarter of a byte for each seat, so that the head stays small however many go. The roster has `size`
     seats; it is inline, or where it is larger than 8 KiB named by `digest`: then `pages` says in how many pages a node
     finds itself, and `master` is the address of rank 0. `past` is the epoch that an operator's reset ended, until the
-    first roster.
+    first roster. `run` is the run's id where the register's key does not tell it: `rdzv runs` shows it.
     """
 
     epoch: str
@@ -89,6 +89,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     pages: int = 0
     master: str = ""
     past: str = ""
+    run: str = ""
 
     def changed(self, **fields: Any) -> Head:
         """Give the next revision with `fields` changed."""
@@ -154,7 +155,7 @@ def reset_head(epoch: str, state: bytes | None) -> Head:
         before = decode_head(state)
     except RendezvousStateError:
         return Head(epoch, past="unreadable")
-    return Head(epoch, past=before.epoch if before.round else before.past)
+    return Head(epoch, past=before.epoch if before.round else before.past, run=before.run)
 
 
 class Stage(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -168,7 +169,8 @@ class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     """What a member says of itself in its membership's payload.
 
     `ask` is the round it wants, never a mere wish; `at` the round it works in; `bye` how it went. Who asks in another
-    epoch than the one it last worked in names that one as `past`: the register has lost who worked there.
+    epoch than the one it last worked in names that one as `past`: the register has lost who worked there. `came` is
+    when its handler was made, in seconds since 1970 by its own clock: for people, and nothing is decided by it.
     """
 
     node: str
@@ -177,6 +179,7 @@ class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     at: Stage | None = None
     bye: Bye = ""
     past: str = ""
+    came: int = 0
 
 
 def encode_announcement(announcement: Announcement) -> bytes:

@@ -191,8 +191,7 @@ class Machine:
         if operation.channel is not Channel.LEASE:
             self.scout.take_in(operation, result, self.tenure.id, now)
         elif not self.tenure.take_in(operation, result):
-            why = "the store has ended this node's membership, or has been out of reach for too long"
-            self._end_membership(f"{why} (its last error: {self.outage.why})" if self.outage.why else why)
+            self._end_membership("the store has ended this node's membership", may_be_there=False)
         elif isinstance(operation, io.Enter):
             self.scout.entered(result.ahead, now)
 
@@ -228,17 +227,17 @@ class Machine:
         self._departure = Departure(kind if self._seated() else "")
         self.goal, self._join = Goal.DEPART, None
 
-    def _end_membership(self, why: str) -> None:
+    def _end_membership(self, why: str, *, may_be_there: bool = True) -> None:
         """A membership ends for good; who worked enters again only by asking anew, who was joining enters anew."""
-        self._forget_membership()
+        self._forget_membership(may_be_there=may_be_there)
         if self.goal is Goal.WORK:
             self.fenced = Change(ChangeReason.FENCED, f"{why}: stop the work, then ask again")
             self.held, self.goal = None, Goal.IDLE
         elif self._join is not None:
             self._join.claim = self._join.ask = None
 
-    def _forget_membership(self) -> None:
-        self.tenure.forget()
+    def _forget_membership(self, *, may_be_there: bool = False) -> None:
+        self.tenure.forget(may_be_there=may_be_there)
         self.scout.forget_members()
 
     def _seated(self) -> bool:
@@ -256,27 +255,23 @@ class Machine:
         self._plan_looking(now)
         self._plan_tenure(now)
         self._plan_write(now)
-        if now < (silent_at := self._silent_at()):
+        if now < (silent_at := self.channels.oldest_request + self.settings.heartbeat_timeout):
             self.channels.wake(silent_at)
 
     def _watch_store(self, now: float) -> None:
         """Say that the store is away, and what this node does about it, as soon and as often as that is of use."""
-        if now >= self._silent_at():
-            text = f"no answer within {self.settings.heartbeat_timeout:g} s"
-            self.outage.failed(text, self.channels.oldest_request)
+        patience, asked_at = self.settings.heartbeat_timeout, self.channels.oldest_request
+        if now >= asked_at + patience:
+            self.outage.failed(f"no answer within {patience:g} s", asked_at)
+        if self.outage.why and (consequence := self._bears_with_it(now)):
+            self.channels.wake(self.outage.look(consequence, now))
+
+    def _bears_with_it(self, now: float) -> str:
+        """Say what this node does while the store is away; empty where it wants nothing of it."""
         lease, join = self.tenure.lease, self._join
         if self.goal is Goal.WORK and lease is not None:
-            left = max(0.0, lease.fenced_at - now)
-            consequence = f"the work goes on, the membership covers it for {left:.1f} s more"
-        elif join is not None:
-            consequence = f"this node goes on trying for {max(0.0, join.deadline - now):.0f} s"
-        else:
-            return
-        self.channels.wake(self.outage.look(consequence, now))
-
-    def _silent_at(self) -> float:
-        """When the store counts as silent, if what was asked of it is not answered before."""
-        return self.channels.oldest_request + self.settings.heartbeat_timeout
+            return f"the work goes on, the membership covers it for {max(0.0, lease.fenced_at - now):.1f} s more"
+        return f"this node goes on trying for {max(0.0, join.deadline - now):.0f} s" if join is not None else ""
 
     def _watch_lease(self, now: float) -> None:
         lease = self.tenure.lease
@@ -315,10 +310,9 @@ class Machine:
             return
         if self.known.looked and head is not None:
             if head.closed:
-                waited = join.ask is not None and join.ask.epoch == head.epoch
                 self._fail(
                     RendezvousGracefulExitError(finished_text(head))
-                    if waited and head.finished
+                    if join.waited and head.finished
                     else RendezvousClosedError(closed_text(head))
                 )
             elif head.terms is not None and head.terms != Terms.of(self.settings):
@@ -330,6 +324,7 @@ class Machine:
 
     def _claim(self, join: Joining, head: Head, now: float) -> None:
         """Find oneself in a roster, announce that, and only then return with it."""
+        join.waited = True
         if join.ask is None or join.ask.epoch != head.epoch:
             join.ask, join.claim = Stage(head.epoch, head.round + 1), None
         rank = self.known.rank(self.tenure.id) if head.round >= join.ask.round else None
@@ -455,7 +450,9 @@ class Machine:
         if not (bye or at or ask):
             return None
         past = self.worked_in if ask is not None and ask.epoch != self.worked_in else ""
-        return encode_announcement(Announcement(self.settings.node_id, self.settings.address, ask, at, bye, past))
+        return encode_announcement(
+            Announcement(self.settings.node_id, self.settings.address, ask, at, bye, past, self.settings.came)
+        )
 
     # Writing the head
 
@@ -475,7 +472,7 @@ class Machine:
         head, departure = self.known.head, self._departure
         terms = Terms.of(self.settings)
         if self._closing is not None and not (head is not None and head.closed):
-            begun = head or Head(epoch=self._new_id(), terms=terms)
+            begun = head or self._first_head(terms)
             return Proposal("close", begun.changed(closed=True))
         if departure is not None and departure.kind == "done" and head is not None and not head.closed:
             return self._leading.close(now) if self._farewell.is_last(departure) else None
@@ -486,7 +483,10 @@ class Machine:
             return None
         if now < (turn := self._join.turn_to_begin(terms.min_nodes, self.random, now)):
             return Proposal("wait", until=turn)
-        return Proposal("terms", head.changed(terms=terms) if head else Head(epoch=self._new_id(), terms=terms))
+        return Proposal("terms", head.changed(terms=terms) if head else self._first_head(terms))
+
+    def _first_head(self, terms: Terms) -> Head:
+        return Head(epoch=self._new_id(), terms=terms, run=self.settings.run)
 
     def _lead(self, now: float) -> Proposal | None:
         lease = self.tenure.lease

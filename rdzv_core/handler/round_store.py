@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
+from rdzv_core import clock
 from rdzv_core._checks import checked_key, checked_keys, checked_value
 from rdzv_core._errors import RendezvousError, RendezvousRoundOverError, RendezvousStateError, RendezvousTimeoutError
 from rdzv_core._map_store import DEFAULT_TIMEOUT
@@ -85,17 +85,17 @@ class RoundStore(Store):
 
     def _read(self, keys: list[str], timeout: float | None, read: Callable[[float], R]) -> R:
         limit = DEFAULT_TIMEOUT if timeout is None else timeout
-        until = time.monotonic() + limit
+        until = clock.now() + limit
         patience = self._grace if timeout is None else float("inf")
         turn = _FIRST_SLICE
         waiting_since: float | None = None
         while True:
-            left = until - time.monotonic()
+            left = until - clock.now()
             try:
                 with self._explained():
                     return read(max(0.0, min(turn, left)))
             except RendezvousTimeoutError as error:
-                missing, now = error, time.monotonic()
+                missing, now = error, clock.now()
             change = self._over()
             if change is not None and change.reason is ChangeReason.WAITING:
                 waiting_since = now if waiting_since is None else waiting_since

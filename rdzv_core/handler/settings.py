@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rdzv_core._keys import run_of
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.addresses import default_address
 from rdzv_core.events import VARIABLE
@@ -103,6 +105,7 @@ HANDLER_OPTIONS: tuple[Option[Any], ...] = (
 
 
 _DEFAULT_INTERVAL = 5.0
+_MOST_IN_HEAD = 2048
 _MAX_PORT = 65535
 
 
@@ -127,6 +130,10 @@ class HandlerSettings:
     evict_after: float | None = None
     standby_timeout: float = float("inf")
     events: str = ""
+    run: str = ""
+    """The run id, where the register's key does not tell it and it is short enough for the head."""
+    came: int = 0
+    """When this node's handler was made, in seconds since 1970: the others show it. The handler reads no such clock."""
     master_port: int | None = None
 
     @property
@@ -160,6 +167,7 @@ class HandlerSettings:
             evict_after=EVICT_AFTER.optional(params),
             standby_timeout=STANDBY_TIMEOUT.optional(params) or float("inf"),
             events=os.environ.get(VARIABLE, "") if (events := EVENTS.optional(params)) is None else events,
+            run=_told_by_head(params),
             master_port=MASTER_PORT.optional(params),
         )
         settings.validate()
@@ -221,3 +229,9 @@ def _join_timeout(params: RendezvousParameters) -> float:
             "name for join_timeout; leave out one of the two"
         )
     return timeout
+
+
+def _told_by_head(params: RendezvousParameters) -> str:
+    if run_of(params.key) is not None:
+        return ""
+    return params.run_id if len(json.dumps(params.run_id)) <= _MOST_IN_HEAD else ""

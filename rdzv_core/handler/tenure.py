@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Any
 
+from rdzv_core.abc import MemberLease
 from rdzv_core.handler import io
 from rdzv_core.handler.channels import Channels
 from rdzv_core.handler.io import Channel, Operation
@@ -27,6 +28,7 @@ class Tenure:
     def __init__(self, settings: HandlerSettings, channels: Channels) -> None:
         self._settings, self._channels = settings, channels
         self.lease: Lease | None = None
+        self._former: MemberLease | None = None
         self.was_member = False
         self._doubted = False
 
@@ -39,8 +41,14 @@ class Tenure:
         """Whether the others are known to read `payload`."""
         return self.lease is not None and self.lease.payload == payload
 
-    def forget(self) -> None:
-        """Have no membership any more; answers to it are discarded."""
+    def forget(self, *, may_be_there: bool = False) -> None:
+        """Have no membership any more; answers to it are discarded.
+
+        One that `may_be_there`, as far as the store knows, is left before the next one is entered: the others need
+        not wait for its end then. Not before: who enters says that its work has stopped.
+        """
+        if may_be_there and self.lease is not None:
+            self._former = self.lease.member
         self.lease, self._doubted = None, False
         self._channels.give_up(Channel.LEASE)
 
@@ -50,7 +58,9 @@ class Tenure:
             return
         lease, channels = self.lease, self._channels
         if lease is None:
-            if wish is Wish.ENTER and payload is not None:
+            if wish is Wish.ENTER and self._former is not None:
+                channels.start(io.Leave(now, self._former))
+            elif wish is Wish.ENTER and payload is not None:
                 channels.start(io.Enter(now, payload, self._settings.ttl))
         elif wish is Wish.LEAVE:
             channels.start(io.Leave(now, lease.member))
@@ -69,7 +79,7 @@ class Tenure:
             self.lease = Lease(result, operation.started, ttl, interval, operation.payload)
             self.was_member = True
         elif isinstance(operation, io.Leave):
-            self.lease = None
+            self.lease = self._former = None
         elif self.lease is not None and isinstance(operation, (io.Update, io.Refresh)):
             if not result:
                 return False

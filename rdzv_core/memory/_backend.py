@@ -20,6 +20,7 @@ from rdzv_core.abc import (
     StateSnapshot,
     Store,
     SupportsDelete,
+    SupportsListing,
     SupportsMembership,
     SupportsStore,
     SupportsWatch,
@@ -31,7 +32,9 @@ from rdzv_core.memory._registers import is_token
 from rdzv_core.memory._store import MemoryStore
 
 
-class MemoryBackend(RendezvousBackend, SupportsWatch, SupportsMembership, SupportsStore, SupportsDelete):
+class MemoryBackend(
+    RendezvousBackend, SupportsWatch, SupportsMembership, SupportsStore, SupportsDelete, SupportsListing
+):
     """A run in the memory of this process, shared by all backends of one endpoint here, and by nobody else.
 
     `hub` and `key` say where its register is, for tests; members and stores are kept by `run`, siblings share them. It
@@ -85,6 +88,10 @@ class MemoryBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Suppor
             deleted = self.hub.registers.delete(self.key, token)
             changed.notify_all()
             return deleted
+
+    def list_keys(self) -> list[str]:
+        with self.opened():
+            return list(self.hub.registers.raw)
 
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
         deadline = time.monotonic() + timeout

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rdzv_core._errors import BackendLoadError
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.abc import CONTRACT_VERSION, RendezvousBackend
-from rdzv_core.options import OptionTable, accepts_options, options_of
+from rdzv_core.options import Option, OptionTable, accepts_options, options_of
 from rdzv_core.registry._listing import info_of
 from rdzv_core.registry._names import normalize
 
@@ -58,7 +58,7 @@ def make_backend(factory: BackendFactory, params: RendezvousParameters, asked: s
     """Call the factory; a class that can not be made, or takes something else, is a `BackendLoadError`."""
     missing = sorted(getattr(inspect.unwrap(factory), "__abstractmethods__", ()))
     if missing:
-        raise BackendLoadError(f"backend {asked!r} ({target_of(factory)}) lacks {', '.join(missing)}: write that")
+        raise BackendLoadError(f"backend {asked!r} ({target_of(factory)}) does not implement {', '.join(missing)}")
     try:
         inspect.signature(factory).bind(params)
     except TypeError as error:
@@ -69,6 +69,23 @@ def make_backend(factory: BackendFactory, params: RendezvousParameters, asked: s
     except ValueError:  # nothing is known of how it is called
         pass
     return factory(params)
+
+
+def check_distinct(
+    own: Iterable[Option[Any]], further: Iterable[Option[Any]], asked: str, factory: BackendFactory
+) -> None:
+    """Raise `BackendLoadError` if the backend has an option of the name of a further one, the handler's say.
+
+    Both would be given the one value, and mean two things by it.
+    """
+    taken = {option.name: option for option in further}
+    for option in own:
+        if option.name in taken:
+            raise BackendLoadError(
+                f"backend {asked!r} ({target_of(inspect.unwrap(factory))}) defines an option {option.name!r} "
+                f"({option.help}), but that is the handler's on every backend ({taken[option.name].help}): report this "
+                "to its maintainers, it needs another name"
+            )
 
 
 def target_of(factory: object) -> str:

@@ -10,12 +10,14 @@ from examples.demo.stores import STORES
 
 def node_arguments(given: argparse.Namespace) -> list[str]:
     """Return what all nodes are told, but for the run and the endpoint."""
-    options = {
+    options: dict[str, object] = {
         "ttl": given.ttl,
         "fence_delay": given.fence_delay,
         "last_call_timeout": min(2.0, given.keep_alive),
         "join_timeout": 600,
     }
+    if given.backend == "tcp" and given.restart_store:
+        options["is_host"] = "false"  # else a node that starts while the store is away hosts one in its place
     told = [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
     least = given.nodes if given.finish else 2
     return ["--backend", given.backend, "--nodes", f"{least}:{given.nodes}", *told]

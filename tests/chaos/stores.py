@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rdzv_etcd import EtcdCluster
 
 MEMBERS = 3
+PORTS = (20000, 30000)
+"""Below those that Linux gives to clients: one that connects to a port that is free may be given that port itself."""
 
 
 class Store:
@@ -67,12 +69,22 @@ class Store:
         return "", lambda: None
 
 
+def _free_port() -> int:
+    """Find a port that is free, and that no client is given for its own end while the server is away."""
+    for port in random.SystemRandom().sample(range(*PORTS), 100):
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            continue
+    raise RuntimeError(f"no port from {PORTS[0]} to {PORTS[1]} is free")
+
+
 class _Served(Store):
     """`rdzv serve` with a data directory, on a port that stays the same."""
 
     def __init__(self, given: argparse.Namespace, directory: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            endpoint = f"127.0.0.1:{probe.getsockname()[1]}"
+        endpoint = f"127.0.0.1:{_free_port()}"
         super().__init__(endpoint, given)
         self._log = (directory / "serve.log").open("a")
         serve = [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", endpoint]

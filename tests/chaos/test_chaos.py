@@ -128,10 +128,10 @@ def test_jobs_that_finish_run_once_and_let_their_spares_end_well() -> None:
 
 
 @linux
-@etcd
-def test_an_etcd_that_is_killed_and_started_again_stops_no_command() -> None:
+@pytest.mark.parametrize("backend", ["tcp", pytest.param("etcd", marks=etcd)])
+def test_a_store_that_is_killed_and_started_again_stops_no_command(backend: str) -> None:
     """A lease covers its absence: the nodes are left alone, and so is their work."""
-    said = _chaos("--backend", "etcd", "--restart-store", "--calm-nodes", *STRUCK_SOON)
+    said = _chaos("--backend", backend, "--restart-store", "--calm-nodes", *STRUCK_SOON)
     assert "the store: restart" in said
     assert "commands stopped by a restart: 0" in said
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rdzv_core import abc
+from rdzv_core import BackendNotFoundError, RendezvousParameters, abc
 from rdzv_core.cli._probe import import_errors
 from rdzv_core.cli.backends import _CAPABILITIES
 from rdzv_core.registry import BackendInfo, BackendRegistry
@@ -147,7 +147,7 @@ def test_one_backend_is_shown_as_json(plugins: Path) -> None:
     _install(plugins, "good", GOOD)
     about = json.loads(_backends("good", "--json").stdout)
     assert (about["name"], about["distribution"], about["capabilities"]) == ("good", "rdzv-good", ["delete"])
-    assert [option["name"] for option in about["options"]] == ["depth", "colour", "key"]
+    assert [option["name"] for option in about["options"]] == ["depth", "colour", "key", "key_file"]
     assert about["options"][2]["default"] is None
 
 
@@ -172,6 +172,40 @@ def test_a_plugin_without_a_summary_is_described_by_its_class(plugins: Path) -> 
     done = _backends("plain")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[1] == "A register."
+
+
+def test_an_alias_is_explained_and_shown_as_what_it_stands_for() -> None:
+    """`rdzv backends c10d` says whose name it is, and shows tcp; so it does for etcd-v2."""
+    done = _backends("c10d")
+    assert done.returncode == 0, done.stderr
+    first, _, second, *_ = done.stdout.splitlines()
+    assert first == "c10d is PyTorch's name for tcp, and with the option store_type=file for file."
+    assert second.startswith("tcp (rdzv-tcp ")
+    about = json.loads(_backends("Etcd_V2", "--json").stdout)
+    assert (about["name"], about["alias"].partition(" ")[0]) == ("etcd", "etcd-v2")
+
+
+def test_an_alias_of_what_is_not_installed_says_what_to_install() -> None:
+    """It is never its own near match."""
+    registry = BackendRegistry(list)
+    with pytest.raises(BackendNotFoundError, match=r"no backend 'tcp' .*c10d is PyTorch's.*pip install rdzv-tcp"):
+        registry.load("c10d")
+    with pytest.raises(BackendNotFoundError, match=r"no backend 'tcp' .*c10d is PyTorch's.*pip install rdzv-tcp"):
+        registry.create(RendezvousParameters("c10d", "", "run", 1, 1))
+
+
+def test_a_distribution_is_named_as_loosely_as_a_backend(plugins: Path) -> None:
+    """`Rdzv_Good:good` is what `create_backend` takes, so it is what is shown."""
+    _install(plugins, "good", GOOD)
+    assert _backends("Rdzv_Good:good").stdout.startswith("good (rdzv-good 2.0")
+
+
+def test_how_to_give_a_secret_is_shown(plugins: Path) -> None:
+    """The file and the variable of it, for a backend that knows of neither."""
+    _install(plugins, "good", GOOD)
+    shown = " ".join(_backends("good").stdout.split())
+    assert "key_file str - a file that holds key instead" in shown
+    assert "Secret: key. Everybody can read a command line: give key_file=PATH, or RDZV_OPTION_KEY." in shown
 
 
 CHECKED = """

@@ -227,3 +227,15 @@ def test_the_grace_period_fits_inside_the_fence_delay_that_a_plugin_gives(tmp_pa
     done = _rdzv("run", *arguments, "--grace-period", "1", "true", PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
     assert "--grace-period 1 does not fit inside the fence delay of 0.5 s" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["--help"], ["certify", "--help"], ["simulate", "--help"], ["backends", "memory"]])
+def test_torn_metadata_of_a_stranger_breaks_no_command(command: list[str], tmp_path: Path) -> None:
+    """Nor what a command imports: hypothesis looks for entry points of its own."""
+    information = tmp_path / "stranger-1.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1\n")
+    (information / "entry_points.txt").write_bytes(b"[console_scripts]\ncaf\xe9 = a:b\n")
+    done = _rdzv(*command, PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "(broken: " not in done.stdout

@@ -32,7 +32,7 @@ def test_status_shows_who_is_in_the_round(node: Start, rdzv: Start, tmp_path: Pa
     assert [line.split()[0::2] for line in plain.stdout.splitlines()[2:4]] == [["0", "host1"], ["1", "host2"]]
     (tmp_path / "go").touch()
     assert [each.ends()[0] for each in nodes] == [0, 0]
-    assert json.loads(rdzv("status", "--json").stdout)["phase"] == "closed"
+    assert json.loads(rdzv("status", "--json").stdout)["phase"] == "finished"
 
 
 def test_status_shows_how_the_store_is(rdzv: Start, store: tuple[str, str]) -> None:
@@ -55,7 +55,8 @@ def test_explain_says_who_is_missing(node: Start, rdzv: Start) -> None:
         assert waiting.process.poll() is None, waiting.lines
     explained = rdzv("explain")
     assert explained.returncode == 0
-    assert "2 more of at least 3 nodes must join for round 1" in explained.stdout
+    assert "- 2 of 3 nodes are missing: round 1 needs at least 3; " in explained.stdout
+    assert "- the first to wait is " in explained.stdout
     first = explained.stdout.splitlines()[0]
     assert first.startswith("run 'job': forming round 1 of epoch ")
     assert rdzv("status").stdout.splitlines()[0] == first

@@ -23,6 +23,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from rdzv_core.cli.status import headline
+from rdzv_core.cli.watch.elide import elide
 from rdzv_core.cli.watch.history import History, summary
 from rdzv_core.cli.watch.live import Picture
 from rdzv_core.cli.watch.words import span
@@ -36,8 +37,8 @@ def _status(phase: str, *roster: RosterMember, waiting: tuple[str, ...] = (), **
     return RunStatus("job", True, phase, roster=list(roster), waiting=[Waiting(n, f"at-{n}") for n in waiting], **given)
 
 
-def _member(rank: int, node: str, present: bool = True, announced: bool = True, went: str = "") -> RosterMember:
-    return RosterMember(rank, node, f"at-{node}", present, announced, went)
+def _member(rank: int, node: str, state: str = "working") -> RosterMember:
+    return RosterMember(rank, node, f"at-{node}", state, state not in ("lost", "left", "done", "silent"))
 
 
 def _drawn(history: History, height: int = 40, width: int = 120) -> str:
@@ -62,58 +63,60 @@ def test_a_node_is_lost_since_it_was_seen_lost() -> None:
     """However often it is looked at since; who stays has the time since it began."""
     history = History()
     history.see(_status("working", _member(0, "a"), _member(1, "b")), 100.0)
-    gone = _status("forming", _member(0, "a", announced=False), _member(1, "b", present=False, went="lost"))
+    gone = _status("forming", _member(0, "a", "joining"), _member(1, "b", "lost"), missing=1)
     history.see(gone, 110.0)
     history.see(gone, 130.0)
     history.tick(135.0)
     drawn = _drawn(history)
-    assert "b     at-b     is lost: its lease has ended  25 s" in drawn
-    assert "forming round 2 of epoch e1: 1 of 2 to 3 nodes; 1 missing, for 25 s" in drawn
+    assert "b     at-b     lost: its lease has ended  25 s" in drawn
+    assert "forming round 2 of epoch e1: 1 joining, 1 lost, 1 missing (2 to 3 nodes), for 25 s" in drawn
 
 
 def test_who_said_goodbye_is_not_said_to_be_lost_later() -> None:
     """Where nobody is left to write it down its lease ends, but it was seen to leave."""
     history = History()
-    history.see(_status("working", _member(0, "a", present=False, went="left")), 1.0)
-    assert history.see(_status("working", _member(0, "a", present=False, went="lost")), 2.0) == []
-    assert "has left" in _drawn(history)
+    history.see(_status("working", _member(0, "a", "left")), 1.0)
+    assert history.see(_status("working", _member(0, "a", "lost")), 2.0) == []
+    assert " left " in _drawn(history)
 
 
 def test_every_change_is_a_line_and_nothing_else_is() -> None:
     """A node that comes, changes, goes; the run's phase; not a look without news."""
     history = History()
-    assert history.see(_status("forming", waiting=("a",), round=0), 1.0) == [
-        "forming round 1 of epoch e1: 1 of 2 to 3 nodes; 1 missing",
-        "a (at-a): waits",
+    assert history.see(_status("forming", waiting=("a",), round=0, missing=1), 1.0) == [
+        "forming round 1 of epoch e1: 1 joining, 1 missing (2 to 3 nodes)",
+        "a (at-a): joining",
     ]
-    assert history.see(_status("forming", waiting=("a",), round=0), 2.0) == []
+    assert history.see(_status("forming", waiting=("a",), round=0, missing=1), 2.0) == []
     assert history.see(_status("working", _member(0, "a"), _member(1, "b")), 3.0) == [
-        "working in round 1 of epoch e1: 2 of 2 to 3 nodes",
+        "working in round 1 of epoch e1: 2 working (2 to 3 nodes)",
         "a (rank 0, at-a): working",
         "b (rank 1, at-b): working",
     ]
-    assert history.see(_status("working", _member(0, "a"), pending="LOST"), 4.0) == [
-        "working in round 1 of epoch e1: 1 of 2 to 3 nodes; a new round is due: LOST",
+    assert history.see(_status("changing", _member(0, "a", "stopping"), pending="LOST", missing=1), 4.0) == [
+        "changing from round 1 of epoch e1: 1 stopping, 1 missing (2 to 3 nodes); a new round is due: LOST",
         "a (rank 0, at-a): stopping",
         "b: no longer there",
     ]
 
 
 def test_who_is_more_than_a_round_takes_stands_by() -> None:
-    """Waiting and spare are told apart."""
+    """Who joins the next round and who stands by are told apart."""
     history = History()
-    history.see(_status("working", _member(0, "a"), _member(1, "b"), waiting=("c", "d")), 1.0)
+    waiting = [Waiting("c", "at-c"), Waiting("d", "at-d", "standing by")]
+    history.see(dataclasses.replace(_status("working", _member(0, "a"), _member(1, "b")), waiting=waiting), 1.0)
     assert history.frame is not None
-    assert [row.state for row in history.frame.rows] == ["working", "working", "waits", "spare"]
-    assert "3 of 2 to 3 nodes and 1 spare" in _drawn(history)
+    assert [row.state for row in history.frame.rows] == ["working", "working", "joining", "standing by"]
+    assert "2 working, 1 joining, 1 standing by (2 to 3 nodes)" in _drawn(history)
 
 
 def test_a_node_that_comes_back_under_its_name_is_not_said_to_be_lost() -> None:
     """Its old membership has ended; that it asks with a new one is the news."""
     history = History()
-    history.see(_status("forming", _member(0, "a", present=False, went="lost"), waiting=("a",)), 1.0)
+    history.see(_status("forming", _member(0, "a", "lost"), waiting=("a",)), 1.0)
     drawn = _drawn(history)
-    assert "lost its lease, and asks again" in drawn
+    assert "joining the next round" in drawn
+    assert "lost" not in drawn
     assert drawn.count("at-a") == 1
 
 
@@ -132,11 +135,11 @@ def test_a_store_that_fails_or_is_silent_is_said_and_the_last_look_stays() -> No
     """Nobody takes an old picture for the present."""
     history = History()
     history.see(_status("working", _member(0, "a")), 100.0)
-    assert history.trouble("connection refused", 101.0) == ["the store can not be read: connection refused"]
+    assert history.trouble("connection refused", 101.0) == ["the store cannot be read: connection refused"]
     assert history.trouble("connection refused", 104.0) == []
     drawn = _drawn(history)
     assert "at-a" in drawn
-    assert "can not be read, for 3 s now; this is the last look, 4 s old: connection refused" in drawn
+    assert "cannot be read, for 3 s now; this is the last look, 4 s old: connection refused" in drawn
     assert history.see(_status("working", _member(0, "a")), 105.0) == ["the store can be read again"]
     assert history.tick(110.0) == []
     assert history.tick(112.0) == ["the store does not answer"]
@@ -147,7 +150,7 @@ def test_of_many_nodes_those_in_trouble_are_shown() -> None:
     """A thousand at work are counted; the one that is lost is seen."""
     history = History()
     members = [_member(rank, f"n{rank}") for rank in range(1000)]
-    members[700] = _member(700, "n700", present=False, went="lost")
+    members[700] = _member(700, "n700", "lost")
     history.see(_status("working", *members, min_nodes=900, max_nodes=1000), 1.0)
     drawn = _drawn(history, height=30)
     assert "n700" in drawn
@@ -168,7 +171,8 @@ def _long_names(nodes: int = 6, least: int = 7) -> RunStatus:
         min_nodes=least,
         max_nodes=least + 1,
         waiting=[Waiting(f"worker-{n}.{LONG}", f"worker-{n}.{LONG}") for n in range(nodes)],
-        reasons=[f"{least - nodes} more of at least {least} nodes must join for round 1"],
+        missing=least - nodes,
+        reasons=[f"{least - nodes} of {least} nodes is missing"],
     )
 
 
@@ -180,11 +184,11 @@ def test_who_is_missing_is_seen_in_every_window(width: int, height: int, nodes: 
     history.see(_long_names(nodes, nodes + 1), 1.0)
     drawn = _drawn(history, height, width)
     said = _said(drawn)
-    assert f"{nodes} of {nodes + 1} to {nodes + 2} nodes; 1 missing" in said
-    assert f"1 more of at least {nodes + 1} nodes must join for round 1" in said
-    rows = sum(" waits" in line and "nodes" not in line for line in drawn.splitlines())
+    assert f"{nodes} joining, 1 missing ({nodes + 1} to {nodes + 2} nodes)" in said
+    assert f"1 of {nodes + 1} nodes is missing" in said
+    rows = sum(line.lstrip().startswith("- ") for line in drawn.splitlines())
     more = nodes - rows
-    assert not more or (f"and {more} more nodes: {more} waits" if rows else f"{more} nodes: {more} waits") in said
+    assert not more or (f"and {more} more nodes: {more} joining" if rows else f"{more} nodes: {more} joining") in said
 
 
 @pytest.mark.parametrize(("width", "height"), WINDOWS)
@@ -199,12 +203,12 @@ def test_a_silent_store_is_seen_in_every_window(width: int, height: int) -> None
 
 
 def test_six_nodes_fit_a_window_of_twenty_lines() -> None:
-    """A node takes a line: long names are cut in the middle, and both ends are seen."""
+    """A node takes a line: what all names have in common is said once, and what differs is seen."""
     history = History()
     history.see(_long_names(), 1.0)
     drawn = _drawn(history, 20, 60)
-    assert [f"worker-{n}" in drawn for n in range(6)] == [True] * 6
-    assert "e.com" in drawn
+    assert "node and address: worker-" in drawn
+    assert [f"…{n}…" in drawn for n in range(6)] == [True] * 6
     assert "more nodes:" not in drawn
 
 
@@ -215,13 +219,13 @@ def test_no_counter_goes_on_while_the_store_is_silent() -> None:
     history.see(_long_names(), 120.0)
     history.tick(150.0)
     drawn = _said(_drawn(history))
-    assert "1 missing, for 20 s" in drawn
+    assert "1 missing (7 to 8 nodes), for 20 s" in drawn
     assert "not answered for 30 s" in drawn
     assert "50 s" not in drawn
     history.trouble("connection refused", 160.0)
     history.tick(170.0)
     drawn = _said(_drawn(history))
-    assert "1 missing, for 20 s" in drawn
+    assert "1 missing (7 to 8 nodes), for 20 s" in drawn
     assert "for 10 s now; this is the last look, 50 s old" in drawn
     assert "1 min" not in drawn
 
@@ -233,38 +237,39 @@ def test_a_long_error_leaves_room_for_the_rest() -> None:
     history.trouble("no route to host " * 200, 101.0)
     said = _said(_drawn(history, 20, 60))
     assert "no route to host" in said
-    assert "1 more of at least 7 nodes must join for round 1" in said
-    assert "worker-5" in said or "more nodes: " in said
+    assert "1 of 7 nodes is missing" in said
+    assert "…5…" in said or "more nodes: " in said
 
 
 def test_the_lost_are_shown_before_those_that_ask() -> None:
     """Where not all fit, those who went come before the many that wait for them; the rest is counted by state."""
     history = History()
-    members = [_member(rank, f"n{rank}", announced=False) for rank in range(100)]
-    members[70] = _member(70, "n70", present=False, went="lost")
+    members = [_member(rank, f"n{rank}", "joining") for rank in range(100)]
+    members[70] = _member(70, "n70", "lost")
     history.see(_status("forming", *members, min_nodes=100, max_nodes=100), 1.0)
     drawn = _drawn(history, 10, 60)
     assert "n70" in drawn
     assert "more nodes: " in drawn
-    assert drawn.rstrip().endswith(" asks")
+    assert drawn.rstrip().endswith(" joining")
 
 
 def test_a_reason_is_not_hidden_by_a_node_with_a_short_name() -> None:
     """A node `1` does not hide that 1 more must join; a reason that is about a node in the table is not repeated."""
     history = History()
     reasons = ["1 more of at least 2 nodes must join for round 2", "b (at-b) is lost: its lease has ended"]
-    roster = (_member(0, "1", announced=False), _member(1, "b", present=False, went="lost"))
+    roster = (_member(0, "1", "joining"), _member(1, "b", "lost"))
     history.see(_status("forming", *roster, reasons=reasons), 1.0)
     drawn = _drawn(history)
     assert "1 more of at least 2 nodes must join" in drawn
-    assert drawn.count("is lost") == 1
+    assert "is lost" not in drawn
+    assert drawn.count("its lease has ended") == 1
 
 
 def test_many_reasons_are_counted() -> None:
     """Where not all fit the table still has its place."""
     history = History()
     reasons = [f"awaited: x{n} (at-x{n}) is in a round that this run's register does not know" for n in range(50)]
-    history.see(_status("forming", _member(0, "a", announced=False), reasons=reasons), 1.0)
+    history.see(_status("forming", _member(0, "a", "joining"), reasons=reasons), 1.0)
     drawn = _drawn(history, 20, 60)
     assert "x0 (at-x0)" in drawn
     assert "more reasons" in drawn
@@ -280,11 +285,11 @@ def test_a_name_of_many_lines_or_with_control_characters_takes_one_line() -> Non
     console.print(Picture(history.frame, "run on tcp at here"))
     shown = console.export_text()
     assert "\x1b" not in shown
-    assert len(shown.splitlines()) == 5
+    assert len(shown.splitlines()) == 6
     assert max(map(cell_len, shown.splitlines())) <= 60
 
 
-@pytest.mark.parametrize("phase", ["forming", "last call", "working", "idle", "closed"])
+@pytest.mark.parametrize("phase", ["forming", "last call", "working", "changing", "idle", "finished", "closed"])
 def test_status_and_watch_name_the_same_round(phase: str) -> None:
     """A round that forms is the one after the last, in both; one that was is the last."""
     history = History()
@@ -354,7 +359,7 @@ def test_a_watch_in_a_pipe_prints_the_life_of_a_run(
         assert lines[0].startswith("watching run 'job' on ")
         assert "forming round 1 of epoch" in lines[1]
         assert "1 missing" in lines[1]
-        assert lines[2].endswith("): waits\n")
+        assert lines[2].endswith("): joining\n")
         assert " a (" in lines[2]
         second = node("2", "sh", "-c", f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done", node_id="b")
         while "working" not in lines[-1]:
@@ -362,7 +367,7 @@ def test_a_watch_in_a_pipe_prints_the_life_of_a_run(
         (tmp_path / "go").touch()
         rest = watch.stdout.read()
         assert watch.wait(60) == 0
-    assert "closed after round 1" in rest
+    assert "finished after round 1" in rest
     assert [each.ends()[0] for each in (first, second)] == [0, 0]
 
 
@@ -380,7 +385,7 @@ def test_a_watch_can_be_json(store: tuple[str, str], node: Start) -> None:
         each.process.terminate()
         while found["roster"][0]["present"]:
             found = json.loads(watch.stdout.readline())
-        assert found["roster"][0]["went"] == "left"
+        assert found["roster"][0]["state"] == "left"
         watch.send_signal(signal.SIGINT)
         assert watch.wait(60) == 0
 
@@ -392,7 +397,7 @@ def test_a_watch_on_a_terminal_is_drawn(store: tuple[str, str], node: Start) -> 
     master, terminal = pty.openpty()
     with _watch(store, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True) as watch:
         os.close(terminal)
-        _until(master, watch, lambda shown: "worker-a" in shown and "works" in shown)
+        _until(master, watch, lambda shown: "worker-a" in shown and "working" in shown)
         watch.send_signal(signal.SIGINT)
         _drain(master, watch)
         assert watch.returncode == 0
@@ -433,3 +438,54 @@ def test_a_watch_of_a_store_that_is_not_there_is_an_error_at_once(free_port: int
     )
     assert done.returncode == 1
     assert done.stderr.startswith("rdzv: error: ")
+
+
+HOSTS = [f"gpu-host-rack12-{number:03}.cluster.example.com" for number in range(60)]
+
+
+def test_sixty_hosts_with_long_names_are_told_apart_in_a_window_of_eighty_columns() -> None:
+    """What they have in common is said once above the table; of no row the part is cut that differs."""
+    history = History()
+    members = [RosterMember(rank, host, host, "working", True) for rank, host in enumerate(HOSTS)]
+    history.see(_status("working", *members, min_nodes=60, max_nodes=60), 1.0)
+    drawn = _drawn(history, 70, 80)
+    assert "node and address: gpu-host-rack12-….cluster.example.com" in drawn
+    rows = [line.split() for line in drawn.splitlines() if line.split()[0].isdigit()]
+    assert [row[1] for row in rows] == [f"…{number:03}…" for number in range(60)]
+    assert [row[2] for row in rows] == [f"…{number:03}…" for number in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("names", "common", "cut"),
+    [
+        (["a", "b"], "", ["a", "b"]),
+        (["same-name", "same-name"], "", ["same-name", "same-name"]),
+        (["worker-10", "worker-11"], "worker-…", ["…10", "…11"]),
+        (["a.example.com", "b.example.com"], "….example.com", ["a…", "b…"]),
+        (["host-1.x", "host-2.x", "login"], "host-…", ["…1.x", "…2.x", "login"]),
+        (["node1", "node11"], "node…", ["…1", "…11"]),
+    ],
+)
+def test_names_are_cut_where_they_are_alike(names: list[str], common: str, cut: list[str]) -> None:
+    """Never inside a number, and a name of another make stays whole."""
+    assert elide(names) == (common, cut)
+
+
+def test_a_watch_on_a_terminal_that_cannot_be_drawn_on_prints_lines(store: tuple[str, str], node: Start) -> None:
+    """With TERM=dumb: a line for each change, not an empty screen."""
+    each = node("1", "sleep", "600", node_id="worker-a")
+    each.says("joined round 1 ")
+    master, terminal = pty.openpty()
+    environment = {**os.environ, "TERM": "dumb"}
+    with _watch(
+        store, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True, env=environment
+    ) as watch:
+        os.close(terminal)
+        shown = _until(master, watch, lambda shown: "worker-a" in shown)
+        watch.send_signal(signal.SIGINT)
+        _drain(master, watch)
+        assert watch.returncode == 0
+    os.close(master)
+    assert shown.startswith("watching run 'job'")
+    assert "\x1b" not in shown
+    assert "worker-a (rank 0, " in shown

@@ -32,7 +32,7 @@ class WithoutParameters(RendezvousBackend):
 @pytest.mark.parametrize(
     ("factory", "said"),
     [
-        (WithoutSetState, r"backend 'mine' \(.*:WithoutSetState\) lacks set_state: write that"),
+        (WithoutSetState, r"backend 'mine' \(.*:WithoutSetState\) does not implement set_state"),
         (WithoutParameters, r"WithoutParameters of backend 'mine' must take one argument, a RendezvousParameters"),
     ],
 )

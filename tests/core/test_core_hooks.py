@@ -76,3 +76,146 @@ def test_what_is_no_permutation_is_logged_and_ignored(said: Any, caplog: pytest.
     assert record.getMessage() == (
         f"a plugin assigned ranks {said!r} to nodes ['b', 'a']: no permutation, natural order is used"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("rdzv_evnt", "did you mean 'rdzv_event'"), ("rdzv_xyzzy_", "which does not exist: The hooks are rdzv_assign")],
+)
+def test_a_hook_that_does_not_exist_is_refused(name: str, said: str) -> None:
+    """Nobody would ever call it: the error says whose it is, what it is called, and what was meant."""
+    plugin = type("Plugin", (), {name: hookimpl(lambda self, event: None), "__repr__": lambda self: "<mine>"})()
+    hooks = Hooks(load_installed=False)
+    with pytest.raises(
+        ValueError, match=f"the plugin <mine> implements the hook '{name}', which does not exist: .*"
+    ) as e:
+        hooks.register(plugin)
+    assert said in str(e.value)
+    assert not hooks.listening
+
+
+def test_a_hook_of_a_later_version_may_be_marked_as_optional() -> None:
+    """A plugin that serves several versions says so itself."""
+
+    class Plugin:
+        @hookimpl(optionalhook=True)
+        def rdzv_later(self) -> None: ...
+
+        @hookimpl
+        def rdzv_event(self) -> None: ...
+
+    hooks = Hooks(load_installed=False)
+    hooks.register(Plugin())
+    assert hooks.listening
+
+
+def test_a_plugin_that_is_refused_is_not_listened_to_in_part() -> None:
+    """Of two hooks the second has an argument that there is not: the first is not called either."""
+
+    class Plugin:
+        @hookimpl
+        def rdzv_event(self, event: Any) -> None: ...
+
+        @hookimpl
+        def rdzv_parameter_defaults(self, bakend: str) -> None: ...
+
+    hooks = Hooks(load_installed=False)
+    with pytest.raises(ValueError, match="bakend"):
+        hooks.register(Plugin())
+    assert not hooks.listening
+
+
+def test_a_plugin_that_is_registered_twice_stays() -> None:
+    """The second time is an error, and changes nothing."""
+    hooks, heard = Hooks(load_installed=False), Listener([])
+    hooks.register(heard)
+    with pytest.raises(ValueError, match="already"):
+        hooks.register(heard)
+    hooks.event(EVENT)
+    assert heard.told == [EVENT]
+
+
+EVENT: Any = object()
+
+
+class Listener:
+    """Hears events."""
+
+    def __init__(self, told: list[Any]) -> None:
+        self.told = told
+
+    @hookimpl
+    def rdzv_event(self, event: Any) -> str:
+        self.told.append(event)
+        return "heard"
+
+
+class Failing:
+    """Fails at every event."""
+
+    @hookimpl
+    def rdzv_event(self, event: Any) -> None:
+        raise RuntimeError("broken")
+
+
+class Around:
+    """A wrapper of today's kind."""
+
+    def __init__(self, told: list[Any]) -> None:
+        self.told = told
+
+    @hookimpl(wrapper=True)
+    def rdzv_event(self, event: Any) -> Any:
+        self.told.append("before")
+        result = yield
+        self.told.append(("after", result))
+        return result
+
+
+class AroundOfOld(Around):
+    """A wrapper of the older kind, which gets a `pluggy.Result`."""
+
+    @hookimpl(hookwrapper=True)
+    def rdzv_event(self, event: Any) -> Any:
+        self.told.append("before")
+        result = yield
+        self.told.append(("after", result.get_result()))
+
+
+@pytest.mark.parametrize("kind", [Around, AroundOfOld])
+def test_a_hook_wrapper_goes_around_all_listeners(kind: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the order of registration, and also around one that fails."""
+    told: list[Any] = []
+    hooks = Hooks(load_installed=False)
+    for plugin in (Listener(told), kind(told), Failing()):
+        hooks.register(plugin)
+    assert hooks.listening
+    hooks.event(EVENT)
+    assert told == ["before", EVENT, ("after", ["heard"])]
+    assert [record.exc_text and "broken" in record.exc_text for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("yields", [0, 2])
+@pytest.mark.parametrize("fails", ["", "before", "after"])
+def test_a_wrapper_that_is_broken_is_logged_and_harms_nobody(
+    yields: int, fails: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It fails, does not yield, or yields twice: listeners and other wrappers get the event."""
+
+    class Broken:
+        @hookimpl(wrapper=True)
+        def rdzv_event(self, event: Any) -> Any:
+            if fails == "before":
+                raise RuntimeError("broken")
+            for _ in range(yields):
+                yield
+                if fails == "after":
+                    raise RuntimeError("broken")
+
+    told: list[Any] = []
+    hooks = Hooks(load_installed=False)
+    for plugin in (Listener(told), Around(told), Broken()):
+        hooks.register(plugin)
+    hooks.event(EVENT)
+    assert told == ["before", EVENT, ("after", ["heard"])]
+    assert len(caplog.records) == 1

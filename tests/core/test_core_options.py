@@ -76,12 +76,19 @@ def test_an_option_not_given_has_its_default_or_must_be_given(
         DELAY.of(params)
 
 
-def test_a_name_in_two_tables_must_please_both() -> None:
-    """A backend's own option and one of the handler's with its name are both checked."""
-    both = (Option("n", int, 1, "a", positive=True), Option("n", int, 1, "b"))
-    for table in (both, both[::-1]):
-        with pytest.raises(ValueError, match="positive"):
-            check_options("x", table, {"n": -1})
+def test_the_value_of_a_secret_option_is_in_no_error(make_params: Callable[..., RendezvousParameters]) -> None:
+    """Neither where it is refused, nor in the chained error, nor in the repr of the parameters, whatever its name."""
+    pin = Option("pin", int, None, "what opens the door", secret=True)
+    with pytest.raises(ValueError, match=r"option pin is not a value of type int .*not shown") as caught:
+        check_options("x", (pin,), {"pin": "hunter2"})
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    assert "hunter2" not in repr(make_params(pin="hunter2"))
+
+
+def test_an_unknown_option_that_sounds_like_a_secret_is_not_shown() -> None:
+    """A token for another backend is a token all the same."""
+    with pytest.raises(ValueError, match="unknown option auth_token=…"):
+        check_options("x", (READ_TIMEOUT,), {"auth_token": "hunter2"})
 
 
 def test_a_factory_carries_its_table() -> None:

@@ -21,7 +21,10 @@ from rdzv_core import (
     RendezvousParameters,
     accepts_options,
 )
+from rdzv_core import create_backend as create
+from rdzv_core.handler.settings import HANDLER_OPTIONS
 from rdzv_core.memory import MemoryBackend
+from rdzv_core.options import options_of
 
 Params = Callable[..., RendezvousParameters]
 SIZE = Option("size", int, 1, "how big", positive=True)
@@ -85,10 +88,11 @@ def point(target: str, name: str = "mystore", dist: str | None = None) -> import
 
 
 class _Dist:
-    version = "1.0"
-
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def read_text(self, file: str) -> str:
+        return f"Name: {self.name}\nVersion: 1.0\n"
 
 
 def test_D3_a_name_registered_twice_with_another_creator_is_an_error() -> None:
@@ -287,7 +291,9 @@ def test_a_backend_picked_by_its_distribution_has_its_plain_name(make_params: Pa
 
 def test_a_distribution_that_does_not_provide_the_name_is_told_who_does() -> None:
     """`dist:name` of the wrong distribution names the right one."""
-    with pytest.raises(BackendNotFoundError, match="does not provide it, but first-dist and second-dist does"):
+    with pytest.raises(
+        BackendNotFoundError, match="does not provide it: give first-dist:mystore or second-dist:mystore"
+    ):
         BackendRegistry(two_claims).load("third:mystore")
 
 
@@ -399,3 +405,26 @@ def test_a_default_sibling_is_made_by_the_same_factory(make_params: Params) -> N
     again = sibling.sibling("third")
     assert isinstance(again, TwoMethods)
     assert again.params.key == params.for_purpose("third").key
+
+
+def test_an_option_of_the_handlers_name_is_refused(make_params: Params) -> None:
+    """A backend whose `timeout` is another than the handler's would be given the handler's: both are named."""
+
+    @accepts_options(Option("timeout", float, 1.0, "seconds for a call"))
+    def factory(params: RendezvousParameters) -> RendezvousBackend:
+        pytest.fail("it was made")
+
+    registry = BackendRegistry(list)
+    registry.register("mystore", factory)
+    with pytest.raises(
+        BackendLoadError, match=r"factory\) defines an option 'timeout' \(seconds for a call\), but"
+    ) as e:
+        create(make_params("mystore"), registry)
+    assert "the handler's on every backend (join_timeout under" in str(e.value)
+
+
+@pytest.mark.parametrize("name", [info.name for info in BackendRegistry().list()])
+def test_no_installed_backend_has_an_option_of_the_handlers(name: str) -> None:
+    """The handler's options are added to, and every backend here is asked."""
+    ours = {option.name for option in HANDLER_OPTIONS}
+    assert not ours & {option.name for option in options_of(BackendRegistry().load(name))}

@@ -213,6 +213,33 @@ def test_a_store_that_is_back_is_told_of_and_the_join_goes_on() -> None:
     assert node.pending(io.Enter)
 
 
+def test_a_node_that_was_fenced_leaves_its_old_membership_before_it_enters_anew() -> None:
+    """It asks, so its work has stopped: the others need not wait a ttl for a member that has come back."""
+    node = entered(ahead=3)
+    lease = node.machine.tenure.lease
+    assert lease is not None
+    while node.machine.tenure.lease is not None:
+        fail_all(node, RendezvousConnectionError("connection refused"))
+        node.sleep()
+    left = []
+    while not node.pending(io.Enter):
+        left += node.pending(io.Leave)
+        for leave in node.pending(io.Leave):
+            node.answer(type(leave), None)
+        node.sleep()
+    assert [lease.member] == [leave.member for leave in left]
+
+
+def test_a_node_whose_membership_the_store_has_ended_has_nothing_to_leave() -> None:
+    """The store said so: the next membership is entered at once."""
+    node = entered(ahead=3)
+    while not node.pending(io.Refresh):
+        node.sleep()
+    node.answer(io.Refresh, False)
+    assert node.pending(io.Enter)
+    assert not node.pending(io.Leave)
+
+
 @pytest.mark.parametrize(
     "error", [RendezvousConfigurationError("wrong password"), RendezvousError("no thread"), ZeroDivisionError("a bug")]
 )

@@ -314,13 +314,13 @@ def test_shutdown_closes_the_run_and_releases_everything(nodes) -> None:
         node.wait_for_change(0)
 
 
-def test_a_run_whose_members_still_stop_for_the_next_round_is_forming_it(nodes) -> None:
+def test_a_run_whose_members_still_stop_for_the_next_round_is_changing(nodes) -> None:
     """Nobody asks yet, and yet the run is not idle: a new round is due."""
     a, b = nodes.make("a", 1, 2), nodes.make("b", 1, 2)
     nodes.meet(a, b)
     b.leave()
     assert a.wait_for_change(20).reason is ChangeReason.LOST
-    assert _status(nodes).phase == "forming"
+    assert _status(nodes).phase == "changing"
 
 
 def _status(nodes):

@@ -16,6 +16,7 @@ from rdzv_core import (
 )
 from rdzv_core.abc import Member, MembersView
 from rdzv_core.handler.head import Announcement, Head, Seat, Stage, Terms, encode_announcement
+from rdzv_core.handler.io import Channel
 from rdzv_core.handler.knowledge import Knowledge
 from rdzv_core.handler.leader import Leader
 from rdzv_core.handler.rules import Rules, natural_order
@@ -53,6 +54,20 @@ def test_a_run_whose_members_have_all_finished_is_over_for_a_spare_too(nodes, fu
     with pytest.raises(RendezvousGracefulExitError, match=r"the run has finished: all 2 nodes of round 1 are done"):
         spare.result(10)
     assert node.is_closed()
+
+
+def test_a_spare_that_was_cut_off_while_the_run_finished_is_told_so_too(nodes, full, caplog) -> None:
+    """It has lost its membership meanwhile, and seen nothing of the end: it waited all the same."""
+    members, node = full
+    spare = nodes.start(node)
+    stands_by(spare, caplog)
+    driver = node._engine.driver
+    driver._inbox.put(lambda now: driver._machine.channels.give_up(Channel.HEAD_WAIT))  # its answer is discarded
+    driver._inbox.put(lambda now: driver._machine._end_membership("cut off"))
+    for member in members:
+        member.finish()
+    with pytest.raises(RendezvousGracefulExitError, match="the run has finished"):
+        spare.result(20)
 
 
 def test_a_node_that_comes_after_the_end_is_told_that_the_run_is_closed(nodes, full) -> None:

@@ -3,6 +3,13 @@
 What a model finds is the shortest sequence of calls that goes wrong, printed as a program that can be run.
 """
 
+import os
+
+try:
+    import hypothesis  # noqa: F401
+except Exception:  # noqa: BLE001 - it looks for plugins of its own: torn metadata of any distribution fails it
+    os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"
+
 from rdzv_conformance.models.membership import MembershipModel
 from rdzv_conformance.models.register import RegisterModel
 from rdzv_conformance.models.running import hold_against

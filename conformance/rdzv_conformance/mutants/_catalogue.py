@@ -46,6 +46,7 @@ def mutants() -> dict[str, Mutant]:
     from rdzv_conformance.mutants import (
         _kept,
         _life,
+        _listing,
         _members,
         _network,
         _odd,
@@ -60,7 +61,7 @@ def mutants() -> dict[str, Mutant]:
         _waits,
     )
 
-    first = (_states, _tokens, _life, _options, _packaging, _posting, _network, _odd)
+    first = (_states, _tokens, _life, _options, _packaging, _posting, _listing, _network, _odd)
     further = (_waits, _members, _remote_members, _stores, _kept, _secrets)
     found = [mutant for module in (*first, *further) for mutant in module.MUTANTS]
     by_name = {mutant.name: mutant for mutant in found}
@@ -81,7 +82,7 @@ def references() -> dict[str, Mutant]:
             Mutant(
                 "sound-memory",
                 "It is sound.",
-                (*core, "RDZV-WATCH-1", "RDZV-MEMBER-1", "RDZV-STORE-1"),
+                (*core, "RDZV-LIST-1", "RDZV-LIST-2", "RDZV-WATCH-1", "RDZV-MEMBER-1", "RDZV-STORE-1"),
                 "",
                 _memory.sound_memory,
             ),

@@ -6,13 +6,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from rdzv_conformance.results import Capability, ClauseResult, Condition
-from rdzv_core import RendezvousBackend, SupportsDelete, SupportsMembership, SupportsStore, SupportsWatch
+from rdzv_core import (
+    RendezvousBackend,
+    SupportsDelete,
+    SupportsListing,
+    SupportsMembership,
+    SupportsStore,
+    SupportsWatch,
+)
 
 CAPABILITIES: dict[str, type] = {
     "watch": SupportsWatch,
     "membership": SupportsMembership,
     "store": SupportsStore,
     "delete": SupportsDelete,
+    "listing": SupportsListing,
 }
 
 _TOPOLOGIES = {

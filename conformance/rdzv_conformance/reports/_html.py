@@ -13,6 +13,8 @@ from rdzv_conformance.reports._plot import latency_plot
 from rdzv_conformance.reports._text import in_html, lines
 from rdzv_conformance.results import ClauseResult, Condition, Report, Status, Tested, count
 
+OTHER_FORMS = ("report.json", "report.md", "junit.xml", "badge.svg")
+
 MARKS: dict[Status, str] = {"pass": "✓", "fail": "✗", "error": "!", "untested": "?", "unsupported": "–"}  # noqa: RUF001
 
 _SECTIONS = {
@@ -24,6 +26,7 @@ _SECTIONS = {
     "PARAM": "parameters",
     "PKG": "packaging",
     "POST": "posted calls",
+    "LIST": "the registers of a store",
     "WATCH": "waiting for a change",
     "MEMBER": "memberships",
     "STORE": "the key-value store",
@@ -64,12 +67,16 @@ def page(report: Report) -> str:
 <main>
 {body}
 <footer>Written by rdzv-conformance {in_html(report.suite_version)} on {in_html(report.made)}, in
-{report.seconds:.0f} s. The same in other forms: <code>report.json</code>, <code>report.md</code>,
-<code>junit.xml</code>, <code>badge.svg</code>.</footer>
+{report.seconds:.0f} s. The same in other forms: {_other_forms()}.</footer>
 </main>
 </body>
 </html>
 """
+
+
+def _other_forms() -> str:
+    """Link what `write_report` writes beside the page."""
+    return ", ".join(f'<a href="{name}"><code>{name}</code></a>' for name in OTHER_FORMS)
 
 
 def _header(report: Report) -> str:

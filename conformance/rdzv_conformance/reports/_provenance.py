@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import importlib_metadata
 
@@ -28,18 +29,22 @@ def examine(role: str, distribution: str, module: str) -> Tested:
 
 
 def version_of(distribution: str) -> str:
-    """Give the installed version, nothing if it is not installed."""
-    try:
-        return str(importlib_metadata.version(distribution)) if distribution else ""
-    except importlib_metadata.PackageNotFoundError:
-        return ""
+    """Return the installed version, nothing if it is not installed."""
+    found = _installed(distribution)
+    return found.version if found else ""
+
+
+def _installed(name: str) -> Any:
+    """Return the distribution of that name, or None; one without metadata is what an interrupted pip left behind."""
+    if not name:
+        return None
+    found = importlib_metadata.distributions(name=name)
+    return next((each for each in found if each.read_text("METADATA") or each.read_text("PKG-INFO")), None)
 
 
 def _files_of_distribution(distribution: str) -> Iterator[tuple[str, Path]]:
-    try:
-        listed = (importlib_metadata.files(distribution) if distribution else None) or []
-    except importlib_metadata.PackageNotFoundError:
-        return
+    found = _installed(distribution)
+    listed = (found.files if found else None) or []
     for path in listed:
         # Scripts lie outside of the packages and hold the interpreter's path.
         name = PurePosixPath(str(path))

@@ -170,6 +170,7 @@ class Peace:
         before = self._at_work()
         if not planned or not before:
             return
+        self._in_touch_at = float("inf")
         for fault in planned:
             run.until(run.world.time + fault.at)
             run.note_struck(fault)

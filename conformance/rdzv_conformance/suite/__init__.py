@@ -7,6 +7,7 @@ from rdzv_conformance.suite.durable import Durable
 from rdzv_conformance.suite.faults import Faults
 from rdzv_conformance.suite.fencing import Fencing
 from rdzv_conformance.suite.life import Life
+from rdzv_conformance.suite.listing import Listing
 from rdzv_conformance.suite.membership import Membership
 from rdzv_conformance.suite.models import Models
 from rdzv_conformance.suite.outages import Outages
@@ -33,6 +34,7 @@ class Suite(
     Parameters,
     Packaging,
     Posting,
+    Listing,
     Watch,
     Membership,
     KeyValueStore,

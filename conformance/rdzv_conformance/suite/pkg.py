@@ -18,6 +18,7 @@ from rdzv_core import (
     BackendRegistry,
     RendezvousBackend,
     SupportsDelete,
+    SupportsListing,
     SupportsMembership,
     SupportsStore,
     SupportsWatch,
@@ -111,6 +112,7 @@ PROBES: dict[type, tuple[str, Callable[[Register], object]]] = {
     SupportsWatch: ("wait_state(None, 0)", lambda at: at.call("wait_state", at.backend.wait_state, None, 0.0)),  # type: ignore[attr-defined]
     SupportsMembership: ("count()", lambda at: at.call("count()", at.backend.count)),  # type: ignore[attr-defined]
     SupportsStore: ("store('probe').num_keys()", lambda at: at.call("store", _num_keys, at.backend)),
+    SupportsListing: ("list_keys()", lambda at: at.call("list_keys()", at.backend.list_keys)),  # type: ignore[attr-defined]
     SupportsDelete: ("delete_state()", lambda at: at.call("delete_state()", at.backend.delete_state)),  # type: ignore[attr-defined]
 }
 """What tells whether a capability works, without leaving anything in a register that nobody has written."""

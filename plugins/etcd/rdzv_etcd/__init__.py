@@ -16,7 +16,8 @@ __all__ = ["EtcdBackend", "EtcdClient", "EtcdCluster", "EtcdServer", "create_bac
 def create_backend(params: RendezvousParameters) -> EtcdBackend:
     """Make the etcd backend and see that etcd answers.
 
-    Raises `ValueError` for a bad option or endpoint, before anything is opened, and `RendezvousConnectionError` when
-    no endpoint answers within `read_timeout`.
+    Raises `ValueError` for a bad option or endpoint, before anything is opened; `RendezvousConfigurationError` when
+    waiting cannot help: credentials, a certificate, another protocol; and `RendezvousConnectionError` when no endpoint
+    answers within `read_timeout`.
     """
     return EtcdBackend.connect(params)

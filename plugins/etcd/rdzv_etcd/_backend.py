@@ -16,6 +16,7 @@ from rdzv_core import (
     SetStateResult,
     StateSnapshot,
     SupportsDelete,
+    SupportsListing,
     SupportsWatch,
     Token,
 )
@@ -47,7 +48,7 @@ class _Look(NamedTuple):
     store_revision: int
 
 
-class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
+class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsListing):
     """A run's register under one key of etcd; its token is the nonce of the write.
 
     Thread-safe, and usable in a forked child. Reads are linearizable. A write whose answer was lost is looked up by
@@ -61,7 +62,8 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
     def __init__(self, client: EtcdClient, params: RendezvousParameters) -> None:
         self._client = client
         self._params = params
-        self._key = (KEY_PREFIX.of(params) + params.key).encode("utf-8")
+        self._prefix = KEY_PREFIX.of(params).encode("utf-8")
+        self._key = self._prefix + params.key.encode("utf-8")
         self._closing = threading.Event()
         # The last whole record that was seen, so that a get followed by a set costs one request each. Only a hint:
         # the transaction compares it with what is there.
@@ -142,6 +144,11 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
         if record is None or not _is(token, record.nonce):
             return False
         return self._client.delete_if(self._key, self._if_still(record.nonce, record.revision), deadline)
+
+    def list_keys(self) -> list[str]:
+        """Return the keys below the option `key_prefix`, without it; read linearizably in one request."""
+        found = self._client.keys(self._prefix)
+        return [key[len(self._prefix) :].decode("utf-8", "replace") for key in found]
 
     def sibling(self, purpose: str) -> EtcdBackend:
         """Give the register of another purpose over the same connections."""

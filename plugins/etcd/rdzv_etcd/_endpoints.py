@@ -65,11 +65,11 @@ class Endpoints:
         `total` is what the call may take. Where all are slow, each turn has more time, and so has one that is known
         to be slow.
         """
+        first, longest = min(total / 5, FIRST_SECONDS), LONGEST_SECONDS
         if self.alone:
-            limit = min(ALONE_FIRST_SECONDS * 2.0**turn, ALONE_LONGEST_SECONDS)
-        else:
-            limit = min(min(total / 5, FIRST_SECONDS) * 2.0 ** min(turn, 8), LONGEST_SECONDS)
-        return max(limit, 4 * self._took.get(endpoint, 0.0))
+            first, longest = ALONE_FIRST_SECONDS, ALONE_LONGEST_SECONDS
+        limit = max(first * 2.0 ** min(turn, 8), 4 * self._took.get(endpoint, 0.0))
+        return min(limit, longest)
 
     def write_limit(self, resumable: bool) -> float:
         """Return how many seconds an attempt at a write may take; `resumable` if it may be sent again after a look."""
@@ -80,7 +80,7 @@ class Endpoints:
     @property
     def connect_limit(self) -> float:
         """How many seconds connecting may take."""
-        return float("inf") if self.alone else CONNECT_SECONDS
+        return ALONE_FIRST_SECONDS if self.alone else CONNECT_SECONDS
 
     def proven(self, now: float) -> bool:
         """Whether the preferred one answered just now, or is the only one anyway."""

@@ -30,25 +30,24 @@ class Forwarder:
         self._silent = silent
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._accepting: asyncio.Task[None] | None = None
+        self._is_open = False
         self._socket = _bound(0)
         self.port: int = self._socket.getsockname()[1]
 
     async def open(self) -> None:
         """Accept connections."""
-        if self._accepting is None:
+        if not self._is_open:
+            self._is_open = True
             self._socket.listen(128)
-            self._accepting = self._loop.create_task(self._accept())
+            self._loop.add_reader(self._socket, self._accept)
 
     async def refuse(self) -> None:
         """Refuse connections from now on, keeping the port; those that stand go on until one side ends them."""
-        if self._accepting is None:
-            return
-        accepting, self._accepting = self._accepting, None
-        accepting.cancel()
-        await asyncio.gather(accepting, return_exceptions=True)
-        self._socket.close()
-        self._socket = _bound(self.port)
+        if self._is_open:
+            self._is_open = False
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+            self._socket = _bound(self.port)
 
     async def look_again(self) -> None:
         """Let every connection find out whether it is silent now."""
@@ -57,22 +56,22 @@ class Forwarder:
 
     async def close(self) -> None:
         """End everything."""
-        tasks = [*self._tasks, *([self._accepting] if self._accepting else [])]
+        await self.refuse()
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._socket.close()
 
-    async def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = await self._loop.sock_accept(self._socket)
-            except OSError:  # too many files are open, say
-                await asyncio.sleep(0.1)
-                continue
-            task = self._loop.create_task(self._forward(near))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def _accept(self) -> None:
+        try:
+            near, _ = self._socket.accept()
+        except OSError:
+            return  # it is gone already, or too many files are open
+        task = self._loop.create_task(self._forward(near))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: near.close())  # where it was cancelled before it began
 
     async def _forward(self, near: socket.socket) -> None:
         far = socket.socket()

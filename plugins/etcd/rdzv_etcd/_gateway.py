@@ -97,6 +97,8 @@ class Gateway:
         turn = 0
         while True:
             for endpoint in self.endpoints.order(time.monotonic()):
+                if failures and time.monotonic() >= call.deadline:
+                    break
                 limit = write_limit or self.endpoints.read_limit(endpoint, turn, call.deadline - began)
                 call.begin_attempt(limit, self.endpoints.connect_limit)
                 try:
@@ -107,7 +109,7 @@ class Gateway:
                         raise self._given_up(call, failures, error, repeatable) from error.cause
             turn += 1
             if not (repeatable and _goes_on(call, failures, turn, began)):
-                last = failures[endpoint]
+                last = list(failures.values())[-1]
                 raise self._given_up(call, failures, last, repeatable) from last.cause
 
     def stream(

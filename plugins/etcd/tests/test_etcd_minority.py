@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from rdzv_etcd import EtcdBackend, EtcdCluster
 from rdzv_etcd._endpoints import Endpoints
-from rdzv_etcd._gateway import Gateway
 
 from rdzv_core import RendezvousConnectionError, SetStateResult
 from rdzv_core.endpoint import HostPort
@@ -198,6 +197,8 @@ def test_an_attempt_is_short_while_others_are_untried_and_longer_each_time() -> 
     assert endpoints.read_limit(ONE, 0, 1) == 0.2
     endpoints.answered(ONE, 1.0, 0.0)
     assert endpoints.read_limit(ONE, 0, 60) == 4
+    endpoints.answered(ONE, 7.0, 0.0)  # a write that an election held up, say
+    assert endpoints.read_limit(ONE, 0, 60) == 5
 
 
 def test_the_only_endpoint_may_be_slow() -> None:
@@ -205,7 +206,7 @@ def test_the_only_endpoint_may_be_slow() -> None:
     endpoints = Endpoints([ONE])
     assert endpoints.read_limit(ONE, 0, 60) == 5
     assert endpoints.write_limit(resumable=False) == float("inf")
-    assert Gateway([ONE], None, None).endpoints.connect_limit == float("inf")
+    assert endpoints.connect_limit == 5
 
 
 # --- a job ---

@@ -12,6 +12,7 @@ from rdzv_core import (
     SetStateResult,
     StateSnapshot,
     SupportsDelete,
+    SupportsListing,
     SupportsWatch,
     Token,
 )
@@ -23,7 +24,7 @@ from rdzv_file._temporary import TemporaryFile
 _SHORTEST_NAP, _LONGEST_NAP = 0.001, 0.25
 
 
-class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
+class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsListing):
     """A register in a `FileStore`; the token is the nonce of the write.
 
     Reads take no lock. Writes wait for their lock, at most the store's `lock_timeout`. Nothing is held between calls:
@@ -101,6 +102,10 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete):
                 nap = min(nap * 1.5, _LONGEST_NAP)
                 self._check_open()
                 changed = self._store.version(self._key) != version
+
+    def list_keys(self) -> list[str]:
+        self._check_open()
+        return self._store.keys()
 
     def sibling(self, purpose: str) -> FileBackend:
         self._check_open()

@@ -1,6 +1,6 @@
 """The raw store: bytes by key at a path, shared by processes, each write atomic and on the disk when it returns."""
 
-# ruff: noqa: PTH116, PTH119 - plain system calls, on plain strings
+# ruff: noqa: PTH116, PTH119, PTH208 - plain system calls, on plain strings
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rdzv_core import RendezvousStateError
 from rdzv_file._files import create_directory, read_file, remove_file, replace_file
-from rdzv_file._layout import DirectoryLayout, Layout, OneFileLayout
+from rdzv_file._layout import DirectoryLayout, Layout, OneFileLayout, unpack
 from rdzv_file._lock import HeldLock, hold, is_marked
 from rdzv_file._mapping import lost, mapped, unusable
 
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+T = TypeVar("T")
+
 _HEADER_BYTES = 128
 _SYSTEM_DIRECTORIES = frozenset(
     ("/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr", "/usr/bin", "/usr/lib")
@@ -75,6 +78,15 @@ class FileStore:
             if there:
                 slot.write(None)
             return there
+
+    def keys(self) -> list[str]:
+        """Return the keys that have a value, of a directory also the names of files that are not ours."""
+        layout = self._layout()
+        if isinstance(layout, DirectoryLayout):
+            with mapped(self.path, "list this directory"):
+                return [name for name in os.listdir(self._real) if _is_key(name)]
+        content = None if layout is None else self._read(self._real)
+        return list(self._extracted(lambda: unpack(content or b"")))
 
     def version(self, key: str) -> bytes | None:
         """Give bytes that differ after every write of `key` (and perhaps of others), at the cost of one short read.
@@ -164,8 +176,11 @@ class FileStore:
                     time.sleep(_STALE_NAP)
 
     def _extract(self, layout: Layout, content: bytes | None, key: str) -> bytes | None:
+        return self._extracted(lambda: layout.extract(content, key))
+
+    def _extracted(self, extract: Callable[[], T]) -> T:
         try:
-            return layout.extract(content, key)
+            return extract()
         except RendezvousStateError as error:
             raise RendezvousStateError(
                 f"file backend at {self.path!r}: the file is no rdzv store, or was damaged: {error}; "
@@ -241,7 +256,11 @@ class Slot:
             self._replacing.held.mark()
 
 
+def _is_key(name: str) -> bool:
+    return _KEY.fullmatch(name) is not None and not name.endswith((".lock", ".tmp"))
+
+
 def _checked(key: str) -> str:
-    if not _KEY.fullmatch(key) or key.endswith((".lock", ".tmp")):
+    if not _is_key(key):
         raise ValueError(f"{key!r} is no key of a file store: at most 128 of [A-Za-z0-9_.-], no dot or dash first")
     return key

@@ -16,6 +16,7 @@ from rdzv_core import (
     StateSnapshot,
     Store,
     SupportsDelete,
+    SupportsListing,
     SupportsPosting,
     SupportsStore,
     SupportsWatch,
@@ -98,7 +99,9 @@ def create_backend(params: RendezvousParameters) -> TcpBackend:
     return TcpBackend(params, session, hosting)
 
 
-class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore, SupportsDelete, SupportsPosting):
+class TcpBackend(
+    TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore, SupportsDelete, SupportsListing, SupportsPosting
+):
     """The register, the memberships and the stores of a run, on a tcp server.
 
     Thread-safe; instances of a process share one connection to an endpoint. A token is the 16-byte nonce that its
@@ -161,6 +164,9 @@ class TcpBackend(TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore,
     def health(self) -> dict[str, str | int | float | bool]:
         """Ask the server how it is: the fields of `Health`. Raises `RendezvousConnectionError`."""
         return self.raw_store.health()._asdict()
+
+    def list_keys(self) -> list[str]:
+        return self.raw_store.keys()
 
     def get_state(self) -> StateSnapshot | None:
         return self._session.run(self._getting())

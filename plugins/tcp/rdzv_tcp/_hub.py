@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Hashable
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,10 +141,9 @@ class Hub:
 
 @cache
 def _version() -> str:
-    try:
-        return version("rdzv-tcp")
-    except PackageNotFoundError:  # run from a source tree
-        return "not installed"
+    # One without metadata is what an interrupted pip left behind; there is none at all in a source tree.
+    found = (each for each in distributions(name="rdzv-tcp") if each.read_text("METADATA"))
+    return next((each.version for each in found), "not installed")
 
 
 def _resident() -> int:

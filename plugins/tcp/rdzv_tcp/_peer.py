@@ -25,6 +25,7 @@ from rdzv_tcp._wire import (
     Delete,
     Get,
     Hello,
+    ListKeys,
     RawGet,
     RawSet,
     Refused,
@@ -229,6 +230,8 @@ class Peer(asyncio.BufferedProtocol):
             self._answer(request_id, request)
         elif isinstance(request, (Hello, Proof)):
             raise WireError("this connection has been introduced already")
+        elif isinstance(request, ListKeys):
+            self.answer(request_id, self._hub.table.list_keys(request))
         elif isinstance(request, Health):
             self.send(request_id, encode(self._hub.health()))
         else:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from rdzv_core import Option, RendezvousParameters
 from rdzv_tcp._tls import ClientTls, client_tls, server_tls
 
 AUTH_TOKEN = Option("auth_token", str, None, "the secret that nodes and server share; proved, never sent", secret=True)
-AUTH_TOKEN_FILE = Option("auth_token_file", str, None, "a file that holds the secret instead")
 TLS_CA = Option("tls_ca", str, None, "speak TLS, with a server whose certificate is of an authority in this PEM file")
 TLS_CERT = Option("tls_cert", str, None, "PEM file of this node's certificate, as a host and as a client")
 TLS_KEY = Option("tls_key", str, None, "PEM file of its key; unset: it is in tls_cert")
@@ -18,7 +16,7 @@ TLS_CLIENT_CA = Option(
     "tls_client_ca", str, None, "hosting: let in only clients whose certificate is of an authority in this PEM file"
 )
 
-SECURITY = (AUTH_TOKEN, AUTH_TOKEN_FILE, TLS_CA, TLS_CERT, TLS_KEY, TLS_CLIENT_CA)
+SECURITY = (AUTH_TOKEN, TLS_CA, TLS_CERT, TLS_KEY, TLS_CLIENT_CA)
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ def client_credentials(params: RendezvousParameters) -> Credentials:
                 f"option {option.name}={value!r} needs tls_ca too: every node connects, also one that hosts"
             )
     _check_pair(cert, key)
-    secret = read_secret(AUTH_TOKEN.optional(params), AUTH_TOKEN_FILE.optional(params))
+    secret = read_secret(AUTH_TOKEN.optional(params))
     return Credentials(secret, None if ca is None else client_tls(ca, cert, key))
 
 
@@ -59,18 +57,8 @@ def serving_tls(cert: str | None, key: str | None, client_ca: str | None) -> ssl
     return None if cert is None else server_tls(cert, key, client_ca)
 
 
-def read_secret(token: str | None, file: str | None) -> bytes | None:
-    """Give the secret, from itself or from a file without the white space around it; raises `ValueError`."""
-    if token is not None and file is not None:
-        raise ValueError(f"options auth_token and auth_token_file={file!r} are both given: give one of them")
-    if file is not None:
-        try:
-            secret = Path(file).read_bytes().strip()
-        except OSError as error:
-            raise ValueError(f"option auth_token_file={file!r}: {error.strerror}") from error
-        if not secret:
-            raise ValueError(f"option auth_token_file={file!r}: the file is empty")
-        return secret
+def read_secret(token: str | None) -> bytes | None:
+    """Return the secret as bytes, without the white space around it; raises `ValueError` for an empty one."""
     if token is None:
         return None
     if not token.strip():

@@ -10,7 +10,7 @@ from rdzv_tcp import _server_messages as wire
 from rdzv_tcp._security import NO_CREDENTIALS, Credentials
 from rdzv_tcp._server_messages import Healthy
 from rdzv_tcp._session import Session, new_nonce
-from rdzv_tcp._wire import MAX_STATE_BYTES, Absent, Delete, Done, Kept, RawGet, RawSet, Value
+from rdzv_tcp._wire import MAX_STATE_BYTES, Absent, Delete, Done, Kept, Keys, ListKeys, RawGet, RawSet, Value
 
 
 class Health(NamedTuple):
@@ -94,6 +94,18 @@ class TcpStore:
                 "but who deleted it is not known"
             )
         return isinstance(answer, Done)
+
+    def keys(self) -> list[str]:
+        """Return the keys of all registers, in order; those that come and go meanwhile may be in it or not."""
+        found: list[str] = []
+        while more := self._keys_after(found[-1] if found else ""):
+            found += more
+        return found
+
+    def _keys_after(self, key: str) -> list[str]:
+        answer = self._session.read(lambda: ListKeys(key))
+        assert isinstance(answer, Keys), answer
+        return answer.keys
 
     def health(self) -> Health:
         """Ask the server how it is."""

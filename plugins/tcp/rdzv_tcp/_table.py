@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import heapq
 import secrets
 from collections import deque
 from typing import NamedTuple, TypeAlias
 
 from rdzv_core import RendezvousStateError
 from rdzv_core.envelope import seal, unseal
-from rdzv_tcp._wire import Absent, Answer, Corrupt, Delete, Done, Found, Get, Kept, RawGet, RawSet, Set, Value
+from rdzv_tcp._message import MAX_NAME_CHARACTERS
+from rdzv_tcp._wire import (
+    Absent,
+    Answer,
+    Corrupt,
+    Delete,
+    Done,
+    Found,
+    Get,
+    Kept,
+    Keys,
+    ListKeys,
+    RawGet,
+    RawSet,
+    Set,
+    Value,
+)
 
 REMEMBERED_WRITES = 65_536
 """How many of the latest writes are recognised when they come again: about 8 MB."""
+
+
+LISTED_AT_ONCE = 1000
+"""How many keys one answer has at most."""
 
 
 class Record(NamedTuple):
@@ -65,6 +86,11 @@ class Table:
         if record is None:
             return Absent()
         return Found(record.value, record.token) if record.fault is None else Corrupt(record.fault)
+
+    def list_keys(self, request: ListKeys) -> Answer:
+        """Return the next keys in order, but for those of a length that no run has: so that they fit a frame."""
+        names = (key for key in self._records if key > request.after and len(key) <= MAX_NAME_CHARACTERS)
+        return Keys(heapq.nsmallest(LISTED_AT_ONCE, names))
 
     def write(self, request: WriteRequest) -> Answer:
         """Do what a request asks for, at most once."""

@@ -112,6 +112,12 @@ class RawSet(Message, tag="raw-set"):
     nonce: Nonce
 
 
+class ListKeys(Message, tag="list-keys"):
+    """Ask for the keys of registers that come after this one, in order."""
+
+    after: str
+
+
 # What a server answers.
 
 
@@ -167,12 +173,18 @@ class Value(Message, tag="value"):
     value: bytes
 
 
-RegisterRequest: TypeAlias = Get | Set | Delete | Wait | RawGet | RawSet
+class Keys(Message, tag="keys"):
+    """The next keys in order, as many as fit; none: there are no more."""
+
+    keys: list[str]
+
+
+RegisterRequest: TypeAlias = Get | Set | Delete | Wait | RawGet | RawSet | ListKeys
 MemberRequest: TypeAlias = Claim | Enter | Renew | Leave | Members | WaitMembers
 StoreRequest: TypeAlias = StoreSet | StoreGet | StoreCompareSet | StoreAdd | StoreDelete | StoreCount
 Request: TypeAlias = Hello | Proof | Health | RegisterRequest | MemberRequest | StoreRequest
 
-RegisterAnswer: TypeAlias = Found | Absent | Corrupt | Done | Kept | Unchanged | Value
+RegisterAnswer: TypeAlias = Found | Absent | Corrupt | Done | Kept | Unchanged | Value | Keys
 MemberAnswer: TypeAlias = Entered | Ended | View | Changed | Done | Unchanged
 StoreAnswer: TypeAlias = Values | Missing | Count | NoInteger | Over | Value | Done | Kept | Absent
 Answer: TypeAlias = Welcome | Refused | Challenge | Failed | Healthy | RegisterAnswer | MemberAnswer | StoreAnswer

@@ -9,6 +9,7 @@ import signal
 import click
 
 from rdzv_core import RendezvousError
+from rdzv_core.options import read_secret_file
 from rdzv_tcp._endpoint import read_endpoint
 from rdzv_tcp._security import read_secret, serving_tls
 from rdzv_tcp._server import TcpServer
@@ -51,7 +52,8 @@ def serve(
     """
     _allow_many_connections()
     try:
-        secret, tls = read_secret(None, auth_token_file), serving_tls(tls_cert, tls_key, tls_ca)
+        token = None if auth_token_file is None else read_secret_file("auth_token_file", auth_token_file)
+        secret, tls = read_secret(token), serving_tls(tls_cert, tls_key, tls_ca)
         server = TcpServer(read_endpoint(endpoint), Settings(secret, tls, data_dir, fsync, max_connections))
     except ValueError as error:
         raise click.UsageError(str(error)) from error

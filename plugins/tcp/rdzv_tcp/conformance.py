@@ -44,6 +44,7 @@ class OwnStore:
         secret = secrets.token_hex(16)
         secret_file = workshop.directory / "secret"
         secret_file.write_text(secret, encoding="ascii")
+        secret_file.chmod(0o600)
         self._data_dir = workshop.directory / "data"
         self._options = [
             *("--data-dir", str(self._data_dir), "--auth-token-file", str(secret_file)),

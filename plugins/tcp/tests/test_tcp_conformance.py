@@ -104,6 +104,7 @@ def guarded(serve_module: Callable[..., Any], authority: Any, data_dir: Path) ->
     """A server with a data directory, a secret, and TLS on both sides."""
     token = data_dir.with_name("token")
     token.write_text(SECRET)
+    token.chmod(0o600)
     files = ["--tls-cert", authority.cert, "--tls-key", authority.key, "--tls-ca", authority.ca]
     return Served(serve_module, *files, "--auth-token-file", str(token), "--data-dir", str(data_dir))
 

@@ -7,7 +7,18 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rdzv_tcp._log_format import FIRST_LINE, Asked, Spoiled, encode_changes, encode_snapshot, read_log
+from rdzv_tcp._log_format import (
+    FIRST_LINE,
+    Asked,
+    Member,
+    Over,
+    Spoiled,
+    encode_changes,
+    encode_snapshot,
+    read_log,
+)
+from rdzv_tcp._member_messages import Enter, Leave, Renew
+from rdzv_tcp._members import Memberships
 from rdzv_tcp._store_messages import StoreAdd, StoreCompareSet, StoreCount, StoreDelete, StoreSet
 from rdzv_tcp._stores import Change as StoreChange
 from rdzv_tcp._stores import Stores
@@ -102,6 +113,39 @@ def test_stores_come_back_from_their_log(changes: list[StoreChange]) -> None:
     assert again.copy_out() == stores.copy_out()
     for change in changes:
         assert again.change(change).answer == stores.change(change).answer
+
+
+member_changes = st.lists(
+    st.one_of(
+        st.builds(Enter, st.sampled_from("ab"), nonces, st.binary(max_size=5), st.just(9.0), nonces),
+        st.builds(Renew, nonces, st.integers(1, 5), st.none() | st.binary(max_size=5)),
+        st.builds(Leave, nonces),
+        st.lists(nonces, max_size=3),
+    ),
+    max_size=40,
+)
+
+
+@given(member_changes)
+def test_memberships_come_back_from_their_log(changes: list[Enter | Renew | Leave | list[bytes]]) -> None:
+    """Whoever entered, wrote, left or was ended, in whatever order: the log makes the same, and so does a short one."""
+    members, log = Memberships(), b""
+    log = b"".join(encode_snapshot(INCARNATION, {}, [], members=members.copy_out()))
+    for number, change in enumerate(changes):
+        if isinstance(change, list):
+            log += encode_changes([], [Over(b"".join(change))])
+            members.end(change)
+            continue
+        log += encode_changes([], [Member(change)])
+        if isinstance(change, Enter):
+            members.enter(change, float(number))
+        elif isinstance(change, Renew):
+            members.renew(change, float(number))
+        else:
+            members.leave(change)
+    assert read_log(memoryview(log))[0].members.copy_out() == members.copy_out()
+    short = b"".join(encode_snapshot(INCARNATION, {}, [], members=members.copy_out()))
+    assert read_log(memoryview(short))[0].members.copy_out() == members.copy_out()
 
 
 def test_a_store_that_was_read_goes_where_it_went(monkeypatch: pytest.MonkeyPatch) -> None:

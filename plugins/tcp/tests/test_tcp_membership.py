@@ -49,7 +49,8 @@ def await_members(backend: TcpBackend, expected: list[str]) -> float:
 MEMBER = """
 import sys
 from rdzv_core import RendezvousParameters, create_backend
-backend = create_backend(RendezvousParameters("tcp", sys.argv[1], "run", 1, 2, is_host=False))
+options = {"tls_ca": sys.argv[3]} if len(sys.argv) > 3 else {}
+backend = create_backend(RendezvousParameters("tcp", sys.argv[1], "run", 1, 2, is_host=False, **options))
 print(backend.enter(b"child", float(sys.argv[2])).id, flush=True)
 sys.stdin.readline()
 backend.close()
@@ -69,6 +70,30 @@ def test_who_dies_or_closes_without_leaving_is_gone_before_its_ttl(
         child.kill()
     child.communicate("\n" if ends == "closed" else None, timeout=LIMIT)
     await_members(backend, [stays.id])
+
+
+def test_a_killed_process_is_missed_over_tls_as_well(
+    open_backend: Callable[..., TcpBackend], authority: Any, run_python: Callable[..., Any]
+) -> None:
+    """TLS ends without a word of its own: what counts is the end of the connection below it."""
+    options = {"tls_ca": authority.ca, "tls_cert": authority.cert, "tls_key": authority.key}
+    backend = open_backend("127.0.0.1:0", **options)
+    stays = backend.enter(b"stays", 3600.0)
+    child = run_python(MEMBER, backend.endpoint, "3600", authority.ca)
+    goes = child.stdout.readline().strip()
+    assert ids(backend) == [stays.id, goes]
+    child.kill()
+    await_members(backend, [stays.id])
+
+
+def test_a_stopped_process_stays_for_its_ttl(backend: TcpBackend, run_python: Callable[..., Any]) -> None:
+    """Its system keeps its connection: nothing says that it is gone until its ttl is over."""
+    child = run_python(MEMBER, backend.endpoint, "3600")
+    member = child.stdout.readline().strip()
+    child.send_signal(signal.SIGSTOP)
+    version = backend.members().version
+    assert backend.wait_members(version, 1.5) is False
+    assert ids(backend) == [member]
 
 
 def test_a_process_with_members_connects_again_by_itself(

@@ -401,6 +401,7 @@ def test_a_client_over_tls_goes_on_after_a_restart(
 ) -> None:
     """With secret, TLS and data directory: the same instance works when the server is back."""
     (tmp_path / "token").write_text(SECRET)
+    (tmp_path / "token").chmod(0o600)
     options = ["--tls-cert", authority.cert, "--tls-key", authority.key, "--tls-ca", authority.ca]
     options += ["--auth-token-file", str(tmp_path / "token"), "--data-dir", str(tmp_path / "data")]
     first = serve("127.0.0.1:0", *options)
@@ -490,6 +491,7 @@ def test_the_server_says_how_it_is(serve: Any, open_backend: Open, tmp_path: Pat
 def test_serve_logs_whom_it_refuses(serve: Any, authority: Any, tmp_path: Path) -> None:
     """One line for each on stderr, with the peer and the reason."""
     (tmp_path / "token").write_text(SECRET)
+    (tmp_path / "token").chmod(0o600)
     server = serve("127.0.0.1:0", "--auth-token-file", str(tmp_path / "token"))
     for config in ({}, {"auth_token": "guessed"}, {"tls_ca": authority.ca}):
         with pytest.raises(RendezvousConnectionError):

@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
-from rdzv_tcp import TcpBackend
+from rdzv_tcp import TcpBackend, _hub
 
 Open = Callable[..., TcpBackend]
 
@@ -70,3 +72,10 @@ def test_serve_beyond_loopback_warns(serve: Callable[..., Any]) -> None:
     assert status == 0
     assert errors.startswith("warning: whoever reaches 0.0.0.0:")
     assert "no authentication" in errors
+
+
+def test_the_version_of_a_server_is_that_of_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not of the empty directory that an interrupted pip left behind."""
+    (tmp_path / "rdzv_tcp-0.0.9.dist-info").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert version("rdzv-core") == _hub._version.__wrapped__()

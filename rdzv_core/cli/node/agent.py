@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from rdzv_core._errors import RendezvousError
@@ -35,6 +35,7 @@ from rdzv_core.cli.node.events import (
     Start,
     Stop,
 )
+from rdzv_core.cli.node.failures import Failures
 from rdzv_core.cli.node.signals import reported
 from rdzv_core.cli.node.worker import Worker
 from rdzv_core.events import CommandEnded, CommandStarted
@@ -59,11 +60,16 @@ class Agent:
         max_restarts: int,
         grace_period: float,
         say: Callable[[str], None],
+        store: Callable[[], Mapping[str, str]] = dict,
+        failures: Failures | None = None,
     ) -> None:
+        """`store` gives the variables with which the command reaches the store, once there is a round."""
         self._handler = handler
         self._command = command
         self._grace_period = grace_period
         self._say = say
+        self._store = store
+        self._failures = failures
         self._decider = Decider(max_restarts)
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._worker: Worker | None = None
@@ -83,13 +89,24 @@ class Agent:
                 self._say(announcement)
                 self._meet()
                 while True:
-                    for effect in self._decider.on(self._next_event()):
+                    event = self._next_event()
+                    if self._failures is not None:
+                        self._failures.see(event, self._decider.phase)
+                    for effect in self._decider.on(event):
                         if isinstance(effect, Exit):
-                            return _ended(effect)
+                            return self._ended(effect)
                         self._do(effect)
         finally:
             self._over.set()
             self._end_worker()
+
+    def _ended(self, effect: Exit) -> int:
+        self._end_worker()
+        if self._failures is not None:
+            self._failures.tell(effect)
+        if effect.error is not None:
+            raise effect.error
+        return effect.status
 
     def _do(self, effect: Effect) -> None:
         if isinstance(effect, Say):
@@ -169,7 +186,7 @@ class Agent:
         return change is not None
 
     def _start(self, met: Met) -> None:
-        environment = {**met.environment, "RDZV_RESTART_COUNT": str(self._restarts)}
+        environment = {**self._store(), **met.environment, "RDZV_RESTART_COUNT": str(self._restarts)}
         self._restarts += 1
         worker = Worker(self._command, environment, self._handler.lease_ends_at() + self._grace_period)
         self._worker = worker
@@ -249,9 +266,3 @@ def _in_background(name: str, wait: Callable[[], T], report: Callable[[T | Excep
         report(outcome)
 
     threading.Thread(target=run, name=name, daemon=True).start()
-
-
-def _ended(effect: Exit) -> int:
-    if effect.error is not None:
-        raise effect.error
-    return effect.status

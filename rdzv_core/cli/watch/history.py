@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rdzv_core.cli.watch.words import FORMS, NOT_THERE, standing
-from rdzv_core.inspection import RosterMember, RunStatus
+from rdzv_core.cli.watch.words import NOT_THERE, counts, failure_text, standing, wanted
+from rdzv_core.inspection import RunStatus
 
 SILENT_AFTER = 6.0
 """Seconds without an answer after which the store is said to be silent."""
@@ -48,15 +48,6 @@ class Frame:
         """The time up to which states are known to have lasted: that of the last look, once it is not the present."""
         return self.seen if self.trouble or self.silent else self.now
 
-    @property
-    def missing(self) -> int:
-        """How many nodes the next round lacks of its minimum; 0 while a round is at work or none is wanted."""
-        status = self.status
-        if status.phase not in (*FORMS, "idle"):
-            return 0
-        here = sum(row.state in ("asks", "waits", "returns", "working", "stopping") for row in self.rows)
-        return max(0, status.min_nodes - here)
-
 
 class History:
     """Takes what was seen, in order, and gives the frames and what changed."""
@@ -81,7 +72,7 @@ class History:
         self.frame = replace(
             before, now=now, trouble=text, trouble_since=before.trouble_since if before.trouble else now
         )
-        return [] if before.trouble else [f"the store can not be read: {text}"]
+        return [] if before.trouble else [f"the store cannot be read: {text}"]
 
     def tick(self, now: float) -> list[str]:
         """Take in the time: nothing was seen."""
@@ -108,35 +99,22 @@ def _kept(row: Row, old: dict[tuple[str, int], Row]) -> Row:
     before = old.get((row.node, row.rank))
     if before is None:
         return row
-    if row.state in ("lost", "gone") and before.state in _OF_ITS_OWN_ACCORD:
+    if row.state in ("lost", "silent") and before.state in _OF_ITS_OWN_ACCORD:
         return before  # it said goodbye; where nobody is left to write that down, only who saw it knows
     return replace(row, since=before.since) if row.state == before.state else row
 
 
 def _rows(status: RunStatus, now: float) -> list[Row]:
-    seated = {member.node_id for member in status.roster}
-    asking = {waiting.node_id for waiting in status.waiting}
-    rows = [
-        Row(member.rank, member.node_id, member.addr, _state(member, status, asking), now, _leads(member, status))
-        for member in status.roster
-    ]
-    room = status.max_nodes - sum(member.present for member in status.roster)
-    for place, waiting in enumerate(each for each in status.waiting if each.node_id not in seated):
-        state = "waits" if place < room else "spare"
-        rows.append(Row(-1, waiting.node_id, waiting.addr, state, now, waiting.node_id == status.leader))
+    """Return a row for each node: one that lost its membership and joins again has the rank and place that it had."""
+    outside = {each.node_id: each for each in status.waiting}
+    rows = []
+    for member in status.roster:
+        back = None if member.present else outside.pop(member.node_id, None)
+        state = member.state if back is None else back.state
+        rows.append(Row(member.rank, member.node_id, member.addr, state, now, member.node_id == status.leader))
+    for each in outside.values():
+        rows.append(Row(-1, each.node_id, each.addr, each.state, now, each.node_id == status.leader))
     return rows
-
-
-def _leads(member: RosterMember, status: RunStatus) -> bool:
-    return member.node_id == status.leader
-
-
-def _state(member: RosterMember, status: RunStatus, asking: set[str]) -> str:
-    if not member.present:
-        return "returns" if member.node_id in asking else member.went or "gone"
-    if not member.announced:
-        return "asks"
-    return "stopping" if status.pending else "working"
 
 
 def _changes(before: Frame | None, frame: Frame) -> list[str]:
@@ -149,8 +127,13 @@ def _changes(before: Frame | None, frame: Frame) -> list[str]:
     old = {} if before is None else {row.node: row.state for row in before.rows}
     for row in frame.rows:
         if old.get(row.node) != row.state:
-            rank = f"rank {row.rank}, " if row.rank >= 0 else ""
-            lines.append(f"{row.node} ({rank}{row.address}): {row.state}")
+            about = [f"rank {row.rank}"] if row.rank >= 0 else []
+            about += [row.address] if row.address != row.node else []
+            known = f" ({', '.join(about)})" if about else ""
+            lines.append(f"{row.node}{known}: {row.state}")
+    failure = status.last_failure
+    if failure is not None and (before is None or before.status.last_failure != failure):
+        lines.append(f"first failure: {failure_text(failure)}")
     left = old.keys() - {row.node for row in frame.rows}
     return lines + [f"{node}: no longer there" for node in sorted(left)]
 
@@ -160,11 +143,6 @@ def summary(frame: Frame) -> str:
     status = frame.status
     if not status.exists:
         return f"{status.phase}: {NOT_THERE}; waiting" if status.phase == "no such run" else status.phase
-    present = sum(row.state not in ("lost", "left", "done", "gone", "spare") for row in frame.rows)
-    spares = sum(row.state == "spare" for row in frame.rows)
-    text = f"{standing(status)}: {present} of {status.min_nodes}"
-    text += f" to {status.max_nodes} nodes" if status.max_nodes != status.min_nodes else " nodes"
-    text += f" and {spares} spare" if spares else ""
-    if status.pending:
-        text += f"; a new round is due: {status.pending}"
-    return text + (f"; {frame.missing} missing" if frame.missing else "")
+    text = f"{standing(status)}: {counts((row.state for row in frame.rows), status.missing)}"
+    text += f" ({wanted(status)})" if status.max_nodes else ""
+    return text + (f"; a new round is due: {status.pending}" if status.pending and not status.closed else "")

@@ -8,10 +8,18 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from rdzv_core.cli.watch.history import Frame, summary
-from rdzv_core.cli.watch.table import plain, shorten, table
-from rdzv_core.cli.watch.words import span
+from rdzv_core.cli.watch.table import shorten, table
+from rdzv_core.cli.watch.words import failure_text, plain, span
 
-_PHASES = {"working": "green", "last call": "yellow", "forming": "cyan", "closed": "dim", "no such run": "yellow"}
+_PHASES = {
+    "working": "green",
+    "last call": "yellow",
+    "changing": "yellow",
+    "forming": "cyan",
+    "finished": "dim",
+    "closed": "dim",
+    "no such run": "yellow",
+}
 _TABLE_LEAST = 4
 """Lines that reasons leave to the table: a header, two nodes, and how many more there are."""
 
@@ -29,6 +37,7 @@ class Picture:
         lines = [Text(shorten(plain(self.what), width), "bold")]
         lines += _folded(console, _alarm(frame), width, max(2, height // 3))
         lines += _folded(console, _state(frame), width, height)
+        lines += _folded(console, _failure(frame), width, max(2, height // 4))
         lines += _notes(console, frame, width, height - len(lines) - min(_TABLE_LEAST, len(frame.rows) + 1))
         lines += table(frame.rows, frame.clock, width, height - len(lines))
         for line in lines[:height]:
@@ -39,7 +48,7 @@ class Picture:
 def _alarm(frame: Frame) -> Text:
     if frame.trouble:
         since, seen = span(frame.now - frame.trouble_since), span(frame.now - frame.seen)
-        text = f"the store can not be read, for {since} now; this is the last look, {seen} old: {plain(frame.trouble)}"
+        text = f"the store cannot be read, for {since} now; this is the last look, {seen} old: {plain(frame.trouble)}"
     elif frame.silent:
         text = f"the store has not answered for {span(frame.now - frame.seen)}; this is the last look"
     else:
@@ -55,6 +64,11 @@ def _state(frame: Frame) -> Text:
         left = frame.last_call_ends - frame.clock
         text.append(f"; the last call ends in {span(left)}" if left > 0 else "; the last call is over", "bold yellow")
     return text
+
+
+def _failure(frame: Frame) -> Text:
+    failure = frame.status.last_failure
+    return Text("" if failure is None else plain(f"first failure: {failure_text(failure)}"), "red")
 
 
 def _notes(console: Console, frame: Frame, width: int, most: int) -> list[Text]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import queue
 import sys
 import threading
@@ -22,17 +23,18 @@ from rdzv_core.inspection import Inspector, RunStatus
 
 _AT_LEAST_EVERY = 2.0
 _AT_MOST_EVERY = 0.1
+_DUMB = ("", "dumb", "unknown")
 _TICK = 0.25
 _WAIT = 5.0
 
 
 def watch_run(params: RendezvousParameters, as_json: bool) -> int:
-    """Show a run until it is closed or Ctrl-C; gives the exit status. Raises if the first look does."""
+    """Show a run until it is closed or Ctrl-C; return the exit status. Raises if the first look does."""
     backend = create_backend(params.for_observer())
     try:
         inspector = Inspector(backend)
         first = inspector.look()
-        show = _json if as_json else _live if sys.stdout.isatty() else _lines
+        show = _json if as_json else _live if _can_draw() else _lines
         with _news(inspector) as news:
             show(_looks(inspector, first, news), f"run {params.run_id!r} on {place(params.backend, params.endpoint)}")
     except KeyboardInterrupt:
@@ -40,6 +42,11 @@ def watch_run(params: RendezvousParameters, as_json: bool) -> int:
     finally:
         backend.close()
     return 0
+
+
+def _can_draw() -> bool:
+    """Return whether stdout is a terminal that can be drawn on: rich prints nothing live on one that cannot."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in _DUMB
 
 
 Look = RunStatus | RendezvousError | None

@@ -4,40 +4,39 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from rdzv_core.cli.watch.elide import elide
 from rdzv_core.cli.watch.history import Row
-from rdzv_core.cli.watch.words import span
+from rdzv_core.cli.watch.words import plain, span
 
 _STYLES = {
     "working": "green",
-    "asks": "cyan",
-    "waits": "cyan",
-    "returns": "cyan",
+    "starting": "cyan",
+    "joining": "cyan",
     "stopping": "yellow",
-    "spare": "dim",
+    "silent": "yellow",
+    "standing by": "dim",
     "done": "dim",
     "left": "dim",
-    "gone": "red",
     "lost": "bold red",
 }
 _EXPLAINED = {
-    "working": "works",
-    "asks": "asks for the next round",
-    "waits": "waits to be let in",
-    "returns": "lost its lease, and asks again",
-    "stopping": "has still to stop its work",
-    "spare": "stands by: the round is full",
-    "done": "is done",
-    "left": "has left",
-    "gone": "is not there",
-    "lost": "is lost: its lease has ended",
+    "starting": "starting: in the round, and about to say so",
+    "joining": "joining the next round",
+    "stopping": "stopping its work for the next round",
+    "standing by": "standing by: the round is full",
+    "silent": "silent: it may still be alive",
+    "lost": "lost: its lease has ended",
 }
-_URGENT = (("lost", "gone"), ("stopping",), ("left", "returns", "asks", "waits"))
+_URGENT = (("lost", "silent"), ("stopping",), ("left", "joining", "starting"))
 _LEADER = " (leader)"
 _GAP = "  "
+_LEAST_FOR_COMMON = 3
+"""Lines of a table above which one may say what the names have in common."""
 _NAMES_LEAST = 40
 """Columns for names and addresses below which a state is said in one word rather than explained."""
 
@@ -49,17 +48,19 @@ def table(rows: Sequence[Row], now: float, width: int, most: int) -> list[Text]:
     """
     if not rows or most < 1:
         return []
+    rows = [replace(row, node=plain(row.node), address=plain(row.address)) for row in rows]
+    common = ""
+    if most > _LEAST_FOR_COMMON and not _fits(rows, now, width):
+        rows, common = _elided(rows)
+        most -= bool(common)
     shown = list(rows) if len(rows) < most else _chosen(rows, most - 2)
     lines = _drawn(shown, now, width) if shown else []
+    if common:
+        lines.insert(0, Text(shorten(common, width), "dim"))
     if len(shown) < len(rows):
         rest = Counter(row.state for row in rows) - Counter(row.state for row in shown)
         lines.append(_rest(rest, "and {} more" if shown else "{}"))
     return lines
-
-
-def plain(text: str) -> str:
-    """Give text that stays in its line: what moves a cursor is a space."""
-    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def shorten(text: str, width: int) -> str:
@@ -76,21 +77,18 @@ def shorten(text: str, width: int) -> str:
 def _drawn(rows: Sequence[Row], now: float, width: int) -> list[Text]:
     ranks = _column("rank", ["-" if row.rank < 0 else str(row.rank) for row in rows], right=True)
     spans = _column("for", [span(now - row.since) for row in rows], right=True)
-    nodes = [plain(row.node) for row in rows]
-    addresses = [plain(row.address) for row in rows]
-    wanted = max(cell_len(name) + len(_LEADER) * row.leads for name, row in zip(nodes, rows, strict=True))
-    other = max(map(cell_len, addresses))
+    wanted, other = _wanted(rows)
     states = _column("state", [_EXPLAINED.get(row.state, row.state) for row in rows])
     room = _room(width, ranks, states, spans)
     if room < min(wanted + other, _NAMES_LEAST):
         states = _column("state", [row.state for row in rows])
         room = _room(width, ranks, states, spans)
     wide = _share(room, wanted, other)
-    names = [_name(name, row.leads, wide) for name, row in zip(nodes, rows, strict=True)]
+    names = [_name(row.node, row.leads, wide) for row in rows]
     columns = (
         ranks,
         _column("node", names),
-        _column("address", [shorten(each, max(room - wide, 1)) for each in addresses]),
+        _column("address", [shorten(row.address, max(room - wide, 1)) for row in rows]),
         states,
         spans,
     )
@@ -100,6 +98,31 @@ def _drawn(rows: Sequence[Row], now: float, width: int) -> list[Text]:
         lines.append(Text.assemble(f"{rank}{_GAP}{name}{_GAP}{address}{_GAP}", (state, style), f"{_GAP}{time}"))
     lines[0].stylize("bold")
     return lines
+
+
+def _wanted(rows: Sequence[Row]) -> tuple[int, int]:
+    """Return the columns that names and addresses would take."""
+    names = max(cell_len(row.node) + len(_LEADER) * row.leads for row in rows)
+    return names, max(cell_len(row.address) for row in rows)
+
+
+def _fits(rows: Sequence[Row], now: float, width: int) -> bool:
+    """Return whether all names and addresses have room beside states of one word."""
+    ranks = _column("rank", [str(row.rank) for row in rows])
+    states = _column("state", [row.state for row in rows])
+    spans = _column("for", [span(now - row.since) for row in rows])
+    return sum(_wanted(rows)) <= _room(width, ranks, states, spans)
+
+
+def _elided(rows: list[Row]) -> tuple[list[Row], str]:
+    """Return the rows without what their names have in common, and a line that says what that is."""
+    node, nodes = elide([row.node for row in rows])
+    address, addresses = elide([row.address for row in rows])
+    cut = [replace(row, node=nodes[place], address=addresses[place]) for place, row in enumerate(rows)]
+    if node == address:
+        return cut, f"node and address: {node}" if node else ""
+    named = [f"{title}: {common}" for title, common in (("node", node), ("address", address)) if common]
+    return cut, ", ".join(named)
 
 
 def _column(title: str, cells: list[str], right: bool = False) -> list[str]:

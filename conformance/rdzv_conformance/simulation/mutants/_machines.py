@@ -23,11 +23,11 @@ from rdzv_core.handler.tenure import Tenure
 class ReentersSilently(Machine):
     """A membership that has ended is entered anew without stopping the work."""
 
-    def _end_membership(self, why: str) -> None:
+    def _end_membership(self, why: str, *, may_be_there: bool = True) -> None:
         if self.goal is Goal.WORK:
             self._forget_membership()
         else:
-            super()._end_membership(why)
+            super()._end_membership(why, may_be_there=may_be_there)
 
 
 class EdgeTriggered(Machine):
