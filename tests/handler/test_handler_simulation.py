@@ -115,6 +115,7 @@ def test_a_node_that_is_dropped_before_it_announced_its_round_enters_anew() -> N
     node.reads(node.own.id, 1)
     assert node.sent(io.Update), "it says that it works in round 1; nobody has heard it yet"
     node.reads("b" * 32, 2)
+    node.answer(io.Leave, None)
     assert b'"ask":["e",3]' in node.sent(io.Enter).payload  # type: ignore[attr-defined]
 
 
@@ -128,4 +129,5 @@ def test_a_node_that_is_dropped_while_it_asks_for_the_next_round_enters_anew() -
     node.answer(io.ReadHead, StateSnapshot(encode_head(node.head), node.head.revision))
     node.answer(io.Update, True)
     node.reads(node.own.id, 1, pending="ASKED", departed={"lost": "1"})
+    node.answer(io.Leave, None)
     assert b'"ask":["e",2]' in node.sent(io.Enter).payload  # type: ignore[attr-defined]
