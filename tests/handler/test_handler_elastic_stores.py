@@ -200,6 +200,6 @@ def test_a_read_from_a_peer_that_died_ends_and_one_from_a_peer_that_lives_is_wok
         infos[1].store.set("said", b"1")
         assert reads[0].result(30) == b"1"
         dying.close()  # as a process that was killed
-        with pytest.raises(RendezvousRoundOverError, match=r"round 1 is over, and 'never' will not.*LOST.*b at b"):
+        with pytest.raises(RendezvousRoundOverError, match=r"round 1 is over, and 'never' will not.*LOST: b \(b\) was"):
             reads[1].result(30)
     assert infos[0].store.get("said") == b"1"

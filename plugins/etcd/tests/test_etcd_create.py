@@ -181,3 +181,8 @@ def test_creating_reading_and_closing_write_nothing(
     assert backend.get_state() is None
     backend.close()
     assert oracle(etcd.get_endpoint()).keys() == before  # type: ignore[attr-defined]
+
+
+def test_a_node_is_known_by_the_address_of_its_connection(etcd: EtcdServer, connect: Connect) -> None:
+    """Peers that share this etcd have a way to it, and so to where this end of it is."""
+    assert connect(etcd.get_endpoint()).local_address() == "127.0.0.1"
