@@ -37,7 +37,7 @@ class Joining:
     deadline: float
     ask: Stage | None = None
     claim: Held | None = None
-    final_look: bool = False
+    final_look_at: float | None = None
     standing_by: bool = False
     waited: bool = False
     trouble_since: float | None = None
@@ -49,7 +49,7 @@ class Joining:
         """Let another deadline count while a full round works, and the whole join timeout after it; say if it began."""
         if full is self.standing_by:
             return False
-        self.standing_by, self.final_look = full, False
+        self.standing_by, self.final_look_at = full, None
         self.deadline = now + (settings.standby_timeout if full else settings.join_timeout)
         return full
 

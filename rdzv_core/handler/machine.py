@@ -157,7 +157,7 @@ class Machine:
         else:
             self.channels.succeeded(operation.channel)
             self.outage.answered(now)
-            if operation.channel is not Channel.LEASE and self._join is not None:
+            if self._join is not None:
                 self._join.trouble_since = None
         self._plan(now)
 
@@ -348,10 +348,10 @@ class Machine:
             self.channels.wake(join.deadline)
             self._tell_of_waiting(join, now)
             return
-        if not join.final_look:
-            join.final_look = True
+        if join.final_look_at is None:
+            join.final_look_at = now
             self.scout.final_look(self.tenure.lease is not None, now)
-        over_at = join.deadline + self.settings.heartbeat_timeout
+        over_at = join.final_look_at + self.settings.heartbeat_timeout
         looking = self.scout.looking or self.known.rank_is_open(self.tenure.id)
         if now >= over_at or (not looking and join.claim is None):
             error = RendezvousTimeoutError(self._timeout_text(join))

@@ -213,6 +213,44 @@ def test_a_store_that_is_back_is_told_of_and_the_join_goes_on() -> None:
     assert node.pending(io.Enter)
 
 
+def full_round(node: Node) -> StateSnapshot:
+    """Return a head whose round is full, without this node."""
+    seats = tuple(Seat(f"{number}", f"{number}", "host") for number in range(100))
+    head = Head(epoch="e", terms=Terms.of(SETTINGS), revision=2, round=1, fence=1, size=100, roster=seats)
+    return StateSnapshot(encode_head(head), 2)
+
+
+def test_a_machine_that_was_suspended_past_its_join_timeout_still_looks_once_more() -> None:
+    """R18: the look begins when it wakes, and is waited for: the round may be full, and the node stands by."""
+    node = entered(ahead=3)
+    node.now += 2 * SETTINGS.join_timeout
+    node.machine.tick(node.now)
+    node.take()
+    assert not [outcome for outcome in node.machine.take_outcomes() if isinstance(outcome, io.Failed)]
+    node.under_way = [one for one in node.under_way if isinstance(one, io.ReadHead)]
+    node.answer(io.ReadHead, full_round(node))
+    outcomes = node.machine.take_outcomes()
+    assert not [outcome for outcome in outcomes if isinstance(outcome, io.Failed)]
+    assert "standing by" in outcomes[-1].text
+
+
+def test_a_spare_stands_by_again_once_any_answer_of_the_store_has_come() -> None:
+    """After an absence it only waits and keeps its lease: its join timeout ran on though the store was back."""
+    node = entered(ahead=3)
+    node.answer(io.WaitHead, (True, full_round(node)))
+    node.under_way = [one for one in node.under_way if not isinstance(one, io.ReadMembers)]
+    (waiting,) = node.pending(io.WaitHead)
+    node.under_way.remove(waiting)
+    node.machine.failed(waiting, RendezvousConnectionError("connection refused"), node.now)
+    node.take()
+    assert node.machine._join is not None
+    assert node.machine._join.deadline < float("inf")
+    while not node.pending(io.Refresh):
+        node.sleep()
+    node.answer(io.Refresh, True)
+    assert node.machine._join.deadline == float("inf")
+
+
 def test_a_node_that_was_fenced_leaves_its_old_membership_before_it_enters_anew() -> None:
     """It asks, so its work has stopped: the others need not wait a ttl for a member that has come back."""
     node = entered(ahead=3)

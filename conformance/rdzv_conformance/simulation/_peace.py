@@ -73,7 +73,7 @@ class Peace:
         self._to_be_told = [(node, node.machine.tenure.id) for node in self._alive() if _waits(node)]
 
     def forget_the_end(self) -> None:
-        """Take note that the run begins anew: an answer that is late may still say that it had finished."""
+        """Take note that the run begins anew, or is lost: an answer that is late may still say that it had finished."""
         self._to_be_told, self.closed_by_hand = [], False
 
     def join_failed(self, node: Node, error: Exception) -> None:

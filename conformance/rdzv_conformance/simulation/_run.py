@@ -171,6 +171,7 @@ class Run:
             self.store.lose_members()
         if state:
             self.store.lose_state()
+            self._peace.forget_the_end()  # with the register went the news of it
 
     def _store_comes_back(self) -> None:
         if self.store.down and self.world.time >= self.down_until - 1e-9:
