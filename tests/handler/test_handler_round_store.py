@@ -79,9 +79,7 @@ def test_a_read_from_a_peer_that_was_lost_ends_and_names_the_key_and_the_peer(no
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(reads[way])
         dead.close()  # without a word: as a process that was killed
-        with pytest.raises(
-            RendezvousRoundOverError, match=r"round 1 is over, and 'hello/1'.*LOST: b \(b\) was lost"
-        ):
+        with pytest.raises(RendezvousRoundOverError, match=r"round 1 is over, and 'hello/1'.*LOST: b \(b\) was lost"):
             reading.result(PATIENCE)
 
 

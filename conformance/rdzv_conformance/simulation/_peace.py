@@ -134,12 +134,14 @@ class Peace:
 
         Of two processes with one node id the one that waits may replace the other.
         """
-        alive, state = self._alive(), self._run.store.state
+        state = self._run.store.state
+        if any(node.alive and (node.leaving or node.stalled) for node in self._run.nodes.values()):
+            return False  # a process that goes is followed by a new one
         if state is None or self._run.starting or self._has_twins():
             return False
         head = decode_head(state)
         there = {(head.epoch, head.round)} == set(self._at_work().values())
-        return there and not head.pending and not head.closed and not any(node.stalled for node in alive)
+        return there and not head.pending and not head.closed
 
     def _has_twins(self) -> bool:
         alive = self._alive()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import stat
 import threading
 import time
@@ -22,6 +23,9 @@ from rdzv_core.handler import RendezvousHandler
 
 _SECONDS = 1.0
 """How long an end of the command, or of the node, may be held up for this."""
+
+_OF_RDZV = re.compile(r"rdzv( \d\d:\d\d:\d\d [^:]*)?: ")
+"""How a line begins that this node has said itself."""
 
 T = TypeVar("T")
 
@@ -123,7 +127,7 @@ class StderrFile:
         finally:
             os.close(file)
         lines = raw.decode("utf-8", "replace").splitlines()[1 if begin > start else 0 :]
-        return "\n".join(line for line in lines if not line.startswith("rdzv: "))[-MOST_STDERR_BYTES:]
+        return "\n".join(line for line in lines if not _OF_RDZV.match(line))[-MOST_STDERR_BYTES:]
 
     def _size(self) -> int | None:
         try:
