@@ -267,7 +267,7 @@ class RunInAnyCase(SoundMemory):
     message="of a run after another run was written",
     may_break=tuple(
         f"{section}-{number}"
-        for section, numbers in {"STATE": 9, "CAS": 12, "RUN": 4, "LIFE": 6, "PARAM": 4}.items()
+        for section, numbers in {"STATE": 9, "CAS": 12, "RUN": 4, "LIFE": 6, "PARAM": 4, "LIST": 2}.items()
         for number in range(1, numbers + 1)
     ),
 )
