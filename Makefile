@@ -56,9 +56,9 @@ imports: $(STAMP)
 	@$(BIN)/lint-imports --no-cache
 
 # Most of the time is spent in waiting for timeouts, so four lanes run side by side; the first one is seen as it runs.
-LANE_1 = tests examples
+LANE_1 = tests --ignore=tests/core --ignore=tests/packaging
 LANE_2 = plugins/tcp $(SIMULATOR)
-LANE_3 = plugins/etcd plugins/file
+LANE_3 = plugins/etcd plugins/file examples tests/core tests/packaging
 LANE_4 = conformance
 SIMULATOR = $(wildcard conformance/tests/test_conformance_simul*.py)
 BESIDE = $(BIN)/pytest $(PYTEST_FLAGS) -p no:cacheprovider

@@ -202,7 +202,7 @@ def test_a_stopped_owner_does_not_keep_the_command_alive(child: Path) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a timer that kills stopped processes is Linux's")
 def test_stopping_the_watchdog_too_does_not_keep_the_command_alive(child: Path) -> None:
     """SIGSTOP of node, watchdog and the whole command: the kernel kills them, so that a late thaw finds nobody."""
-    owner = _owner(child, lease=1.5)
+    owner = _owner(child, lease=5.0)
     (watchdog,) = _children(owner.pid)
     (leader,) = _children(watchdog)
     for process in (owner.pid, watchdog, leader, int(child.read_text())):
