@@ -58,8 +58,8 @@ imports: $(STAMP)
 # Most of the time is spent in waiting for timeouts, so four lanes run side by side; the first one is seen as it runs.
 LANE_1 = tests --ignore=tests/core --ignore=tests/packaging
 LANE_2 = plugins/tcp $(SIMULATOR)
-LANE_3 = plugins/etcd plugins/file examples tests/core tests/packaging
-LANE_4 = conformance
+LANE_3 = plugins/etcd plugins/file examples tests/packaging
+LANE_4 = conformance tests/core
 SIMULATOR = $(wildcard conformance/tests/test_conformance_simul*.py)
 BESIDE = $(BIN)/pytest $(PYTEST_FLAGS) -p no:cacheprovider
 

@@ -174,7 +174,7 @@ def test_the_end_of_a_round_is_told_with_its_reason(run: Run) -> None:
 
 
 def test_a_round_that_did_not_form_is_told_with_the_error(run: Run) -> None:
-    """And with how far it came."""
+    """And with how far it came. The timeout counts from the call, a moment before the meeting begins."""
     ear = Ear()
     with pytest.raises(RendezvousTimeoutError) as raised:
         run.make("a", ear, least=2, join_timeout=0.3).next_rendezvous()
@@ -182,7 +182,7 @@ def test_a_round_that_did_not_form_is_told_with_the_error(run: Run) -> None:
     assert failed.error is raised.value
     assert failed.phases.entering is not None
     assert failed.phases.announcing is None
-    assert failed.phases.total >= 0.3
+    assert 0.2 < failed.phases.total
 
 
 class Flaky(MemoryBackend):
