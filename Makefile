@@ -8,10 +8,10 @@ PYTHON ?= python3
 VENV ?= .venv
 
 # One `pip install` names all of them: they depend on each other in versions that are on no index.
-EDITABLE = -e '.[cli]' -e plugins/tcp -e plugins/file -e plugins/etcd -e conformance -e examples/rdzv-sqlite
+EDITABLE = -e '.[cli]' -e plugins/tcp -e plugins/file -e plugins/etcd -e conformance -e simulation -e examples/rdzv-sqlite
 PACKAGES = rdzv_core plugins/tcp/rdzv_tcp plugins/file/rdzv_file plugins/etcd/rdzv_etcd \
-	conformance/rdzv_conformance examples/demo benchmarks
-PROJECTS = $(wildcard pyproject.toml plugins/*/pyproject.toml conformance/pyproject.toml examples/*/pyproject.toml)
+	conformance/rdzv_conformance simulation/rdzv_simulation examples/demo benchmarks
+PROJECTS = $(wildcard pyproject.toml plugins/*/pyproject.toml conformance/pyproject.toml simulation/pyproject.toml examples/*/pyproject.toml)
 
 PYTEST_FLAGS = --timeout=300 --durations=10
 
@@ -57,17 +57,16 @@ imports: $(STAMP)
 
 # Most of the time is spent in waiting for timeouts, so four lanes run side by side; the first one is seen as it runs.
 LANE_1 = tests --ignore=tests/core --ignore=tests/packaging
-LANE_2 = plugins/tcp $(SIMULATOR)
+LANE_2 = plugins/tcp simulation
 LANE_3 = plugins/etcd plugins/file examples tests/packaging
 LANE_4 = conformance tests/core
-SIMULATOR = $(wildcard conformance/tests/test_conformance_simul*.py)
 BESIDE = $(BIN)/pytest $(PYTEST_FLAGS) -p no:cacheprovider
 
 pytest: $(STAMP)
 	@echo "== pytest: $(LANE_1) (what the lanes beside it say follows at the end: $(LANE_2); $(LANE_3); $(LANE_4))"
 	@$(BESIDE) $(LANE_2) >$(VENV)/lane-2.log 2>&1 & lane2=$$!; \
 	$(BESIDE) $(LANE_3) >$(VENV)/lane-3.log 2>&1 & lane3=$$!; \
-	$(BESIDE) $(LANE_4) $(SIMULATOR:%=--ignore=%) >$(VENV)/lane-4.log 2>&1 & lane4=$$!; \
+	$(BESIDE) $(LANE_4) >$(VENV)/lane-4.log 2>&1 & lane4=$$!; \
 	trap 'kill $$lane2 $$lane3 $$lane4 2>/dev/null' INT TERM; failed=0; \
 	$(BIN)/pytest $(PYTEST_FLAGS) $(LANE_1) || failed=1; \
 	wait $$lane2 || failed=1; echo "== pytest: $(LANE_2)"; cat $(VENV)/lane-2.log; \

@@ -25,13 +25,13 @@ from rdzv_tcp._steps import Ask, Steps
 from rdzv_tcp._wire import HEADER, PROTOCOL, Answer, Hello, Request, decode_answer, framed
 
 from rdzv_core import RendezvousParameters, clock
+from rdzv_core._handler import operations
+from rdzv_core._handler.machine import Machine
+from rdzv_core._handler.settings import HandlerSettings
+from rdzv_core._handler.store_adapter import StoreAdapter
+from rdzv_core._handler.watcher import AGED_BY_THE_STORE
 from rdzv_core.abc import OnDone
 from rdzv_core.endpoint import parse_endpoint
-from rdzv_core.handler import io
-from rdzv_core.handler.access import Access
-from rdzv_core.handler.machine import Machine
-from rdzv_core.handler.scout import AGED_BY_THE_STORE
-from rdzv_core.handler.settings import HandlerSettings
 
 AT_ONCE = 100
 
@@ -89,7 +89,7 @@ class LoopSession:
         """Give the name of this node: it is read all the time."""
         return self._name
 
-    def post(self, steps: Steps[Any], done: OnDone) -> None:
+    def submit(self, steps: Steps[Any], done: OnDone) -> None:
         """Go through a call's steps."""
         self._go_on(lambda: next(steps), steps, done)
 
@@ -134,12 +134,12 @@ class Node:
 
     def __init__(self, params: RendezvousParameters, connection: Connection) -> None:
         session = LoopSession(params.endpoint, connection)
-        self._access = Access(TcpBackend(params, cast("Session", session)))
+        self._access = StoreAdapter(TcpBackend(params, cast("Session", session)))
         settings = HandlerSettings.from_params(params)
         self._machine = Machine(settings, random=random.Random(), place_checks=AGED_BY_THE_STORE)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self.held: asyncio.Future[io.Held] = self._loop.create_future()
+        self.held: asyncio.Future[operations.Assignment] = self._loop.create_future()
 
     def ask(self) -> None:
         """Begin to meet."""
@@ -148,9 +148,9 @@ class Node:
 
     def _after(self) -> None:
         for outcome in self._machine.take_outcomes():
-            if isinstance(outcome, io.Joined):
+            if isinstance(outcome, operations.RoundJoined):
                 self.held.set_result(outcome.held)
-            elif isinstance(outcome, io.Failed):
+            elif isinstance(outcome, operations.Failed):
                 self.held.set_exception(outcome.error)
         for operation in self._machine.take_operations():
             self._start(operation)
@@ -159,17 +159,17 @@ class Node:
         wait = min(60.0, max(0.0, self._machine.wake_at - clock.now()))
         self._timer = self._loop.call_later(wait, self._tick)
 
-    def _start(self, operation: io.Operation) -> None:
+    def _start(self, operation: operations.Operation) -> None:
         if self._access.begin(operation, lambda result, error: self._ended(operation, result, error)):
             return
         thread = self._loop.run_in_executor(None, self._access.perform, operation)
         thread.add_done_callback(lambda one: self._ended(operation, one.result(), None))
 
-    def _ended(self, operation: io.Operation, result: Any, error: Exception | None) -> None:
-        # Not at once: what is posted may have ended before the machine has noted that it was begun.
+    def _ended(self, operation: operations.Operation, result: Any, error: Exception | None) -> None:
+        # Not at once: what is submitted may have ended before the machine has noted that it was begun.
         self._loop.call_soon(self._take_in, operation, result, error)
 
-    def _take_in(self, operation: io.Operation, result: Any, error: Exception | None) -> None:
+    def _take_in(self, operation: operations.Operation, result: Any, error: Exception | None) -> None:
         if error is None:
             self._machine.done(operation, result, clock.now())
         else:

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 from rdzv_core import RendezvousHandler, RendezvousParameters, create_handler
-from rdzv_core.handler import io
-from rdzv_core.handler.access import Access
+from rdzv_core._handler import operations
+from rdzv_core._handler.store_adapter import StoreAdapter
 
 
 class Node:
@@ -68,28 +68,30 @@ def count_calls() -> Counter[str]:
     """Have every call on a store counted, by what it is for; a roster's own value is a write of its own."""
     calls: Counter[str] = Counter()
     lock = threading.Lock()
-    perform, begin = Access.perform, Access.begin
+    perform, begin = StoreAdapter.perform, StoreAdapter.begin
 
-    def count(operation: io.Operation, written: bool = True) -> None:
+    def count(operation: operations.Operation, written: bool = True) -> None:
         with lock:
-            if not isinstance(operation, io.WriteHead):
+            if not isinstance(operation, operations.WriteHead):
                 calls[type(operation).__name__] += 1
             else:
                 calls["register written" if written else "register write refused"] += 1
                 calls["register written"] += operation.roster is not None
 
-    def counted_perform(self: Access, operation: io.Operation) -> Any:
+    def counted_perform(self: StoreAdapter, operation: operations.Operation) -> Any:
         result = perform(self, operation)
-        count(operation, result is not None and bool(result[2]) if isinstance(operation, io.WriteHead) else True)
+        count(
+            operation, result is not None and bool(result[2]) if isinstance(operation, operations.WriteHead) else True
+        )
         return result
 
-    def counted_begin(self: Access, operation: io.Operation, done: Any) -> bool:
+    def counted_begin(self: StoreAdapter, operation: operations.Operation, done: Any) -> bool:
         begun = begin(self, operation, done)
         if begun:
             count(operation)
         return begun
 
-    Access.perform, Access.begin = counted_perform, counted_begin  # type: ignore[method-assign]
+    StoreAdapter.perform, StoreAdapter.begin = counted_perform, counted_begin  # type: ignore[method-assign]
     return calls
 
 

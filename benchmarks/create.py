@@ -15,7 +15,7 @@ TIMES = 100
 
 def main() -> None:
     """Print a line for each."""
-    for module in ("rdzv_core", "rdzv_core.handler"):
+    for module in ("rdzv_core", "rdzv_core._handler"):
         print(f"import {module:<22} {1000 * statistics.median(_import(module) for _ in range(5)):8.1f} ms")
     with store_of("file") as file, store_of("tcp") as tcp:
         for backend, endpoint in {"memory": "here", "file": file, "tcp": tcp}.items():

@@ -35,8 +35,8 @@ from rdzv_core.abc import (
     SupportsDelete,
     SupportsListing,
     SupportsMembership,
-    SupportsPosting,
     SupportsStore,
+    SupportsSubmit,
     SupportsWatch,
     Token,
 )
@@ -44,8 +44,8 @@ from rdzv_core.options import Option, accepts_options
 from rdzv_core.registry import BackendRegistry
 
 if TYPE_CHECKING:
-    from rdzv_core._create import create_backend, create_handler, register
-    from rdzv_core.handler import Change, ChangeReason, RendezvousHandler, RendezvousInfo
+    from rdzv_core._create import create_backend, create_handler, register_backend
+    from rdzv_core._handler import Change, ChangeReason, RendezvousHandler, RendezvousInfo
 
 # The handler brings msgspec, pluggy and threads: it is imported when first asked for, so that a program which only
 # looks at parameters or writes a backend starts fast.
@@ -53,10 +53,10 @@ _LAZY = {
     "create_backend": "rdzv_core._create",
     "create_handler": "rdzv_core._create",
     "register": "rdzv_core._create",
-    "Change": "rdzv_core.handler",
-    "ChangeReason": "rdzv_core.handler",
-    "RendezvousHandler": "rdzv_core.handler",
-    "RendezvousInfo": "rdzv_core.handler",
+    "Change": "rdzv_core._handler",
+    "ChangeReason": "rdzv_core._handler",
+    "RendezvousHandler": "rdzv_core._handler",
+    "RendezvousInfo": "rdzv_core._handler",
 }
 
 __version__ = "0.1.0"
@@ -91,14 +91,14 @@ __all__ = [
     "SupportsDelete",
     "SupportsListing",
     "SupportsMembership",
-    "SupportsPosting",
     "SupportsStore",
+    "SupportsSubmit",
     "SupportsWatch",
     "Token",
     "accepts_options",
     "create_backend",
     "create_handler",
-    "register",
+    "register_backend",
     "register_key",
 ]
 

@@ -13,7 +13,7 @@ def main() -> int:
     """Run the command line; gives its exit status."""
     divide()
     try:
-        from rdzv_core.cli import run_command_line
+        from rdzv_core._cli import run_command_line
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _CLI_PACKAGES:
             raise

@@ -12,7 +12,7 @@ from rdzv_core.abc import RendezvousBackend
 from rdzv_core.registry import BackendFactory, BackendRegistry, normalize, resolve_alias
 
 if TYPE_CHECKING:
-    from rdzv_core.handler import RendezvousHandler
+    from rdzv_core._handler import RendezvousHandler
     from rdzv_core.hooks import Hooks
 
 FIRST_ATTEMPT_SECONDS = 2.0
@@ -21,7 +21,7 @@ FIRST_ATTEMPT_SECONDS = 2.0
 _environment = BackendRegistry()
 
 
-def register(name: str, factory: BackendFactory) -> None:
+def register_backend(name: str, factory: BackendFactory) -> None:
     """Add a backend for this process; see `BackendRegistry.register`."""
     _environment.register(name, factory)
 
@@ -34,7 +34,7 @@ def create_backend(
     Options that were not given are taken from the plugins' parameter defaults. The handler's options are accepted
     beside the backend's own and ignored here. Raises what `BackendRegistry.create` raises.
     """
-    from rdzv_core.handler.settings import HANDLER_OPTIONS
+    from rdzv_core._handler.settings import HANDLER_OPTIONS
     from rdzv_core.hooks import Hooks
 
     return (registry or _environment).create(with_defaults(params, hooks or Hooks()), HANDLER_OPTIONS)
@@ -49,9 +49,9 @@ def create_handler(
     error: after two seconds the handler is returned, and its first `next_rendezvous` goes on trying. Raises what else
     `create_backend` raises, and `ValueError` for a bad handler option, before anything is created.
     """
-    from rdzv_core.handler import RendezvousHandler
-    from rdzv_core.handler.opening import Opening
-    from rdzv_core.handler.settings import HandlerSettings
+    from rdzv_core._handler import RendezvousHandler
+    from rdzv_core._handler.opening import Opening
+    from rdzv_core._handler.settings import HandlerSettings
     from rdzv_core.hooks import Hooks
 
     hooks = hooks or Hooks()

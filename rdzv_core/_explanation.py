@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import time
 
-from rdzv_core.handler.head import Head, Terms
-from rdzv_core.handler.rules import Situation
+from rdzv_core._handler.head import Head, Terms
+from rdzv_core._handler.rules import Situation
 
 _MOST = 20
 _LOCAL = re.compile(r"(localhost|127\.[0-9.]+|0\.0\.0\.0|::1|\[::1?\]|)(:[0-9]+)?", re.IGNORECASE)
@@ -30,7 +30,7 @@ def explain(
     reasons = [] if phase == "idle" else _pending(head)
     if missing:
         reasons += _missing(head, terms, missing, endpoint, first)
-    if phase == "last call" or (head.pending and head.called == head.round + 1):
+    if phase == "last call" or (head.pending and head.last_call_round == head.round + 1):
         reasons.append(_last_call(head, terms, situation))
     reasons += _blockers(terms, situation, phase)
     reasons += _departed(head, terms, situation, phase)

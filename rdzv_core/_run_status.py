@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rdzv_core._explanation import explain
+from rdzv_core._handler.head import Announcement, Head, RoundId, decode_announcement
+from rdzv_core._handler.rules import Rules, Situation
 from rdzv_core._history import Failure, PastRound
 from rdzv_core.abc import MembersView
-from rdzv_core.handler.head import Announcement, Head, Stage, decode_announcement
-from rdzv_core.handler.rules import Rules, Situation
 
 Phase = Literal["no such run", "idle", "forming", "last call", "working", "changing", "finished", "closed"]
 NodeState = Literal["working", "starting", "joining", "standing by", "stopping", "silent", "lost", "left", "done"]
@@ -119,9 +119,9 @@ def status_of(run_id: str, head: Head, view: MembersView, endpoint: str = "") ->
 def _phase(head: Head, situation: Situation) -> Phase:
     if head.closed:
         return "finished" if head.finished else "closed"
-    if situation.stuck:
+    if situation.not_asking:
         return "changing" if head.pending else "working"
-    if head.called == head.round + 1:
+    if head.last_call_round == head.round + 1:
         return "last call"
     if situation.asking:
         return "forming"
@@ -146,17 +146,17 @@ def _seated(head: Head, said: Announcement | None, rules: Rules) -> NodeState:
         return "joining"
     if head.pending:
         return "stopping"
-    return "working" if said.at == Stage(head.epoch, head.round) else "starting"
+    return "working" if said.at == RoundId(head.epoch, head.round) else "starting"
 
 
 def _others(head: Head, situation: Situation, says: Mapping[str, Announcement | None], rules: Rules) -> list[Waiting]:
     """Return the nodes without a seat in entry order: while a round works those stand by that it has no place for."""
     seated = {seat.member for seat in head.roster}
     chosen = {seat.member for seat in situation.candidates}
-    room = situation.admissible if situation.stuck else len(says)
+    room = situation.admissible if situation.not_asking else len(says)
     waiting = []
     for member, said in says.items():
-        if said is None or said.bye or member in seated or member in situation.older:
+        if said is None or said.bye or member in seated or member in situation.superseded:
             continue
         state: NodeState = "stopping"
         if said.ask is not None:

@@ -6,11 +6,11 @@ import difflib
 
 from rdzv_core._create import create_backend
 from rdzv_core._errors import RendezvousError
+from rdzv_core._handler.head import decode_head
 from rdzv_core._keys import is_run_key, register_key, run_of
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core._run_status import RunStatus
 from rdzv_core.abc import RendezvousBackend, SupportsListing
-from rdzv_core.handler.head import decode_head
 from rdzv_core.inspection import inspect_run
 
 _MOST_SIMILAR = 3

@@ -6,12 +6,12 @@ import secrets
 from dataclasses import replace
 
 from rdzv_core._errors import RendezvousConnectionError
+from rdzv_core._fallback import release
+from rdzv_core._handler.head import decode_head, encode_head, reset_head
+from rdzv_core._handler.store_adapter import StoreAdapter
 from rdzv_core._history import Failure, HistoryReader, PastRound
 from rdzv_core._run_status import NodeState, Phase, RosterMember, RunStatus, Waiting, status_of
 from rdzv_core.abc import RendezvousBackend, Token
-from rdzv_core.fallback import release
-from rdzv_core.handler.access import Access
-from rdzv_core.handler.head import decode_head, encode_head, reset_head
 
 __all__ = [
     "Failure",
@@ -49,7 +49,7 @@ class Inspector:
     def __init__(self, backend: RendezvousBackend) -> None:
         params = backend._origin[1] if backend._origin else None
         self._run_id, self._endpoint = (params.run_id, params.endpoint) if params else ("", "")
-        self._access = Access(backend)
+        self._access = StoreAdapter(backend)
         self._history = HistoryReader(backend)
         self._token: Token | None = None
         self._version: Token | None = None

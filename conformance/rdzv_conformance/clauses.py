@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Test = Callable[[Any, Subject], None]
 
-CORE_SECTIONS = ("STATE", "CAS", "RUN", "CONN", "LIFE", "PARAM", "PKG", "POST", "LIST")
+CORE_SECTIONS = ("STATE", "CAS", "RUN", "CONN", "LIFE", "PARAM", "PKG", "SUBMIT", "LIST")
 PROFILES = ("core", "watch", "membership", "store", "durable", "secure")
 
 _PROFILE_OF_SECTION = {

@@ -20,7 +20,7 @@ INSTALL = ("rdzv_conformance.mutants:install",)
 
 CRASHES = """
 import os, signal
-from rdzv_core import register
+from rdzv_core import register_backend
 from rdzv_conformance.mutants._memory import SoundMemory
 
 class Crashes(SoundMemory):
@@ -30,7 +30,7 @@ class Crashes(SoundMemory):
         return super().set_state(state, token)
 
 def install():
-    register("crashes", Crashes.from_params)
+    register_backend("crashes", Crashes.from_params)
 """
 
 
@@ -100,7 +100,7 @@ def test_a_backend_that_kills_the_process_fails_that_clause_alone(
 
 ODD = """
 import os, signal, subprocess
-from rdzv_core import register
+from rdzv_core import register_backend
 from rdzv_conformance.mutants._memory import SoundMemory
 
 class LeavesADaemon(SoundMemory):
@@ -122,7 +122,7 @@ class DiesWriting(SoundMemory):
 
 def install():
     for kind in (LeavesADaemon, TalksInBytes, DiesWriting):
-        register(kind.__name__, kind.from_params)
+        register_backend(kind.__name__, kind.from_params)
 """
 
 

@@ -25,7 +25,7 @@ SOME = (
         "empty-is-absent",
         "token-is-the-value",
         "one-run-only",
-        "close-forgets-the-posted",
+        "close-forgets-the-submitted",
         "a-thread-for-each",
         "names-no-endpoint",
         "in-two-writes",
@@ -43,7 +43,7 @@ def _installed() -> None:
 
 
 TRIED_OTHERWISE = {"sound-and-slow", "sound-memory", "sound-remote"}
-"""Tried below, by the tests of the reference backend, and as a part of `sound-posting-remote`."""
+"""Tried below, by the tests of the reference backend, and as a part of `sound-submit-remote`."""
 
 
 @pytest.mark.parametrize("name", sorted({*references()} - TRIED_OTHERWISE))

@@ -12,7 +12,7 @@ from rdzv_conformance.runner import Anchor, AnchorHolder
 from rdzv_conformance.subject import Subject
 from rdzv_conformance.target import Target
 
-from rdzv_core import register
+from rdzv_core import register_backend
 
 
 class SlowerStill(SoundAndSlow):
@@ -23,7 +23,7 @@ class SlowerStill(SoundAndSlow):
 
 @pytest.fixture(scope="module", autouse=True)
 def _registered() -> None:
-    register("slower-still", SlowerStill.from_params)
+    register_backend("slower-still", SlowerStill.from_params)
 
 
 def test_limits_grow_with_the_latency_between_a_floor_and_a_cap() -> None:

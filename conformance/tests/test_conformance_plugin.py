@@ -151,7 +151,7 @@ def test_a_class_that_names_no_backend_says_what_is_missing(tmp_path: Path) -> N
 
 ODD = """
 import threading
-from rdzv_core import register
+from rdzv_core import register_backend
 from rdzv_conformance.mutants._memory import SoundMemory
 
 class Odd(SoundMemory):
@@ -162,7 +162,7 @@ class Odd(SoundMemory):
             threading.Event().wait()
         return super().set_state(state, token)
 
-register("odd", Odd.from_params)
+register_backend("odd", Odd.from_params)
 """
 
 

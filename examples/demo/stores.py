@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from rdzv_core.cli.node.watchdog import die_with_parent
+from rdzv_core._cli.node.watchdog import die_with_parent
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from rdzv_core.abc._backend import CONTRACT_VERSION, RendezvousBackend, SetState
 from rdzv_core.abc._delete import SupportsDelete
 from rdzv_core.abc._listing import SupportsListing
 from rdzv_core.abc._membership import Member, MemberLease, MembersView, SupportsMembership
-from rdzv_core.abc._posting import OnDone, SupportsPosting
 from rdzv_core.abc._store import Store, SupportsStore
+from rdzv_core.abc._submit import OnDone, SupportsSubmit
 from rdzv_core.abc._watch import SupportsWatch
 
 __all__ = [
@@ -25,8 +25,8 @@ __all__ = [
     "SupportsDelete",
     "SupportsListing",
     "SupportsMembership",
-    "SupportsPosting",
     "SupportsStore",
+    "SupportsSubmit",
     "SupportsWatch",
     "Token",
 ]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rdzv_core.cli.node.watchdog import die_with_parent
+from rdzv_core._cli.node.watchdog import die_with_parent
 from tests.chaos.links import Link
 
 WORKER = Path(__file__).with_name("worker.py")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from examples.demo.stores import STORES
-from rdzv_core.cli.node.watchdog import die_with_parent
+from rdzv_core._cli.node.watchdog import die_with_parent
 
 if TYPE_CHECKING:
     from rdzv_etcd import EtcdCluster

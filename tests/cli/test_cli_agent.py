@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rdzv_core import RendezvousConnectionError, RendezvousHandler, RendezvousParameters, RendezvousStateError
-from rdzv_core.cli.node import agent
+from rdzv_core._cli.node import agent
 from rdzv_core.memory import MemoryBackend
 
 FAST = {"last_call_timeout": 0.2, "keep_alive_interval": 0.5, "fence_delay": 0.2, "join_timeout": 20}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rdzv_core.cli.node.command import check_command, not_started
+from rdzv_core._cli.node.command import check_command, not_started
 
 
 def _program(path: Path, content: bytes, mode: int = 0o755) -> str:

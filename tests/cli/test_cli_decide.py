@@ -7,8 +7,8 @@ import signal
 import pytest
 
 from rdzv_core import RendezvousClosedError
-from rdzv_core.cli.node.decide import Decider, Phase, exit_code
-from rdzv_core.cli.node.events import (
+from rdzv_core._cli.node.decide import Decider, Phase, exit_code
+from rdzv_core._cli.node.events import (
     Changed,
     Effect,
     Ended,
@@ -30,7 +30,7 @@ from rdzv_core.cli.node.events import (
     Start,
     Stop,
 )
-from rdzv_core.handler.info import Change, ChangeReason
+from rdzv_core._handler.info import Change, ChangeReason
 
 FIRST = Met(round=1, rank=0, world_size=2)
 SECOND = Met(round=2, rank=0, world_size=2)

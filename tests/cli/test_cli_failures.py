@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from rdzv_core import RendezvousParameters, create_backend, create_handler
+from rdzv_core._cli.node.decide import Phase
+from rdzv_core._cli.node.events import Changed, Ended, Exit, Met, Signalled
+from rdzv_core._cli.node.failures import Failures, StderrFile
+from rdzv_core._cli.watch.words import stderr_lines
+from rdzv_core._handler import Change, ChangeReason
 from rdzv_core._history import PURPOSE, Failure, History, note
-from rdzv_core.cli.node.decide import Phase
-from rdzv_core.cli.node.events import Changed, Ended, Exit, Met, Signalled
-from rdzv_core.cli.node.failures import Failures, StderrFile
-from rdzv_core.cli.watch.words import stderr_lines
-from rdzv_core.handler import Change, ChangeReason
 
 Start = Callable[..., Any]
 

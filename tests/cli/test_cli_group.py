@@ -12,8 +12,8 @@ import importlib_metadata
 import pytest
 
 from rdzv_core import BackendLoadError, BackendNotFoundError, RendezvousClosedError
-from rdzv_core.cli._errors import exit_status
-from rdzv_core.cli._group import command_line
+from rdzv_core._cli._errors import exit_status
+from rdzv_core._cli._group import command_line
 
 
 def _rdzv(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -38,7 +38,7 @@ def _run(group: click.Group, *arguments: str) -> int:
 
 def test_help_lists_every_command_and_a_broken_one_with_why(capsys: pytest.CaptureFixture[str]) -> None:
     """`rdzv --help` does not fail because one command does."""
-    group = _group(("good", "rdzv_core.cli.backends:backends"), ("bad", "no_such_module_at_all:command"))
+    group = _group(("good", "rdzv_core._cli.backends:backends"), ("bad", "no_such_module_at_all:command"))
     assert _run(group, "--help") == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "good List the installed" in shown
@@ -48,7 +48,7 @@ def test_help_lists_every_command_and_a_broken_one_with_why(capsys: pytest.Captu
 
 def test_a_broken_command_says_why_and_the_others_work(capsys: pytest.CaptureFixture[str]) -> None:
     """Invoking it is one line with the reason; the others are not touched."""
-    group = _group(("good", "rdzv_core.cli.backends:backends"), ("bad", "no_such_module_at_all:command"))
+    group = _group(("good", "rdzv_core._cli.backends:backends"), ("bad", "no_such_module_at_all:command"))
     assert _run(group, "bad", "--any", "thing") == 1
     assert "'bad' is installed but broken" in capsys.readouterr().err
     assert _run(group, "good", "--json") == 0
@@ -62,7 +62,7 @@ def test_what_is_no_command_is_broken(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_two_distributions_with_one_command_are_a_conflict(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither is picked silently."""
-    group = _group(("twin", "rdzv_core.cli.backends:backends"), ("twin", "rdzv_core.cli.run:run"))
+    group = _group(("twin", "rdzv_core._cli.backends:backends"), ("twin", "rdzv_core._cli.run:run"))
     assert _run(group, "twin") == 1
     assert "several distributions provide it" in capsys.readouterr().err
 
@@ -76,8 +76,8 @@ def test_a_missing_first_party_command_names_what_to_install(capsys: pytest.Capt
 def test_only_the_invoked_command_is_imported() -> None:
     """`rdzv --version` loads no command, and `rdzv backends` not `run`."""
     code = (
-        "import sys; from rdzv_core.cli import run_command_line as run; status = run(['backends', '--help']); "
-        "print('rdzv_core.cli.run' in sys.modules, 'rdzv_core.cli.backends' in sys.modules)"
+        "import sys; from rdzv_core._cli import run_command_line as run; status = run(['backends', '--help']); "
+        "print('rdzv_core._cli.run' in sys.modules, 'rdzv_core._cli.backends' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip().endswith("False True")

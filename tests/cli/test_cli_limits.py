@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import rdzv_core
-from rdzv_core.cli.node.worker import Worker
+from rdzv_core._cli.node.worker import Worker
 
 Start = Callable[..., Any]
 
@@ -68,7 +68,7 @@ def test_a_node_that_was_imported_from_an_archive_runs_its_command(tmp_path: Pat
         for file in package.rglob("*.py"):
             packed.write(file, Path("rdzv_core") / file.relative_to(package))
     code = (
-        "from rdzv_core.cli.node import worker; assert '.zip' in worker.__file__, worker.__file__\n"
+        "from rdzv_core._cli.node import worker; assert '.zip' in worker.__file__, worker.__file__\n"
         "import os; raise SystemExit(worker.Worker(['sh', '-c', 'exit 7'], {}).wait())"
     )
     environment = {**os.environ, "PYTHONPATH": str(archive)}
@@ -136,7 +136,7 @@ def as_somebody() -> list[str]:
     become = ["setpriv", "--reuid", str(SOMEBODY), "--clear-groups", *reads]
     if shutil.which("setpriv") is None or os.geteuid() != 0:
         pytest.skip("needs setpriv and root, to become another user")
-    tried = subprocess.run([*become, sys.executable, "-c", "import rdzv_core.cli"], check=False, capture_output=True)
+    tried = subprocess.run([*become, sys.executable, "-c", "import rdzv_core._cli"], check=False, capture_output=True)
     if tried.returncode != 0:
         pytest.skip(f"needs the right to become another user who reads everything: {tried.stderr.decode()}")
     return become

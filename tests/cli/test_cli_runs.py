@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rdzv_core import RendezvousError, RendezvousParameters, create_backend, create_handler, register
+from rdzv_core import RendezvousError, RendezvousParameters, create_backend, create_handler, register_backend
 from rdzv_core._keys import is_run_key, register_key, run_of
 from rdzv_core._runs import list_runs, similar_runs
 from rdzv_core.abc import RendezvousBackend
@@ -107,7 +107,7 @@ class _TwoMethods(RendezvousBackend):
 
 def test_a_backend_that_cannot_list_its_runs_says_so() -> None:
     """Listing is optional; near names are left out."""
-    register("two", lambda _: _TwoMethods())
+    register_backend("two", lambda _: _TwoMethods())
     with pytest.raises(RendezvousError, match="backend 'two' cannot list its runs: name one with --run-id"):
         list_runs(RendezvousParameters("two", "", "any", 1, 1))
     assert similar_runs(_TwoMethods(), "job") == []

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rdzv_core.cli import _stderr
-from rdzv_core.cli._stderr import LineWriter
+from rdzv_core._cli import _stderr
+from rdzv_core._cli._stderr import LineWriter
 
 
 @pytest.fixture

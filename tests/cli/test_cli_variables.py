@@ -12,9 +12,9 @@ import click
 import pytest
 
 from rdzv_core import RendezvousParameters, create_backend
+from rdzv_core._cli._errors import exit_status
+from rdzv_core._cli._group import command_line
 from rdzv_core._environment import for_command, options_in
-from rdzv_core.cli._errors import exit_status
-from rdzv_core.cli._group import command_line
 
 Rdzv = Callable[..., tuple[int, str]]
 WHERE = {"RDZV_BACKEND": "memory", "RDZV_ENDPOINT": "here", "RDZV_RUN_ID": "job"}

@@ -22,11 +22,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from rdzv_core.cli.status import headline
-from rdzv_core.cli.watch.elide import elide
-from rdzv_core.cli.watch.history import History, summary
-from rdzv_core.cli.watch.live import Picture
-from rdzv_core.cli.watch.words import span
+from rdzv_core._cli.status import headline
+from rdzv_core._cli.watch.elide import elide
+from rdzv_core._cli.watch.history import History, summary
+from rdzv_core._cli.watch.live import Picture
+from rdzv_core._cli.watch.words import span
 from rdzv_core.inspection import RosterMember, RunStatus, Waiting
 
 Start = Callable[..., Any]

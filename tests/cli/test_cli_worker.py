@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from rdzv_core import clock
-from rdzv_core.cli.node import worker as worker_module
-from rdzv_core.cli.node.worker import Worker
+from rdzv_core._cli.node import worker as worker_module
+from rdzv_core._cli.node.worker import Worker
 
 FAMILY = "sleep 600 & echo $! > {file}.new; mv {file}.new {file}; wait"
 
@@ -110,7 +110,7 @@ def test_a_command_has_its_signals_as_a_shell_would_give_them() -> None:
 def _owner(child: Path, lease: float = 600.0) -> subprocess.Popen[bytes]:
     """Start a process that has a command with a family, and wait until that is there."""
     code = (
-        "import sys; from rdzv_core import clock; from rdzv_core.cli.node.worker import Worker\n"
+        "import sys; from rdzv_core import clock; from rdzv_core._cli.node.worker import Worker\n"
         "Worker(['sh', '-c', sys.argv[1]], {}, clock.now() + float(sys.argv[2])).wait()"
     )
     owner = subprocess.Popen([sys.executable, "-c", code, FAMILY.format(file=child), str(lease)])

@@ -10,12 +10,12 @@ PROGRAM = """
 import sys, threading
 sys.setswitchinterval(1e-6)
 from rdzv_core.abc import RendezvousBackend
-from rdzv_core.fallback._record import Record
-from rdzv_core.fallback._roll import Directory, Slot
-from rdzv_core.handler.head import Announcement, Head, Seat, Stage, Terms
-from rdzv_core.handler.head import decode_announcement, decode_head, encode_announcement, encode_head
+from rdzv_core._fallback._record import Record
+from rdzv_core._fallback._roll import Directory, Slot
+from rdzv_core._handler.head import Announcement, Head, Seat, RoundId, Terms
+from rdzv_core._handler.head import decode_announcement, decode_head, encode_announcement, encode_head
 head = encode_head(Head("e", Terms(1, 2, 3.0, 4.0, 5.0), roster=(Seat("m", "n", "a"),), departed={"left": "1"}))
-says = encode_announcement(Announcement("n", "a", Stage("e", 1)))
+says = encode_announcement(Announcement("n", "a", RoundId("e", 1)))
 start = threading.Barrier(48)
 def read():
     start.wait()

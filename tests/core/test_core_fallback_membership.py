@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from rdzv_core import MemberLease, RendezvousConnectionError, RendezvousParameters, RendezvousStateError, register_key
-from rdzv_core.fallback import RegisterMembership
-from rdzv_core.fallback._pace import Life
-from rdzv_core.fallback._roll import Slot
+from rdzv_core._fallback import RegisterMembership
+from rdzv_core._fallback._pace import Life
+from rdzv_core._fallback._roll import Slot
 from rdzv_core.memory import MemoryBackend
 
 TTL = 10.0

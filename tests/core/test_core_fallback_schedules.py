@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from rdzv_core import MemberLease, RendezvousConnectionError
-from rdzv_core.fallback import RegisterMembership
-from rdzv_core.fallback._pace import Life
+from rdzv_core._fallback import RegisterMembership
+from rdzv_core._fallback._pace import Life
 
 TTL = 10.0
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from rdzv_core import RendezvousBackend, RendezvousParameters, create_backend
+from rdzv_core._handler.head import Head, encode_head
 from rdzv_core._history import MOST_ROUNDS, MOST_STDERR_BYTES, PURPOSE, Failure, History, HistoryReader, PastRound, note
-from rdzv_core.handler.head import Head, encode_head
-from rdzv_core.removal import remove_run
+from rdzv_core._removal import remove_run
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rdzv_core.handler.head import Seat
+from rdzv_core._handler.head import Seat
 from rdzv_core.hooks import Hooks, hookimpl
 
 SEATS = [Seat(member="1", node="b", address="y"), Seat(member="2", node="a", address="x")]

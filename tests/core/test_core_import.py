@@ -22,9 +22,9 @@ UNWANTED = (
     "rdzv_file",
     "rdzv_etcd",
     "rdzv_conformance",
-    "rdzv_core.handler",
+    "rdzv_core._handler",
     "rdzv_core.memory",
-    "rdzv_core.cli",
+    "rdzv_core._cli",
 )
 
 
@@ -64,7 +64,7 @@ def test_every_module_of_core_can_be_imported_first() -> None:
     """In whatever order a program or a plugin imports them: no module counts on another having been before."""
     done = subprocess.run([sys.executable, "-c", _EACH_ALONE], capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""
-    assert {"rdzv_core.hooks", "rdzv_core.handler.machine", "rdzv_core.cli.run"} <= set(done.stdout.split())
+    assert {"rdzv_core.hooks", "rdzv_core._handler.machine", "rdzv_core._cli.run"} <= set(done.stdout.split())
 
 
 def test_listing_backends_imports_none() -> None:

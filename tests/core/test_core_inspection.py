@@ -9,9 +9,9 @@ import pytest
 
 from rdzv_core import RendezvousParameters, create_backend
 from rdzv_core._explanation import is_local
+from rdzv_core._handler.head import Announcement, Head, RoundId, Seat, Terms, encode_announcement, encode_head
 from rdzv_core._run_status import RunStatus, status_of
 from rdzv_core.abc import Member, MembersView
-from rdzv_core.handler.head import Announcement, Head, Seat, Stage, Terms, encode_announcement, encode_head
 from rdzv_core.inspection import inspect_run
 
 EPOCH = "e1"
@@ -30,11 +30,11 @@ def _view(*members: tuple[str, Announcement]) -> MembersView:
 
 
 def _at(node: str, number: int = 1, epoch: str = EPOCH) -> tuple[str, Announcement]:
-    return node, Announcement(node, f"at-{node}", at=Stage(epoch, number))
+    return node, Announcement(node, f"at-{node}", at=RoundId(epoch, number))
 
 
 def _asks(node: str, number: int = 1) -> tuple[str, Announcement]:
-    return node, Announcement(node, f"at-{node}", ask=Stage(EPOCH, number))
+    return node, Announcement(node, f"at-{node}", ask=RoundId(EPOCH, number))
 
 
 def _states(found: RunStatus) -> dict[str, str]:
@@ -44,7 +44,7 @@ def _states(found: RunStatus) -> dict[str, str]:
 def test_a_run_that_works_is_working_however_many_stand_by() -> None:
     """Spares as many as min_nodes are no round that forms, nor is a last call that an older leader wrote for them."""
     members = _view(_at("a"), _at("b"), _asks("c", 2))
-    for head in (_head("a", "b"), _head("a", "b", called=2, call=3)):
+    for head in (_head("a", "b"), _head("a", "b", last_call_round=2, last_call_number=3)):
         found = status_of("job", head, members)
         assert found.phase == "working"
         assert _states(found) == {"a": "working", "b": "working", "c": "standing by"}
@@ -101,7 +101,9 @@ def test_a_first_round_that_lacks_nodes_says_since_when_it_is_waited_for() -> No
 
 def test_a_last_call_says_when_it_ends() -> None:
     """At the latest, and what ends it at once."""
-    found = status_of("job", _head(least=2, most=4, called=1, call=1), _view(_asks("a"), _asks("b")))
+    found = status_of(
+        "job", _head(least=2, most=4, last_call_round=1, last_call_number=1), _view(_asks("a"), _asks("b"))
+    )
     assert found.phase == "last call"
     (reason,) = found.reasons
     assert "ends at most 30 s (last_call_timeout) after it began" in reason
@@ -131,7 +133,7 @@ def test_members_of_an_epoch_that_was_reset_are_stopping() -> None:
 
 def test_a_node_that_joins_again_after_its_lease_ended_counts_once() -> None:
     """Its seat is lost, and it joins."""
-    again = ("a2", Announcement("a", "at-a", ask=Stage(EPOCH, 2)))
+    again = ("a2", Announcement("a", "at-a", ask=RoundId(EPOCH, 2)))
     found = status_of("job", _head("a", "b", pending="LOST"), _view(again, _at("b")))
     assert sorted(found.states()) == ["joining", "stopping"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rdzv_core import MemberLease, RendezvousConnectionError, SupportsMembership
-from rdzv_core.fallback import RegisterMembership, membership_of, release
+from rdzv_core._fallback import RegisterMembership, membership_of, release
 from rdzv_core.memory import MemoryBackend
 
 TTL = 10.0

@@ -22,7 +22,7 @@ from rdzv_core import (
     accepts_options,
 )
 from rdzv_core import create_backend as create
-from rdzv_core.handler.settings import HANDLER_OPTIONS
+from rdzv_core._handler.settings import HANDLER_OPTIONS
 from rdzv_core.memory import MemoryBackend
 from rdzv_core.options import options_of
 

@@ -18,10 +18,10 @@ from rdzv_core import (
     Token,
     create_handler,
 )
+from rdzv_core._removal import is_over, remove_run
 from rdzv_core.inspection import inspect_run
 from rdzv_core.memory import MemoryBackend, MemoryHub
 from rdzv_core.registry import BackendRegistry
-from rdzv_core.removal import is_over, remove_run
 
 
 class DeletingBackend(RendezvousBackend, SupportsDelete):

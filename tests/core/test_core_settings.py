@@ -9,7 +9,7 @@ import pytest
 
 from rdzv_core import BackendRegistry, RendezvousParameters
 from rdzv_core._create import create_backend
-from rdzv_core.handler.settings import HANDLER_OPTIONS, HandlerSettings
+from rdzv_core._handler.settings import HANDLER_OPTIONS, HandlerSettings
 
 Params = Callable[..., RendezvousParameters]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rdzv_core import RendezvousConnectionError, RendezvousStateError, RendezvousTimeoutError, Store
-from rdzv_core.fallback import RegisterStore, release, siblings_of, store_of
+from rdzv_core._fallback import RegisterStore, release, siblings_of, store_of
 
 MakeStore = Callable[[int], Store]
 

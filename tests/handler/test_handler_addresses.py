@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from rdzv_core import RendezvousHandler, addresses
+from rdzv_core._handler.head import Seat
+from rdzv_core._handler.master import unusable_addresses
+from rdzv_core._handler.operations import Assignment
 from rdzv_core.addresses import default_address, is_loopback, usable_by_peers
-from rdzv_core.handler.head import Seat
-from rdzv_core.handler.io import Held
-from rdzv_core.handler.master import unusable_addresses
 from rdzv_core.memory import MemoryBackend
 
 
@@ -76,9 +76,9 @@ def test_a_node_without_an_address_takes_the_one_that_reaches_the_store(
     assert (info.master_addr, info.peers) == (known, [known])
 
 
-def _held(rank: int, *told: str) -> Held:
+def _held(rank: int, *told: str) -> Assignment:
     seats = tuple(Seat(f"m{number}", f"n{number}", address) for number, address in enumerate(told))
-    return Held("e", 1, 1, rank, len(told), f"m{rank}", told[0], seats)
+    return Assignment("e", 1, 1, rank, len(told), f"m{rank}", told[0], seats)
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ import msgspec
 import pytest
 
 from rdzv_core import ChangeReason, RendezvousError, RendezvousHandler, clock
+from rdzv_core._handler import operations
+from rdzv_core._handler.head import Announcement, Head, RoundId, Seat, Terms, encode_announcement, encode_head
+from rdzv_core._handler.machine import Machine
+from rdzv_core._handler.proposals import Proposer
+from rdzv_core._handler.rules import Rules, natural_order
+from rdzv_core._handler.settings import HandlerSettings
+from rdzv_core._handler.view import LocalView
 from rdzv_core.abc import Member, MemberLease, MembersView, StateSnapshot
-from rdzv_core.handler import io
-from rdzv_core.handler.head import Announcement, Head, Seat, Stage, Terms, encode_announcement, encode_head
-from rdzv_core.handler.knowledge import Knowledge
-from rdzv_core.handler.leader import Leader
-from rdzv_core.handler.machine import Machine
-from rdzv_core.handler.rules import Rules, natural_order
-from rdzv_core.handler.settings import HandlerSettings
 
 from .conftest import Nodes
 
@@ -36,8 +36,8 @@ class _AtWork:
         self.head = Head("e", Terms.of(SETTINGS), round=before)
         self.lease = MemberLease(SETTINGS.ttl, "i", ahead=place)
         self.places_looked_for = 0
-        self._waiting: list[io.WaitHead] = []
-        self._ahead = [_member(f"{number}", Announcement("n", "a", at=Stage("e", 1))) for number in range(place)]
+        self._waiting: list[operations.WaitHead] = []
+        self._ahead = [_member(f"{number}", Announcement("n", "a", at=RoundId("e", 1))) for number in range(place)]
         self._payload = b""
         self.machine.ask(0.0)
         self.answer(0.0)
@@ -47,7 +47,7 @@ class _AtWork:
             round=before + 1, fence=before + 1, size=len(roster), roster=roster, incarnation="i"
         )
         self.answer(0.0)
-        assert [type(outcome) for outcome in self.machine.take_outcomes()] == [io.Joined]
+        assert [type(outcome) for outcome in self.machine.take_outcomes()] == [operations.RoundJoined]
 
     def tick_until(self, end: float) -> None:
         """Let time go on, and answer."""
@@ -64,25 +64,25 @@ class _AtWork:
             for each in operations:
                 self._answer(each, now)
 
-    def _answer(self, operation: io.Operation, now: float) -> None:
+    def _answer(self, operation: operations.Operation, now: float) -> None:
         snapshot = StateSnapshot(encode_head(self.head), self.head.revision)
         done = self.machine.done
         match operation:
-            case io.ReadHead():
+            case operations.ReadHead():
                 done(operation, snapshot, now)
-            case io.WaitHead() if operation.token == snapshot.token:
+            case operations.WaitHead() if operation.token == snapshot.token:
                 self._waiting.append(operation)
-            case io.WaitHead():
+            case operations.WaitHead():
                 done(operation, (True, snapshot), now)
-            case io.WriteHead():
+            case operations.WriteHead():
                 self.head = operation.head
                 done(operation, (encode_head(self.head), self.head.revision, True), now)
-            case io.Enter() | io.Update():
+            case operations.Enter() | operations.Update():
                 self._payload = operation.payload
-                done(operation, self.lease if isinstance(operation, io.Enter) else True, now)
-            case io.Refresh():
+                done(operation, self.lease if isinstance(operation, operations.Enter) else True, now)
+            case operations.Refresh():
                 done(operation, True, now)
-            case io.ReadMembers():
+            case operations.ReadMembers():
                 self.places_looked_for += operation.limit is not None
                 members = (*self._ahead, Member(self.lease.id, self._payload))
                 done(operation, MembersView("i", "v", members[: operation.limit]), now)
@@ -157,7 +157,7 @@ def test_who_counts_as_lost_already_is_not_told_that_its_goodbye_is_kept() -> No
     at_work.machine.depart("left", 10.0)
     at_work.head = at_work.head.changed(departed={"lost": "2"})
     at_work.answer(10.0)
-    assert at_work.machine.take_outcomes() == [io.Departed(kept=False)]
+    assert at_work.machine.take_outcomes() == [operations.DepartureDone(kept=False)]
 
 
 def test_a_bit_of_another_round_passes_nobody_over() -> None:
@@ -277,12 +277,12 @@ def test_an_old_self_that_still_asks_wakes_nobody() -> None:
     """Of those who live under one node id only the latest counts as waiting: no other would be admitted."""
     seats = (Seat("A", "a", "a"), Seat("B", "b", "b"))
     head = Head("e", TERMS, round=1, fence=1, size=2, roster=seats, incarnation="i")
-    ghost = _member("ghost", Announcement("b", "b", ask=Stage("e", 1)))
-    at_work = [_member(seat.member, Announcement(seat.node, seat.address, at=Stage("e", 1))) for seat in seats]
+    ghost = _member("ghost", Announcement("b", "b", ask=RoundId("e", 1)))
+    at_work = [_member(seat.member, Announcement(seat.node, seat.address, at=RoundId("e", 1))) for seat in seats]
     situation = Rules().assess(head, MembersView("i", "v", (ghost, *at_work)), settled=True)
-    assert (situation.admissible, situation.older) == (0, {"ghost"})
+    assert (situation.admissible, situation.superseded) == (0, {"ghost"})
     later = Rules().assess(head, MembersView("i", "v", (*at_work, ghost)), settled=True)
-    assert (later.admissible, later.older) == (1, {"B"})
+    assert (later.admissible, later.superseded) == (1, {"B"})
 
 
 def test_a_goodbye_is_kept_while_an_eviction_is_awaited() -> None:
@@ -290,17 +290,17 @@ def test_a_goodbye_is_kept_while_an_eviction_is_awaited() -> None:
     seats = tuple(Seat(name, name, name) for name in "ABCD")
     head = Head("e", TERMS, round=1, fence=1, size=4, roster=seats, incarnation="i", pending="WAITING")
     says = {
-        "A": Announcement("A", "A", ask=Stage("e", 2)),
-        "B": Announcement("B", "B", at=Stage("e", 1)),
+        "A": Announcement("A", "A", ask=RoundId("e", 2)),
+        "B": Announcement("B", "B", at=RoundId("e", 1)),
         "C": Announcement("C", "C", bye="done"),
-        "D": Announcement("D", "D", at=Stage("e", 1)),
+        "D": Announcement("D", "D", at=RoundId("e", 1)),
     }
     view = MembersView("i", "v", tuple(_member(name, said) for name, said in says.items()))
-    known = Knowledge(head=head, view=view, pending_since=("e", 1, 0.0))
+    known = LocalView(head=head, view=view, pending_since=("e", 1, 0.0))
     rules = Rules()
     situation = rules.assess(head, view, settled=True)
     known.note_gone(situation, 10.0)
-    leader = Leader(rules, natural_order, evict_after=300.0)
+    leader = Proposer(rules, natural_order, evict_after=300.0)
     proposal = leader.propose(known, head, situation, 10.0)
     assert proposal is not None
     assert proposal.head is not None

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from rdzv_core import MemberLease, clock
-from rdzv_core.handler import io, workers
-from rdzv_core.handler.driver import Driver
+from rdzv_core._handler import operations, workers
+from rdzv_core._handler.driver import Driver
 
-QUICK, SLOW = io.ReadHead(0.0), io.ReadMembers(0.0)
-RENEWAL = io.Update(0.0, MemberLease(60.0, "i"), b"")
+QUICK, SLOW = operations.ReadHead(0.0), operations.ReadMembers(0.0)
+RENEWAL = operations.Update(0.0, MemberLease(60.0, "i"), b"")
 PATIENCE = 10.0
 
 
@@ -24,27 +24,27 @@ class Machine:
 
     def __init__(self) -> None:
         self.wake_at = float("inf")
-        self.tenure = SimpleNamespace(lease=None)
+        self.lease_keeper = SimpleNamespace(lease=None)
         self.told: queue.SimpleQueue[tuple[str, threading.Thread]] = queue.SimpleQueue()
         self.during: Callable[[], None] = lambda: None
 
-    def takes_in_quickly(self, operation: io.Operation) -> bool:
+    def takes_in_quickly(self, operation: operations.Operation) -> bool:
         return operation is not SLOW
 
-    def done(self, operation: io.Operation, result: Any, now: float) -> None:
+    def done(self, operation: operations.Operation, result: Any, now: float) -> None:
         self._note(f"done {result}")
 
-    def failed(self, operation: io.Operation, error: Exception, now: float) -> None:
+    def failed(self, operation: operations.Operation, error: Exception, now: float) -> None:
         self._note(f"failed {error}")
 
     def tick(self, now: float) -> None:
         self.wake_at = float("inf")
         self._note("tick")
 
-    def take_operations(self) -> list[io.Operation]:
+    def take_operations(self) -> list[operations.Operation]:
         return []
 
-    def take_outcomes(self) -> list[io.Outcome]:
+    def take_outcomes(self) -> list[operations.Outcome]:
         return []
 
     def change(self) -> None:
@@ -155,7 +155,7 @@ def test_an_operation_for_which_the_system_has_no_thread_has_failed(
 ) -> None:
     """It is an error like the store's own, which the machine answers by trying again later; closing still works."""
     monkeypatch.setattr(driver._access, "begin", lambda operation, done: False, raising=False)
-    wanted: list[io.Operation] = [QUICK]
+    wanted: list[operations.Operation] = [QUICK]
     machine.take_operations = lambda: [wanted.pop()] if wanted else []  # type: ignore[method-assign]
 
     class Refused(threading.Thread):

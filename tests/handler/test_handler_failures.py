@@ -19,8 +19,8 @@ from rdzv_core import (
     create_backend,
     create_handler,
 )
-from rdzv_core.handler.head import Head, Seat, Terms, decode_head, encode_head
-from rdzv_core.handler.roster import pack_roster, page_of, rank_in, unpack_roster
+from rdzv_core._handler.head import Head, Seat, Terms, decode_head, encode_head
+from rdzv_core._handler.roster import pack_roster, page_of, rank_in, unpack_roster
 from rdzv_core.hooks import Hooks, Joined, hookimpl
 from rdzv_core.memory import MemoryBackend
 

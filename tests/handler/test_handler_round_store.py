@@ -19,8 +19,8 @@ from rdzv_core import (
     RendezvousStateError,
     RendezvousTimeoutError,
 )
+from rdzv_core._handler.round_store import RoundStore
 from rdzv_core._map_store import MapStore
-from rdzv_core.handler.round_store import RoundStore
 
 PATIENCE = 30.0
 

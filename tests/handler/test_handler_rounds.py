@@ -244,7 +244,7 @@ def test_a_reset_starts_a_new_epoch_of_a_closed_run(nodes) -> None:
 
 def test_a_large_roster_is_fetched_by_its_digest(nodes, monkeypatch) -> None:
     """A roster too large for the head is a value of its own that everybody fetches once."""
-    monkeypatch.setattr("rdzv_core.handler.leader.INLINE_ROSTER_BYTES", 500)
+    monkeypatch.setattr("rdzv_core._handler.proposals.INLINE_ROSTER_BYTES", 500)
     made = [nodes.make(f"n{n}", 12, 12) for n in range(12)]
     infos = nodes.meet(*made)
     assert [f"n{n}" for n in range(12)] == infos[5].peers

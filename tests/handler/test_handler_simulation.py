@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from rdzv_conformance.simulation import FAULTS, Scenario, simulate
+from rdzv_simulation import FAULTS, Scenario, simulate
 
-import rdzv_core.handler
+import rdzv_core._handler
+from rdzv_core._handler import operations
+from rdzv_core._handler.head import Head, Seat, Terms, encode_head
+from rdzv_core._handler.machine import Machine
+from rdzv_core._handler.settings import HandlerSettings
 from rdzv_core.abc import MemberLease, StateSnapshot
-from rdzv_core.handler import io
-from rdzv_core.handler.head import Head, Seat, Terms, encode_head
-from rdzv_core.handler.machine import Machine
-from rdzv_core.handler.settings import HandlerSettings
 
 ROUNDS = 40
 
@@ -57,7 +57,7 @@ def test_E13_clocks_that_drift_and_jump_change_nothing() -> None:
 def test_E13_the_handler_knows_no_clock_but_the_one_that_never_jumps() -> None:
     """E13: no module of the handler imports a time of day, so no decision can depend on one."""
     clocks = {"time", "datetime", "calendar", "zoneinfo"}
-    for module in Path(rdzv_core.handler.__file__).parent.glob("*.py"):
+    for module in Path(rdzv_core._handler.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(module.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
@@ -85,17 +85,17 @@ class _Alone:
         self.machine = Machine(HandlerSettings(min_nodes=1, max_nodes=1, node_id="a", address="a", evict_after=9.0))
         self.head = Head(epoch="e", terms=Terms(1, 1, 30.0, 15.0, 5.0), revision=1)
         self.own = MemberLease(15.0, "1", "a" * 32, ahead=0)
-        self.under_way: list[io.Operation] = []
+        self.under_way: list[operations.Operation] = []
         self.machine.ask(100.0)
-        self.answer(io.ReadHead, StateSnapshot(encode_head(self.head), 1))
-        self.answer(io.Enter, self.own)
+        self.answer(operations.ReadHead, StateSnapshot(encode_head(self.head), 1))
+        self.answer(operations.Enter, self.own)
 
-    def answer(self, kind: type[io.Operation], result: object) -> None:
+    def answer(self, kind: type[operations.Operation], result: object) -> None:
         operation = self.sent(kind)
         self.under_way.remove(operation)
         self.machine.done(operation, result, 100.0)
 
-    def sent(self, kind: type[io.Operation]) -> io.Operation:
+    def sent(self, kind: type[operations.Operation]) -> operations.Operation:
         """The operation of that kind that was sent last; there has to be one."""
         self.under_way += self.machine.take_operations()
         return [one for one in self.under_way if isinstance(one, kind)][-1]
@@ -106,28 +106,28 @@ class _Alone:
         revision = self.head.revision + 1
         new = {"round": number, "fence": number, "revision": revision, "size": 1, "roster": roster, "incarnation": "1"}
         self.head = replace(self.head, **{**new, **changes})
-        self.answer(io.WaitHead, (True, StateSnapshot(encode_head(self.head), revision)))
+        self.answer(operations.WaitHead, (True, StateSnapshot(encode_head(self.head), revision)))
 
 
 def test_a_node_that_is_dropped_before_it_announced_its_round_enters_anew() -> None:
     """Its old membership says that it works in the round that went on without it: that would block every later one."""
     node = _Alone()
     node.reads(node.own.id, 1)
-    assert node.sent(io.Update), "it says that it works in round 1; nobody has heard it yet"
+    assert node.sent(operations.Update), "it says that it works in round 1; nobody has heard it yet"
     node.reads("b" * 32, 2)
-    node.answer(io.Leave, None)
-    assert b'"ask":["e",3]' in node.sent(io.Enter).payload  # type: ignore[attr-defined]
+    node.answer(operations.Leave, None)
+    assert b'"ask":["e",3]' in node.sent(operations.Enter).payload  # type: ignore[attr-defined]
 
 
 def test_a_node_that_is_dropped_while_it_asks_for_the_next_round_enters_anew() -> None:
     """Its old membership counts as lost: nobody would hear that it asks, and it would wait until its join timeout."""
     node = _Alone()
     node.reads(node.own.id, 1)
-    node.answer(io.Update, True)
-    assert [type(outcome) for outcome in node.machine.take_outcomes()] == [io.Joined]
+    node.answer(operations.Update, True)
+    assert [type(outcome) for outcome in node.machine.take_outcomes()] == [operations.RoundJoined]
     node.machine.ask(100.0)
-    node.answer(io.ReadHead, StateSnapshot(encode_head(node.head), node.head.revision))
-    node.answer(io.Update, True)
+    node.answer(operations.ReadHead, StateSnapshot(encode_head(node.head), node.head.revision))
+    node.answer(operations.Update, True)
     node.reads(node.own.id, 1, pending="ASKED", departed={"lost": "1"})
-    node.answer(io.Leave, None)
-    assert b'"ask":["e",2]' in node.sent(io.Enter).payload  # type: ignore[attr-defined]
+    node.answer(operations.Leave, None)
+    assert b'"ask":["e",2]' in node.sent(operations.Enter).payload  # type: ignore[attr-defined]

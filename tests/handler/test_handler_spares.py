@@ -14,12 +14,12 @@ from rdzv_core import (
     RendezvousInfo,
     RendezvousTimeoutError,
 )
+from rdzv_core._handler.head import Announcement, Head, RoundId, Seat, Terms, encode_announcement
+from rdzv_core._handler.operations import Channel
+from rdzv_core._handler.proposals import Proposer
+from rdzv_core._handler.rules import Rules, natural_order
+from rdzv_core._handler.view import LocalView
 from rdzv_core.abc import Member, MembersView
-from rdzv_core.handler.head import Announcement, Head, Seat, Stage, Terms, encode_announcement
-from rdzv_core.handler.io import Channel
-from rdzv_core.handler.knowledge import Knowledge
-from rdzv_core.handler.leader import Leader
-from rdzv_core.handler.rules import Rules, natural_order
 
 TERMS = Terms(min_nodes=1, max_nodes=2, last_call_timeout=30.0, ttl=15.0, fence_delay=5.0)
 
@@ -109,7 +109,7 @@ def test_a_spare_wakes_no_last_call_while_a_full_round_works(nodes, full, caplog
     assert members[0].wait_for_change(1.0) is None
     head = members[0]._engine.access.head()
     assert head is not None
-    assert 0 == head.called
+    assert 0 == head.last_call_round
 
 
 def proposal(*says: Announcement):
@@ -117,10 +117,10 @@ def proposal(*says: Announcement):
     names = ("a", "b", "spare", "other")[: len(says)]
     head = Head("e", TERMS, 1, 3, 1, 1, roster=(Seat("a", "a", "a"), Seat("b", "b", "b")), size=2, incarnation="i")
     members = (Member(name, encode_announcement(one)) for name, one in zip(names, says, strict=True))
-    known = Knowledge(head=head, view=MembersView("i", b"1", tuple(members)))
+    known = LocalView(head=head, view=MembersView("i", b"1", tuple(members)))
     situation = Rules().assess(head, known.view, settled=True)
     known.note_gone(situation, 0.0)
-    return Leader(Rules(), natural_order).propose(known, head, situation, 1000.0)
+    return Proposer(Rules(), natural_order).propose(known, head, situation, 1000.0)
 
 
 def say(name: str, **fields: object) -> Announcement:
@@ -129,17 +129,17 @@ def say(name: str, **fields: object) -> Announcement:
 
 def test_whoever_leads_closes_a_run_whose_members_are_all_done() -> None:
     """The last one to finish may die before it has closed the run: a spare that leads then closes it."""
-    asking = say("spare", ask=Stage("e", 2))
+    asking = say("spare", ask=RoundId("e", 2))
     made = proposal(say("a", bye="done"), say("b", bye="done"), asking)
     assert made is not None
     assert made.head is not None
     assert (True, True) == (made.head.closed, made.head.finished)
 
 
-@pytest.mark.parametrize("other", [{"bye": "left"}, {"at": Stage("e", 1)}, {"ask": Stage("e", 2)}])
+@pytest.mark.parametrize("other", [{"bye": "left"}, {"at": RoundId("e", 1)}, {"ask": RoundId("e", 2)}])
 def test_a_run_of_which_one_member_has_not_finished_goes_on(other) -> None:
     """One that left, works, or asks again has work to do that a spare may have to take over."""
-    made = proposal(say("a", bye="done"), say("b", **other), say("spare", ask=Stage("e", 2)))
+    made = proposal(say("a", bye="done"), say("b", **other), say("spare", ask=RoundId("e", 2)))
     assert made is None or made.head is None or not made.head.closed
 
 

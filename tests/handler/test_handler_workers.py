@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from rdzv_core import RendezvousError
-from rdzv_core.handler.io import Operation, ReadHead
-from rdzv_core.handler.workers import Workers
+from rdzv_core._handler.operations import Operation, ReadHead
+from rdzv_core._handler.workers import Workers
 
 PATIENCE = 10.0
 

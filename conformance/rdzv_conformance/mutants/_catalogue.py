@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from rdzv_conformance.mutants._settings import Setting, in_memory, remotely
-from rdzv_core import RendezvousBackend, RendezvousParameters, register
+from rdzv_core import RendezvousBackend, RendezvousParameters, register_backend
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,16 @@ def mutants() -> dict[str, Mutant]:
         _odd,
         _options,
         _packaging,
-        _posting,
         _remote_members,
         _secrets,
         _states,
         _stores,
+        _submit,
         _tokens,
         _waits,
     )
 
-    first = (_states, _tokens, _life, _options, _packaging, _posting, _listing, _network, _odd)
+    first = (_states, _tokens, _life, _options, _packaging, _submit, _listing, _network, _odd)
     further = (_waits, _members, _remote_members, _stores, _kept, _secrets)
     found = [mutant for module in (*first, *further) for mutant in module.MUTANTS]
     by_name = {mutant.name: mutant for mutant in found}
@@ -73,7 +73,7 @@ def mutants() -> dict[str, Mutant]:
 @cache
 def references() -> dict[str, Mutant]:
     """Give the backends on which the mutants are made: what `breaks` names there are the clauses that they pass."""
-    from rdzv_conformance.mutants import _kept, _memory, _posting, _remote, _remote_members, _secrets
+    from rdzv_conformance.mutants import _kept, _memory, _remote, _remote_members, _secrets, _submit
 
     core = ("RDZV-STATE-1",)
     return {
@@ -95,18 +95,18 @@ def references() -> dict[str, Mutant]:
             ),
             Mutant("sound-remote", "It is sound.", core, "", _remote.sound_remote, setting=remotely),
             Mutant(
-                "sound-posting",
-                "It is sound, and its calls can be posted.",
-                ("RDZV-POST-1", "RDZV-POST-2", "RDZV-POST-3", "RDZV-POST-4"),
+                "sound-submit",
+                "It is sound, and its calls can be submitted.",
+                ("RDZV-SUBMIT-1", "RDZV-SUBMIT-2", "RDZV-SUBMIT-3", "RDZV-SUBMIT-4"),
                 "",
-                _posting.PostingMemory.from_params,
+                _submit.SubmittingMemory.from_params,
             ),
             Mutant(
-                "sound-posting-remote",
-                "It is sound, and its reads can be posted.",
-                (*core, "RDZV-POST-1", "RDZV-POST-2", "RDZV-POST-3", "RDZV-POST-4"),
+                "sound-submit-remote",
+                "It is sound, and its reads can be submitted.",
+                (*core, "RDZV-SUBMIT-1", "RDZV-SUBMIT-2", "RDZV-SUBMIT-3", "RDZV-SUBMIT-4"),
                 "",
-                _posting.posting_remote,
+                _submit.submitting_remote,
                 setting=remotely,
             ),
             Mutant(
@@ -148,4 +148,4 @@ def references() -> dict[str, Mutant]:
 def install() -> None:
     """Register every mutant, and the sound backends, in this process."""
     for mutant in (*references().values(), *mutants().values()):
-        register(mutant.name, mutant.factory)
+        register_backend(mutant.name, mutant.factory)

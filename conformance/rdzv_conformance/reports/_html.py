@@ -25,7 +25,7 @@ _SECTIONS = {
     "LIFE": "the life of an instance",
     "PARAM": "parameters",
     "PKG": "packaging",
-    "POST": "posted calls",
+    "SUBMIT": "submitted calls",
     "LIST": "the registers of a store",
     "WATCH": "waiting for a change",
     "MEMBER": "memberships",

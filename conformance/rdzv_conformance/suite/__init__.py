@@ -13,11 +13,11 @@ from rdzv_conformance.suite.models import Models
 from rdzv_conformance.suite.outages import Outages
 from rdzv_conformance.suite.param import Parameters
 from rdzv_conformance.suite.pkg import Packaging
-from rdzv_conformance.suite.posting import Posting
 from rdzv_conformance.suite.run import Isolation
 from rdzv_conformance.suite.secure import Secure
 from rdzv_conformance.suite.state import State
 from rdzv_conformance.suite.store import KeyValueStore
+from rdzv_conformance.suite.submit import Submitting
 from rdzv_conformance.suite.watch import Watch
 
 
@@ -33,7 +33,7 @@ class Suite(
     Life,
     Parameters,
     Packaging,
-    Posting,
+    Submitting,
     Listing,
     Watch,
     Membership,

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from rdzv_file import _check
 from rdzv_file._check import check_path
 
-from rdzv_core.cli.backends import backends
+from rdzv_core._cli.backends import backends
 
 
 def _failed(*endpoints: str) -> dict[str, str]:

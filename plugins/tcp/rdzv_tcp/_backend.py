@@ -17,8 +17,8 @@ from rdzv_core import (
     Store,
     SupportsDelete,
     SupportsListing,
-    SupportsPosting,
     SupportsStore,
+    SupportsSubmit,
     SupportsWatch,
     Token,
     accepts_options,
@@ -100,7 +100,7 @@ def create_backend(params: RendezvousParameters) -> TcpBackend:
 
 
 class TcpBackend(
-    TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore, SupportsDelete, SupportsListing, SupportsPosting
+    TcpMembership, RendezvousBackend, SupportsWatch, SupportsStore, SupportsDelete, SupportsListing, SupportsSubmit
 ):
     """The register, the memberships and the stores of a run, on a tcp server.
 
@@ -194,8 +194,8 @@ class TcpBackend(
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
         return self._session.run(self._watching(token, timeout))
 
-    def post(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
-        self._session.post(_POSTED[method](self, *arguments), done)
+    def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
+        self._session.submit(_POSTED[method](self, *arguments), done)
 
     def delete_state(self, token: Token | None = None) -> bool:
         answer, doubted = self._session.write(Delete(self._key, new_nonce(), _on_the_wire(token)))
@@ -283,7 +283,7 @@ _POSTED: dict[str, Callable[..., Steps[Any]]] = {
     "members": TcpBackend._viewing,
     "wait_members": TcpBackend._waiting,
 }
-TcpBackend.posts = frozenset(_POSTED)
+TcpBackend.submittable = frozenset(_POSTED)
 
 
 def _on_the_wire(token: Token | None) -> bytes | None:

@@ -37,7 +37,7 @@ class Line(Protocol):
         """Wake the thread of `call`, so that it looks at what has become of it."""
 
     def forget(self, call: Any) -> bool:
-        """Discard the answer to a posted call; False if it has been told of one, or of the connection's end."""
+        """Discard the answer to a submitted call; False if it has been told of one, or of the connection's end."""
 
 
 class Call:

@@ -20,9 +20,9 @@ from rdzv_tcp._dial import dial
 from rdzv_tcp._lookup import Lookup
 from rdzv_tcp._member_messages import Claim
 from rdzv_tcp._message import NONCE_BYTES
-from rdzv_tcp._posted import PostedCall
 from rdzv_tcp._rescue import Rescue
 from rdzv_tcp._security import Credentials
+from rdzv_tcp._submitted import PostedCall
 from rdzv_tcp._wire import Answer, Request
 
 _FIRST_PAUSE = 0.005
@@ -101,26 +101,26 @@ class Client:
         except _ENDS as error:
             raise self._failure(error, seconds) from (error.__cause__ or error)
 
-    def post(self, call: PostedCall) -> None:
+    def submit(self, call: PostedCall) -> None:
         """Send what `call` asks, now or as soon as there is a connection; it is told what becomes of that."""
         connection = self._connection
         if connection is None or connection.broken:
             self._rescue.take(call)
             return
         try:
-            connection.post(call, call.ask.make())
+            connection.submit(call, call.ask.make())
         except _ENDS as error:
             self.lost(call, error)
 
     def lost(self, call: PostedCall, error: Exception) -> None:
-        """Have a posted call whose connection was lost go on, within its time; end it after anything else."""
+        """Have a submitted call whose connection was lost go on, within its time; end it after anything else."""
         if isinstance(error, Lost) and time.monotonic() < call.deadline:
             self._rescue.take(call)
         else:
             self.give_up(call, error, call.ask.seconds)
 
     def give_up(self, call: PostedCall, error: Exception, seconds: float) -> None:
-        """End a posted call that could not go on for `seconds`."""
+        """End a submitted call that could not go on for `seconds`."""
         failure = self._failure(error, seconds)
         failure.__cause__ = error.__cause__ or error
         call.end(None, failure)

@@ -1,8 +1,8 @@
 """One socket to a server, shared by threads: many requests under way, each answered by its id.
 
 Of the threads that wait for an answer one reads, for all of them; when its own answer has come it hands the reading
-over. A thread alone reads its own answer, with no other thread woken in between. Only for posted calls, which no thread
-waits for, the connection has a reader of its own, from the first of them on.
+over. A thread alone reads its own answer, with no other thread woken in between. Only for submitted calls, which no
+thread waits for, the connection has a reader of its own, from the first of them on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rdzv_tcp._call import Aborted, Call, Lost, Refusal, Silent
 from rdzv_tcp._endpoint import address_of
 from rdzv_tcp._frames import FrameReader
 from rdzv_tcp._outbox import Outbox
-from rdzv_tcp._posted import PostedCall
+from rdzv_tcp._submitted import PostedCall
 from rdzv_tcp._threads import start_thread
 from rdzv_tcp._tls import TlsPipe, TlsRefused
 from rdzv_tcp._wire import MAX_FRAME_BYTES, Answer, Refused, Request, WireError, decode_answer, framed
@@ -109,7 +109,7 @@ class Connection:
         assert call.answer is not None
         return call.answer
 
-    def post(self, call: PostedCall, request: Request) -> None:
+    def submit(self, call: PostedCall, request: Request) -> None:
         """Send a request and return; `call` is told by `answered` or `lost`, from another thread or this one.
 
         Raises `Lost`, `Aborted` or `Refusal` if it could not be sent.
@@ -137,7 +137,7 @@ class Connection:
                 self._attended = True
 
     def forget(self, call: PostedCall) -> bool:
-        """Discard the answer to a posted call; False if it has been told of one, or of the connection's end."""
+        """Discard the answer to a submitted call; False if it has been told of one, or of the connection's end."""
         with self._lock:
             return self._calls.pop(call.request_id, None) is not None
 
@@ -166,8 +166,8 @@ class Connection:
                     self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             except OSError:  # the peer was faster
                 pass
-            posted = [call for call in self._calls.values() if isinstance(call, PostedCall)]
-            for one in posted:
+            submitted = [call for call in self._calls.values() if isinstance(call, PostedCall)]
+            for one in submitted:
                 del self._calls[one.request_id]
             for call in self._calls.values():
                 if call.event is not None:
@@ -175,7 +175,7 @@ class Connection:
             if self._reader is not None:
                 self._wake_reader()
             self._close_when_left()
-        _tell(posted, cause if isinstance(cause, Refusal) else Lost(str(cause)))
+        _tell(submitted, cause if isinstance(cause, Refusal) else Lost(str(cause)))
 
     def abandon(self) -> None:
         """In a forked child: let go of the parent's socket without a word on it."""
@@ -329,7 +329,7 @@ class Connection:
                 call.event.set()
 
     def _attend(self) -> None:
-        """Read for the posted calls, as long as there is the connection, and end those whose time is over."""
+        """Read for the submitted calls, as long as there is the connection, and end those whose time is over."""
         own = Call()
         with self._lock:
             if 0 in self._calls:  # who started that reader was interrupted before it could note it
@@ -365,8 +365,8 @@ class Connection:
     def _end_overdue(self) -> None:
         now, silent = time.monotonic(), False
         with self._lock:
-            posted = [call for call in self._calls.values() if isinstance(call, PostedCall)]
-            overdue = [call for call in posted if call.deadline <= now]
+            submitted = [call for call in self._calls.values() if isinstance(call, PostedCall)]
+            overdue = [call for call in submitted if call.deadline <= now]
             for call in overdue:
                 del self._calls[call.request_id]
                 silent = silent or call.received == self._received
@@ -389,6 +389,6 @@ def _nobody_minds() -> None:
     pass
 
 
-def _tell(posted: Iterable[PostedCall], error: Exception) -> None:
-    for call in posted:
+def _tell(submitted: Iterable[PostedCall], error: Exception) -> None:
+    for call in submitted:
         call.lost(error)

@@ -1,4 +1,4 @@
-"""Posted calls whose connection was lost, and the thread that connects again for them."""
+"""Submitted calls whose connection was lost, and the thread that connects again for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from rdzv_tcp._call import Aborted, Call, Lost, Refusal, Silent
-from rdzv_tcp._posted import PostedCall
+from rdzv_tcp._submitted import PostedCall
 from rdzv_tcp._threads import start_thread
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _LONGEST_PAUSE = 0.25
 
 
 class Rescue:
-    """Holds calls until their client has a connection, then has them posted anew, each within its own deadline.
+    """Holds calls until their client has a connection, then has them submitted anew, each within its own deadline.
 
     Thread-safe.
     """
@@ -106,7 +106,7 @@ class Rescue:
             return min((call.deadline for call in self._stranded), default=float("inf"))
 
     def _post_again(self, calls: list[PostedCall]) -> Exception | None:
-        """Connect and post `calls`; gives why that was not possible until now, None if they need no other attempt."""
+        """Connect and submit `calls`; gives why that was not possible until now, None if they need no other attempt."""
         client = self._client
         try:
             client.connected(self._attempt, self._attempt_until)
@@ -123,7 +123,7 @@ class Rescue:
         else:
             self._wanted_until = 0.0
             for call in calls:
-                client.post(call)
+                client.submit(call)
         return None
 
     def _end_late(self, failure: Exception) -> None:

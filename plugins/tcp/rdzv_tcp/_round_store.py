@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from rdzv_core import RendezvousStateError, RendezvousTimeoutError, Store, SupportsPosting
+from rdzv_core import RendezvousStateError, RendezvousTimeoutError, Store, SupportsSubmit
 from rdzv_core.abc import OnDone
 from rdzv_tcp._session import Session, new_nonce
 from rdzv_tcp._steps import Steps
@@ -29,7 +29,7 @@ DEFAULT_TIMEOUT = 300.0
 _ITEM_BYTES = 16
 
 
-class TcpRoundStore(Store, SupportsPosting):
+class TcpRoundStore(Store, SupportsSubmit):
     """A map on the server, of one run and one prefix; waiting takes place there. Closes with its backend.
 
     A run keeps the four stores used last; a call on one that went for a newer one raises `RendezvousStateError`. A
@@ -37,7 +37,7 @@ class TcpRoundStore(Store, SupportsPosting):
     as long as all of it fits into 8 MiB. A write whose answer was lost is sent again and done once.
     """
 
-    posts = frozenset({"get"})
+    submittable = frozenset({"get"})
 
     def __init__(self, session: Session, run: str, prefix: str) -> None:
         self._session = session
@@ -50,8 +50,8 @@ class TcpRoundStore(Store, SupportsPosting):
     def get(self, key: str, timeout: float | None = None) -> bytes:
         return self._session.run(self._getting(key, timeout))
 
-    def post(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
-        self._session.post({"get": self._getting}[method](*arguments), done)
+    def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
+        self._session.submit({"get": self._getting}[method](*arguments), done)
 
     def compare_set(self, key: str, expected: bytes | None, desired: bytes) -> bytes | None:
         key, desired = self._checked(key, desired)

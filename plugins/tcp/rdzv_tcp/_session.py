@@ -16,10 +16,10 @@ from rdzv_core.endpoint import HostPort
 from rdzv_tcp._call import Aborted, Call
 from rdzv_tcp._client import Client, Reply, release_client, share_client
 from rdzv_tcp._message import NONCE_BYTES, Message
-from rdzv_tcp._posted import PostedCall
 from rdzv_tcp._security import NO_CREDENTIALS, Credentials
 from rdzv_tcp._server_messages import Failed
 from rdzv_tcp._steps import Ask, Steps
+from rdzv_tcp._submitted import PostedCall
 from rdzv_tcp._wire import Answer, Request
 
 R = TypeVar("R")
@@ -87,7 +87,7 @@ class Session:
             result: R = stop.value
             return result
 
-    def post(self, steps: Steps[Any], done: OnDone) -> None:
+    def submit(self, steps: Steps[Any], done: OnDone) -> None:
         """Go through a call's steps without waiting: `done` is told how it ended, from any thread."""
 
         def finish(call: PostedCall, result: Any, error: Exception | None) -> None:

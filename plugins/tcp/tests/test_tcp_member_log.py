@@ -160,7 +160,7 @@ def test_nobody_is_told_of_an_end_before_it_is_on_disk(serving: Serving, open_ba
     assert disk.waits.wait(LIMIT)
     assert [member for member, _ in seen(backend)] == [lease.id]
     told: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    backend.post("refresh", (lease,), lambda result, error: told.put(error or result))
+    backend.submit("refresh", (lease,), lambda result, error: told.put(error or result))
     assert [member for member, _ in seen(backend)] == [lease.id]
     assert told.empty()
     disk.go_on.set()
@@ -178,7 +178,7 @@ def test_what_is_acknowledged_is_on_disk(serving: Serving, open_backend: Open, d
     for method, arguments in calls:
         disk.stop()
         told: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        backend.post(method, arguments, lambda result, error, told=told: told.put(error or result))
+        backend.submit(method, arguments, lambda result, error, told=told: told.put(error or result))
         assert disk.waits.wait(LIMIT)
         assert backend.refresh(stays) is True
         assert seen(backend) == before
@@ -218,7 +218,7 @@ def test_a_refresh_does_not_overtake_an_update_on_its_way_to_the_disk(
     disk.stop()
     told: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for method, arguments in (("update", (lease, b"new")), ("refresh", (lease,))):
-        backend.post(method, arguments, lambda result, error: told.put(error or result))
+        backend.submit(method, arguments, lambda result, error: told.put(error or result))
     assert disk.waits.wait(LIMIT)
     disk.go_on.set()
     assert [told.get(timeout=LIMIT), told.get(timeout=LIMIT)] == [True, True]
@@ -330,7 +330,7 @@ def test_a_killed_server_is_come_back_to_soon(serve: Serve, open_backend: Open, 
     lease = backend.enter(b"", 600.0)
     first.end()
     told: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    backend.post("refresh", (lease,), lambda result, error: told.put(error or result))
+    backend.submit("refresh", (lease,), lambda result, error: told.put(error or result))
     with pytest.raises(queue.Empty):
         told.get(timeout=0.5)
     again = serve(first.endpoint, "--data-dir", str(data))

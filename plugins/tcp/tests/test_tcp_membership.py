@@ -279,7 +279,7 @@ def test_a_name_that_is_not_known_for_a_while_is_asked_for_again(
         patch.setattr(socket, "getaddrinfo", unknown)
         proxy.cut()
         told: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        client.post("refresh", (lease,), lambda result, error: told.put(error or result))
+        client.submit("refresh", (lease,), lambda result, error: told.put(error or result))
         renewing = threading.Thread(target=lambda: told.put(client.refresh(lease)))
         renewing.start()
         assert asked.wait(LIMIT)
@@ -293,16 +293,16 @@ def test_a_name_that_is_not_known_for_a_while_is_asked_for_again(
 def test_a_resolver_that_hangs_holds_no_call_beyond_its_time(
     proxy: Proxy, open_backend: Callable[..., TcpBackend], slow_resolver: Callable[..., Any]
 ) -> None:
-    """Calls made on threads and posted ones, though one attempt to connect waits for it on behalf of all."""
+    """Calls made on threads and submitted ones, though one attempt to connect waits for it on behalf of all."""
     patient = open_backend(f"localhost:{proxy.port}", is_host=False, read_timeout=60)
     hasty = open_backend(f"localhost:{proxy.port}", is_host=False, read_timeout=1)
     lease = patient.enter(b"here", 600.0)
     resolver = slow_resolver()
     proxy.cut()
     told: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    patient.post("refresh", (lease,), lambda result, error: told.put(error or result))
+    patient.submit("refresh", (lease,), lambda result, error: told.put(error or result))
     await_condition(lambda: resolver.asked > 0)
-    hasty.post("refresh", (lease,), lambda result, error: told.put(error or result))
+    hasty.submit("refresh", (lease,), lambda result, error: told.put(error or result))
     with pytest.raises(RendezvousConnectionError):
         hasty.refresh(lease)
     assert isinstance(told.get(timeout=LIMIT), RendezvousConnectionError)

@@ -16,8 +16,8 @@ from rdzv_tcp._call import Aborted, Call, Lost, Silent
 from rdzv_tcp._connection import Connection
 from rdzv_tcp._frames import FrameReader
 from rdzv_tcp._outbox import Outbox
-from rdzv_tcp._posted import PostedCall
 from rdzv_tcp._steps import Ask, Steps
+from rdzv_tcp._submitted import PostedCall
 from rdzv_tcp._wire import Done, Found, Get, Request, Set, decode_request, framed
 
 NONCE = bytes(16)
@@ -114,14 +114,14 @@ class Stubborn(threading.Thread):
         return taken
 
 
-class Poster:
-    """What a client is to posted calls, on one connection."""
+class Submitter:
+    """What a client is to submitted calls, on one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def post(self, call: PostedCall) -> None:
-        self._connection.post(call, call.ask.make())
+    def submit(self, call: PostedCall) -> None:
+        self._connection.submit(call, call.ask.make())
 
     def lost(self, call: PostedCall, error: Exception) -> None:
         call.end(None, error)
@@ -141,7 +141,7 @@ def test_a_reader_whose_answers_lead_to_requests_does_not_wait_for_room(
         yield Ask(lambda: Get("key"), PATIENCE)
         yield Ask(lambda: Set("key", bytes(MUCH), NONCE, None), PATIENCE)
 
-    client = Poster(connection)
+    client = Submitter(connection)
     for _ in range(CALLS):
         PostedCall(client, steps(), lambda _call, _result, error: ended.put(error)).begin()
     errors: list[Any] = [ended.get(timeout=2 * PATIENCE) for _ in range(CALLS)]

@@ -12,7 +12,7 @@ from rdzv_tcp._store_messages import StoreGet
 from rdzv_tcp._wire import MAX_STATE_BYTES, PROTOCOL, Hello, encode, frame
 
 from rdzv_core import RendezvousConnectionError, RendezvousStateError, RendezvousTimeoutError
-from rdzv_core.fallback import store_of
+from rdzv_core._fallback import store_of
 
 LIMIT = 20.0
 

@@ -12,8 +12,8 @@ import pytest
 from rdzv_tcp import TcpServer
 
 from rdzv_core import RendezvousHandler, RendezvousParameters, create_handler
-from rdzv_core.handler import io
-from rdzv_core.handler.access import Access
+from rdzv_core._handler import operations
+from rdzv_core._handler.store_adapter import StoreAdapter
 
 NODES = 120
 """So many that their roster is too large for the head."""
@@ -23,25 +23,25 @@ NODES = 120
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """The operations that were begun, by kind; a roster's own value counts as a write."""
     counted: Counter[str] = Counter()
-    perform, begin, lock = Access.perform, Access.begin, threading.Lock()
+    perform, begin, lock = StoreAdapter.perform, StoreAdapter.begin, threading.Lock()
 
-    def count(operation: io.Operation) -> None:
+    def count(operation: operations.Operation) -> None:
         with lock:
             counted[type(operation).__name__] += 1
-            counted["WriteHead"] += isinstance(operation, io.WriteHead) and operation.roster is not None
+            counted["WriteHead"] += isinstance(operation, operations.WriteHead) and operation.roster is not None
 
-    def counted_perform(self: Access, operation: io.Operation) -> Any:
+    def counted_perform(self: StoreAdapter, operation: operations.Operation) -> Any:
         count(operation)
         return perform(self, operation)
 
-    def counted_begin(self: Access, operation: io.Operation, done: Any) -> bool:
+    def counted_begin(self: StoreAdapter, operation: operations.Operation, done: Any) -> bool:
         if not begin(self, operation, done):
             return False
         count(operation)
         return True
 
-    monkeypatch.setattr(Access, "perform", counted_perform)
-    monkeypatch.setattr(Access, "begin", counted_begin)
+    monkeypatch.setattr(StoreAdapter, "perform", counted_perform)
+    monkeypatch.setattr(StoreAdapter, "begin", counted_begin)
     return counted
 
 

@@ -128,7 +128,7 @@ def test_many_waiters_of_large_states_all_wake(open_backend: Open, in_threads: I
     assert results[1:] == [(True, (large, written))] * 40
 
 
-@pytest.mark.parametrize("what", ["register", "store"])
+@pytest.mark.parametrize("what", ["register_backend", "store"])
 def test_what_many_wait_for_is_encoded_once(
     what: str, open_backend: Open, in_threads: InThreads, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,324 @@
+"""Brings the decisions, the command and the rendezvous together: events come in on one queue, effects go out.
+
+The main thread decides and acts. Helper threads only wait, each for one thing, and report it: the next round, a
+change of the round, the end of the command, a signal.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from rdzv_core._cli._stderr import flush_lines
+from rdzv_core._cli.node.decide import Decider
+from rdzv_core._cli.node.ending import GOODBYE_SECONDS, Ending
+from rdzv_core._cli.node.environment import job_environment
+from rdzv_core._cli.node.events import (
+    Changed,
+    Effect,
+    Ended,
+    Event,
+    Exit,
+    Finish,
+    GraceOver,
+    Kill,
+    Leave,
+    Linger,
+    Meet,
+    Met,
+    NotMet,
+    OthersGone,
+    Pause,
+    Say,
+    Send,
+    Signalled,
+    Start,
+    Stop,
+)
+from rdzv_core._cli.node.failures import Failures
+from rdzv_core._cli.node.signals import ENDING, reported
+from rdzv_core._cli.node.worker import Worker
+from rdzv_core._errors import RendezvousError
+from rdzv_core._handler import ChangeReason, RendezvousHandler, RendezvousInfo
+from rdzv_core.events import CommandEnded, CommandStarted
+
+_LOOK_EVERY = 0.5
+_LINGER_LOOK = 0.2
+
+T = TypeVar("T")
+
+
+class Agent:
+    """Runs `command` in every round of `handler`'s run, until it ended or must not be started again.
+
+    To be run in the main thread: it takes the signals of `signals.HANDLED` meanwhile, but for those that were ignored
+    when it started, as under nohup. While it tells the others that it goes they are `ending`'s. It does not release the
+    handler.
+    """
+
+    def __init__(
+        self,
+        handler: RendezvousHandler,
+        command: Sequence[str],
+        max_restarts: int,
+        grace_period: float,
+        say: Callable[[str], None],
+        store: Callable[[], Mapping[str, str]] = dict,
+        ending: Ending | None = None,
+        failures: Failures | None = None,
+    ) -> None:
+        """`store` gives the variables with which the command reaches the store, once there is a round."""
+        self._handler = handler
+        self._command = command
+        self._grace_period = grace_period
+        self._say = say
+        self._store = store
+        self._ending = ending or Ending(say)
+        self._failures = failures
+        self._decider = Decider(max_restarts)
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._worker: Worker | None = None
+        self._grace_ends: float | None = None
+        self._over = threading.Event()
+        self._restarts = 0
+        self._told_to_end = self._may_not_signal = False
+        self._who = (handler.get_run_id(), handler.settings.node_id)
+
+    def run(self, announcement: str) -> int:
+        """Say `announcement`, then meet and work; gives the command's exit status.
+
+        Raises the rendezvous' error where no round can be had, and `OSError` if the command can not be started.
+        """
+        self._handler.on_lease(self._renew)
+        try:
+            with reported(lambda number: self._events.put(Signalled(number))):
+                self._say(announcement)
+                self._meet()
+                while True:
+                    event = self._next_event()
+                    if isinstance(event, Signalled) and event.number in ENDING:
+                        self._told_to_end = True
+                    if self._failures is not None:
+                        self._failures.see(event, self._decider.phase)
+                    effects = self._decider.on(event)
+                    if any(isinstance(effect, Exit) for effect in effects):
+                        self._begin_to_end()
+                    for effect in effects:
+                        if isinstance(effect, Exit):
+                            return self._ended(effect)
+                        self._do(effect)
+        finally:
+            self._over.set()
+            self._end_worker()
+
+    def _ended(self, effect: Exit) -> int:
+        self._end_worker()
+        if self._failures is not None:
+            self._failures.tell(effect)
+        if effect.error is not None:
+            raise effect.error
+        return effect.status
+
+    def _begin_to_end(self) -> None:
+        """Have a further signal end this process at once, and its time limited if a signal made it end."""
+        self._ending.status = self._decider.status
+        if self._told_to_end:
+            self._ending.within(GOODBYE_SECONDS)
+
+    def _do(self, effect: Effect) -> None:  # noqa: C901 - one line a kind
+        if isinstance(effect, Say):
+            self._say(effect.text)
+        elif isinstance(effect, Meet):
+            self._meet()
+        elif isinstance(effect, Start):
+            self._start(effect.met)
+        elif isinstance(effect, Stop):
+            self._stop(effect.number)
+        elif isinstance(effect, Send):
+            self._signal(lambda worker: worker.send(effect.number))
+        elif isinstance(effect, Pause):
+            flush_lines()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif isinstance(effect, Kill):
+            self._signal(Worker.kill)
+        elif isinstance(effect, Finish):
+            self._depart(self._handler.finish)
+        elif isinstance(effect, Leave):
+            self._depart(self._handler.leave)
+        elif isinstance(effect, Linger):
+            self._report("rdzv-linger", lambda: self._wait_for_others(effect.why))
+
+    def _next_event(self) -> Event:
+        while True:
+            left = None if self._grace_ends is None else max(0.0, self._grace_ends - time.monotonic())
+            try:
+                event = self._events.get(timeout=None if left is None else min(left, threading.TIMEOUT_MAX))
+            except queue.Empty:
+                self._grace_ends = None
+                return GraceOver()
+            if isinstance(event, Ended):
+                self._grace_ends = self._worker = None
+            if isinstance(event, Changed) and self._worker and self._worker.has_ended():
+                # The command was faster than the news: its end decides, and is on its way.
+                continue
+            return event
+
+    def _meet(self) -> None:
+        self._report("rdzv-meet", self._wait_for_round)
+
+    def _wait_for_round(self) -> Event:
+        began = time.monotonic()
+        while True:
+            info = self._handler.next_rendezvous()
+            environment = self._environment(info)
+            if environment is not None:
+                seconds = time.monotonic() - began
+                return Met(info.round, info.rank, info.world_size, seconds, environment)
+
+    def _environment(self, info: RendezvousInfo) -> dict[str, str] | None:
+        """Wait for what rank 0 has to tell; None if the round is over before it did, as when rank 0 was killed."""
+        give_up_at = time.monotonic() + 2 * self._handler.settings.ttl
+        while True:
+            outcome = self._asked_for_environment(info)
+            if not isinstance(outcome, Exception):
+                return outcome
+            # The store of a round that is over may say so before the news of its end are here; and what fails once
+            # may be had the next time, as long as this node is not fenced.
+            if self._is_over(_LOOK_EVERY):
+                return None
+            if not isinstance(outcome, RendezvousError) or time.monotonic() > give_up_at:
+                raise outcome
+
+    def _asked_for_environment(self, info: RendezvousInfo) -> dict[str, str] | Exception | None:
+        told: queue.SimpleQueue[dict[str, str] | Exception] = queue.SimpleQueue()
+        _in_background("rdzv-environment", lambda: job_environment(info, self._handler.get_run_id()), told.put)
+        while True:
+            try:
+                return told.get(timeout=_LOOK_EVERY)
+            except queue.Empty:
+                if self._is_over(0):
+                    return None
+
+    def _is_over(self, timeout: float) -> bool:
+        """Wait for the round to be over; False after `timeout` seconds, and if only the run was closed."""
+        change = self._handler.wait_for_change(timeout)
+        if change is not None and change.reason is ChangeReason.CLOSED:
+            self._over.wait(timeout)
+            return False
+        return change is not None
+
+    def _start(self, met: Met) -> None:
+        environment = {**self._store(), **met.environment, "RDZV_RESTART_COUNT": str(self._restarts)}
+        self._restarts += 1
+        worker = Worker(self._command, environment, self._handler.lease_ends_at() + self._grace_period)
+        self._worker = worker
+        began = time.monotonic()
+        self._handler.report(CommandStarted(*self._who, met.round, met.rank, worker.group))
+        self._renew(self._handler.lease_ends_at())  # it may have moved on while the command was started
+        self._report("rdzv-command", lambda: self._wait_for_end(met.round, worker, began))
+        self._report("rdzv-watch", lambda: self._wait_for_change(met.round, worker))
+
+    def _wait_for_end(self, number: int, worker: Worker, began: float) -> Event:
+        status = worker.wait()
+        self._handler.report(CommandEnded(*self._who, number, status, worker.fenced, time.monotonic() - began))
+        return Ended(status, worker.fenced)
+
+    def _renew(self, lease_ends: float) -> None:
+        """Let the command run until the lease ends and the grace period after it, in which it would be stopped."""
+        if worker := self._worker:
+            worker.renew(lease_ends + self._grace_period)
+
+    def _wait_for_change(self, number: int, worker: Worker) -> Event | None:
+        told_of_closing = False
+        while self._worker is worker and not self._over.is_set():
+            change = self._handler.wait_for_change(_LOOK_EVERY)
+            if change is None:
+                continue
+            if change.reason is not ChangeReason.CLOSED:
+                return Changed(number, change)
+            if not told_of_closing:
+                told_of_closing = True
+                self._events.put(Changed(number, change))
+            # A closed run stays closed, and says so at once whenever it is asked.
+            self._over.wait(_LOOK_EVERY)
+        return None
+
+    def _stop(self, number: int) -> None:
+        if self._worker is None:
+            return
+        self._signal(lambda worker: worker.stop(number))
+        if self._grace_ends is None:
+            self._grace_ends = time.monotonic() + self._grace_period
+
+    def _signal(self, send: Callable[[Worker], None]) -> None:
+        worker = self._worker
+        if worker is None:
+            return
+        try:
+            send(worker)
+        except PermissionError as error:
+            if not self._may_not_signal:
+                self._may_not_signal = True
+                self._say(
+                    f"the command cannot be signalled ({error.strerror}): it runs as another user, as with sudo or a "
+                    "set-user-ID program, and goes on until it ends by itself, beside the next round too; let its "
+                    f"user stop process group {worker.group}"
+                )
+
+    def _depart(self, depart: Callable[[], None]) -> None:
+        self._ending.status = self._decider.status
+        try:
+            with reported(self._ending):
+                depart()
+        except RendezvousError as error:
+            # What the command achieved stands; the others learn of it when this node's lease runs out.
+            self._say(f"could not tell the others: {error}")
+
+    def _wait_for_others(self, why: str) -> Event:
+        """Wait for all who use the store that this process hosts; if this node failed, and `why`, for other runs."""
+        told, pause = "", 0.01
+        while self._handler.hosts_store and not self._over.is_set():
+            runs = [run for run in self._handler.hosted_runs() if not why or run != self._handler.get_run_id()]
+            if not runs and (why or self._handler.wait_until_over(0)):
+                break
+            users = ", ".join(map(repr, runs)) or repr(self._handler.get_run_id())
+            # Not at once: it may take a moment until this node's own membership has ended.
+            if pause == _LINGER_LOOK and users != told:
+                told = users
+                self._say(
+                    f"{why and f'{why}; '}this node hosts the store: it stays until the others are done, of "
+                    f"{'run' if len(runs) < 2 else 'runs'} {users} (SIGTERM or Ctrl-C ends it)"
+                )
+            self._over.wait(pause)
+            pause = min(2 * pause, _LINGER_LOOK)
+        return OthersGone()
+
+    def _end_worker(self) -> None:
+        if self._worker:
+            self._signal(Worker.kill)
+            self._worker.wait()
+
+    def _report(self, name: str, wait: Callable[[], Event | None]) -> None:
+        """Put on the queue what `wait`, run in a thread of its own, gives."""
+
+        def put(outcome: Event | Exception | None) -> None:
+            if outcome is not None:
+                self._events.put(NotMet(outcome) if isinstance(outcome, Exception) else outcome)
+
+        _in_background(name, wait, put)
+
+
+def _in_background(name: str, wait: Callable[[], T], report: Callable[[T | Exception], None]) -> None:
+    def run() -> None:
+        try:
+            outcome: T | Exception = wait()
+        except Exception as error:  # noqa: BLE001 - who gets the report decides what becomes of it
+            outcome = error
+        report(outcome)
+
+    threading.Thread(target=run, name=name, daemon=True).start()

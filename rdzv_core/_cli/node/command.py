@@ -1,0 +1,58 @@
+"""Whether a command can be started: what its file tells beforehand, and what the system's refusal means."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from rdzv_core._cli._errors import NO_PROCESS
+
+_LONGEST_FIRST_LINE = 256  # of which the kernel reads no more
+
+_MEANINGS = {
+    errno.ENOENT: "the program or what runs it is missing: install the interpreter that its first line names, or the "
+    "system's loader that it was built for (`file` tells which)",
+    errno.EAGAIN: f"the system lets this process have no further one: {NO_PROCESS}",
+    errno.ENOEXEC: "it is no program of this system: a script needs a first line such as #!/bin/sh, and a binary must "
+    "be built for this machine's architecture (`file` tells which it has)",
+}
+
+
+def check_command(program: str) -> None:
+    """Raise `ValueError` for a program that is not found, not executable, or a script without its interpreter.
+
+    What passes may still not start: see `not_started`.
+    """
+    path = shutil.which(program)
+    if path is None:
+        raise ValueError(f"command {program!r} is not found, or is not executable")
+    interpreter = _interpreter(path)
+    if interpreter is not None and not (Path(interpreter).is_file() and os.access(interpreter, os.X_OK)):
+        raise ValueError(
+            f"command {program!r} can not be started: its first line names the interpreter {interpreter!r}, which is "
+            f"not found, or is not executable: install it, or mend the first line of {path!r}"
+        )
+
+
+def not_started(program: str, number: int) -> OSError:
+    """Give the error for a program whose start the system refused with the errno `number`."""
+    why = _MEANINGS.get(number, f"{os.strerror(number)} (errno {number})")
+    error = OSError(f"command {program!r} can not be started: {why}")
+    error.errno = number
+    return error
+
+
+def _interpreter(path: str) -> str | None:
+    """Give what a script's first line names; None where there is no such line, or it can not be read in whole."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - of a program of a gigabyte only this
+            first = file.read(_LONGEST_FIRST_LINE)
+    except OSError:  # executable is not readable
+        return None
+    line, ended, _ = first.partition(b"\n")
+    words = line[2:].replace(b"\t", b" ").strip(b" ").partition(b" ")
+    if not first.startswith(b"#!") or not words[0] or b"\0" in words[0] or not (ended or words[1]):
+        return None
+    return os.fsdecode(words[0])

@@ -1,0 +1,140 @@
+"""What can happen to a node, and what it can do: the vocabulary of `decide`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from rdzv_core._handler.info import Change
+
+
+@dataclass(frozen=True)
+class Met:
+    """A round formed with this node in it; `environment` is what the command is told of it."""
+
+    round: int
+    rank: int
+    world_size: int
+    seconds: float = 0.0
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class NotMet:
+    """The round that was asked for did not form, or can not be watched any more."""
+
+    error: Exception
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The round is not what it was, or the run was closed."""
+
+    round: int
+    change: Change
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The command and its whole process group are gone; `status` is the exit status, or minus the signal's number.
+
+    `fenced` where its watchdog killed it because this node's lease had ended.
+    """
+
+    status: int
+    fenced: bool = False
+
+
+@dataclass(frozen=True)
+class Signalled:
+    """This process was sent a signal: to end, or one that concerns the command."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class GraceOver:
+    """The command was told to stop, and its grace period is over."""
+
+
+@dataclass(frozen=True)
+class OthersGone:
+    """Nobody needs this process any more: it hosts no store, or the run is over."""
+
+
+Event: TypeAlias = Met | NotMet | Changed | Ended | Signalled | GraceOver | OthersGone
+
+
+@dataclass(frozen=True)
+class Say:
+    """Tell the user."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Meet:
+    """Ask for the next round."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start the command for the round that formed, and watch the round."""
+
+    met: Met
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Send the signal to the command's process group, and begin the grace period unless it has begun."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send the signal to the command's process group, which goes on."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Stop this process until somebody sends it SIGCONT."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Send SIGKILL to the command's process group."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Tell the others that this node is done, successfully."""
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Tell the others that this node goes."""
+
+
+@dataclass(frozen=True)
+class Linger:
+    """Stay until the others are gone, if the store that they use ends with this process.
+
+    Where this node failed, and `why`, only for other runs: its own may wait for it to be started again.
+    """
+
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Exit:
+    """End with the exit status, or with the error where there is one."""
+
+    status: int
+    error: Exception | None = None
+
+
+Effect: TypeAlias = Say | Meet | Start | Stop | Send | Pause | Kill | Finish | Leave | Linger | Exit

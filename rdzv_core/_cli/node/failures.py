@@ -1,0 +1,154 @@
+"""What `rdzv run` notes of failures and rounds for everybody, and says at a node's end. Best effort, in bounded time.
+
+Of the failures of a round the first counts, as the run's store sees it: the commands of the others often fail of it.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import stat
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from rdzv_core._cli.node.decide import Phase
+from rdzv_core._cli.node.events import Changed, Ended, Event, Exit, Met, Signalled
+from rdzv_core._cli.node.signals import ENDING
+from rdzv_core._cli.watch.words import failure_text, stderr_lines
+from rdzv_core._handler import RendezvousHandler
+from rdzv_core._history import MOST_STDERR_BYTES, PURPOSE, Failure, History, PastRound, note
+
+_SECONDS = 1.0
+"""How long an end of the command, or of the node, may be held up for this."""
+
+_OF_RDZV = re.compile(r"rdzv( \d\d:\d\d:\d\d [^:]*)?: ")
+"""How a line begins that this node has said itself."""
+
+T = TypeVar("T")
+
+
+class Failures:
+    """Sees the events of a node before it acts on them; notes that its command failed, and of rank 0 the rounds.
+
+    `tail` has the last lines of the command's stderr kept, where that is a file: what is written to a terminal or a
+    pipe could be read only by standing between the command and its reader.
+    """
+
+    def __init__(self, handler: RendezvousHandler, say: Callable[[str], None], tail: bool = True) -> None:
+        self._handler, self._say = handler, say
+        self._stderr = StderrFile() if tail else None
+        self._met: Met | None = None
+        self._why = ""
+        self._told_to_stop = False
+
+    def see(self, event: Event, phase: Phase) -> None:
+        """Take in what has happened to a node in this phase. Raises nothing."""
+        if isinstance(event, Met):
+            self._met = event
+            if self._stderr is not None:
+                self._stderr.mark()
+            if event.rank == 0:
+                past = PastRound(event.round, event.world_size, time.time(), self._why)
+                self._note(lambda history: history.formed(past), wait=0.0)
+        elif isinstance(event, Changed):
+            self._why = str(event.change)
+        elif isinstance(event, Signalled) and event.number in ENDING:
+            self._told_to_stop = True
+        elif isinstance(event, Ended) and phase is Phase.WORKING and event.status and not event.fenced:
+            self._failed(event.status)
+
+    def tell(self, end: Exit) -> None:
+        """Say at the end of a node that did not end well which failure came first. Raises nothing."""
+        met = self._met
+        if met is None or (end.error is None and end.status == 0):
+            return
+        history = self._note(lambda _: None, wait=_SECONDS)
+        failure = history.last_failure if history is not None else None
+        if history is None or failure is None or (self._told_to_stop and failure.round != met.round):
+            return
+        self._say(f"run {self._handler.get_run_id()!r}: first failure: {failure_text(failure)}")
+        if failure.node_id != self._handler.settings.node_id:
+            for line in stderr_lines(failure):
+                self._say(line)
+        first = history.first_failure
+        if first is not None and first.round != failure.round:
+            self._say(f"the run's first failure: {failure_text(first)}; another round formed since")
+
+    def _failed(self, status: int) -> None:
+        met, settings = self._met, self._handler.settings
+        if met is None:
+            return
+        tail = "" if self._stderr is None else self._stderr.tail()
+        failure = Failure(settings.node_id, settings.address, met.round, met.rank, status, time.time(), tail)
+        self._why = f"ASKED: {failure_text(failure)}"
+        self._note(lambda history: history.failed(failure), wait=_SECONDS)
+
+    def _note(self, change: Callable[[History], History | None], wait: float) -> History | None:
+        epoch = self._met.environment.get("RDZV_EPOCH", "") if self._met else ""
+
+        def write() -> History:
+            register = self._handler.sibling(PURPOSE)
+            try:
+                return note(register, epoch, change)
+            finally:
+                register.close()
+
+        return _within(wait, write)
+
+
+class StderrFile:
+    """The file that stderr is, if it is one, from `mark` on."""
+
+    def __init__(self, descriptor: int = 2) -> None:
+        self._descriptor = descriptor
+        self._start: int | None = None
+
+    def mark(self) -> None:
+        """Begin here."""
+        self._start = self._size()
+
+    def tail(self) -> str:
+        """Return the last lines that were written since, without those of rdzv; empty where stderr is no file."""
+        start, end = self._start, self._size()
+        if start is None or end is None or end <= start:
+            return ""
+        try:
+            file = os.open(f"/dev/fd/{self._descriptor}", os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            return ""
+        try:
+            begin = max(start, end - 2 * MOST_STDERR_BYTES)
+            raw = os.pread(file, end - begin, begin)
+        except OSError:
+            return ""
+        finally:
+            os.close(file)
+        lines = raw.decode("utf-8", "replace").splitlines()[1 if begin > start else 0 :]
+        return "\n".join(line for line in lines if not _OF_RDZV.match(line))[-MOST_STDERR_BYTES:]
+
+    def _size(self) -> int | None:
+        try:
+            found = os.fstat(self._descriptor)
+        except OSError:
+            return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _within(seconds: float, act: Callable[[], T]) -> T | None:
+    """Return what `act` gives, None if that takes longer or fails: it then goes on in the background."""
+    done: queue.SimpleQueue[T | None] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            done.put(act())
+        except Exception:  # noqa: BLE001 - what cannot be noted or read is left out
+            done.put(None)
+
+    try:
+        threading.Thread(target=run, name="rdzv-history", daemon=True).start()
+        return done.get(timeout=seconds) if seconds else None
+    except (queue.Empty, RuntimeError):
+        return None

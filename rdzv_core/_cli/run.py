@@ -1,0 +1,207 @@
+"""`rdzv run`: a command on one node of an elastic job."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from rdzv_core._cli._errors import say, speak_as, speaker
+from rdzv_core._cli._options import Seconds, parameters, read_nodes, run_options
+from rdzv_core._cli._stderr import take_over
+from rdzv_core._cli._variables import RunArgument, RunCommand, RunOption, spelled
+from rdzv_core._create import create_handler, with_defaults
+from rdzv_core._environment import for_command
+from rdzv_core._handler.settings import HANDLER_OPTIONS, HandlerSettings
+from rdzv_core._parameters import RendezvousParameters
+from rdzv_core.hooks import Hooks
+
+if TYPE_CHECKING:
+    from rdzv_core._handler import RendezvousHandler
+
+
+@click.command(cls=RunCommand, context_settings={"allow_interspersed_args": False})
+@run_options
+@click.option(
+    "--nodes",
+    cls=RunOption,
+    envvar="RDZV_NODES",
+    required=True,
+    metavar="MIN[:MAX]",
+    callback=read_nodes,
+    help="How many nodes a round has: 4, or from 2 to 4 as 2:4.",
+)
+@click.option(
+    "--local-addr",
+    cls=RunOption,
+    envvar="RDZV_LOCAL_ADDR",
+    metavar="ADDR",
+    help="This node's address for its peers.  [default: the one by which it reaches the store, or its host name]",
+)
+@click.option(
+    "--master-port",
+    cls=RunOption,
+    type=click.IntRange(1, 65535),
+    envvar=["RDZV_MASTER_PORT", "MASTER_PORT"],
+    metavar="PORT",
+    help="The MASTER_PORT of the round if this node gets rank 0, as where a firewall lets only one through.  "
+    "[default: one that is free]",
+)
+@click.option(
+    "--max-restarts",
+    cls=RunOption,
+    envvar="RDZV_MAX_RESTARTS",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Maximum restarts after CMD fails (membership changes do not count).",
+)
+@click.option(
+    "--grace-period",
+    cls=RunOption,
+    envvar="RDZV_GRACE_PERIOD",
+    type=Seconds(),
+    metavar="SECONDS",
+    help="How long CMD may take to stop before it is killed.  [default: the fence delay]",
+)
+@click.option(
+    "--events",
+    metavar="WHERE",
+    help="Tell every event of this node, and how long it took: to a file, as lines of JSON, to `log` (stderr) or to "
+    "`otel` (OpenTelemetry); several are separated by commas.  [default: RDZV_EVENTS]",
+)
+@click.option(
+    "--tail/--no-tail",
+    cls=RunOption,
+    envvar="RDZV_TAIL",
+    default=True,
+    help="If CMD fails first in a round, keep the last lines of its stderr in the store (only where stderr is a file), "
+    "so that `rdzv status` and the other nodes show them.  [default: --tail]",
+)
+@click.option("--quiet", "-q", cls=RunOption, envvar="RDZV_QUIET", is_flag=True, help="Suppress progress output.")
+@click.argument("command", cls=RunArgument, metavar="[--] CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(
+    backend: str,
+    endpoint: str,
+    run_id: str,
+    config: dict[str, str],
+    nodes: tuple[int, int],
+    local_addr: str | None,
+    master_port: int | None,
+    max_restarts: int,
+    grace_period: float | None,
+    events: str | None,
+    tail: bool,
+    quiet: bool,
+    command: tuple[str, ...],
+) -> int:
+    """Meet with the other nodes of a run, then run CMD.
+
+    CMD finds in its environment RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, RDZV_RUN_ID, RDZV_EPOCH, RDZV_ROUND and
+    RDZV_FENCE, RDZV_RESTART_COUNT (how often CMD was started on this node before, for whatever reason), and RDZV_PEERS:
+    the nodes' addresses by rank, separated by commas (left out where they take more than 100 kB). It reaches the store
+    with RDZV_BACKEND, RDZV_ENDPOINT and RDZV_OPTION_…: so does a `rdzv status` within it, without any option. A
+    `rdzv run` within it is a run of its own on the same store, and needs its own --run-id and --nodes.
+
+    When a member is lost or leaves, a new one waits, or one asks for the next round because its CMD failed, CMD is
+    stopped (SIGTERM to its process group, SIGKILL after the grace period), the nodes meet again, and CMD is started
+    anew. When CMD fails it is started anew too, up to --max-restarts; then this node leaves. When CMD ends with
+    status 0 this node is done and the others go on; the last one to be done closes the run. In a closed run CMD goes
+    on to its end and is not started anew. A node that hosts the store itself (tcp without `rdzv serve`) stays until
+    the others are done, those of other runs on its store too.
+
+    SIGTERM, SIGINT, SIGHUP and SIGQUIT are passed on to CMD, and then the node leaves; a second one kills CMD. SIGUSR1,
+    SIGUSR2, SIGWINCH and SIGCONT are passed on, and that is all; Ctrl-Z pauses both. What is ignored at the start stays
+    ignored. Without a CMD just then a signal of the first kind ends the node at once, and one of the second is dropped.
+
+    The exit status is CMD's (128 + n if signal n ended it); 1 if no round could be had, 2 for bad input. What CMD
+    leaves behind in its process group is killed. So is all of it if this process is killed; and if it is stopped or
+    hangs, when its lease and the grace period are over, so that nothing works beside the next round.
+    """
+    if events is not None:
+        config = {**config, "events": events}
+    if master_port is not None:
+        config = {**config, "master_port": str(master_port)}
+    hooks = Hooks()
+    asked = parameters(backend, endpoint, run_id, config, nodes, local_addr)
+    params = with_defaults(asked, hooks)
+    grace = _grace_period(params, grace_period)
+    # Imported late: `rdzv --help` loads this module, and needs none of it.
+    from rdzv_core._cli.node.agent import Agent
+    from rdzv_core._cli.node.command import check_command
+    from rdzv_core._cli.node.ending import Ending
+    from rdzv_core._cli.node.failures import Failures
+    from rdzv_core._cli.node.signals import reported
+
+    check_command(command[0])
+    _log_as_said()
+    logging.getLogger("rdzv.events").setLevel(logging.INFO)
+    logging.getLogger("rdzv").setLevel(logging.WARNING if quiet else logging.INFO)
+    began = time.monotonic()
+    tell = _say_nothing if quiet else say
+    ending = Ending(tell)
+    with reported(ending), create_handler(params, hooks=hooks) as handler:
+        took = f"{time.monotonic() - began:.3f} s"
+        connected = f"connected in {took}" if handler.connected else f"no store there after {took}: trying on"
+        speak_as(lambda: _speaker(handler))
+        asking = f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} ({connected})"
+        store, failures = lambda: _store_of(asked, handler), Failures(handler, say, tail)
+        agent = Agent(handler, command, max_restarts, grace, tell, store, ending, failures)
+        return agent.run(asking)
+
+
+def _store_of(params: RendezvousParameters, handler: RendezvousHandler) -> dict[str, str]:
+    """Return what CMD is told of the store: as a client of it, also where this node hosts it."""
+    ours = {option.name for option in HANDLER_OPTIONS}
+    options = {name: value for name, value in params.config.items() if name not in ours}
+    if "is_host" in options:
+        options["is_host"] = "false"
+    return for_command(params.backend, handler.endpoint or params.endpoint, options, os.environ)
+
+
+def _speaker(handler: RendezvousHandler) -> str:
+    """Return when who says something: four nodes may share a terminal, and their lines be sorted out later."""
+    node, rank = " ".join(handler.settings.node_id.split()), handler.rank
+    return f"{time.strftime('%H:%M:%S')} {node}{'' if rank is None else f'[rank {rank}]'}"
+
+
+def _log_as_said() -> None:
+    """Have what is logged look like what is said."""
+    handler = take_over()
+    handler.setFormatter(_AsSaid())
+    logging.basicConfig(handlers=[handler])
+    logging.raiseExceptions = False  # a line that stderr does not take is lost, as `say` has it
+
+
+class _AsSaid(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{speaker()}: {super().format(record)}"
+
+
+def _say_nothing(_text: str) -> None:
+    """Be `say` where the user wants quiet."""
+
+
+def _range(nodes: tuple[int, int]) -> str:
+    least, most = nodes
+    return f"{least} node{'' if most == 1 else 's'}" if least == most else f"{least} to {most} nodes"
+
+
+def _grace_period(params: RendezvousParameters, given: float | None) -> float:
+    """Check that a node that is fenced has stopped its command before the others meet without it."""
+    fence_delay = HandlerSettings.from_params(params).fence_delay
+    if given is None:
+        return fence_delay
+    if given > fence_delay:
+        # Not as `g` has it: rounded, the advice could be refused again.
+        seconds = str(given).removesuffix(".0")
+        ctx = click.get_current_context()
+        option = next(param for param in ctx.command.params if param.name == "grace_period")
+        raise click.UsageError(
+            f"{spelled(ctx, option)} {seconds} does not fit inside the fence delay of {fence_delay:g} s, after which "
+            f"the others meet without a node that was lost: give --option fence_delay={seconds} too, on every node"
+        )
+    return given

@@ -1,0 +1,82 @@
+"""Which operations are under way, and when a channel may be used again after an error."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from rdzv_core._handler.operations import WAITS, Channel, Operation
+
+_SHORTEST, _LONGEST = 0.02, 1.0
+
+
+@dataclass
+class _Backoff:
+    until: float = 0.0
+    failures: int = 0
+
+
+class Channels:
+    """At most one operation on each; the next ones wait in `operations` for the driver, and `wake_at` for the time."""
+
+    def __init__(self, chance: random.Random, longest: float) -> None:
+        self.operations: list[Operation] = []
+        self.wake_at = float("inf")
+        self._random, self._longest = chance, min(_LONGEST, longest)
+        self._busy: dict[Channel, Operation] = {}
+        self._backoff = {channel: _Backoff() for channel in Channel}
+
+    def start(self, operation: Operation) -> Operation:
+        """Have an operation done."""
+        self._busy[operation.channel] = operation
+        self.operations.append(operation)
+        return operation
+
+    def under_way(self, channel: Channel) -> Operation | None:
+        """Give what is being done on a channel."""
+        return self._busy.get(channel)
+
+    @property
+    def oldest_request(self) -> float:
+        """When the oldest of those that are under way was sent, but for those that wait for a change."""
+        oldest = float("inf")
+        for channel, one in self._busy.items():
+            if one.started < oldest and channel not in WAITS:
+                oldest = one.started
+        return oldest
+
+    def ready(self, channel: Channel, now: float) -> bool:
+        """Whether something may be started on a channel; if it backs off, wake when that is over."""
+        if channel in self._busy:
+            return False
+        if now < self._backoff[channel].until:
+            self.wake(self._backoff[channel].until)
+            return False
+        return True
+
+    def retire(self, operation: Operation) -> bool:
+        """Note that an operation has ended; False if it had been given up before."""
+        if self._busy.get(operation.channel) is not operation:
+            return False
+        del self._busy[operation.channel]
+        return True
+
+    def give_up(self, *channels: Channel) -> None:
+        """Forget what is under way: its answer will be discarded."""
+        for channel in channels:
+            self._busy.pop(channel, None)
+
+    def succeeded(self, channel: Channel) -> None:
+        """End a channel's backing off."""
+        self._backoff[channel] = _Backoff()
+
+    def back_off(self, channel: Channel, now: float) -> None:
+        """Leave a channel alone for a while: longer with every failure in a row, jittered."""
+        backoff = self._backoff[channel]
+        backoff.failures += 1
+        most = min(self._longest, _SHORTEST * 2 ** min(backoff.failures, 10))
+        backoff.until = now + most * self._random.uniform(0.5, 1.0)
+
+    def wake(self, at: float) -> None:
+        """Ask for a tick at that time, if none is asked for before."""
+        self.wake_at = min(self.wake_at, at)

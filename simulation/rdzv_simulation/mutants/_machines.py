@@ -1,0 +1,284 @@
+"""Mutants of what a node does."""
+
+# ruff: noqa: ARG002 - where a rule is taken away, what it looked at is looked at no more
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from rdzv_core import RendezvousClosedError, RendezvousGracefulExitError
+from rdzv_core._handler import operations
+from rdzv_core._handler.departure import DepartureRules
+from rdzv_core._handler.head import Head
+from rdzv_core._handler.info import Change
+from rdzv_core._handler.intents import Departure, Intent
+from rdzv_core._handler.lease_keeper import LeaseKeeper
+from rdzv_core._handler.machine import Machine
+from rdzv_core._handler.operations import Channel, Operation
+from rdzv_core._handler.proposals import Proposal
+from rdzv_core._handler.view import LocalView
+
+
+class ReentersSilently(Machine):
+    """A membership that has ended is entered anew without stopping the work."""
+
+    def _end_membership(self, why: str, *, may_be_there: bool = True) -> None:
+        if self.intent is Intent.WORK:
+            self._forget_membership()
+        else:
+            super()._end_membership(why, may_be_there=may_be_there)
+
+
+class EdgeTriggered(Machine):
+    """What changes in the second in which the job sets itself up is not reported when it begins to wait."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.joined_at: float | None = None
+        self.missed: Change | None = None
+
+    def _plan(self, now: float) -> None:
+        super()._plan(now)
+        if self.held is None:
+            self.joined_at = self.missed = None
+        else:
+            self.joined_at = self.joined_at or now
+            if now < self.joined_at + 1.0:
+                self.missed = super().change()
+
+    def change(self) -> Change | None:
+        present = super().change()
+        return None if present == self.missed else present
+
+
+class DecidesOnAnOldView(Machine):
+    """A roster is written on memberships that were read before the token."""
+
+    def _lead(self, now: float) -> Proposal | None:
+        self.known.view_based_on = self.known.token
+        return super()._lead(now)
+
+
+class ResendsRefusedWrites(Machine):
+    """A refused write is sent again with the new token."""
+
+    def done(self, operation: Operation, result: Any, now: float) -> None:
+        super().done(operation, result, now)
+        if isinstance(operation, operations.WriteHead) and result is not None and not result[2]:
+            queued = self.channels.operations
+            self.channels.operations = [one for one in queued if not isinstance(one, operations.WriteHead)]
+            self.channels.start(operations.WriteHead(now, operation.head, result[1], operation.roster))
+
+
+class BelievesInItsWrites(Machine):
+    """A write whose answer was lost is taken for done: nothing is read again."""
+
+    def failed(self, operation: Operation, error: Exception, now: float) -> None:
+        super().failed(operation, error, now)
+        if isinstance(operation, operations.WriteHead):
+            self.known.looked, self.known.head = True, operation.head
+
+
+class RanksItself(Machine):
+    """Each node takes the rank that it has among the members as it sees them."""
+
+    def take_outcomes(self) -> list[operations.Outcome]:
+        return [self._ranked(outcome) for outcome in super().take_outcomes()]
+
+    def _ranked(self, outcome: operations.Outcome) -> operations.Outcome:
+        view = self.known.view
+        if not isinstance(outcome, operations.RoundJoined) or view is None:
+            return outcome
+        seen = [member.id for member in view.members]
+        rank = seen.index(outcome.held.member) if outcome.held.member in seen else 0
+        return operations.RoundJoined(dataclasses.replace(outcome.held, rank=min(rank, outcome.held.size - 1)))
+
+
+class _Named(LocalView):
+    name = ""
+
+    def rank(self, member: str) -> int | None:
+        seats = self.head.roster if self.head is not None else ()
+        return next((rank for rank, seat in enumerate(seats) if seat.node == self.name), super().rank(member))
+
+
+class FindsItselfByName(Machine):
+    """A node finds its rank by its name, where its former self may stand."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.known.__class__ = _Named
+        self.known.name = self.settings.node_id  # type: ignore[attr-defined]
+
+
+class _Boastful(LeaseKeeper):
+    def says(self, payload: bytes | None) -> bool:
+        return self.lease is not None
+
+
+class WorksBeforeItSaysSo(Machine):
+    """A node that finds itself in a roster begins to work, and announces it meanwhile."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.lease_keeper = _Boastful(self.settings, self.channels)
+
+
+class _LeasedFromTheAnswer(LeaseKeeper):
+    now = 0.0
+
+    def take_in(self, operation: Operation, result: Any) -> bool:
+        kept = super().take_in(operation, result)
+        if self.lease is not None and kept and not isinstance(operation, operations.Leave):
+            self.lease.renewed(self.now)
+        return kept
+
+
+class LeaseRunsFromTheAnswer(Machine):
+    """A lease is counted from when the answer came, not from when the refresh was sent."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.lease_keeper = _LeasedFromTheAnswer(self.settings, self.channels)
+
+    def done(self, operation: Operation, result: Any, now: float) -> None:
+        assert isinstance(self.lease_keeper, _LeasedFromTheAnswer)
+        self.lease_keeper.now = now
+        super().done(operation, result, now)
+
+
+class _Deaf(LeaseKeeper):
+    def take_in(self, operation: Operation, result: Any) -> bool:
+        return super().take_in(
+            operation, True if isinstance(operation, (operations.Update, operations.Refresh)) else result
+        )
+
+
+class IgnoresItsEnd(Machine):
+    """A refresh that was answered counts, though the answer was False."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.lease_keeper = _Deaf(self.settings, self.channels)
+
+
+class _Sure(LeaseKeeper):
+    def unknown(self, operation: Operation | None) -> None:
+        if isinstance(operation, operations.Update) and self.lease is not None:
+            self.lease.payload = operation.payload
+
+
+class BelievesItWasHeard(Machine):
+    """An announcement whose answer was lost is taken for made."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.lease_keeper = _Sure(self.settings, self.channels)
+
+
+class BelievesTheLastToCome(Machine):
+    """A head that arrives late counts, though a later one is known."""
+
+    def done(self, operation: Operation, result: Any, now: float) -> None:
+        known = self.known.head
+        if known is not None and isinstance(operation, (operations.ReadHead, operations.WaitHead)):
+            self.known.head = None
+        super().done(operation, result, now)
+
+
+class LooksOnce(Machine):
+    """Who is not among the first three never looks for its place again."""
+
+    def __post_init__(self) -> None:
+        self.place_checks = (1e9, 1e9)
+        super().__post_init__()
+
+
+class _Hasty(DepartureRules):
+    def is_over(self, departure: Departure, own: str) -> bool:
+        return super().is_over(departure, own) or departure.kind == "left" or self.is_last(departure) is False
+
+
+class GoesUnheard(Machine):
+    """A node that goes does not wait until the head has its goodbye: its membership was to tell the others."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._departure_rules = _Hasty(self.known, self.rules, self.settings.deputy_delay)
+
+
+class BeginsAnew(Machine):
+    """A node that finds no roster with itself in it begins a new epoch."""
+
+    def _own_write(self, now: float) -> Proposal | None:
+        head = self.known.head
+        if self.intent is Intent.JOIN and head is not None and head.pending == "LOST":
+            return Proposal("create", Head(epoch=self._new_id(), terms=head.terms))
+        return super()._own_write(now)
+
+
+class AbsenceIsLoss(Machine):
+    """A node gives its membership up when the store has been out of reach for a second."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.away_since: float | None = None
+
+    def done(self, operation: Operation, result: Any, now: float) -> None:
+        self.away_since = None
+        super().done(operation, result, now)
+
+    def failed(self, operation: Operation, error: Exception, now: float) -> None:
+        self.away_since = now if self.away_since is None else self.away_since
+        if self.lease_keeper.lease is not None and now >= self.away_since + 1.0:
+            self._end_membership("the store is away")
+        super().failed(operation, error, now)
+
+
+class FirstErrorEndsAJoin(Machine):
+    """A join ends with the first error that the store gives it."""
+
+    def _trouble(self, error: Exception, now: float) -> None:
+        super()._trouble(error, now)
+        if self._join is not None:
+            self._fail(error)
+
+
+class _Patient(LeaseKeeper):
+    def _free(self, now: float) -> bool:
+        return self._channels.under_way(Channel.LEASE) is None and super()._free(now)
+
+
+class WaitsForTheAnswer(Machine):
+    """A keep-alive that gets no answer is waited for, and no other one is sent meanwhile."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.lease_keeper = _Patient(self.settings, self.channels)
+
+
+class TellsSparesAnError(Machine):
+    """A node that waited in a run which has finished is told that the run is closed."""
+
+    def take_outcomes(self) -> list[operations.Outcome]:
+        return [self._blunt(outcome) for outcome in super().take_outcomes()]
+
+    def _blunt(self, outcome: operations.Outcome) -> operations.Outcome:
+        if isinstance(outcome, operations.Failed) and isinstance(outcome.error, RendezvousGracefulExitError):
+            return operations.Failed(RendezvousClosedError(str(outcome.error)))
+        return outcome
+
+
+class HoldsOnToItsClaim(Machine):
+    """A node that was dropped before it could say that it works goes on saying that it works in that round."""
+
+    def _passed_over(self) -> bool:
+        return self.held is not None and super()._passed_over()
+
+
+class WaitsThoughLost(Machine):
+    """A node that was dropped while it asked for the next round goes on asking, though nobody counts it."""
+
+    def _counts_as_lost(self, head: Head) -> bool:
+        return False
