@@ -73,8 +73,11 @@ class Peace:
         self._to_be_told = [(node, node.machine.lease_keeper.id) for node in self._alive() if _waits(node)]
 
     def forget_the_end(self) -> None:
-        """Take note that the run begins anew, or is lost: an answer that is late may still say that it had finished."""
-        self._to_be_told, self.closed_by_hand = [], False
+        """Take note that the run begins anew, or is lost: an answer that is late may still say that it had finished.
+
+        A closing by hand that has not reached the store yet will close the new epoch too.
+        """
+        self._to_be_told, self.closed_by_hand = [], any(node.machine.closing for node in self._alive())
 
     def join_failed(self, node: Node, error: Exception) -> None:
         """Hold an error against I12, I18 and I19."""
