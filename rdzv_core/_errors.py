@@ -22,7 +22,7 @@ class RendezvousConfigurationError(RendezvousConnectionError):
 
 
 class RendezvousStateError(RendezvousError):
-    """What the store holds can not be read as what was written: corrupt, torn, foreign, or of a newer version."""
+    """What the store holds cannot be read as what was written: corrupt, torn, foreign, or of a newer version."""
 
 
 class RendezvousTimeoutError(RendezvousError):
@@ -46,7 +46,7 @@ class BackendNotFoundError(RendezvousError, ValueError):
 
 
 class BackendLoadError(RendezvousError):
-    """A backend was found but can not be used: its import failed, or what it names is no backend."""
+    """A backend was found but cannot be used: its import failed, or what it names is no backend."""
 
 
 class BackendConflictError(RendezvousError):

@@ -18,7 +18,7 @@ class RendezvousParameters:
     """The parameters of a rendezvous; `config` holds every further option and may be changed before use.
 
     Raises `ValueError` for an empty backend name, a bad run id (empty, over 1 KiB, lone surrogate), `min_nodes` below
-    1, `max_nodes` below `min_nodes` or over 100,000, and a `local_addr` with a comma, white space or what can not be
+    1, `max_nodes` below `min_nodes` or over 100,000, and a `local_addr` with a comma, white space or what cannot be
     printed (peers are told as a list that is separated by commas). Options are checked when the backend is created, not
     here. Options given as None count as not given.
     """

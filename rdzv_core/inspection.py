@@ -98,7 +98,7 @@ class Inspector:
 def reset_run(backend: RendezvousBackend) -> str:
     """Start a new epoch of the run, closed or not, and give its id. Who still works is told STORE_LOST.
 
-    Raises `RendezvousConnectionError`, or `RendezvousStateError` where the state can not be read. Does not close
+    Raises `RendezvousConnectionError`, or `RendezvousStateError` where the state cannot be read. Does not close
     `backend`.
     """
     epoch = secrets.token_hex(8)

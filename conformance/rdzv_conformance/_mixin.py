@@ -26,7 +26,7 @@ class RendezvousBackendTestMixin(ABC):
 
     @abstractmethod
     def _corrupt_state(self) -> None:
-        """Put something into the backend's register, behind its back, that it can not have written."""
+        """Put something into the backend's register, behind its back, that it cannot have written."""
 
     def test_A1_get_state_gives_what_was_set(self) -> None:
         """A1: after a write, get_state gives the state and a token."""
@@ -43,7 +43,7 @@ class RendezvousBackendTestMixin(ABC):
         _equal("get_state() of an empty register", self._backend.get_state(), None)
 
     def test_A3_get_state_of_corrupt_storage_is_a_state_error(self) -> None:
-        """A3: what can not be read is an error, never "no state"."""
+        """A3: what cannot be read is an error, never "no state"."""
         self._corrupt_state()
         try:
             result = self._backend.get_state()

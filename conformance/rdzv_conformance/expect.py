@@ -37,7 +37,7 @@ class Untested(unittest.SkipTest):
 
 
 class Unsupported(unittest.SkipTest):
-    """The backend does not claim what the clause is about, or can not be in the situation that it is about."""
+    """The backend does not claim what the clause is about, or cannot be in the situation that it is about."""
 
     def __str__(self) -> str:
         return f"unsupported: {super().__str__()}"

@@ -77,7 +77,7 @@ def run_guarded(check: Callable[[], None], calls: Calls, limit: float) -> None:
     All calls of one check are made on that one thread, but for those of threads that the check starts: a backend that
     works on one thread only fails the clauses about threads and no others. Raises what the check raises; an error that
     a call of the backend raised, and that the check did not expect, is a `ClauseFailed`. A thread that hangs is left
-    behind: Python can not end it.
+    behind: Python cannot end it.
     """
     done = threading.Event()
     raised: list[BaseException] = []

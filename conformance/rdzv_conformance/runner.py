@@ -49,7 +49,7 @@ class Anchor:
         try:
             if writes:
                 run_guarded(self._write, self._subject.calls, WRITES * target.patience + 1)
-        except Exception:  # noqa: BLE001, S110 - that a backend can not write is for the clauses about it
+        except Exception:  # noqa: BLE001, S110 - that a backend cannot write is for the clauses about it
             pass
         self.target = target.paced(self._latency)
 

@@ -71,7 +71,7 @@ def test_a_report_for_machines(tmp_path: Path) -> None:
         (("memory", "--endpoint", "x", "--profile", "best"), "'best' is not one of"),
     ],
 )
-def test_what_can_not_run_is_status_2_and_says_why(arguments: tuple[str, ...], words: str) -> None:
+def test_what_cannot_run_is_status_2_and_says_why(arguments: tuple[str, ...], words: str) -> None:
     """No such backend, a bad option, bad usage: the reason, no traceback, status 2."""
     result = CliRunner().invoke(command, list(arguments))
     assert result.exit_code == 2

@@ -91,7 +91,7 @@ def test_one_backend_that_is_not_certified_is_status_1(monkeypatch: pytest.Monke
         (("memory=a", "--repeat", "0"), "--repeat"),
     ],
 )
-def test_a_command_that_can_not_be_meant_is_refused(arguments: tuple[str, ...], words: str) -> None:
+def test_a_command_that_cannot_be_meant_is_refused(arguments: tuple[str, ...], words: str) -> None:
     """Status 2, and what to write instead."""
     ran = _certify(*arguments)
     assert ran.exit_code == 2
@@ -206,7 +206,7 @@ def test_a_backend_that_is_not_installed_is_not_the_same(report: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda text: None, "can not be read"),
+        (lambda text: None, "cannot be read"),
         (lambda text: text[:-20], "is no JSON"),
         (lambda text: "[1]", "is no report of rdzv certify"),
         (lambda text: text.replace('"report_version": 1', '"report_version": 99'), "a report of version 99"),
@@ -215,7 +215,7 @@ def test_a_backend_that_is_not_installed_is_not_the_same(report: Path) -> None:
         (lambda text: text.replace('"status": "pass"', '"status": "fail"', 1), "was changed after"),
     ],
 )
-def test_what_is_no_report_can_not_be_verified(report: Path, tmp_path: Path, change: Any, words: str) -> None:
+def test_what_is_no_report_cannot_be_verified(report: Path, tmp_path: Path, change: Any, words: str) -> None:
     """Status 2, with the reason; a verdict that its own clauses do not make is not believed."""
     text = change((report / "report.json").read_text(encoding="utf-8"))
     if text is not None:
@@ -253,8 +253,8 @@ def test_a_wheel_and_its_tree_have_the_same_hashes(tmp_path: Path, monkeypatch: 
     assert examine("backend", "", "hashed_backend").sha256 != by_list.sha256
 
 
-def test_reports_that_can_not_be_written_are_status_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory that can not be made is said, after the run."""
+def test_reports_that_cannot_be_written_are_status_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that cannot be made is said, after the run."""
     monkeypatch.setattr(commands, "run_suite", _fake(lambda _: False))
     (tmp_path / "file").write_text("", encoding="utf-8")
     for backends in (("mine=x",), ("mine=x", "other=y")):

@@ -93,7 +93,7 @@ def test_a_plain_tuple_is_as_good_as_a_named_one() -> None:
 
 
 @pytest.mark.parametrize("kind", [Untested, Unsupported])
-def test_a_clause_that_can_not_be_tested_is_no_finding(kind: type[Exception]) -> None:
+def test_a_clause_that_cannot_be_tested_is_no_finding(kind: type[Exception]) -> None:
     """Untested and unsupported come through as they are, with their reason."""
 
     def skip() -> None:

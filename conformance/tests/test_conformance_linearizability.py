@@ -139,7 +139,7 @@ def wild_histories(draw_: st.DrawFn) -> list[Operation]:
 @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
 @given(histories() | wild_histories())
 def test_it_agrees_with_trying_every_order(history: list[Operation]) -> None:
-    """It accuses no history that can be explained, and misses none that can not."""
+    """It accuses no history that can be explained, and misses none that cannot."""
     assert check(history).linearizable == explainable(history), draw(history)
 
 

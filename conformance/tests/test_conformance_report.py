@@ -195,7 +195,7 @@ def test_a_message_breaks_no_markdown_table(written: Path) -> None:
 
 
 def test_no_control_character_reaches_a_terminal_or_a_file(written: Path) -> None:
-    """What can not be printed is shown as an escape, on one line."""
+    """What cannot be printed is shown as an escape, on one line."""
     assert plain("a\x1b[2J\r\nb\u202e\ud800") == "a\\x1b[2J b\\u202e\\ud800"
     for name in ("index.html", "report.md", "junit.xml", "badge.svg", "report.json"):
         text = (written / name).read_text(encoding="utf-8")

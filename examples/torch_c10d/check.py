@@ -26,7 +26,7 @@ PIP = ["-m", "pip", "install", "-q", "--disable-pip-version-check"]
 FAULTS = (
     ("the token is the value: after A, B, A the first A's token is good again", "RDZV-CAS-7", "of the first A again"),
     ("two writers of equal bytes are both told that they wrote", "RDZV-CAS-9", "told True"),
-    ("an empty state can be set, is lost, and can not be updated", "RDZV-STATE-3", "the state b''"),
+    ("an empty state can be set, is lost, and cannot be updated", "RDZV-STATE-3", "the state b''"),
     ("the state b'canimadam' reads as no state", "RDZV-STATE-3", "the state b'canimadam'"),
     ("a token that is not UTF-8 raises UnicodeDecodeError", "RDZV-CAS-5", "UnicodeDecodeError"),
     ("where the key has vanished a write gives the caller's own old state", "RDZV-CAS-6", "a state that has vanished"),

@@ -52,7 +52,7 @@ def exit_status(action: Callable[[], object]) -> int:
 
 
 def say(message: str) -> None:
-    """Write a line to stderr. Raises nothing: one that can not be written (no reader, a full disk) is lost."""
+    """Write a line to stderr. Raises nothing: one that cannot be written (no reader, a full disk) is lost."""
     write_line(f"{speaker()}: {' '.join(message.split())}")
 
 
@@ -104,7 +104,7 @@ def _is_of_a_limit(error: Exception) -> bool:
 
 
 def _drop_unwritten(stream: TextIO | None) -> None:
-    """Discard what a stream holds and can not write: else the interpreter tries again, and ends with status 120."""
+    """Discard what a stream holds and cannot write: else the interpreter tries again, and ends with status 120."""
     if stream is None:
         return
     try:

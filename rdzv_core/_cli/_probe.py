@@ -22,7 +22,7 @@ _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from rdzv_cor
 
 
 def import_errors(backends: Sequence[BackendInfo], timeout: float = IMPORT_TIMEOUT) -> list[str | None]:
-    """Give for each of `backends` why it can not be imported, or None if it can."""
+    """Give for each of `backends` why it cannot be imported, or None if it can."""
     with ThreadPoolExecutor(max_workers=max(1, min(len(backends), os.cpu_count() or 1))) as pool:
         return list(pool.map(lambda info: _import_error(selector(info), timeout), backends))
 

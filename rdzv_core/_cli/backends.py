@@ -199,7 +199,7 @@ def _class_of(factory: BackendFactory) -> type | None:
     if not inspect.isclass(owner):
         try:
             owner = typing.get_type_hints(plain).get("return")
-        except Exception:  # noqa: BLE001 - an annotation that can not be read says nothing, and harms nothing
+        except Exception:  # noqa: BLE001 - an annotation that cannot be read says nothing, and harms nothing
             return None
     known = inspect.isclass(owner) and issubclass(owner, RendezvousBackend) and owner is not RendezvousBackend
     return owner if known else None

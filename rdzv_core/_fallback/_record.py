@@ -48,5 +48,5 @@ class Record(Generic[S]):
             return self._read(state)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise RendezvousStateError(
-                f"{self._what} can not be read: {error}; it starts with {state[:60]!r}. Delete it, or use a new run id"
+                f"{self._what} cannot be read: {error}; it starts with {state[:60]!r}. Delete it, or use a new run id"
             ) from error

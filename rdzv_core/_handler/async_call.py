@@ -18,7 +18,7 @@ class AsyncCall:
         self.read = read or _as_it_is
 
     def reading(self, done: OnDone) -> OnDone:
-        """Give what takes the raw result, reads it, and hands it to `done`; what can not be read is an error."""
+        """Give what takes the raw result, reads it, and hands it to `done`; what cannot be read is an error."""
         if self.read is _as_it_is:
             return done
 

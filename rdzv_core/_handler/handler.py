@@ -123,7 +123,7 @@ class RendezvousHandler:
         """Have `listener` told each new `lease_ends_at`; it replaces the last one.
 
         It is called on the thread that keeps the lease: it must not block. Meant for a watchdog in a process of its
-        own, which acts when this process can not (see `rdzv_core/_cli/node/watchdog.py`).
+        own, which acts when this process cannot (see `rdzv_core/_cli/node/watchdog.py`).
         """
         self._owner.check()
         with self._starting:

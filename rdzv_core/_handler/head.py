@@ -63,11 +63,12 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
     `revision` grows with every write, `round` and `fence` with every roster. `terms` are None in a new epoch until its
     first node sets them. `last_call_round` is the round whose last call is on, 0 for none, `last_call_number` the
-    revision with which it began. `pending` says why the last roster's members should meet again, `departed` who of
-    them went, for each way to go: in a quarter of a byte for each seat, so that the head stays small however many go. The roster has `size`
-    seats; it is inline, or where it is larger than 8 KiB named by `digest`: then `pages` says in how many pages a node
-    finds itself, and `master` is the address of rank 0. `previous_epoch` is the epoch that an operator's reset ended,
-    until the first roster. `run` is the run's id where the register's key does not tell it: `rdzv runs` shows it.
+    revision with which it began. `pending` says why the last roster's members should meet again, `departed` who of them
+    went, for each way to go: in a quarter of a byte for each seat, so that the head stays small however many go. The
+    roster has `size` seats; it is inline, or where it is larger than 8 KiB named by `digest`: then `pages` says in how
+    many pages a node finds itself, and `master` is the address of rank 0. `previous_epoch` is the epoch that an
+    operator's reset ended, until the first roster. `run` is the run's id where the register's key does not tell it:
+    `rdzv runs` shows it.
     """
 
     epoch: str
@@ -147,7 +148,7 @@ def decode_head(state: bytes) -> Head:
 def reset_head(epoch: str, state: bytes | None) -> Head:
     """Give the first head of a new epoch that follows what the register held, readable or not.
 
-    It names the epoch before, in which somebody may still work who can not be seen any more.
+    It names the epoch before, in which somebody may still work who cannot be seen any more.
     """
     if state is None:
         return Head(epoch)
@@ -189,7 +190,7 @@ def encode_announcement(announcement: Announcement) -> bytes:
 
 @lru_cache(_DECODED)  # who leads reads all members after each change, and most of them say what they said before
 def decode_announcement(payload: bytes) -> Announcement | None:
-    """Read a member's announcement; None for what can not be read: such a member blocks, it is never guessed at."""
+    """Read a member's announcement; None for what cannot be read: such a member blocks, it is never guessed at."""
     try:
         return _announcement(payload)
     except (msgspec.DecodeError, UnicodeDecodeError):

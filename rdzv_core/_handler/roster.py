@@ -47,7 +47,7 @@ def unpack_roster(digest: str, value: bytes) -> tuple[Seat, ...]:
         unpacker = zlib.decompressobj()
         raw = unpacker.decompress(packed, _MAX_ROSTER_BYTES)
     except (ValueError, zlib.error) as error:
-        raise RendezvousStateError(f"the roster {digest} can not be read: {error}") from error
+        raise RendezvousStateError(f"the roster {digest} cannot be read: {error}") from error
     if hashlib.sha256(packed).hexdigest()[:32] != digest or unpacker.unconsumed_tail:
         raise RendezvousStateError(f"the roster {digest} is not what its name says")
     return decode(_seats, raw, f"the roster {digest}")

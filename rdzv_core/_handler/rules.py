@@ -77,7 +77,7 @@ class Rules:
         return departure == "lost"
 
     def is_forgotten(self, past: str, remembered: str) -> bool:
-        """Who does not know who worked in a lost epoch can not tell whose lease has just ended there."""
+        """Who does not know who worked in a lost epoch cannot tell whose lease has just ended there."""
         return past != remembered
 
     def may_write(self, now: float, sent: float, ttl: float) -> bool:

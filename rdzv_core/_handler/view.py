@@ -104,7 +104,7 @@ class LocalView:
         return True
 
     def _note_vanished(self, view: MembersView, now: float) -> None:
-        """Remember who was seen at work and then no more, without a goodbye: a register that was lost can not tell."""
+        """Remember who was seen at work and then no more, without a goodbye: a register that was lost cannot tell."""
         says = {member.id: decode_announcement(member.payload) for member in view.members}
         for member in self.at_work - says.keys():
             self.vanished_since.setdefault(member, now)

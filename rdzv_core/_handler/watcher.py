@@ -71,7 +71,7 @@ class Watcher:
         self._known.place = WATCHERS
 
     def take_in(self, operation: Operation, result: Any, own: str, now: float) -> None:
-        """Take in an answer; raises `RendezvousStateError` for a head that can not be read."""
+        """Take in an answer; raises `RendezvousStateError` for a head that cannot be read."""
         known = self._known
         match operation:
             case operations.ReadHead():

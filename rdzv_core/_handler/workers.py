@@ -1,4 +1,4 @@
-"""Threads for calls that can not be submitted."""
+"""Threads for calls that cannot be submitted."""
 
 from __future__ import annotations
 

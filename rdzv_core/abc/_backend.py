@@ -70,7 +70,7 @@ class RendezvousBackend(ABC):
     def get_state(self) -> StateSnapshot | tuple[bytes, Token] | None:
         """Give the state and its token, or None where there is no state. Never waits for one to appear.
 
-        Raises `RendezvousStateError` when what is stored can not be read.
+        Raises `RendezvousStateError` when what is stored cannot be read.
         """
 
     @abstractmethod
@@ -82,7 +82,7 @@ class RendezvousBackend(ABC):
         malformed changes nothing and raises nothing.
 
         Raises `ValueError` when `state` is longer than `max_state_bytes` (nothing is written), `RendezvousStateError`
-        when what is stored can not be read (it is left as it is), and `RendezvousConnectionError` when the outcome is
+        when what is stored cannot be read (it is left as it is), and `RendezvousConnectionError` when the outcome is
         not known.
         """
 
@@ -132,7 +132,7 @@ class RendezvousBackend(ABC):
         """
         if self._origin is None:
             raise RendezvousError(
-                f"{type(self).__name__} does not know how it was made, so it can not make the sibling {purpose!r}: "
+                f"{type(self).__name__} does not know how it was made, so it cannot make the sibling {purpose!r}: "
                 "create it with rdzv_core.create_backend(params), or override sibling()"
             )
         factory, params = self._origin

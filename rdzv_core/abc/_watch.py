@@ -20,5 +20,5 @@ class SupportsWatch(ABC):
         quick changes may be seen as one.
 
         Raises `RendezvousConnectionError` when the store is lost or the instance is closed meanwhile, and
-        `RendezvousStateError` when what is stored can not be read.
+        `RendezvousStateError` when what is stored cannot be read.
         """

@@ -44,7 +44,7 @@ class JsonLines:
     """Appends events to a file, each as one line of JSON and one `write`: several nodes may share the file."""
 
     def __init__(self, path: str) -> None:
-        """Open it, creating it if need be; raises `ValueError` if that can not be done.
+        """Open it, creating it if need be; raises `ValueError` if that cannot be done.
 
         A named pipe must have a reader: none is waited for.
         """
@@ -52,7 +52,7 @@ class JsonLines:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
         except OSError as error:
             why = "nobody reads this pipe; start its reader first" if error.errno == errno.ENXIO else error.strerror
-            raise ValueError(f"events can not be written to {path!r}: {why or error}") from error
+            raise ValueError(f"events cannot be written to {path!r}: {why or error}") from error
         os.set_blocking(self._file, True)
         self._path, self._torn = path, False
 
@@ -60,7 +60,7 @@ class JsonLines:
         return f"<JsonLines {self._path!r}>"
 
     def hear(self, event: Event) -> None:
-        """Write it; raises `OSError` if it can not be written in whole, and what comes next begins a new line."""
+        """Write it; raises `OSError` if it cannot be written in whole, and what comes next begins a new line."""
         line = json.dumps(record(event), separators=(",", ":")).encode() + b"\n"
         whole = b"\n" * self._torn + line
         written = os.write(self._file, whole)
@@ -82,7 +82,7 @@ def record(event: Event) -> dict[str, Any]:
 def listeners(wanted: str) -> list[Listener]:
     """Make the listeners that a text names, separated by commas: `log`, `otel`, or the path of a file for JSON lines.
 
-    Raises `ValueError` for a file that can not be written, and for `otel` where OpenTelemetry's API is not installed.
+    Raises `ValueError` for a file that cannot be written, and for `otel` where OpenTelemetry's API is not installed.
     """
     made: list[Listener] = []
     try:
@@ -104,7 +104,7 @@ def _listener(name: str) -> Listener:
         from rdzv_core.events._otel import OpenTelemetryListener
     except ImportError as error:
         raise ValueError(
-            "events=otel needs OpenTelemetry's API, which can not be imported: run `pip install 'rdzv-core[otel]'`"
+            "events=otel needs OpenTelemetry's API, which cannot be imported: run `pip install 'rdzv-core[otel]'`"
         ) from error
     return OpenTelemetryListener()
 

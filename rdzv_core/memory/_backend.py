@@ -38,7 +38,7 @@ class MemoryBackend(
     """A run in the memory of this process, shared by all backends of one endpoint here, and by nobody else.
 
     `hub` and `key` say where its register is, for tests; members and stores are kept by `run`, siblings share them. It
-    can not cross a fork: in the child every call raises `RendezvousConnectionError`.
+    cannot cross a fork: in the child every call raises `RendezvousConnectionError`.
     """
 
     topology: Literal["process", "machine"] = "process"

@@ -35,7 +35,7 @@ def load_factory(point: EntryPoint) -> BackendFactory:
 
 
 def as_factory(loaded: Any) -> BackendFactory:
-    """Give the factory: a class's `from_params`, else what was given; `TypeError` if that can not be called."""
+    """Give the factory: a class's `from_params`, else what was given; `TypeError` if that cannot be called."""
     factory: BackendFactory = getattr(loaded, "from_params", loaded)
     if not callable(factory):
         raise TypeError(f"{loaded!r} is neither a factory nor a class with from_params")
@@ -55,7 +55,7 @@ def _with_options(factory: BackendFactory, options: OptionTable) -> BackendFacto
 
 
 def make_backend(factory: BackendFactory, params: RendezvousParameters, asked: str) -> object:
-    """Call the factory; a class that can not be made, or takes something else, is a `BackendLoadError`."""
+    """Call the factory; a class that cannot be made, or takes something else, is a `BackendLoadError`."""
     missing = sorted(getattr(inspect.unwrap(factory), "__abstractmethods__", ()))
     if missing:
         raise BackendLoadError(f"backend {asked!r} ({target_of(factory)}) does not implement {', '.join(missing)}")

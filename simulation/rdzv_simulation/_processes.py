@@ -29,7 +29,7 @@ def processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM do in the block what Ctrl-C does. Off the main thread, where that can not be, it does nothing."""
+    """Let SIGTERM do in the block what Ctrl-C does. Off the main thread, where that cannot be, it does nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

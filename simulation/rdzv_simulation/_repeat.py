@@ -49,7 +49,7 @@ def check_without(scenario: Scenario) -> None:
 
 
 def check_keep(scenario: Scenario) -> None:
-    """Raise `NotOfThisLifeError` if something that is kept can not go wrong in the life, whatever the nodes do.
+    """Raise `NotOfThisLifeError` if something that is kept cannot go wrong in the life, whatever the nodes do.
 
     Whether it does go wrong, only the replay can tell: a node may send fewer messages than it did.
     """

@@ -48,7 +48,7 @@ def test_a_round_that_is_over_before_its_command_started_is_left_behind(
     assert asked == [1, 2]
 
 
-def test_what_the_store_can_not_tell_at_once_is_asked_again(
+def test_what_the_store_cannot_tell_at_once_is_asked_again(
     handler: RendezvousHandler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection that fails once does not end a node that is in a round."""

@@ -47,7 +47,7 @@ def test_what_may_start_passes(content: bytes, tmp_path: Path) -> None:
         (b"#!/tmp\n", "/tmp"),
     ],
 )
-def test_a_script_whose_interpreter_can_not_be_run_is_refused(first: bytes, interpreter: str, tmp_path: Path) -> None:
+def test_a_script_whose_interpreter_cannot_be_run_is_refused(first: bytes, interpreter: str, tmp_path: Path) -> None:
     """A missing one, one that is no program, one with a line end of Windows: shown as it stands there."""
     script = _program(tmp_path / "script", first + b"exit 0\n")
     with pytest.raises(ValueError, match="its first line names the interpreter") as raised:
@@ -83,6 +83,6 @@ def test_a_name_is_looked_up_as_a_shell_does(tmp_path: Path, monkeypatch: pytest
 def test_a_refusal_of_the_system_names_the_command_and_what_to_do(number: int, said: str) -> None:
     """It is an OSError still, with its number."""
     error = not_started("/x/y", number)
-    assert str(error).startswith("command '/x/y' can not be started: ")
+    assert str(error).startswith("command '/x/y' cannot be started: ")
     assert said in str(error)
     assert error.errno == number

@@ -67,7 +67,7 @@ def test_a_command_that_fails_without_restarts_left_makes_the_node_leave() -> No
 
 @pytest.mark.parametrize("event", [Signalled(signal.SIGTERM), NotMet(RendezvousClosedError("gone"))])
 def test_a_node_that_stays_for_the_others_can_be_ended(event: Event) -> None:
-    """By a signal, or because its store can not be asked any more; its status is the command's all the same."""
+    """By a signal, or because its store cannot be asked any more; its status is the command's all the same."""
     decider = _working()
     decider.on(Ended(0))
     assert decider.on(event) == [Exit(0)]
@@ -224,7 +224,7 @@ def test_a_signal_while_meeting_leaves_at_once() -> None:
     assert _deeds(Decider(0).on(Signalled(signal.SIGTERM))) == [Leave(), Exit(143)]
 
 
-def test_a_first_round_that_can_not_be_had_is_the_nodes_error() -> None:
+def test_a_first_round_that_cannot_be_had_is_the_nodes_error() -> None:
     """The error goes to the user as it is."""
     error = RendezvousClosedError("the run is closed")
     decider = Decider(0)
@@ -241,7 +241,7 @@ def test_a_failed_commands_status_outlives_a_failed_meeting() -> None:
     assert decider.on(OthersGone()) == [Exit(9)]
 
 
-def test_a_round_that_can_not_be_watched_stops_the_command() -> None:
+def test_a_round_that_cannot_be_watched_stops_the_command() -> None:
     """Nobody works blindly beside what may be a second group."""
     decider = _working(max_restarts=1)
     error = RuntimeError("no view")

@@ -158,7 +158,7 @@ def test_a_pipe_that_broke_elsewhere_than_at_stdout_is_said(capfd: pytest.Captur
         ("--no-such-option 2>&-", 2, ""),
     ],
 )
-def test_what_can_not_be_written_leaves_no_traceback_and_the_status(where: str, status: int, said: str) -> None:
+def test_what_cannot_be_written_leaves_no_traceback_and_the_status(where: str, status: int, said: str) -> None:
     """Neither a reader that has gone nor a full disk is the interpreter's complaint and its status 120."""
     # The group waits for its reader's end, so that its first write is to a pipe that nobody reads.
     rdzv = f"{{ sleep 0.2; {sys.executable} -m rdzv_core backends"

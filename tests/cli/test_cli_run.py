@@ -206,7 +206,7 @@ def _buffered() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("where", ["2>/dev/full", "2>&-", "2>&1 | true"])
-def test_a_line_of_progress_that_can_not_be_written_is_lost_and_nothing_else(where: str, tmp_path: Path) -> None:
+def test_a_line_of_progress_that_cannot_be_written_is_lost_and_nothing_else(where: str, tmp_path: Path) -> None:
     """A full disk, a stderr that is closed, a reader that has gone: the command works to its end, with its status."""
     run = shlex.join([*_alone(), "sh", "-c", f"sleep 0.2; touch {tmp_path}/done; exit 3"])
     redirected, pipe, reader = where.partition("|")
@@ -255,7 +255,7 @@ def test_a_script_without_its_interpreter_is_refused_before_anybody_is_asked(nod
     each = node("1", str(script))
     assert each.ends()[0] == 2
     (line,) = each.lines
-    assert f"command '{script}' can not be started: its first line names the interpreter '/no/such/interpreter'" in line
+    assert f"command '{script}' cannot be started: its first line names the interpreter '/no/such/interpreter'" in line
 
 
 def test_a_command_that_the_system_refuses_is_one_line_with_what_to_do(node: Start, tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_a_command_that_the_system_refuses_is_one_line_with_what_to_do(node: Sta
     text.chmod(0o755)
     each = node("1", str(text))
     assert each.ends()[0] == 1
-    assert f"error: command '{text}' can not be started: it is no program of this system" in each.lines[-1]
+    assert f"error: command '{text}' cannot be started: it is no program of this system" in each.lines[-1]
 
 
 def test_nodes_of_different_settings_do_not_meet(node: Start) -> None:
@@ -279,7 +279,7 @@ def test_nodes_of_different_settings_do_not_meet(node: Start) -> None:
 
 
 def test_no_progress_line_is_a_traceback(node: Start) -> None:
-    """A command that can not be executed is one line."""
+    """A command that cannot be executed is one line."""
     each = node("1", sys.executable + "-no-such")
     assert each.ends()[0] == 2
     assert len(each.lines) == 1
@@ -449,11 +449,11 @@ def test_events_can_be_logged_to_stderr(node: Start) -> None:
     assert any(": joined run_id='job'" in line for line in each.lines), each.lines
 
 
-def test_a_file_for_events_that_can_not_be_written_is_bad_input(node: Start, tmp_path: Path) -> None:
+def test_a_file_for_events_that_cannot_be_written_is_bad_input(node: Start, tmp_path: Path) -> None:
     """Said before anything is joined, with status 2."""
     each = node("1", "true", flags=("--events", str(tmp_path / "no" / "such")))
     assert each.ends()[0] == 2
-    assert "events can not be written" in each.lines[-1]
+    assert "events cannot be written" in each.lines[-1]
 
 
 def test_a_command_that_is_slow_to_stop_is_waited_for(node: Start, tmp_path: Path) -> None:

@@ -328,7 +328,7 @@ def test_a_watch_of_a_run_that_is_not_there_is_seen_to_wait(tmp_path: Any) -> No
     assert "no such run: check --run-id and --endpoint" in _said(shown)
 
 
-def test_a_node_can_not_draw_with_its_name() -> None:
+def test_a_node_cannot_draw_with_its_name() -> None:
     """What it calls itself is shown as it is."""
     history = History()
     history.see(_status("working", _member(0, "[red]a[/red]")), 1.0)

@@ -95,9 +95,9 @@ def test_the_end_can_be_waited_for_by_several() -> None:
 
 
 @pytest.mark.parametrize("command", ["/no/such/program", "/etc/passwd"])
-def test_a_command_that_can_not_be_run_is_an_oserror(command: str) -> None:
+def test_a_command_that_cannot_be_run_is_an_oserror(command: str) -> None:
     """As it is for any process, and it names the program."""
-    with pytest.raises(OSError, match=f"command '{command}' can not be started"):
+    with pytest.raises(OSError, match=f"command '{command}' cannot be started"):
         Worker([command], {})
 
 

@@ -36,7 +36,7 @@ class WithoutParameters(RendezvousBackend):
         (WithoutParameters, r"WithoutParameters of backend 'mine' must take one argument, a RendezvousParameters"),
     ],
 )
-def test_a_class_that_can_not_be_made_says_what_is_missing(factory: Any, said: str) -> None:
+def test_a_class_that_cannot_be_made_says_what_is_missing(factory: Any, said: str) -> None:
     """The error names the backend, its class, and what its author has to write."""
     registry = BackendRegistry(lambda: ())
     registry.register("mine", factory)

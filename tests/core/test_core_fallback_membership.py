@@ -112,7 +112,7 @@ def directory(hub: Any) -> Any:
 
 
 def test_an_observer_that_stood_still_grants_everybody_a_fresh_ttl(here: Any, there: Any, clock: Any) -> None:
-    """Who did not look for more than half a ttl can not know who refreshed, and ends nobody for another ttl."""
+    """Who did not look for more than half a ttl cannot know who refreshed, and ends nobody for another ttl."""
     here.enter(b"a", TTL)
     assert watch(there, clock, TTL - 1) == 1
     clock.advance(100)
@@ -479,7 +479,7 @@ def test_a_store_that_lost_everything_ends_everybody(here: Any, there: Any, hub:
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b"\xff", b'{"incarnation": "x", "order": [], "v": 2}'])
 @pytest.mark.parametrize("purpose", ["members", "member.0", "members.incarnation"])
-def test_what_can_not_be_read_is_a_state_error(text: bytes, purpose: str, here: Any, make_bare: Any) -> None:
+def test_what_cannot_be_read_is_a_state_error(text: bytes, purpose: str, here: Any, make_bare: Any) -> None:
     """Something else where a record should be is a RendezvousStateError, and is left as it is."""
     lease = here.enter(b"a", TTL)
     register = make_bare().sibling(purpose)
@@ -490,7 +490,7 @@ def test_what_can_not_be_read_is_a_state_error(text: bytes, purpose: str, here: 
         "members.incarnation": [lambda: here.refresh(lease), lambda: here.enter(b"", TTL)],
     }
     for call in calls[purpose]:
-        with pytest.raises(RendezvousStateError, match="can not be read"):
+        with pytest.raises(RendezvousStateError, match="cannot be read"):
             call()
     assert register.get_state().state == text
 

@@ -72,7 +72,7 @@ def test_closing_ends_the_wait(what: str, make_bare: Any) -> None:
             waiting.result(10)
 
 
-def test_what_can_not_be_read_ends_the_wait(make_bare: Any) -> None:
+def test_what_cannot_be_read_ends_the_wait(make_bare: Any) -> None:
     """Corrupt storage is a RendezvousStateError to who waits."""
     backend = make_bare()
     backend.inner.hub.raw[backend.inner.key] = b"junk"

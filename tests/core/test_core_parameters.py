@@ -47,7 +47,7 @@ def test_more_nodes_than_a_round_has_are_refused() -> None:
 
 
 @pytest.mark.parametrize("address", ["a,b", "a b", " a", "a\n", "a\tb", "a\0b", "a\u2028b", "\ud800", b"a", 5])
-def test_an_address_that_a_list_of_peers_can_not_hold_is_refused(address: Any) -> None:
+def test_an_address_that_a_list_of_peers_cannot_hold_is_refused(address: Any) -> None:
     """RDZV_PEERS is split by commas: one too many, and every rank after it has another's address."""
     with pytest.raises(ValueError, match=re.escape(f"local_addr={address!r}")):
         RendezvousParameters("memory", "", "run", 1, 2, local_addr=address)

@@ -199,7 +199,7 @@ BROKEN = {
     "an exit": ("import sys; sys.exit(3)", "SystemExit: 3"),
     "an odd exception": ("class Odd(BaseException): ...\nraise Odd('so')", "Odd: so"),
     "a missing name": ("x = 1", "AttributeError"),
-    "something that can not be called": ("Store = 7", "7 is neither a factory nor a class with from_params"),
+    "something that cannot be called": ("Store = 7", "7 is neither a factory nor a class with from_params"),
     "a wrong options table": ("def Store(params): ...\nStore.options = ('x',)", "'x', which is no rdzv_core.Option"),
 }
 
@@ -225,7 +225,7 @@ def test_ctrl_c_during_an_import_is_not_taken_for_a_broken_plugin(site: Site) ->
 
 @pytest.mark.parametrize("entry_points", ["[rdzv_core.backends]\ntorn\n", "[rdzv_core.backends]\nodd = a b c:\n", "["])
 def test_E18_torn_metadata_harms_nobody_else(entry_points: str, site: Site, make_params: Params) -> None:
-    """E18: a distribution whose entry points can not be read hides its own backends at most."""
+    """E18: a distribution whose entry points cannot be read hides its own backends at most."""
     site.install("rdzv-out-torn", entry_points)
     site.install("rdzv-out-mystore", "[rdzv_core.backends]\nmystore = rdzv_out_mystore:Store\n", WORKING)
     registry = BackendRegistry()

@@ -148,14 +148,14 @@ def test_a_register_store_that_is_full_says_so(make_bare: Any, closing: Any) -> 
 
 
 def test_a_register_that_holds_something_else_is_a_state_error(make_bare: Any, closing: Any) -> None:
-    """What is not a store's map can not be read, and is not overwritten."""
+    """What is not a store's map cannot be read, and is not overwritten."""
     backend = make_bare()
     store = store_of(backend, "epoch", 1)
     closing.callback(release, store)
     foreign = backend.sibling("store.epoch")
     foreign.set_state(b'{"v": 2}')
     for call in (store.num_keys, lambda: store.set("k", b"")):
-        with pytest.raises(RendezvousStateError, match="can not be read"):
+        with pytest.raises(RendezvousStateError, match="cannot be read"):
             call()
     assert foreign.get_state()[0] == b'{"v": 2}'
 
@@ -210,7 +210,7 @@ def test_a_wait_ends_with_its_store_also_where_a_closed_register_still_answers(
             waiting.result(10)
 
 
-def test_one_register_that_can_not_be_closed_keeps_no_other_from_it(make_bare: Any) -> None:
+def test_one_register_that_cannot_be_closed_keeps_no_other_from_it(make_bare: Any) -> None:
     """All are closed, and the error comes out; once."""
     backend = make_bare()
     siblings = siblings_of(backend, "the stores")

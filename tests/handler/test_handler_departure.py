@@ -182,7 +182,7 @@ def test_a_change_names_who_is_missing_and_not_who_is_done() -> None:
 
 @pytest.mark.parametrize(("gone", "looks"), [("1", False), ("5", False), ("d", True)])
 def test_nobody_looks_for_its_place_for_each_who_goes(gone: str, looks: bool) -> None:
-    """Only when as many have gone as watch, which may be those; one or two can not be all of them."""
+    """Only when as many have gone as watch, which may be those; one or two cannot be all of them."""
     at_work = _AtWork(place=30)
     at_work.head = at_work.head.changed(departed={"done": gone})
     at_work.answer(1.0)
@@ -190,8 +190,8 @@ def test_nobody_looks_for_its_place_for_each_who_goes(gone: str, looks: bool) ->
     assert at_work.places_looked_for == looks
 
 
-def test_a_goodbye_that_can_not_be_kept_takes_no_time(nodes: Nodes) -> None:
-    """Where the register can not be read, the membership alone says goodbye."""
+def test_a_goodbye_that_cannot_be_kept_takes_no_time(nodes: Nodes) -> None:
+    """Where the register cannot be read, the membership alone says goodbye."""
     made = _entered_in_turn(nodes, 2)
     register = made[0]._engine.access.backend
     snapshot = register.get_state()

@@ -73,8 +73,8 @@ def test_a_node_that_waits_says_so_every_half_minute() -> None:
     machine.ask(0.0)
     for now in map(float, range(95)):
         machine.tick(now)
-        while operations := machine.take_operations():
-            for operation in operations:
+        while started := machine.take_operations():
+            for operation in started:
                 match operation:
                     case operations.ReadHead():
                         machine.done(operation, StateSnapshot(encode_head(head), head.revision), now)

@@ -171,7 +171,7 @@ def test_an_operation_for_which_the_system_has_no_thread_has_failed(
 
 
 def test_the_main_thread_takes_in_nothing(machine: Machine, driver: Driver) -> None:
-    """A signal's handler that raises, as that of Ctrl-C does, can not break a step of the machine off half way."""
+    """A signal's handler that raises, as that of Ctrl-C does, cannot break a step of the machine off half way."""
     assert threading.current_thread() is threading.main_thread()
     driver._post_result(QUICK, "it", None)
     what, thread = machine.heard()

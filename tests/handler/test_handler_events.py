@@ -299,7 +299,7 @@ def test_events_can_be_logged(run: Run, caplog: pytest.LogCaptureFixture) -> Non
     assert any(line.startswith("joined ") and "world_size=1" in line and "phases.total=" in line for line in said)
 
 
-def test_a_file_that_can_not_be_written_is_said_at_once(run: Run, tmp_path: Any) -> None:
+def test_a_file_that_cannot_be_written_is_said_at_once(run: Run, tmp_path: Any) -> None:
     """As a bad option, naming the path; no thread is left behind."""
     before = threading.active_count()
     with pytest.raises(ValueError, match="no/such"):

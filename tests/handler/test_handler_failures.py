@@ -138,7 +138,7 @@ class Away(MemoryBackend):
         return super().enter(payload, ttl)
 
 
-def test_a_node_that_can_not_reach_the_store_is_fenced_by_its_own_clock(nodes) -> None:
+def test_a_node_that_cannot_reach_the_store_is_fenced_by_its_own_clock(nodes) -> None:
     """Cut off from the store, a node is told FENCED before its lease can have ended, and meets again afterwards."""
     params = nodes.params("a", 1, 1)
     handler = RendezvousHandler(Away.from_params(params), params)

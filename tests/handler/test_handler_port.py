@@ -83,7 +83,7 @@ def _no_thread(*_: object) -> None:
 
 
 @pytest.mark.parametrize("where", ["socket", "thread"])
-def test_a_port_that_can_not_be_had_is_logged_and_the_round_stands(
+def test_a_port_that_cannot_be_had_is_logged_and_the_round_stands(
     where: str, nodes: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not every job needs one; who waits for it gets a timeout."""

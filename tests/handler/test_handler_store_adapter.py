@@ -22,7 +22,7 @@ from rdzv_core.memory import MemoryBackend
 
 
 class TwoMethods(RendezvousBackend):
-    """Registers and nothing else; knows how many of it are open. One whose purpose is `stuck` can not be closed."""
+    """Registers and nothing else; knows how many of it are open. One whose purpose is `stuck` cannot be closed."""
 
     open: set[TwoMethods]
     stuck = "nothing"
@@ -93,7 +93,7 @@ def test_after_close_no_store_is_opened(native: bool, two: type[TwoMethods]) -> 
 
 
 @pytest.mark.parametrize("stuck", ["", "members"])
-def test_what_can_not_be_closed_keeps_nothing_else_open(stuck: str, two: type[TwoMethods]) -> None:
+def test_what_cannot_be_closed_keeps_nothing_else_open(stuck: str, two: type[TwoMethods]) -> None:
     """Neither the node's own register nor a sibling: no register stays, no thread, and the error comes out, once."""
     before = set(threading.enumerate())
     two.stuck = stuck

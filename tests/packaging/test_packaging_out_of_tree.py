@@ -74,7 +74,7 @@ def environment(built: dict[str, Any], tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def broken_plugin(environment: Environment) -> Iterator[None]:
-    """A distribution whose backend can not be imported, installed by hand for one test."""
+    """A distribution whose backend cannot be imported, installed by hand for one test."""
     site = environment.site_packages()
     module, metadata = site / "rdzv_broken.py", site / "rdzv_broken-1.5.dist-info"
     module.write_text("raise ImportError('libbroken.so.3 is missing')\n")

@@ -1,6 +1,6 @@
 """The search for an order in which everything that clients saw makes sense: exact, and quick for unique tokens.
 
-The register is moved only when an answer that is due can not be explained where it is ("just in time"); where it is,
+The register is moved only when an answer that is due cannot be explained where it is ("just in time"); where it is,
 whatever is under way and can be seen there is taken as seen. Both lose nothing: what is possible now stays possible
 while nobody moves the register, and to look changes nothing. Since each token has one acknowledged successor there is
 hardly ever more than one way to go on, so that the work grows with the number of operations, times how many are under
@@ -28,7 +28,7 @@ class _Way(NamedTuple):
     """One way how it may have been so far.
 
     The register is at `place`. Of the operations under way the moves in `moved` and the looks in `seen` have been
-    taken. `used` is what can not be used again: unanswered moves by index, and ~place of a token that was entered.
+    taken. `used` is what cannot be used again: unanswered moves by index, and ~place of a token that was entered.
     """
 
     place: Place
@@ -197,7 +197,7 @@ class _Search:
 
 
 class _Best:
-    """Ways, without those that can do nothing that another can not: at the same place, with less seen, more used."""
+    """Ways, without those that can do nothing that another cannot: at the same place, with less seen, more used."""
 
     def __init__(self) -> None:
         self._groups: defaultdict[tuple[Place, frozenset[int]], list[_Way]] = defaultdict(list)

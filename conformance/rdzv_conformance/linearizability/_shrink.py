@@ -1,4 +1,4 @@
-"""The few operations of a history that show why it can not be explained."""
+"""The few operations of a history that show why it cannot be explained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEPS = 20_000
 
 
 def shrink(history: Sequence[Operation], moves: Moves, unexplained: int) -> list[int]:
-    """Give the indexes of operations that can not be explained whatever the others did; `unexplained` is the last.
+    """Give the indexes of operations that cannot be explained whatever the others did; `unexplained` is the last.
 
     None of them can be left out, unless finding out took too long (5 s).
     """

@@ -12,7 +12,7 @@ FEW = 3
 
 
 def fault_of(history: Sequence[Operation], kept: Iterable[int]) -> Fault:
-    """Name the fault that the operations `kept` show, which can not be explained whatever the others did."""
+    """Name the fault that the operations `kept` show, which cannot be explained whatever the others did."""
     operations = [history[index] for index in kept]
     won = [each for each in operations if each.has_won]
     for one, other in combinations(sorted(won, key=lambda each: each.call), 2):

@@ -38,7 +38,7 @@ def check(history: Sequence[Operation]) -> Verdict:
     current one (None: if there is no state), and has a token that no write had before; a deletion likewise. What is
     refused, read, or waited for is told what is there at its moment.
 
-    Exact: it accuses no history that can be explained, and misses none that can not. The time grows with the number of
+    Exact: it accuses no history that can be explained, and misses none that cannot. The time grows with the number of
     operations times how many are under way at once, as long as few creations, deletions and unanswered writes overlap;
     `python -m rdzv_conformance.linearizability` measures it. Pure, and thread-safe.
     """

@@ -81,9 +81,7 @@ class RaisesFromTheRoot(_Odd):
         raise _OddError("odd")
 
 
-@mutant(
-    "exits", "The client library ends the program when it can not go on.", *OF_LARGE_STATES, message="SystemExit: 3"
-)
+@mutant("exits", "The client library ends the program when it cannot go on.", *OF_LARGE_STATES, message="SystemExit: 3")
 class Exits(_Odd):
     def odd(self) -> None:
         sys.exit(3)

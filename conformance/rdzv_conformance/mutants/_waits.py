@@ -120,7 +120,7 @@ class NoneIsAToken(SoundMemory):
 
 @mutant(
     "waits-over-corruption",
-    "A wait takes what it can not read for no change, and goes on.",
+    "A wait takes what it cannot read for no change, and goes on.",
     "WATCH-7",
     message="it must raise a RendezvousStateError",
 )

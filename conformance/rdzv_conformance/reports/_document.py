@@ -52,7 +52,7 @@ def read_report(path: Path) -> Report:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UnreadableReportError(f"{file} can not be read: {error.strerror or error}") from error
+        raise UnreadableReportError(f"{file} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise UnreadableReportError(f"{file} is no JSON: {error}") from error
     return decode(document, str(file))

@@ -6,7 +6,7 @@ import html
 
 
 def plain(text: str) -> str:
-    """Give `text` on one line, what can not be printed as an escape: no control sequence reaches a terminal or a file.
+    """Give `text` on one line, what cannot be printed as an escape: no control sequence reaches a terminal or a file.
 
     A lone surrogate, which no file could be written with, becomes an escape too.
     """
@@ -14,7 +14,7 @@ def plain(text: str) -> str:
 
 
 def lines(text: str) -> list[str]:
-    """Give the lines of `text` as they are drawn, at least one; what can not be printed is an escape here too."""
+    """Give the lines of `text` as they are drawn, at least one; what cannot be printed is an escape here too."""
     drawn = [
         "".join(each if each.isprintable() else _escape(each) for each in row.rstrip()) for row in text.split("\n")
     ]

@@ -62,7 +62,7 @@ class Parameters:
 
     @clause("RDZV-PARAM-4")
     def test_RDZV_PARAM_4_a_malformed_endpoint_is_an_error_that_names_it(self, subject: Subject) -> None:
-        """An endpoint that can not be read is refused, and the error shows it."""
+        """An endpoint that cannot be read is refused, and the error shows it."""
         network = NetworkEndpoint.parse(subject.target.endpoint) is not None
         accepted = 0
         endpoints = ("[::1", "127.0.0.1:99999", "127.0.0.1:port", "bad\0endpoint") if network else ("bad\0endpoint",)

@@ -45,7 +45,7 @@ class Isolation:
         tag = MARK + subject.tag.encode()
         mine: dict[str, bytes] = {}
         for run_id, register in registers.items():
-            # These names can not be made unique: a state that somebody else keeps there is not to be touched.
+            # These names cannot be made unique: a state that somebody else keeps there is not to be touched.
             found = register.get_state()
             if found is None or found.state.startswith(MARK):
                 mine[run_id] = tag + run_id.encode()

@@ -102,7 +102,7 @@ class State:
 
     @clause("RDZV-STATE-6")
     def test_RDZV_STATE_6_reading_corrupt_storage_is_a_state_error(self, subject: Subject) -> None:
-        """What can not be read is an error for every instance, never "no state"."""
+        """What cannot be read is an error for every instance, never "no state"."""
         for register, _ in _corrupted(subject):
             raises(RendezvousStateError, "get_state() on corrupt storage", register.get_state)
 

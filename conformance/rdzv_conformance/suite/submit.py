@@ -52,7 +52,7 @@ class Submitting:
 
     @clause("RDZV-SUBMIT-1")
     def test_RDZV_SUBMIT_1_posts_names_methods(self, subject: Subject) -> None:
-        """What `submittable` names is there to be called; the suite says what of it it can not try."""
+        """What `submittable` names is there to be called; the suite says what of it it cannot try."""
         register = subject.open()
         _check_names("the backend", Submitter(subject, register.backend))
         known = {*REGISTER, *WAITS, *MEMBERS}
@@ -153,7 +153,7 @@ class Submitting:
 
     @clause("RDZV-SUBMIT-1")
     def test_RDZV_SUBMIT_1_a_posted_call_has_the_error_that_the_method_raises(self, subject: Subject) -> None:
-        """A bad argument, and storage that can not be read, end a submitted call with the error for it."""
+        """A bad argument, and storage that cannot be read, end a submitted call with the error for it."""
         register = subject.open()
         at = Submitter(subject, register.backend, "enter", "get_state", "wait_state")
         if "enter" in at.submittable:

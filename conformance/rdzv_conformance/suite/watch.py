@@ -119,7 +119,7 @@ class Watch:
 
     @clause("RDZV-WATCH-7")
     def test_RDZV_WATCH_7_a_wait_on_corrupt_storage_says_so(self, subject: Subject) -> None:
-        """What can not be read ends a wait with an error, and begins none."""
+        """What cannot be read ends a wait with an error, and begins none."""
         register, _ = _two(subject)
         if subject.helpers.corrupt is None:
             raise Untested("needs the helper corrupt(params), which spoils what is stored")

@@ -16,7 +16,7 @@ unreachable_endpoint = "/dev/null/rdzv.db"
 
 
 def corrupt(params: RendezvousParameters) -> None:
-    """Put something into a run's register that the backend can not have written."""
+    """Put something into a run's register that the backend cannot have written."""
     SqliteBackend(params)  # makes the database
     with closing(sqlite3.connect(params.endpoint)) as database, database:
         database.execute("INSERT OR REPLACE INTO rdzv VALUES (?, ?)", (params.key, b"something else"))

@@ -82,4 +82,4 @@ def _file(option: Option[str], params: RendezvousParameters) -> str | None:
         with Path(path).open("rb"):
             return path
     except OSError as error:
-        raise ValueError(f"option {option.name}={path!r} can not be read: {error.strerror}") from error
+        raise ValueError(f"option {option.name}={path!r} cannot be read: {error.strerror}") from error

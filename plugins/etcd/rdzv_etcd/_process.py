@@ -89,7 +89,7 @@ class EtcdProcess:
         if self._failure is not None:
             self._keeper.join()
             self._close_log()
-            raise RendezvousError(f"{binary} can not be run: {self._failure}") from self._failure
+            raise RendezvousError(f"{binary} cannot be run: {self._failure}") from self._failure
 
     @property
     def pid(self) -> int:

@@ -25,7 +25,7 @@ _ROOT = "root"
 
 
 def corrupt(params: RendezvousParameters) -> None:
-    """Put into the register of `params` what the backend can not have written."""
+    """Put into the register of `params` what the backend cannot have written."""
     with EtcdClient(gateway_of(params)) as client:
         client.put((KEY_PREFIX.of(params) + params.key).encode("utf-8"), b"not what the backend wrote")
 

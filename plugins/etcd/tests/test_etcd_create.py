@@ -54,7 +54,7 @@ def test_an_endpoint_that_never_answers_is_given_up_within_read_timeout(connect:
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "x" * 70 + ".example", "a..b"])
 def test_a_host_that_does_not_resolve_is_a_connection_error(connect: Connect, host: str) -> None:
-    """A name that the resolver does not know, or can not be asked for, is a connection error naming it."""
+    """A name that the resolver does not know, or cannot be asked for, is a connection error naming it."""
     with pytest.raises(RendezvousConnectionError, match=host) as caught:
         connect(host, read_timeout=20)
     assert caught.value.__cause__ is not None
@@ -62,7 +62,7 @@ def test_a_host_that_does_not_resolve_is_a_connection_error(connect: Connect, ho
 
 @pytest.mark.parametrize("endpoint", ["", "[::1", "host:99999", "host:x", "a:1,,b:2", "http://host:2379"])
 def test_a_malformed_endpoint_is_a_value_error(connect: Connect, endpoint: str) -> None:
-    """An endpoint that can not be read is refused before anything is opened, and named."""
+    """An endpoint that cannot be read is refused before anything is opened, and named."""
     with pytest.raises(ValueError, match="endpoint"):
         connect(endpoint)
 
@@ -96,7 +96,7 @@ def test_the_backend_is_found_by_its_entry_point(etcd: EtcdServer, name: str) ->
 def test_a_missing_certificate_file_is_named(connect: Connect, closed_port: int, tmp_path: Path, option: str) -> None:
     """A certificate file that is not there is a ValueError naming option and file, before anything is opened."""
     missing = str(tmp_path / "missing.pem")
-    with pytest.raises(ValueError, match=rf"{option}='.*missing\.pem' can not be read: No such file"):
+    with pytest.raises(ValueError, match=rf"{option}='.*missing\.pem' cannot be read: No such file"):
         connect(f"127.0.0.1:{closed_port}", protocol="https", **{option: missing})
 
 

@@ -125,7 +125,7 @@ def test_the_same_record_written_again_does_not_end_a_wait(etcd: EtcdServer, con
 
 
 def test_corruption_ends_a_wait_with_an_error(etcd: EtcdServer, connect: Connect, waiting: Any) -> None:
-    """What can not be read is no state to report."""
+    """What cannot be read is no state to report."""
     backend = connect(etcd.get_endpoint())
     token = _set(backend, b"x").token
     wait = waiting(backend, token)

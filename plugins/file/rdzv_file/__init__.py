@@ -29,8 +29,8 @@ def create_backend(params: RendezvousParameters) -> FileBackend:
     """Create a register in the file or directory `params.endpoint`; an empty one stands for a fresh temp file.
 
     A missing path becomes an empty file, with a trailing slash a directory; its parent must exist. An observer creates
-    nothing. Raises `ValueError` for a bad option, `RendezvousConnectionError` for a path that can not be used, and
-    `RendezvousError` if the temp file can not be made.
+    nothing. Raises `ValueError` for a bad option, `RendezvousConnectionError` for a path that cannot be used, and
+    `RendezvousError` if the temp file cannot be made.
     """
     read_timeout, lock_timeout = READ_TIMEOUT.of(params), LOCK_TIMEOUT.of(params)
     register_key(params.run_id)  # raises for a bad one: it may have been changed since the parameters were made

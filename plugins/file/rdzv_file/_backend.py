@@ -133,7 +133,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
         except RendezvousStateError as error:
             raise RendezvousStateError(
                 f"file backend at {self._store.path!r}: the register {self._key!r} of run {self._params.run_id!r} "
-                f"can not be read: {error}; `rdzv reset` clears it"
+                f"cannot be read: {error}; `rdzv reset` clears it"
             ) from error
 
     def __repr__(self) -> str:

@@ -27,13 +27,13 @@ class Layout(Protocol):
         """The lock file, in the same directory, that a writer of `key` must hold."""
 
     def extract(self, content: bytes | None, key: str) -> bytes | None:
-        """Give the value of `key`, or None; raises `RendezvousStateError` if the file can not be read."""
+        """Give the value of `key`, or None; raises `RendezvousStateError` if the file cannot be read."""
 
     def insert(self, content: bytes | None, key: str, value: bytes | None) -> bytes | None:
         """Give the file's new content with `key` set, or without it for None; None: the file goes."""
 
     def is_ours(self, content: bytes) -> bool:
-        """Say whether a file that can not be read was one of ours, so that clearing it destroys nobody's work."""
+        """Say whether a file that cannot be read was one of ours, so that clearing it destroys nobody's work."""
 
 
 class DirectoryLayout:

@@ -91,7 +91,7 @@ class FileStore:
     def version(self, key: str) -> bytes | None:
         """Give bytes that differ after every write of `key` (and perhaps of others), at the cost of one short read.
 
-        They are the first line of the file, which holds a nonce: times and inode numbers can come back, it can not.
+        They are the first line of the file, which holds a nonce: times and inode numbers can come back, it cannot.
         """
         layout = self._layout()
         return None if layout is None else self._read(layout.file_of(_checked(key)), _HEADER_BYTES)
@@ -239,7 +239,7 @@ class Slot:
         self._put(self._layout.insert(self._content, self._key, value))
 
     def clear(self) -> bool:
-        """Delete the value, and if the file can not be read but was ours, all that is in it. False: nothing there."""
+        """Delete the value, and if the file cannot be read but was ours, all that is in it. False: nothing there."""
         try:
             if self.read() is None:
                 return False

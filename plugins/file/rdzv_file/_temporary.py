@@ -15,7 +15,7 @@ class TemporaryFile:
     """A fresh, empty file under the system's temp directory that only this user can read and write.
 
     It is deleted, with its lock file, when the last backend that refers to it lets go of it, and at exit at the
-    latest; never by a forked child. Raises `RendezvousError` if it can not be made.
+    latest; never by a forked child. Raises `RendezvousError` if it cannot be made.
     """
 
     def __init__(self) -> None:

@@ -130,7 +130,7 @@ def test_B12_a_timeout_that_is_not_positive_is_refused_before_anything_is_create
     assert list(tmp_path.iterdir()) == []
 
 
-def test_B13_a_temp_file_that_can_not_be_made_is_a_rendezvous_error(monkeypatch, open_backend, tmp_path):
+def test_B13_a_temp_file_that_cannot_be_made_is_a_rendezvous_error(monkeypatch, open_backend, tmp_path):
     """B13: without a usable temp directory the error says so, with its cause chained."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(RendezvousError, match=r"no temp file can be made.*TMPDIR") as caught:
@@ -189,7 +189,7 @@ def test_E16_a_misspelt_option_is_refused_with_the_near_match(tmp_path, open_bac
 
 
 def test_an_observer_creates_nothing(tmp_path):
-    """Who only looks sees no state at a missing path, leaves it missing, and can not make one."""
+    """Who only looks sees no state at a missing path, leaves it missing, and cannot make one."""
     params = RendezvousParameters("file", str(tmp_path / "store"), "run", 1, 2).for_observer()
     backend = create_backend(params)
     assert backend.get_state() is None
@@ -250,7 +250,7 @@ def test_a_link_to_the_store_is_followed_and_stays_a_link(tmp_path, open_backend
 
 
 def test_a_lock_or_register_that_is_a_link_is_not_followed(tmp_path, open_backend):
-    """In a directory that others can write to, a planted link can not make us write or read elsewhere."""
+    """In a directory that others can write to, a planted link cannot make us write or read elsewhere."""
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     backend = open_backend(str(tmp_path / "store"))

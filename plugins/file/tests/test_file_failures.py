@@ -79,7 +79,7 @@ def test_a_file_system_without_locks_is_an_error_that_says_so(endpoint, open_bac
     assert backend.get_state() is None
 
 
-def test_a_disk_that_can_not_be_read_is_told_at_once(endpoint, open_backend, monkeypatch):
+def test_a_disk_that_cannot_be_read_is_told_at_once(endpoint, open_backend, monkeypatch):
     """Only what may pass by itself is tried again: a broken disk is an error now, not after read_timeout."""
     backend = open_backend(endpoint)
     backend.set_state(b"x")

@@ -160,7 +160,7 @@ def test_E11_a_torn_record_is_a_state_error_for_readers_writers_and_waiters(tmp_
         lambda: backend.wait_state(token, 30),
         lambda: backend.delete_state(token),
     ):
-        with pytest.raises(RendezvousStateError, match=r"run 'run' can not be read.*rdzv reset"):
+        with pytest.raises(RendezvousStateError, match=r"run 'run' cannot be read.*rdzv reset"):
             call()
     assert file.read_bytes() == torn
     assert backend.delete_state()

@@ -78,7 +78,7 @@ FSYNC = Option("fsync", bool, True, "hosting with data_dir: answer a write only 
 def create_backend(params: RendezvousParameters) -> TcpBackend:
     """Create a backend for `params`; hosts the store where that is this process's part, and is connected then.
 
-    Raises `ValueError` for a bad endpoint or option, `RendezvousConnectionError` if the store can not be hosted or
+    Raises `ValueError` for a bad endpoint or option, `RendezvousConnectionError` if the store cannot be hosted or
     reached within `connect_timeout`. Where this process tries to host the store, a look-up of the endpoint's name takes
     as long as the system's resolver does.
     """
@@ -253,7 +253,7 @@ class TcpBackend(
             return StateSnapshot(answer.state, answer.token)
         if isinstance(answer, Corrupt):
             raise RendezvousStateError(
-                f"{self._who()}: what is stored under {self._key!r} can not be read ({answer.reason}); "
+                f"{self._who()}: what is stored under {self._key!r} cannot be read ({answer.reason}); "
                 "it was left as it is: delete it, or start a new run"
             )
         assert isinstance(answer, Absent), answer

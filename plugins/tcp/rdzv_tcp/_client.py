@@ -196,7 +196,7 @@ class Client:
                 return self._claimed(dial(self._lookup, self.credentials, call, until), call, until)
             except (OSError, Lost, Silent) as error:
                 self._trouble = error
-                # A name that does not exist will not exist in a moment; one that can not be looked up now may be, and
+                # A name that does not exist will not exist in a moment; one that cannot be looked up now may be, and
                 # one that did exist may be unknown while its server is started again.
                 unknown = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
                 hopeless = unknown and not self._last_server
@@ -244,7 +244,7 @@ class Client:
         if isinstance(error.__cause__, socket.gaierror):
             lost = f"lost {server}, and " if server else ""
             return (
-                f"{who}: {lost}the name {self.endpoint.host!r} can not be looked up ({error}): see that it is right, "
+                f"{who}: {lost}the name {self.endpoint.host!r} cannot be looked up ({error}): see that it is right, "
                 "and that this machine's resolver knows it (DNS, /etc/hosts), or give an address"
             )
         if server:

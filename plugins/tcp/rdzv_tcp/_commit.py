@@ -62,7 +62,7 @@ class Committer:
     """Decides writes in batches: first into the journal, on a thread of its own, then into memory, then the answers.
 
     Reads go on meanwhile and see what is in memory, that is what is on the disk and nothing else. While one batch is
-    written the next one gathers, so that under load one fsync serves many writes. A batch that can not be written
+    written the next one gathers, so that under load one fsync serves many writes. A batch that cannot be written
     changes nothing, and each of its writers is told so.
 
     A membership is renewed in memory alone. But what comes of a member of whom something is on its way to the disk

@@ -59,7 +59,7 @@ def read_endpoint(endpoint: str) -> HostPort:
 def resolve(endpoint: HostPort, flags: int = 0) -> list[Address]:
     """Give the addresses of an endpoint, IPv4 before IPv6 and by number, whatever order the resolver gave them in.
 
-    The order decides who hosts: all processes try the same address first, so that two of them can not each take one
+    The order decides who hosts: all processes try the same address first, so that two of them cannot each take one
     of a name's addresses. Raises `OSError`; takes as long as the system's resolver does. `flags` are `getaddrinfo`'s.
     """
     answers = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM, flags=flags)

@@ -67,7 +67,7 @@ class FrameReader(Generic[M]):
         return request_id, message
 
     def _take_kept(self) -> tuple[int, M] | None:
-        # The views are released here: a bytearray that is exported can not be shortened.
+        # The views are released here: a bytearray that is exported cannot be shortened.
         with memoryview(self._buffer) as whole:
             header = self._header(whole, 0)
             if header is None:

@@ -18,7 +18,7 @@ class Lobby:
     """Counts a server's connections. One too many who has said hello is refused with a reason.
 
     Of those who have not, the oldest makes room for a new one: whoever opens connections and says nothing, however
-    many, can not keep out a client that says hello at once.
+    many, cannot keep out a client that says hello at once.
     """
 
     def __init__(self, max_connections: int, max_strangers: int) -> None:

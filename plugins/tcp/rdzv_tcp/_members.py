@@ -277,7 +277,7 @@ class Memberships:
         return changed
 
     def forgive(self, stall: float, now: float) -> None:
-        """Give a fresh ttl to everybody who can not make up for `stall` seconds in which nobody looked."""
+        """Give a fresh ttl to everybody who cannot make up for `stall` seconds in which nobody looked."""
         for lease in self._leases.values():
             if stall > min(STALL_SECONDS, lease.ttl / 4):
                 cut = lease.cut

@@ -77,7 +77,7 @@ class _Election:
     def _shared(self) -> Hosting | None:
         try:
             return hosted_here(self._endpoint)
-        except OSError:  # a name that can not be looked up: connecting will say so
+        except OSError:  # a name that cannot be looked up: connecting will say so
             return None
 
 
@@ -88,7 +88,7 @@ def _host(endpoint: HostPort, settings: Settings) -> Hosting:
         raise _unusable(endpoint, settings, error) from error
     except OSError as error:
         raise RendezvousConnectionError(
-            f"tcp backend at '{endpoint}': can not host the store: {error.strerror or error}; "
+            f"tcp backend at '{endpoint}': cannot host the store: {error.strerror or error}; "
             "give is_host=false where another process hosts it, or an address and a free port of this machine"
         ) from error
 
@@ -110,7 +110,7 @@ def _check_settings(hosting: Hosting, wanted: Settings, session: Session) -> Non
         hosting.release()
         raise RendezvousConnectionError(
             f"tcp backend at '{session.endpoint}': this process hosts it already, "
-            f"{f'with data_dir={has!r}' if has else 'without a data_dir'}, which can not become {wanted.data_dir!r}: "
+            f"{f'with data_dir={has!r}' if has else 'without a data_dir'}, which cannot become {wanted.data_dir!r}: "
             "give all instances the same"
         )
 
@@ -123,7 +123,7 @@ def _warn_of_loopback(hosting: Hosting) -> None:
         socket.inet_pton(socket.AF_INET6 if ":" in name else socket.AF_INET, name)
     except OSError:
         _log.warning(
-            "rdzv tcp: hosting at %s, but on this machine %r means a loopback address: other machines can not connect; "
+            "rdzv tcp: hosting at %s, but on this machine %r means a loopback address: other machines cannot connect; "
             "give its address instead of the name",
             hosting.server.endpoint,
             name,

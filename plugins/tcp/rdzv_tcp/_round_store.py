@@ -144,7 +144,7 @@ class TcpRoundStore(Store, SupportsSubmit):
         try:
             key.encode("utf-8")
         except UnicodeEncodeError as error:
-            raise ValueError(f"{self._who()}: key {key!r} holds a lone surrogate, which can not be sent") from error
+            raise ValueError(f"{self._who()}: key {key!r} holds a lone surrogate, which cannot be sent") from error
         value = bytes(memoryview(value))
         if len(value) > MAX_STATE_BYTES:
             raise ValueError(

@@ -44,7 +44,7 @@ def client_credentials(params: RendezvousParameters) -> Credentials:
 
 
 def host_tls(params: RendezvousParameters) -> ssl.SSLContext | None:
-    """Read what a hosting node needs: None where it speaks plain text, or has no certificate and can not host."""
+    """Read what a hosting node needs: None where it speaks plain text, or has no certificate and cannot host."""
     cert, client_ca = TLS_CERT.optional(params), TLS_CLIENT_CA.optional(params)
     return None if cert is None else server_tls(cert, TLS_KEY.optional(params), client_ca)
 

@@ -27,7 +27,7 @@ class TcpServer:
     """A store that serves its clients until it is stopped; without a data directory its memory is gone then.
 
     It is bound, and accepts connections, from its creation on; they are answered from `start` or `run` on. One of
-    the two is called, once. Raises `OSError` on creation where `endpoint` can not be bound or the data
+    the two is called, once. Raises `OSError` on creation where `endpoint` cannot be bound or the data
     directory not be used, `RendezvousStateError` where that is spoiled. Thread-safe.
     """
 

@@ -53,7 +53,7 @@ HEADER: Final = struct.Struct(">II")
 
 
 class WireError(Exception):
-    """The peer sent what is no frame or no message; the connection can not go on."""
+    """The peer sent what is no frame or no message; the connection cannot go on."""
 
 
 # What a client sends. Its first frame is Hello; the answer to a request carries the request's id.

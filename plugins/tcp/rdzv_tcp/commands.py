@@ -59,13 +59,13 @@ def serve(
         raise click.UsageError(str(error)) from error
     except OSError as error:
         raise click.ClickException(
-            f"can not serve at {endpoint!r}: {error.strerror or error}; give an address of this machine and a port "
+            f"cannot serve at {endpoint!r}: {error.strerror or error}; give an address of this machine and a port "
             "that is free, or port 0"
             if data_dir is None
-            else f"can not serve at {endpoint!r} with the data directory {data_dir!r}: {error.strerror or error}"
+            else f"cannot serve at {endpoint!r} with the data directory {data_dir!r}: {error.strerror or error}"
         ) from error
     except RendezvousError as error:
-        raise click.ClickException(f"can not serve at {endpoint!r}: {error}") from error
+        raise click.ClickException(f"cannot serve at {endpoint!r}: {error}") from error
     ended_by: list[signal.Signals] = []
     with server:
         asyncio.run(server.run(lambda stopping: _announce(server, stopping, ended_by)))

@@ -183,7 +183,7 @@ def test_B10_an_endpoint_that_does_not_resolve_is_a_connection_error(is_host: bo
         create_backend(params)
     assert isinstance(caught.value.__cause__, socket.gaierror)
     if not is_host:
-        assert "the name 'no-such-host.invalid' can not be looked up" in str(caught.value)
+        assert "the name 'no-such-host.invalid' cannot be looked up" in str(caught.value)
     assert time.monotonic() - began < 20
 
 
@@ -194,7 +194,7 @@ def test_B10_a_name_that_is_not_looked_up_in_time_is_a_connection_error(
     slow_resolver()
     began = time.monotonic()
     endpoint = f"localhost:{server.endpoint.port}"
-    with pytest.raises(RendezvousConnectionError, match="'localhost' can not be looked up"):
+    with pytest.raises(RendezvousConnectionError, match="'localhost' cannot be looked up"):
         create_backend(RendezvousParameters("tcp", endpoint, "r", 1, 1, is_host=False, connect_timeout=0.3))
     assert time.monotonic() - began < 5
 
@@ -255,17 +255,17 @@ def test_port_0_is_for_who_hosts() -> None:
         create_backend(RendezvousParameters("tcp", "127.0.0.1:0", "r", 1, 1, is_host=False))
 
 
-def test_a_port_in_use_can_not_be_hosted(serve: Callable[..., Any]) -> None:
+def test_a_port_in_use_cannot_be_hosted(serve: Callable[..., Any]) -> None:
     """Where another process serves, is_host=true is an error that says what to do."""
     endpoint = serve().endpoint
-    with pytest.raises(RendezvousConnectionError, match=r"can not host the store.*in use.*is_host=false") as caught:
+    with pytest.raises(RendezvousConnectionError, match=r"cannot host the store.*in use.*is_host=false") as caught:
         create_backend(RendezvousParameters("tcp", endpoint, "r", 1, 1, is_host=True))
     assert isinstance(caught.value.__cause__, OSError)
 
 
-def test_another_machines_address_can_not_be_hosted() -> None:
+def test_another_machines_address_cannot_be_hosted() -> None:
     """is_host=true with an address that is not of this machine is an error that says so."""
-    with pytest.raises(RendezvousConnectionError, match=r"can not host the store.*203\.0\.113\.7"):
+    with pytest.raises(RendezvousConnectionError, match=r"cannot host the store.*203\.0\.113\.7"):
         create_backend(RendezvousParameters("tcp", "203.0.113.7:1", "r", 1, 1, is_host=True))
 
 
@@ -322,7 +322,7 @@ def test_a_name_that_means_loopback_here_is_warned_of(
     """Hosting under a name that other machines know by another address is logged."""
     _resolver(monkeypatch, "node1", "127.0.0.1")
     open_backend("node1:0")
-    assert "other machines can not connect" in caplog.text
+    assert "other machines cannot connect" in caplog.text
 
 
 def test_a_server_and_a_client_of_different_versions_say_so(server: TcpServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -234,7 +234,7 @@ def test_a_backend_that_hosts_says_that_its_directory_is_spoiled(open_backend: O
 
 
 @pytest.mark.parametrize("is_host", [True, None])
-def test_a_backend_that_would_host_says_at_once_that_its_directory_can_not_be_used(
+def test_a_backend_that_would_host_says_at_once_that_its_directory_cannot_be_used(
     open_backend: Open, data: Path, free_port: int, is_host: bool | None
 ) -> None:
     """The option and its value are named, and nobody waits for what will not be: the endpoint was free to be hosted."""
@@ -310,7 +310,7 @@ def test_a_log_is_written_anew_when_it_is_mostly_past(
     other.close()
 
 
-def test_a_log_that_can_not_be_written_anew_is_used_on(
+def test_a_log_that_cannot_be_written_anew_is_used_on(
     serving: Serving,
     open_backend: Open,
     data: Path,
@@ -338,7 +338,7 @@ def test_a_log_that_can_not_be_written_anew_is_used_on(
     assert open_backend(str(serving(data).endpoint), is_host=False).get_state() == before
 
 
-def test_a_write_that_can_not_be_taken_back_ends_all_writing(
+def test_a_write_that_cannot_be_taken_back_ends_all_writing(
     serving: Serving, open_backend: Open, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the disk fails a write and its being taken back, what it holds is not known: no more is written to it."""
@@ -457,7 +457,7 @@ def test_who_only_looks_makes_no_directory(serve: Serve, data: Path) -> None:
     assert not data.exists()
 
 
-def test_a_client_can_not_pile_up_writes_that_wait_for_the_disk(serving: Serving, data: Path, raw_peer: Any) -> None:
+def test_a_client_cannot_pile_up_writes_that_wait_for_the_disk(serving: Serving, data: Path, raw_peer: Any) -> None:
     """A connection whose writes of over a MiB wait is not read from until they are on the disk; then all are done."""
     server = serving(data)
     peer = raw_peer(server)

@@ -162,7 +162,7 @@ def test_a_write_whose_answer_is_lost_is_told_as_done_though_another_followed(
     assert (backend.get_state() or (None,))[0] == b"over"
 
 
-def test_a_write_that_can_not_be_told_is_an_error(
+def test_a_write_that_cannot_be_told_is_an_error(
     open_backend: Open, server: TcpServer, lossy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RDZV-CAS-14: the answer is lost and the server remembers too little: that is said, and not "refused"."""

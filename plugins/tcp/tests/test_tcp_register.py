@@ -142,7 +142,7 @@ def test_set_state_on_corrupt_storage_leaves_it_as_it_is(backend: TcpBackend) ->
     token = (backend.set_state(b"x") or (0, b"", 0))[1]
     backend.raw_store.set(backend._key, b"junk")
     for given in (None, token, "invalid", b""):
-        with pytest.raises(RendezvousStateError, match=r"can not be read.*no rdzv state"):
+        with pytest.raises(RendezvousStateError, match=r"cannot be read.*no rdzv state"):
             backend.set_state(b"y", given)
     with pytest.raises(RendezvousStateError):
         backend.wait_state(token, 5)

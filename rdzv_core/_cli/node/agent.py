@@ -92,7 +92,7 @@ class Agent:
     def run(self, announcement: str) -> int:
         """Say `announcement`, then meet and work; gives the command's exit status.
 
-        Raises the rendezvous' error where no round can be had, and `OSError` if the command can not be started.
+        Raises the rendezvous' error where no round can be had, and `OSError` if the command cannot be started.
         """
         self._handler.on_lease(self._renew)
         try:

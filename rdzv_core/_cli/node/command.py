@@ -31,7 +31,7 @@ def check_command(program: str) -> None:
     interpreter = _interpreter(path)
     if interpreter is not None and not (Path(interpreter).is_file() and os.access(interpreter, os.X_OK)):
         raise ValueError(
-            f"command {program!r} can not be started: its first line names the interpreter {interpreter!r}, which is "
+            f"command {program!r} cannot be started: its first line names the interpreter {interpreter!r}, which is "
             f"not found, or is not executable: install it, or mend the first line of {path!r}"
         )
 
@@ -39,13 +39,13 @@ def check_command(program: str) -> None:
 def not_started(program: str, number: int) -> OSError:
     """Give the error for a program whose start the system refused with the errno `number`."""
     why = _MEANINGS.get(number, f"{os.strerror(number)} (errno {number})")
-    error = OSError(f"command {program!r} can not be started: {why}")
+    error = OSError(f"command {program!r} cannot be started: {why}")
     error.errno = number
     return error
 
 
 def _interpreter(path: str) -> str | None:
-    """Give what a script's first line names; None where there is no such line, or it can not be read in whole."""
+    """Give what a script's first line names; None where there is no such line, or it cannot be read in whole."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - of a program of a gigabyte only this
             first = file.read(_LONGEST_FIRST_LINE)

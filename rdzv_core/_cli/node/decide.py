@@ -104,7 +104,7 @@ class Decider:
         if self.phase is Phase.WORKING:
             # Working on without a view of the round could be working beside a second group.
             self._leaving, self._lost_sight = True, error
-            return [Say(f"the round can not be watched any more ({error}); stopping the command"), *self._stop()]
+            return [Say(f"the round cannot be watched any more ({error}); stopping the command"), *self._stop()]
         if self._failed is not None:
             why = f"could not meet again: {error}"
             return self._linger(self._failed, Say(why), Leave(), why=why)
@@ -181,7 +181,7 @@ class Decider:
         return [*effects, Linger(why)]
 
     def _on_lingering(self, event: Event) -> list[Effect]:
-        # A signal ends the wait; so does a store that can not be asked: there is nothing left to serve.
+        # A signal ends the wait; so does a store that cannot be asked: there is nothing left to serve.
         over = isinstance(event, (OthersGone, Signalled, NotMet))
         return self._over(Exit(self._status, self._error)) if over else []
 

@@ -22,7 +22,7 @@ class Met:
 
 @dataclass(frozen=True)
 class NotMet:
-    """The round that was asked for did not form, or can not be watched any more."""
+    """The round that was asked for did not form, or cannot be watched any more."""
 
     error: Exception
 

@@ -30,7 +30,7 @@ import time
 from typing import Any
 
 CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""The same choice as that of `rdzv_core.clock`, which this program can not import."""
+"""The same choice as that of `rdzv_core.clock`, which this program cannot import."""
 
 TIMER_SLACK = 0.1
 """Seconds that the watchdog has for acting itself before the kernel's timer does."""

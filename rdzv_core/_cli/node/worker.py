@@ -39,7 +39,7 @@ class Worker:
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], lease_ends: float = float("inf")
     ) -> None:
-        """Start it; raises `OSError` if that can not be done."""
+        """Start it; raises `OSError` if that cannot be done."""
         self._stopping = self._fenced = self._ended = self._closed = False
         self._lease_ends = lease_ends
         self._lock, self._waiting = threading.Lock(), threading.Lock()

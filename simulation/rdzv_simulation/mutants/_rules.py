@@ -42,7 +42,7 @@ class LeadsWithoutAMemory(Rules):
 
 
 class WritesWithoutALease(Rules):
-    """Who was once the first member leads on when its lease can not be proved any more."""
+    """Who was once the first member leads on when its lease cannot be proved any more."""
 
     def may_write(self, now: float, sent: float, ttl: float) -> bool:
         return True
