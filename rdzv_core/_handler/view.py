@@ -47,8 +47,13 @@ class LocalView:
     def learn_head(self, snapshot: StateSnapshot | tuple[bytes, Token] | None, started: float, now: float) -> None:
         """Take in a reading of the register that began at `started`; raises `RendezvousStateError`.
 
-        An older revision changes nothing, unless it was read later: then the store itself went back.
+        An older revision changes nothing, unless it was read later: then the store itself went back. Of two epochs, or
+        of a head and no head, nothing tells which came first; an answer that was asked for before the last one came is
+        only a reason to look again.
         """
+        if started < self.learned_at and self._is_of_another_epoch(snapshot):
+            self.looked = False
+            return
         if snapshot is None:
             self._keep_last_roster("")
             self.looked, self.learned_at, self.head, self.token, self.unreadable = True, now, None, None, ""
@@ -70,6 +75,13 @@ class LocalView:
             self.last_call_since, head, head.last_call_number, head.last_call_round == head.round + 1, now
         )
         self.pending_since = _since(self.pending_since, head, head.round, bool(head.pending), now)
+
+    def _is_of_another_epoch(self, snapshot: StateSnapshot | tuple[bytes, Token] | None) -> bool:
+        try:
+            epoch = "" if snapshot is None else decode_head(snapshot[0]).epoch
+        except RendezvousStateError:
+            return False  # an unreadable register is reported, whenever it was read
+        return epoch != ("" if self.head is None else self.head.epoch)
 
     def _keep_last_roster(self, epoch: str) -> None:
         """Where the register was lost, remember who was in it: they may still be at work."""

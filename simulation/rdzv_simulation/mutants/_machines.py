@@ -95,6 +95,19 @@ class RanksItself(Machine):
         return operations.RoundJoined(dataclasses.replace(outcome.held, rank=min(rank, outcome.held.size - 1)))
 
 
+class _Credulous(LocalView):
+    def _is_of_another_epoch(self, snapshot: Any) -> bool:
+        return False
+
+
+class BelievesALateAnswer(Machine):
+    """An answer that was asked for before an operator's reset, and comes after it, is taken for the present."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.known.__class__ = _Credulous
+
+
 class _Named(LocalView):
     name = ""
 
