@@ -17,6 +17,7 @@ from rdzv_core._handler.lease_keeper import LeaseKeeper
 from rdzv_core._handler.machine import Machine
 from rdzv_core._handler.operations import Channel, Operation
 from rdzv_core._handler.proposals import Proposal
+from rdzv_core._handler.rules import Situation
 from rdzv_core._handler.view import LocalView
 
 
@@ -106,6 +107,20 @@ class BelievesALateAnswer(Machine):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.known.__class__ = _Credulous
+
+
+class _Unforgetting(LocalView):
+    def note_gone(self, situation: Situation, now: float) -> None:
+        self.gone_in = None if self.head is None else (self.head.epoch, self.head.round)
+        super().note_gone(situation, now)
+
+
+class RemembersAnEarlierEviction(Machine):
+    """The fence delay of a member that was dropped from an earlier round, and worked again, is not waited for anew."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.known.__class__ = _Unforgetting
 
 
 class _Named(LocalView):
