@@ -41,10 +41,10 @@ from rdzv_core.abc import (
     Token,
 )
 from rdzv_core.options import Option, accepts_options
-from rdzv_core.registry import BackendRegistry
+from rdzv_core.registry import BackendRegistry, default_registry, register_backend
 
 if TYPE_CHECKING:
-    from rdzv_core._create import create_backend, create_handler, register_backend
+    from rdzv_core._create import create_backend, create_handler
     from rdzv_core._handler import Change, ChangeReason, RendezvousHandler, RendezvousInfo
 
 # The handler brings msgspec, pluggy and threads: it is imported when first asked for, so that a program which only
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 _LAZY = {
     "create_backend": "rdzv_core._create",
     "create_handler": "rdzv_core._create",
-    "register_backend": "rdzv_core._create",
     "Change": "rdzv_core._handler",
     "ChangeReason": "rdzv_core._handler",
     "RendezvousHandler": "rdzv_core._handler",
@@ -98,6 +97,7 @@ __all__ = [
     "accepts_options",
     "create_backend",
     "create_handler",
+    "default_registry",
     "register_backend",
     "register_key",
 ]

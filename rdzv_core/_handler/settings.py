@@ -11,11 +11,11 @@ from typing import Any
 from rdzv_core._keys import run_of
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.addresses import default_address
+from rdzv_core.compat import TIMEOUT
 from rdzv_core.events import VARIABLE
 from rdzv_core.options import Option
 
 JOIN_TIMEOUT = Option("join_timeout", float, 600.0, "seconds in which a round must form", positive=True)
-TIMEOUT = Option("timeout", float, None, "join_timeout under the name of PyTorch's etcd handler", positive=True)
 LAST_CALL_TIMEOUT = Option(
     "last_call_timeout", float, 30.0, "seconds to wait for more nodes once min_nodes are there", positive=True
 )

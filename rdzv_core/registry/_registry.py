@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from rdzv_core._backend_names import KNOWN_DISTRIBUTIONS, normalize
 from rdzv_core._errors import BackendConflictError, BackendLoadError, BackendNotFoundError
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core._secrets import read_secrets, with_files
 from rdzv_core.abc import RendezvousBackend
+from rdzv_core.compat import ALIASES, explain_alias, resolve_alias, resolved_name
 from rdzv_core.options import Option, check_options, options_of
-from rdzv_core.registry._aliases import ALIASES, explain_alias, resolve_alias, resolved_name
 from rdzv_core.registry._entry_points import entry_points as installed
 from rdzv_core.registry._entry_points import unreadable
 from rdzv_core.registry._listing import GROUP, BackendInfo, info_of, infos_of
@@ -25,7 +26,6 @@ from rdzv_core.registry._loading import (
     make_backend,
     target_of,
 )
-from rdzv_core.registry._names import KNOWN_DISTRIBUTIONS, normalize
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
