@@ -47,7 +47,7 @@ class Inspector:
     """
 
     def __init__(self, backend: RendezvousBackend) -> None:
-        params = backend._origin[1] if backend._origin else None
+        params = backend.params
         self._run_id, self._endpoint = (params.run_id, params.endpoint) if params else ("", "")
         self._access = StoreAdapter(backend)
         self._history = HistoryReader(backend)

@@ -87,4 +87,4 @@ def _is_gone(entry: Entry, slot: Slot) -> bool:
 
 
 def _observes_only(backend: RendezvousBackend) -> bool:
-    return backend._origin is not None and backend._origin[1].observing
+    return backend.params is not None and backend.params.observing

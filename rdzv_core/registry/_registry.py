@@ -12,6 +12,7 @@ from rdzv_core._errors import BackendConflictError, BackendLoadError, BackendNot
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core._secrets import read_secrets, with_files
 from rdzv_core.abc import RendezvousBackend
+from rdzv_core.abc._backend import noted
 from rdzv_core.compat import ALIASES, explain_alias, resolve_alias, resolved_name
 from rdzv_core.options import Option, check_options, options_of
 from rdzv_core.registry._entry_points import entry_points as installed
@@ -113,9 +114,7 @@ class BackendRegistry:
         check_options(f"backend {resolved.backend!r}", table, resolved.config)
         resolved = resolved.with_backend(resolved.backend, **read_secrets(table, resolved.config))
         backend = check_backend(make_backend(factory, resolved, resolved.backend), resolved.backend, factory)
-        if backend._origin is None:
-            backend._origin = (factory, resolved)
-        return backend
+        return noted(backend, factory, resolved)
 
     def _not_found(self, name: str, wanted: str, elsewhere: Sequence[str], alias: str | None) -> NoReturn:
         names = sorted({info.name for info in self.list()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,16 @@ def test_what_is_registered_is_in_the_default_registry(tmp_path: Path) -> None:
     register_backend(name, Mine.from_params)
     assert name in [info.name for info in default_registry().list()]
     create_backend(RendezvousParameters(name, str(tmp_path), "run", 1, 1)).close()
+
+
+def test_a_backend_knows_the_parameters_that_it_was_made_from(plugin: Defaults, hooks: Hooks, tmp_path: Path) -> None:
+    """With aliases, defaults and secrets resolved; its siblings know theirs, and one made by hand has none."""
+    params = RendezvousParameters("memory", str(tmp_path), "run", 1, 1)
+    with closing(create_backend(params, _registry(Store()), hooks)) as backend:
+        assert backend.params is not None
+        assert ("red", str(tmp_path)) == (backend.params.get("colour"), backend.params.endpoint)
+        with closing(RendezvousBackend.sibling(backend, "other")) as sibling:
+            assert sibling.params is not None
+            assert "other" == sibling.params.purpose
+
+    assert MemoryBackend(params).params is None

@@ -227,7 +227,7 @@ def test_one_who_only_observes_ends_nobody(make_bare: Any, here: Any, clock: Any
     here.enter(b"a", TTL)
     backend = make_bare()
     params = RendezvousParameters("bare", "", "run", 1, 2).for_observer()
-    backend._origin = (lambda _: backend, params)
+    backend.params = params
     observer = RegisterMembership(backend, clock)
     closing.callback(observer.close)
     before = dict(hub.raw)
