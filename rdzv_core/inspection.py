@@ -12,6 +12,7 @@ from rdzv_core._handler.store_adapter import StoreAdapter
 from rdzv_core._history import Failure, HistoryReader, PastRound
 from rdzv_core._run_status import NodeState, Phase, RosterMember, RunStatus, Waiting, status_of
 from rdzv_core.abc import RendezvousBackend, Token
+from rdzv_core.abc._backend import params_of
 
 __all__ = [
     "Failure",
@@ -47,7 +48,7 @@ class Inspector:
     """
 
     def __init__(self, backend: RendezvousBackend) -> None:
-        params = backend.params
+        params = params_of(backend)
         self._run_id, self._endpoint = (params.run_id, params.endpoint) if params else ("", "")
         self._access = StoreAdapter(backend)
         self._history = HistoryReader(backend)

@@ -19,10 +19,7 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-if TYPE_CHECKING:
-    from rdzv_core._parameters import RendezvousParameters
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,6 +27,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 MOST_SECRET_BYTES = 64 * 1024
 
 log = logging.getLogger("rdzv")
+
+
+class Configured(Protocol):
+    """What has options: `RendezvousParameters`."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The options that were given, by name."""
+
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y"})
 _FALSE = frozenset({"0", "false", "f", "no", "n"})
@@ -101,14 +107,14 @@ class Option(Generic[T]):
         if self.secret:
             _SECRETS.add(self.name.lower())
 
-    def of(self, params: RendezvousParameters) -> T:
+    def of(self, params: Configured) -> T:
         """Read the option from `params.config`, or give its default; raises `ValueError` naming option and value."""
         value = self.optional(params)
         if value is None:
             raise ValueError(f"option {self.name} must be given: {self.help}")
         return value
 
-    def optional(self, params: RendezvousParameters) -> T | None:
+    def optional(self, params: Configured) -> T | None:
         """Like `of`, for an option whose being unset means something: gives None then."""
         value = params.config.get(self.name)
         return self.default if value is None else self.parse(value)

@@ -11,6 +11,7 @@ from rdzv_core._fallback._pace import Life
 from rdzv_core._fallback._registers import Registers
 from rdzv_core._fallback._roll import Directory, Entry, Shown, Slot, view_of
 from rdzv_core.abc import MembersView, RendezvousBackend, Token
+from rdzv_core.abc._backend import params_of
 
 
 class Observer:
@@ -87,4 +88,5 @@ def _is_gone(entry: Entry, slot: Slot) -> bool:
 
 
 def _observes_only(backend: RendezvousBackend) -> bool:
-    return backend.params is not None and backend.params.observing
+    params = params_of(backend)
+    return params is not None and params.observing

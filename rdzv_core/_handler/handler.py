@@ -18,14 +18,17 @@ from rdzv_core._handler.master import free_port, unusable_addresses, why_not_fre
 from rdzv_core._handler.opening import Opening
 from rdzv_core._handler.operations import Assignment
 from rdzv_core._handler.process_bound import Owner
+from rdzv_core._handler.ranks import rank_order
 from rdzv_core._handler.round_store import RoundStore
 from rdzv_core._handler.rules import Rules
 from rdzv_core._handler.settings import HandlerSettings
 from rdzv_core._keys import readable_part, register_key
+from rdzv_core._listeners.bus import EventBus
+from rdzv_core._listeners.chosen import listeners
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.abc import RendezvousBackend, Store, Token
 from rdzv_core.compat import PyTorchNames, resolve_alias
-from rdzv_core.events import Event, EventBus, listeners
+from rdzv_core.events import Event
 from rdzv_core.hooks import Hooks
 from rdzv_core.registry import normalize
 
@@ -317,7 +320,7 @@ class RendezvousHandler(PyTorchNames):
         return self._opened(clock.now() + within, "heartbeat_timeout", within)
 
     def _start(self, backend: RendezvousBackend) -> None:
-        order = self._hooks.rank_order(self._run_id)
+        order = rank_order(self._hooks, self._run_id)
         engine = Engine(backend, self._run_id, self._endpoint, self.settings, order, self._bus)
         self.settings = engine.settings
         if self._lease_listener is not None:

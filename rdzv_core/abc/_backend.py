@@ -59,10 +59,10 @@ class RendezvousBackend(ABC):
     secure: bool = False
     """Whether this instance and its store authenticate each other and nobody can read along (profile `secure`)."""
 
-    params: RendezvousParameters | None = None
+    params: RendezvousParameters
     """The parameters from which it was made: `rdzv_core` sets them once the factory has returned, unless it did.
 
-    None on an instance that was made without a factory, by its constructor say.
+    An instance that was made by hand, without `create_backend`, has none unless its constructor sets them.
     """
 
     _factory: Callable[[RendezvousParameters], RendezvousBackend] | None = None
@@ -137,7 +137,7 @@ class RendezvousBackend(ABC):
         The default calls the factory that made this instance again. A backend that can share its connection
         overrides it and uses `params.for_purpose(purpose).key`.
         """
-        if self._factory is None or self.params is None:
+        if self._factory is None:
             raise RendezvousError(
                 f"{type(self).__name__} does not know how it was made, so it cannot make the sibling {purpose!r}: "
                 "create it with rdzv_core.create_backend(params), or override sibling()"
@@ -160,6 +160,11 @@ def noted(
     """Have a backend know what made it, unless it was noted on the way, by a factory that calls another one."""
     if backend._factory is None:
         backend._factory = factory
-        if backend.params is None:
+        if params_of(backend) is None:
             backend.params = params
     return backend
+
+
+def params_of(backend: RendezvousBackend) -> RendezvousParameters | None:
+    """Return the parameters from which a backend was made, None if it was made by hand and does not know them."""
+    return getattr(backend, "params", None)
