@@ -1,7 +1,15 @@
 """How the processes of an elastic job find each other, over a store chosen by name.
 
 A job author needs `RendezvousParameters` and `create_handler`; a backend author `RendezvousBackend` and
-`RendezvousParameters`. Everything public is named here or in `abc`, `options`, `envelope`, `endpoint`, `registry`.
+`RendezvousParameters`. They are in this package itself, and so is every error. The other public modules are
+
+- for everybody: `inspection` (a run seen from outside), `events` and `hooks` (what plugins hear and say), `registry`
+  (which backends there are), `memory` (a backend for tests), `compat` (PyTorch's names);
+- for backends: `abc` (the contract), `options`, `endpoint` and `addresses` (reading what a job's author gave),
+  `envelope` (a header that makes a write's token unique), `validation`, `backoff`, `clock`, `checking` (a check of a
+  store that a backend offers).
+
+What they list in `__all__` is documented and kept. Everything else has an underscore in its path, and may change.
 """
 
 from __future__ import annotations

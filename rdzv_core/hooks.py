@@ -15,13 +15,13 @@ from typing import Any
 import pluggy
 
 from rdzv_core._telling import Teller
-from rdzv_core.events import Departing, Event, Joined, Joining, JoiningFailed
+from rdzv_core.events import Event
 from rdzv_core.registry import entry_points
 
 GROUP = "rdzv_core.plugins"
 DISABLE = "RDZV_DISABLE_PLUGINS"
 
-__all__ = ["Departing", "Event", "Hooks", "Joined", "Joining", "JoiningFailed", "hookimpl", "hookspec"]
+__all__ = ["DISABLE", "GROUP", "Hooks", "Specs", "hookimpl", "hookspec"]
 
 log = logging.getLogger("rdzv")
 

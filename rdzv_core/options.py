@@ -21,10 +21,24 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+__all__ = [
+    "Configured",
+    "Option",
+    "OptionTable",
+    "accepts_options",
+    "check_options",
+    "is_secret",
+    "options_of",
+    "parse_bool",
+    "parse_float",
+    "parse_int",
+    "read_secret_file",
+]
+
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
-MOST_SECRET_BYTES = 64 * 1024
+_MOST_SECRET_BYTES = 64 * 1024
 
 log = logging.getLogger("rdzv")
 
@@ -209,11 +223,11 @@ def read_secret_file(name: str, path: str) -> str:
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - its mode is asked of what was opened
             mode = os.fstat(file.fileno()).st_mode
-            content = file.read(MOST_SECRET_BYTES + 1)
+            content = file.read(_MOST_SECRET_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: the path holds a NUL
         raise ValueError(f"{told}: {getattr(error, 'strerror', None) or error}") from error
-    if len(content) > MOST_SECRET_BYTES:
-        raise ValueError(f"{told}: the file is over {MOST_SECRET_BYTES // 1024} KiB, it should hold a secret alone")
+    if len(content) > _MOST_SECRET_BYTES:
+        raise ValueError(f"{told}: the file is over {_MOST_SECRET_BYTES // 1024} KiB, it should hold a secret alone")
     secret = content.decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")
     if not secret.strip():
         raise ValueError(f"{told}: the file is empty")

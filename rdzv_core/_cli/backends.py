@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from rdzv_core._cli._check import run_check
-from rdzv_core._cli._options import json_option
-from rdzv_core._cli._output import show_json, show_table
-from rdzv_core._cli._probe import import_errors
+from rdzv_core._cli.check import run_check
+from rdzv_core._cli.options import json_option
+from rdzv_core._cli.output import show_json, show_table
+from rdzv_core._cli.probe import import_errors
 from rdzv_core._environment import variable_of
 from rdzv_core._handler.settings import HANDLER_OPTIONS
 from rdzv_core._secrets import with_files

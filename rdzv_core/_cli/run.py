@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rdzv_core._cli._errors import say, speak_as, speaker
-from rdzv_core._cli._options import Seconds, parameters, read_nodes, run_options
-from rdzv_core._cli._stderr import take_over
-from rdzv_core._cli._variables import RunArgument, RunCommand, RunOption, spelled
+from rdzv_core._cli.errors import say, speak_as, speaker
+from rdzv_core._cli.options import Seconds, parameters, read_nodes, run_options
+from rdzv_core._cli.stderr import take_over
+from rdzv_core._cli.variables import RunArgument, RunCommand, RunOption, spelled
 from rdzv_core._create import open_handler, with_defaults
 from rdzv_core._environment import for_command
 from rdzv_core._handler.settings import HANDLER_OPTIONS, HandlerSettings

@@ -12,8 +12,8 @@ import importlib_metadata
 import pytest
 
 from rdzv_core import BackendLoadError, BackendNotFoundError, RendezvousClosedError
-from rdzv_core._cli._errors import exit_status
-from rdzv_core._cli._group import command_line
+from rdzv_core._cli.errors import exit_status
+from rdzv_core._cli.group import command_line
 
 
 def _rdzv(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -14,8 +14,8 @@ import pytest
 
 from rdzv_core import MemberLease, RendezvousConnectionError, RendezvousParameters, RendezvousStateError, register_key
 from rdzv_core._fallback import RegisterMembership
-from rdzv_core._fallback._pace import Life
-from rdzv_core._fallback._roll import Slot
+from rdzv_core._fallback.pace import Life
+from rdzv_core._fallback.roll import Slot
 from rdzv_core.memory import MemoryBackend
 
 TTL = 10.0

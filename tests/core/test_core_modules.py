@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import rdzv_core
 
 ROOT = Path(rdzv_core.__file__).parent
+
+PUBLIC = {
+    "abc",
+    "addresses",
+    "backoff",
+    "checking",
+    "clock",
+    "compat",
+    "endpoint",
+    "envelope",
+    "events",
+    "hooks",
+    "inspection",
+    "memory",
+    "options",
+    "registry",
+    "validation",
+}
+"""The modules that are documented and kept, as the docstring of `rdzv_core` lists them."""
 
 
 @functools.cache
@@ -75,3 +98,35 @@ def cycles() -> list[list[str]]:
 def test_no_modules_of_core_import_each_other() -> None:
     """Not for type checkers only either: data flows one way."""
     assert [] == cycles()
+
+
+def test_the_public_modules_are_those_that_the_docstring_lists() -> None:
+    """A module without an underscore is a promise: it is made in one place, and nowhere by accident."""
+    there = {name.split(".")[1] for name in modules() if "." in name}
+    assert {name for name in there if not name.startswith("_")} == PUBLIC
+    assert rdzv_core.__doc__ is not None
+    listed = rdzv_core.__doc__.partition("The other public modules are")[2].partition("`__all__`")[0]
+    assert set(re.findall("`([a-z]+)`", listed)) == PUBLIC
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_a_public_module_lists_what_is_public_in_it(name: str) -> None:
+    """All of it is there and none of it private; nothing else that it defines is without an underscore."""
+    module = importlib.import_module(f"rdzv_core.{name}")
+    listed = set(module.__all__)
+
+    assert all(hasattr(module, each) and not each.startswith("_") for each in listed)
+    assert sorted(listed) == sorted(module.__all__)
+    assert defined(f"rdzv_core.{name}") <= listed
+
+
+def defined(name: str) -> set[str]:
+    """The functions, classes and constants without an underscore that a module's own text defines."""
+    found = set()
+    for node in ast.walk(modules()[name]):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.col_offset == 0:
+            found.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.col_offset == 0:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return {each for each in found if not each.startswith("_") and each not in ("T", "F", "R", "log")}

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from rdzv_core._cli._stderr import flush_lines
 from rdzv_core._cli.node.decide import Decider
 from rdzv_core._cli.node.ending import GOODBYE_SECONDS, Ending
 from rdzv_core._cli.node.environment import job_environment
@@ -43,6 +42,7 @@ from rdzv_core._cli.node.events import (
 from rdzv_core._cli.node.failures import Failures
 from rdzv_core._cli.node.signals import ENDING, reported
 from rdzv_core._cli.node.worker import Worker
+from rdzv_core._cli.stderr import flush_lines
 from rdzv_core._errors import RendezvousError
 from rdzv_core._handler import ChangeReason, RendezvousHandler, RendezvousInfo
 from rdzv_core.backoff import Backoff

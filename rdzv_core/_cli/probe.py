@@ -18,7 +18,7 @@ from rdzv_core.registry import BackendInfo, default_registry
 IMPORT_TIMEOUT = 20.0
 """Seconds that a backend's import may take before it counts as broken."""
 
-_CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from rdzv_core._cli import _probe; _probe.child()"
+_CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from rdzv_core._cli import probe; probe.child()"
 
 
 def import_errors(backends: Sequence[BackendInfo], timeout: float = IMPORT_TIMEOUT) -> list[str | None]:
