@@ -10,7 +10,7 @@ from rdzv_core._fallback import release
 from rdzv_core._handler.head import decode_head, encode_head, reset_head
 from rdzv_core._handler.store_adapter import StoreAdapter
 from rdzv_core._history import Failure, HistoryReader, PastRound
-from rdzv_core._run_status import NodeState, Phase, RosterMember, RunStatus, Waiting, status_of
+from rdzv_core._run_status import NodeState, Phase, RosterMember, RunStatus, WaitingNode, status_of
 from rdzv_core.abc import RendezvousBackend, Token
 from rdzv_core.abc._backend import params_of
 
@@ -22,7 +22,7 @@ __all__ = [
     "Phase",
     "RosterMember",
     "RunStatus",
-    "Waiting",
+    "WaitingNode",
     "inspect_run",
     "reset_run",
 ]
