@@ -42,7 +42,8 @@ def test_the_readmes_commands_work_as_often_as_they_are_pasted(tmp_path: Path) -
     script = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
     script = script.replace("make setup && . .venv/bin/activate\n", "")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "TMPDIR": str(tmp_path)}
+    # Three programs print to one pipe here: unbuffered, Python would write a line and its end in two pieces.
+    environment = {**os.environ, "PATH": path, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": ""}
     for _ in range(2):
         done = subprocess.run(
             ["bash", "-e", "-o", "pipefail", "-c", script],
