@@ -22,7 +22,7 @@ from rdzv_core._handler.view import LocalView
 
 
 class ReentersSilently(Machine):
-    """A membership that has ended is entered anew without stopping the work."""
+    """A membership that has ended is entered again without stopping the work."""
 
     def _end_membership(self, why: str, *, may_be_there: bool = True) -> None:
         if self.intent is Intent.WORK:
@@ -73,7 +73,7 @@ class ResendsRefusedWrites(Machine):
 
 
 class BelievesInItsWrites(Machine):
-    """A write whose answer was lost is taken for done: nothing is read again."""
+    """A write whose answer was lost is assumed to have succeeded: nothing is read again."""
 
     def failed(self, operation: Operation, error: Exception, now: float) -> None:
         super().failed(operation, error, now)
@@ -116,7 +116,7 @@ class _Unforgetting(LocalView):
 
 
 class RemembersAnEarlierEviction(Machine):
-    """The fence delay of a member that was dropped from an earlier round, and worked again, is not waited for anew."""
+    """The fence delay of a member that was dropped from an earlier round, and worked again, is not waited for again."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -198,7 +198,7 @@ class _Sure(LeaseKeeper):
 
 
 class BelievesItWasHeard(Machine):
-    """An announcement whose answer was lost is taken for made."""
+    """An announcement whose answer was lost is assumed to have been made."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -216,7 +216,7 @@ class BelievesTheLastToCome(Machine):
 
 
 class LooksOnce(Machine):
-    """Who is not among the first three never looks for its place again."""
+    """A node that is not among the first three never checks its place again."""
 
     def __post_init__(self) -> None:
         self.place_checks = (1e9, 1e9)
@@ -247,7 +247,7 @@ class BeginsAnew(Machine):
 
 
 class AbsenceIsLoss(Machine):
-    """A node gives its membership up when the store has been out of reach for a second."""
+    """A node gives up its membership when the store has been out of reach for a second."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
