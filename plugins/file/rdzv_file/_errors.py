@@ -1,4 +1,4 @@
-"""The one place where errors of the operating system become errors of a rendezvous."""
+"""Map errors of the operating system to errors of the contract, in one place."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
 
 _ACCESS = "give this user read and write access to the file and to its directory"
-_LOCKS = "the file system has no working locks: name a path on one that has, or mount it with them"
+_LOCKS = "the file system has no working locks: name a path on one that does, or mount it with locks"
 
 _WAYS_OUT = {
     errno.ENOENT: "create its parent directory, or mount the file system that it is on",
     errno.ESTALE: "the file system was unmounted, or its server restarted, under this process: mount it again",
     errno.EROFS: "the file system is read-only, perhaps after a disk error: remount it, or name a path elsewhere",
-    errno.EIO: "the disk or the server beneath failed: see dmesg and the state of the mount",
+    errno.EIO: "the disk or the server failed: see dmesg and the state of the mount",
     errno.ENOSPC: "free some space on the file system; what was stored before is unharmed",
     errno.EDQUOT: "raise the disk quota or free some space; what was stored before is unharmed",
     errno.EFBIG: "raise the limit on file sizes (ulimit -f); what was stored before is unharmed",
@@ -25,12 +25,12 @@ _WAYS_OUT = {
 }
 
 _LASTING_WAYS_OUT = {
-    errno.ENOTDIR: "a part of the path before its last is not a directory: name another path",
+    errno.ENOTDIR: "a component of the path is not a directory: name another path",
     errno.EISDIR: "a directory is where a file should be: name another path",
     errno.EACCES: _ACCESS,
     errno.EPERM: _ACCESS,
     errno.ENAMETOOLONG: "name a shorter path",
-    errno.ELOOP: "the path runs through a loop of symbolic links, or a link lies where a file should be",
+    errno.ELOOP: "the path has a loop of symbolic links, or a link is where a file should be",
     errno.EOPNOTSUPP: _LOCKS,
     errno.ENOSYS: _LOCKS,
     errno.EBUSY: (
@@ -38,22 +38,22 @@ _LASTING_WAYS_OUT = {
         "name a directory"
     ),
 }
-"""What waiting cannot fix. A full disk, a parent that is not there yet and a server that is down can pass."""
+"""Errors that waiting cannot fix. A full disk, a missing parent and a server that is down may pass."""
 
 
 def lost(endpoint: str, what: str) -> RendezvousConnectionError:
-    """Make the error for a store at `endpoint` that cannot be used just now, because of `what`."""
+    """Make the error for a store at `endpoint` that cannot be used at the moment, because of `what`."""
     return RendezvousConnectionError(_text(endpoint, what))
 
 
 def unusable(endpoint: str, what: str) -> RendezvousConfigurationError:
-    """Make the error for a store at `endpoint` that cannot be used however long one waits, because of `what`."""
+    """Make the error for a store at `endpoint` that no waiting makes usable, because of `what`."""
     return RendezvousConfigurationError(_text(endpoint, what))
 
 
 @contextmanager
 def mapped(endpoint: str, attempt: str) -> Iterator[None]:
-    """Turn an `OSError` into a `RendezvousConnectionError`, a `RendezvousConfigurationError` if it will not pass."""
+    """Map an `OSError` to a `RendezvousConnectionError`, or to a `RendezvousConfigurationError` if it will not pass."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A real cluster of etcds of one's own, on one machine, whose members can be killed, stopped and cut off."""
+"""A real etcd cluster on one machine, whose members can be killed, paused and cut off."""
 
 from __future__ import annotations
 
@@ -6,32 +6,28 @@ import atexit
 import os
 import secrets
 import shutil
-import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from rdzv_core import RendezvousConnectionError, RendezvousError
-from rdzv_core.endpoint import HostPort
-from rdzv_etcd._binary import find_binary
-from rdzv_etcd._client import EtcdClient
-from rdzv_etcd._forwarders import HOST, Forwarder, ForwarderLoop
-from rdzv_etcd._gateway import Gateway
-from rdzv_etcd._process import EtcdProcess, free_ports, member_flags
+from rdzv_core import RendezvousError
+from rdzv_etcd._server.binary import find_binary
+from rdzv_etcd._server.forwarders import HOST, ForwarderLoop
+from rdzv_etcd._server.member import Member
+from rdzv_etcd._server.process import free_ports
 
 _ATTEMPTS = 3
 _POLL_SECONDS = 0.05
-_KILL_SECONDS = 10.0
 
 
 class EtcdCluster:
-    """Starts a cluster of `size` etcds on free ports of localhost, without TLS or users, for tests and chaos.
+    """Starts `size` etcds on free ports of localhost as one cluster, without TLS or users, for tests and chaos.
 
     Members are numbered from 0. Clients and peers reach each of them through TCP forwarders of this process, so that
     `cut` can take it off the network without root. Data directories are temporary: `stop` removes them, at exit too.
-    On Linux no member outlives this process, however that ends. `binary` is found as `EtcdServer` finds it; `flags`
+    On Linux no member outlives this process, however it ends. `binary` is found as `EtcdServer` finds it; `flags`
     are more flags for every member. Not thread-safe; a context manager.
     """
 
@@ -43,7 +39,7 @@ class EtcdCluster:
         self._flags = list(flags)
         self._loop: ForwarderLoop | None = None
         self._directory: str | None = None
-        self._members: list[_Member] = []
+        self._members: list[Member] = []
         self._pid = 0
 
     def start(self, timeout: float = 60) -> None:
@@ -53,7 +49,7 @@ class EtcdCluster:
         executable is found.
         """
         if self._loop is not None:
-            raise RendezvousError(f"this EtcdCluster runs already, at {self.endpoints}: stop() it first")
+            raise RendezvousError(f"this EtcdCluster is running already, at {self.endpoints}: stop() it first")
         binary = find_binary(self._binary)
         deadline = time.monotonic() + timeout
         atexit.register(self.stop)
@@ -64,7 +60,7 @@ class EtcdCluster:
                 self.wait_ready(max(1.0, deadline - time.monotonic()))
             except BaseException as error:
                 self.stop()
-                # Somebody may have taken a port that was free: that ends a member at once.
+                # Another process may have taken a port that was free: then etcd ends at once.
                 if attempt == _ATTEMPTS or time.monotonic() > deadline or not isinstance(error, RendezvousError):
                     raise
             else:
@@ -84,13 +80,20 @@ class EtcdCluster:
         self._loop, self._directory, self._members = None, None, []
 
     @property
+    def directory(self) -> str:
+        """The directory of the members' data; `RendezvousError` if the cluster is not running."""
+        if self._directory is None:
+            raise RendezvousError("this EtcdCluster is not running: start() it first")
+        return self._directory
+
+    @property
     def endpoints(self) -> str:
         """The members' `host:port`, separated by commas, as `RendezvousParameters` takes an endpoint."""
         return ",".join(self.endpoint(member) for member in range(self.size))
 
     def endpoint(self, member: int) -> str:
         """Return one member's `host:port`."""
-        return f"{HOST}:{self._member(member).client_way.port}"
+        return f"{HOST}:{self._member(member).client_forwarder.port}"
 
     def kill(self, member: int) -> None:
         """Kill a member (SIGKILL); its ports refuse connections from then on. `restart` starts it on its data."""
@@ -110,7 +113,7 @@ class EtcdCluster:
         self._member(member).resume()
 
     def cut(self, member: int) -> None:
-        """Take a member off the network: nothing passes between it and its clients or peers, and nothing is closed."""
+        """Cut a member off the network: nothing passes between it and its clients or peers, and nothing is closed."""
         self._set_cut(member, True)
 
     def heal(self, member: int) -> None:
@@ -118,7 +121,7 @@ class EtcdCluster:
         self._set_cut(member, False)
 
     def leader(self, timeout: float = 30) -> int:
-        """Return the member that most members take for the leader, waiting for one for `timeout` seconds.
+        """Return the member that a majority takes for the leader, waiting up to `timeout` seconds for one.
 
         Raises `RendezvousError` if there is none by then.
         """
@@ -162,9 +165,9 @@ class EtcdCluster:
         ports = free_ports(HOST, 2 * self.size)
         for number in range(self.size):
             name, data = f"rdzv-{token}-{number}", str(Path(self._directory) / str(number))
-            member = _Member(self._loop, name, data, ports[2 * number], ports[2 * number + 1], self._is_cut)
+            member = Member(self._loop, name, data, ports[2 * number], ports[2 * number + 1], self._is_cut)
             self._members.append(member)
-        peers = ",".join(f"{member.name}=http://{HOST}:{member.peer_way.port}" for member in self._members)
+        peers = ",".join(f"{member.name}=http://{HOST}:{member.peer_forwarder.port}" for member in self._members)
         for member in self._members:
             member.command = [binary, *member.flags(peers), f"--initial-cluster-token={token}", *self._flags]
             member.begin()
@@ -176,110 +179,12 @@ class EtcdCluster:
         assert self._loop is not None
         self._member(number).cut = cut
         for member in self._members:
-            for way in (member.client_way, member.peer_way):
-                self._loop.run(way.look_again())
+            for forwarder in (member.client_forwarder, member.peer_forwarder):
+                self._loop.run(forwarder.look_again())
 
-    def _member(self, number: int) -> _Member:
+    def _member(self, number: int) -> Member:
         if not self._members:
-            raise RendezvousError("this EtcdCluster does not run: start() it first")
+            raise RendezvousError("this EtcdCluster is not running: start() it first")
         if not 0 <= number < self.size:
             raise ValueError(f"member={number!r}: the members are 0 to {self.size - 1}")
         return self._members[number]
-
-
-class _Member:
-    """One member: its process, its ports, and the ways that lead there."""
-
-    def __init__(
-        self, loop: ForwarderLoop, name: str, data_dir: str, port: int, peer_port: int, is_cut: Callable[[str], bool]
-    ) -> None:
-        self.name, self._data_dir, self._port, self._peer_port = name, data_dir, port, peer_port
-        self.id = ""
-        self.cut = self._paused = False
-        self.command: list[str] = []
-        self._loop = loop
-        self._process: EtcdProcess | None = None
-        self.client_way: Forwarder = loop.forwarder(port, lambda _: self.cut)
-        # What another member sends here is silent also when that one is cut off.
-        self.peer_way: Forwarder = loop.forwarder(peer_port, lambda sender: self.cut or is_cut(sender))
-
-    @property
-    def state(self) -> str:
-        """What has been done to it."""
-        if self._process is None:
-            return "killed"
-        states = [word for word, holds in (("paused", self._paused), ("cut", self.cut)) if holds]
-        return " and ".join(states) or f"pid {self._process.pid}"
-
-    @property
-    def reachable(self) -> bool:
-        """Whether it should answer."""
-        return self._process is not None and not self._paused and not self.cut
-
-    def flags(self, cluster: str) -> list[str]:
-        """Return its flags: it listens on its own ports and advertises those of the forwarders."""
-        own = (self._port, self._peer_port)
-        return member_flags(self.name, self._data_dir, HOST, own, (self.client_way.port, self.peer_way.port), cluster)
-
-    def begin(self) -> None:
-        """Start the process, and forward to it."""
-        self._process = EtcdProcess(self.command[0], self.command[1:], None)
-        for way in (self.client_way, self.peer_way):
-            self._loop.run(way.open())
-
-    def end(self) -> None:
-        """Kill the process, if it runs, and refuse connections."""
-        for way in (self.client_way, self.peer_way):
-            self._loop.run(way.refuse())
-        if self._process is not None:
-            self._process.kill()
-            self._process.stop(_KILL_SECONDS)
-        self._process, self._paused = None, False
-
-    def pause(self) -> None:
-        """Stop the process, and wait until it has stopped."""
-        pid = self._running().pid
-        os.kill(pid, signal.SIGSTOP)
-        os.waitpid(pid, os.WUNTRACED)  # the signal is sent before all threads have stopped
-        self._paused = True
-
-    def resume(self) -> None:
-        """Let the process go on."""
-        os.kill(self._running().pid, signal.SIGCONT)
-        self._paused = False
-
-    def leader_seen(self) -> str:
-        """Return the id of the leader as this member sees it, "" if it sees none or does not answer."""
-        if self._process is None or self._paused:
-            return ""
-        try:
-            with self._client() as client:
-                self.id, leader = client.status()
-        except RendezvousConnectionError:
-            return ""
-        return leader
-
-    def wait_ready(self, deadline: float) -> None:
-        """Wait until it serves; raises `RendezvousError`."""
-        process, failure = self._running(), "no answer"
-        with self._client() as client:
-            while time.monotonic() < deadline and not process.wait_end(_POLL_SECONDS):
-                try:
-                    if self.name not in client.member_names():
-                        raise RendezvousError(f"another etcd answers at port {self._port}, which was free: try again")
-                    client.read(b"rdzv")
-                    self.id = client.status()[0]
-                except RendezvousConnectionError as error:
-                    failure = str(error)
-                else:
-                    return
-        raise RendezvousError(f"{self.name} does not serve ({failure}); its last words: {process.last_words()}")
-
-    def _client(self) -> EtcdClient:
-        """Make a client that goes past the forwarder."""
-        return EtcdClient(Gateway([HostPort(HOST, self._port)], None, None), timeout=1)
-
-    def _running(self) -> EtcdProcess:
-        if self._process is None:
-            raise RendezvousError(f"{self.name} does not run: restart() it first")
-        return self._process

@@ -8,12 +8,12 @@ import ssl
 from urllib3.connection import HTTPConnection
 
 from rdzv_core.endpoint import HostPort
-from rdzv_etcd._wire import new_connection
+from rdzv_etcd._client.connections import new_connection
 
 KEPT_PER_ENDPOINT = 8
 
 
-class IdleConnections:
+class ConnectionPool:
     """Idle connections by endpoint, last used first. Thread-safe without a lock, and safe to fork at any moment.
 
     The child of a fork opens its own: two processes on one connection would read each other's answers.
@@ -25,8 +25,13 @@ class IdleConnections:
         self._pid = os.getpid()
         self._closed = False
 
-    def take(self, endpoint: HostPort) -> HTTPConnection:
-        """Give an idle connection that the other side has not closed, or a new one."""
+    @property
+    def idle_count(self) -> int:
+        """How many idle connections are kept."""
+        return sum(map(len, list(self._idle.values())))
+
+    def acquire(self, endpoint: HostPort) -> HTTPConnection:
+        """Return an idle connection that the other side has not closed, or a new one."""
         self._drop_inherited()
         idle = self._idle.setdefault(endpoint, [])
         while True:
@@ -38,17 +43,17 @@ class IdleConnections:
                 return connection
             connection.close()
 
-    def give(self, endpoint: HostPort, connection: HTTPConnection) -> None:
+    def release(self, endpoint: HostPort, connection: HTTPConnection) -> None:
         """Keep a connection whose exchange is complete."""
         idle = self._idle.setdefault(endpoint, [])
         idle.append(connection)
-        if self._closed:  # looked at after the append, as `close` empties the lists after setting it
+        if self._closed:  # read after the append, as `close` empties the lists after setting it
             self._empty()
         elif len(idle) > KEPT_PER_ENDPOINT:
             idle.pop(0).close()
 
     def close(self) -> None:
-        """Close what is idle, now and whenever it is given."""
+        """Close the idle connections, and from now on each one that is released."""
         self._closed = True
         self._drop_inherited()
         self._empty()

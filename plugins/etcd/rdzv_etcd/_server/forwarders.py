@@ -1,4 +1,4 @@
-"""TCP forwarders on loopback that can fall silent: how `EtcdCluster` cuts a member off without root."""
+"""TCP forwarders on loopback that can fall silent: `EtcdCluster` cuts members off with them, without root."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Forwarder:
-    """One way to a member: a port of its own, forwarded to the port that the member listens on.
+    """One port, forwarded to a port that a member listens on.
 
     While the member does not run, connections are refused, as they are where no forwarder is.
     """
@@ -42,7 +42,7 @@ class Forwarder:
             self._loop.add_reader(self._socket, self._accept)
 
     async def refuse(self) -> None:
-        """Refuse connections from now on, keeping the port; those that stand go on until one side ends them."""
+        """Refuse connections from now on, keeping the port; existing ones go on until one side ends them."""
         if self._is_open:
             self._is_open = False
             self._loop.remove_reader(self._socket)
@@ -50,7 +50,7 @@ class Forwarder:
             self._socket = _bound(self.port)
 
     async def look_again(self) -> None:
-        """Let every connection find out whether it is silent now."""
+        """Make every connection find out whether it is silent now."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -67,7 +67,7 @@ class Forwarder:
         try:
             near, _ = self._socket.accept()
         except OSError:
-            return  # it is gone already, or too many files are open
+            return  # the peer is gone already, or too many files are open
         task = self._loop.create_task(self._forward(near))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -86,7 +86,7 @@ class Forwarder:
             await asyncio.gather(self._pump(near, far, sender), self._pump(far, near, sender))
 
     async def _pump(self, source: socket.socket, sink: socket.socket, sender: list[str]) -> None:
-        """Move bytes; while the way is silent they are held back, as by a network that loses every packet."""
+        """Move bytes; while it is silent they are held back, as by a network that loses every packet."""
         while data := await self._loop.sock_recv(source, _CHUNK):
             if not sender[0] and (found := _FROM.search(data)):
                 sender[0] = found[1].decode()

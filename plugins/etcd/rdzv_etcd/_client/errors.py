@@ -1,4 +1,4 @@
-"""From what goes wrong on the wire to the errors of the contract, in one place."""
+"""Map what goes wrong on the wire to the errors of the contract, in one place."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _TLS_SETUP = ("CERT", "UNKNOWN_CA", "WRONG_VERSION", "PROTOCOL_VERSION", "HTTP_R
 
 
 class NotEtcdError(Exception):
-    """Something answered in a way in which no etcd v3 does."""
+    """Something answered as no etcd v3 does."""
 
 
 class UnsettledError(ConnectionError):
-    """etcd answered that it cannot tell: it has no leader, say, which an election changes within seconds."""
+    """etcd answered that it cannot tell, for example while it has no leader; an election ends that within seconds."""
 
 
 class UnansweredError(Exception):
@@ -50,7 +50,7 @@ class UnansweredError(Exception):
 
 
 class RefusedError(Exception):
-    """`endpoint` answered that it will not do it; nothing was changed."""
+    """`endpoint` refused the request; nothing was changed."""
 
     def __init__(self, endpoint: HostPort, code: int, message: str) -> None:
         hints = {**_CREDENTIALS, **_OTHER_HINTS}
@@ -60,12 +60,12 @@ class RefusedError(Exception):
 
     @property
     def is_configuration(self) -> bool:
-        """Whether it will be refused for ever, as this node is set up."""
+        """Whether this node's settings must change before it can be accepted."""
         return self.code in _NO_SUCH_API_CODES or any(words in self.message for words in _CREDENTIALS)
 
     @property
     def login_is_stale(self) -> bool:
-        """Whether logging in anew would help."""
+        """Whether logging in again would help."""
         return self.code == _UNAUTHENTICATED or any(text in self.message for text in _STALE_LOGIN)
 
 
@@ -74,10 +74,10 @@ class UnknownOutcomeError(RendezvousConnectionError):
 
 
 def failed_answer(endpoint: HostPort, status: int, answer: object, text: str) -> UnansweredError | RefusedError:
-    """Judge an answer that is not a success: `answer` is its JSON, None if it is not JSON; `text` its beginning."""
+    """Classify an answer that is not a success: `answer` is its JSON (None if it is not JSON), `text` its beginning."""
     if not isinstance(answer, dict):
-        problem = f"it answers HTTP {status} {text!r}, which is no etcd v3 JSON gateway's answer"
-        if status >= 500:  # a balancer behind which there is no etcd just now
+        problem = f"it answers HTTP {status} {text!r}, which is not the answer of an etcd v3 JSON gateway"
+        if status >= 500:  # a load balancer that has no etcd behind it at the moment
             return UnansweredError(endpoint, True, ConnectionError(problem))
         return (
             UnansweredError(endpoint, True, NotEtcdError(problem))
@@ -92,7 +92,7 @@ def failed_answer(endpoint: HostPort, status: int, answer: object, text: str) ->
 
 
 def is_configuration(cause: BaseException) -> bool:
-    """Say whether what went wrong on the wire will go wrong for ever, as this node is set up."""
+    """Return whether this node's settings must change before what went wrong on the wire can go right."""
     if isinstance(cause, (NotEtcdError, ssl.SSLCertVerificationError)):
         return True
     if isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError, http.client.RemoteDisconnected)):
@@ -103,7 +103,7 @@ def is_configuration(cause: BaseException) -> bool:
 
 
 def describe(cause: BaseException) -> str:
-    """Say what happened and what to look at."""
+    """Return what happened and what to check."""
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted ({cause.verify_message}): check the option ca_cert and the host name"
     if isinstance(cause, ssl.SSLError):
