@@ -77,7 +77,7 @@ class Peace:
 
         A closing by hand that has not reached the store yet will close the new epoch too.
         """
-        self._to_be_told, self.closed_by_hand = [], any(node.machine.closing for node in self._alive())
+        self._to_be_told, self.closed_by_hand = [], any(node.closing for node in self._alive())
 
     def join_failed(self, node: Node, error: Exception) -> None:
         """Hold an error against I12, I18 and I19."""

@@ -110,7 +110,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
         self._check_open()
         theirs = self._params.for_purpose(purpose)
         made = FileBackend(self._store, theirs, self._temporary)
-        made._origin = self._origin and (self._origin[0], theirs)
+        made.params = theirs
         return made
 
     def close(self) -> None:
