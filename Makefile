@@ -16,7 +16,7 @@ PROJECTS = $(wildcard pyproject.toml plugins/*/pyproject.toml conformance/pyproj
 PYTEST_FLAGS = --timeout=300 --durations=10
 
 BIN = $(abspath $(VENV))/bin
-# The interpreter's version is in the stamp's name, so that another PYTHON sets up anew.
+# The interpreter's version is in the stamp's name, so that another PYTHON sets up again.
 STAMP = $(VENV)/.rdzv-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 
 .PHONY: help demo test lint types imports pytest cases test-wheels mutants simulate chaos certificates setup clean

@@ -236,7 +236,7 @@ class GoesUnheard(Machine):
         self._departure_rules = _Hasty(self.known, self.rules, self.settings.deputy_delay)
 
 
-class BeginsAnew(Machine):
+class StartsOver(Machine):
     """A node that finds no roster with itself in it begins a new epoch."""
 
     def _own_write(self, now: float) -> Proposal | None:

@@ -1,4 +1,4 @@
-"""What is measured side by side: each with one blocking call that reads and one that compares and sets."""
+"""The stores that are measured side by side, each with a blocking read and a blocking compare-and-set."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from rdzv_core import RendezvousParameters, Token, create_backend
 WARM_UP = 50
 
 
-class Subject(ABC):
-    """A store, or what stands in for one; its server is another process."""
+class Contender(ABC):
+    """A store, or a stand-in for one; its server is another process."""
 
     name: str
 
     @abstractmethod
     def times(self, what: str, size: int, count: int) -> list[float]:
-        """Give the seconds that `count` calls took: `what` is "get" or "cas", of `size` bytes."""
+        """Return the seconds that each of `count` calls took; `what` is "get" or "cas", of `size` bytes."""
 
 
 def timed(call: Callable[[], object], count: int) -> list[float]:
-    """Give the seconds that each of `count` calls takes."""
+    """Return the seconds that each of `count` calls takes."""
     for _ in range(WARM_UP):
         call()
     times = []
@@ -61,8 +61,8 @@ QUESTION = struct.Struct(">II")
 SMALL = 64
 
 
-class PingPong(Subject):
-    """Bare blocking sockets: as many bytes there and back, and nothing done with them."""
+class PingPong(Contender):
+    """Bare blocking sockets: the same number of bytes there and back, and nothing done with them."""
 
     name = "ping-pong"
 
@@ -84,7 +84,7 @@ class PingPong(Subject):
         return timed(call, count)
 
 
-class Rdzv(Subject):
+class Rdzv(Contender):
     """This backend."""
 
     name = "rdzv"
@@ -119,10 +119,10 @@ COMPARE_AND_SET = (
 )
 
 
-class Redis(Subject):
+class Redis(Contender):
     """Debian's redis-server; its compare-and-set is a script that compares a token of 16 bytes.
 
-    The client is the least that can be written in Python: RESP on a blocking socket.
+    The client is the smallest possible one in Python: RESP on a blocking socket.
     """
 
     name = "redis"
@@ -166,7 +166,7 @@ class Redis(Subject):
             self._ask(b"DEL", key)
 
 
-class Torch(Subject):
+class Torch(Contender):
     """`C10dRendezvousBackend` on a `TCPStore` whose server is a third process, in another interpreter."""
 
     name = "torch"
@@ -180,14 +180,14 @@ class Torch(Subject):
 
 
 @contextlib.contextmanager
-def subjects(server_cpu: int) -> Iterator[list[Subject]]:
-    """Start everything that is there to be measured; the ping-pong comes first, then this backend.
+def contenders(server_cpu: int) -> Iterator[list[Contender]]:
+    """Start all that can be measured here; the ping-pong comes first, then this backend.
 
-    The servers run on a processor of their own (or, with 0, on that of the clients): where the system puts them makes
-    more of a difference than what they do, and changes from one moment to the next.
+    The servers run on a separate processor (or, with 0, on that of the clients). Where the system would put them makes
+    a greater difference than what they do, and changes from moment to moment.
     """
     with contextlib.ExitStack() as stack:
-        found: list[Subject] = []
+        found: list[Contender] = []
         with on_cpu(server_cpu):
             echo = stack.enter_context(child(sys.executable, "-c", ECHO))
             _, endpoint = stack.enter_context(rdzv_server())
@@ -233,10 +233,10 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def compare(found: list[Subject], what: str, size: int, count: int, turns: int) -> dict[str, float]:
-    """Give each subject's median in seconds; they take turns, so that a busy moment of the machine hits all of them."""
-    times: dict[str, list[float]] = {subject.name: [] for subject in found}
+def compare(found: list[Contender], what: str, size: int, count: int, turns: int) -> dict[str, float]:
+    """Return the median of each contender in seconds. They take turns, so that a busy moment hits all of them."""
+    times: dict[str, list[float]] = {contender.name: [] for contender in found}
     for _ in range(turns):
-        for subject in found:
-            times[subject.name].append(statistics.median(subject.times(what, size, count // turns)))
+        for contender in found:
+            times[contender.name].append(statistics.median(contender.times(what, size, count // turns)))
     return {name: statistics.median(medians) for name, medians in times.items()}
