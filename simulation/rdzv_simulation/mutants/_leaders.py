@@ -48,7 +48,7 @@ class _ShortLastCall(Proposer):
 
 
 class ShortLastCall(_Led):
-    """Who takes over the lead takes the last call for over."""
+    """A node that takes over the lead treats the last call as over."""
 
     leader = _ShortLastCall
 
@@ -62,7 +62,7 @@ class _NoMinimum(Proposer):
 
 
 class NoMinimum(_Led):
-    """A last call that was begun is gone through with, though the number fell below min_nodes."""
+    """A last call that has begun leads to a round even if fewer than min_nodes are left."""
 
     leader = _NoMinimum
 
@@ -102,7 +102,7 @@ class _Reopens(Proposer):
 
 
 class LeadsAClosedRun(_Led):
-    """Who leads goes on leading after the run was closed."""
+    """The leader goes on leading after the run was closed."""
 
     leader = _Reopens
 
@@ -124,7 +124,7 @@ class _Impatient(Proposer):
 
 
 class Impatient(_Led):
-    """Who does not ask soon after the others is dropped, unasked."""
+    """A member that does not ask soon after the others is dropped, without being told to stop."""
 
     leader = _Impatient
 
@@ -136,7 +136,7 @@ class _ForgetsTheVanished(Proposer):
 
 
 class ForgetsTheVanished(_Led):
-    """Who was at work when the register was lost, and expires, is not waited for."""
+    """A member that was at work when the register was lost, and then expires, is not waited for."""
 
     leader = _ForgetsTheVanished
 
@@ -159,7 +159,7 @@ class _LeavesItToSpares(DepartureRules):
 
 
 class LastFinisherMindsSpares(_Led):
-    """The last one to finish closes the run only if nobody waits, and so does who leads."""
+    """The last one to finish, and the leader, close the run only if nobody waits."""
 
     leader = _MindsSpares
 

@@ -17,11 +17,12 @@ from rdzv_core._handler.lease_keeper import LeaseKeeper
 from rdzv_core._handler.machine import Machine
 from rdzv_core._handler.operations import Channel, Operation
 from rdzv_core._handler.proposals import Proposal
+from rdzv_core._handler.rules import Situation
 from rdzv_core._handler.view import LocalView
 
 
 class ReentersSilently(Machine):
-    """A membership that has ended is entered anew without stopping the work."""
+    """A membership that has ended is entered again without stopping the work."""
 
     def _end_membership(self, why: str, *, may_be_there: bool = True) -> None:
         if self.intent is Intent.WORK:
@@ -72,7 +73,7 @@ class ResendsRefusedWrites(Machine):
 
 
 class BelievesInItsWrites(Machine):
-    """A write whose answer was lost is taken for done: nothing is read again."""
+    """A write whose answer was lost is assumed to have succeeded: nothing is read again."""
 
     def failed(self, operation: Operation, error: Exception, now: float) -> None:
         super().failed(operation, error, now)
@@ -106,6 +107,20 @@ class BelievesALateAnswer(Machine):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.known.__class__ = _Credulous
+
+
+class _Unforgetting(LocalView):
+    def note_gone(self, situation: Situation, now: float) -> None:
+        self.gone_in = None if self.head is None else (self.head.epoch, self.head.round)
+        super().note_gone(situation, now)
+
+
+class RemembersAnEarlierEviction(Machine):
+    """The fence delay of a member that was dropped from an earlier round, and worked again, is not waited for again."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.known.__class__ = _Unforgetting
 
 
 class _Named(LocalView):
@@ -183,7 +198,7 @@ class _Sure(LeaseKeeper):
 
 
 class BelievesItWasHeard(Machine):
-    """An announcement whose answer was lost is taken for made."""
+    """An announcement whose answer was lost is assumed to have been made."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -201,7 +216,7 @@ class BelievesTheLastToCome(Machine):
 
 
 class LooksOnce(Machine):
-    """Who is not among the first three never looks for its place again."""
+    """A node that is not among the first three never checks its place again."""
 
     def __post_init__(self) -> None:
         self.place_checks = (1e9, 1e9)
@@ -232,7 +247,7 @@ class BeginsAnew(Machine):
 
 
 class AbsenceIsLoss(Machine):
-    """A node gives its membership up when the store has been out of reach for a second."""
+    """A node gives up its membership when the store has been out of reach for a second."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
