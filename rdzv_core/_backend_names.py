@@ -9,5 +9,5 @@ KNOWN_DISTRIBUTIONS = {"tcp": "rdzv-tcp", "file": "rdzv-file", "etcd": "rdzv-etc
 
 
 def normalize(name: str) -> str:
-    """Give `name` as PyPI compares project names: lower case, runs of `-`, `_` and `.` as one dash."""
+    """Return `name` as PyPI compares project names: lower case, runs of `-`, `_` and `.` as one dash."""
     return re.sub(r"[-_.]+", "-", name.strip()).lower()

@@ -61,13 +61,13 @@ class RunStatus:
     roster: list[RosterMember] = field(default_factory=list)
     waiting: list[WaitingNode] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
-    """Who is awaited, why, and what unblocks it: what `rdzv explain` says."""
+    """Which nodes are awaited, why, and what unblocks it: what `rdzv explain` prints."""
     similar: list[str] = field(default_factory=list)
-    """Where there is no such run: the runs of the store whose ids are spelled nearly like it."""
+    """If there is no such run: the runs of the store whose ids are spelled nearly like it."""
     store: dict[str, str | int | float | bool] = field(default_factory=dict)
-    """How the store is, by `RendezvousBackend.health`; empty if it does not say."""
+    """The state of the store, from `RendezvousBackend.health`; empty if it does not say."""
     leader: str = ""
-    """The node id of the first member, which writes the rosters; empty if nobody is there."""
+    """The node id of the first member, which writes the rosters; empty if no node is there."""
     pending: str = ""
     """Why a new round is due: WAITING, ASKED or LOST; empty if none is."""
     last_call_timeout: float = 0.0

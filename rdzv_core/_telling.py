@@ -1,4 +1,4 @@
-"""Telling an event to every plugin that listens: none harms another, and wrappers go around them all."""
+"""Passing an event to every plugin that listens: none affects another, and wrappers go around them all."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ log = logging.getLogger("rdzv")
 class Teller:
     """Calls the implementations of `rdzv_event`, in pluggy's order. Thread-safe.
 
-    A plugin that raises is logged when it begins to, and when it works again or is no longer listened to, with how many
-    events it missed. Not pluggy's own call: that ends with the first that raises.
+    A plugin that raises is logged when it begins to, and with how many events it missed when it works again or is
+    unregistered. Not pluggy's own call: that ends with the first that raises.
     """
 
     def __init__(self, caller: HookCaller) -> None:
@@ -48,7 +48,7 @@ class Teller:
                 self._tell_missed(each.plugin_name, each.plugin, "works again")
 
     def forget(self, name: str, plugin: object) -> None:
-        """Log how many events a plugin missed last, which is no longer listened to."""
+        """Log how many events a plugin missed that was unregistered."""
         self._tell_missed(name, plugin, "is closed")
 
     def _note_failure(self, listener: HookImpl, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""What happens to a node, told to whoever listens: plain frozen data, with no I/O and no dependency.
+"""What happens to a node, as plain frozen data for whatever listens. No I/O, no dependency.
 
 A plugin hears events through the hook `rdzv_event` (see `rdzv_core.hooks`). Listeners for the standard logging, for a
 file of JSON lines and for OpenTelemetry are built in: `rdzv run --events`, the environment variable RDZV_EVENTS, or
@@ -146,14 +146,14 @@ class StoreBack(Event):
 
 @dataclass(frozen=True)
 class Departing(Event):
-    """The node goes: `how` is `left` or `done`."""
+    """The node departs: `how` is `left` or `done`."""
 
     how: str
 
 
 @dataclass(frozen=True)
 class Departed(Event):
-    """The node has gone, `seconds` after it was told to."""
+    """The node is gone, `seconds` after it was told to leave or finish."""
 
     how: str
     seconds: float

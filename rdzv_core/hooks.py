@@ -1,4 +1,4 @@
-"""What many listeners may hook, carried by pluggy: events, rank assignment, parameter defaults.
+"""What plugins may hook into, by pluggy: events, rank assignment, parameter defaults.
 
 A distribution names its plugin in the entry point group `rdzv_core.plugins`; a program registers one with
 `Hooks.register`. The environment variable RDZV_DISABLE_PLUGINS, set to anything but 0, turns the installed ones off.
@@ -34,23 +34,23 @@ class Specs:
 
     @hookspec
     def rdzv_event(self, event: Event) -> None:
-        """Take note of an event (see `rdzv_core.events`).
+        """Handle an event (see `rdzv_core.events`).
 
-        Called on a thread that does nothing else, in the order in which it happened: who is slow delays other
-        listeners, and never the handler but for a second. An error is logged, no more. A hook wrapper goes around all
-        other listeners, and cannot keep an event from them.
+        Called on a thread that does nothing else, in the order of what happened. A slow plugin delays the other
+        listeners, and the handler by a second at most. An error is logged, and affects nothing else. A hook wrapper
+        goes around all other listeners, and cannot keep an event from them.
         """
 
     @hookspec(firstresult=True)
     def rdzv_assign_ranks(self, run_id: str, candidates: list[str], last: list[str]) -> list[str] | None:
-        """Give the candidates' node ids in the order of their ranks, or None to leave it to others.
+        """Return the candidates' node ids in the order of their ranks, or None to leave it to others.
 
-        `last` has the last round's node ids by rank. What is no permutation of `candidates` is logged and ignored.
+        `last` has the last round's node ids by rank. What is not a permutation of `candidates` is logged and ignored.
         """
 
     @hookspec
     def rdzv_parameter_defaults(self, backend: str) -> dict[str, object] | None:
-        """Give options to be used with `backend` where the job's author gave none."""
+        """Return options to be used with `backend` unless the job's author gave them."""
 
 
 class Hooks:
@@ -102,7 +102,7 @@ class Hooks:
         self._teller.tell(event)
 
     def defaults(self, backend: str) -> dict[str, Any]:
-        """Give the parameter defaults for a backend; of several for one option the last registered plugin's counts."""
+        """Return the parameter defaults for a backend; for an option, those of the plugin registered last count."""
         merged: dict[str, Any] = {}
         for given in reversed(self._manager.hook.rdzv_parameter_defaults(backend=backend)):
             merged.update(given or {})
@@ -147,7 +147,7 @@ class Hooks:
             raise ValueError(str(error)) from error
 
     def _check(self, plugin: object) -> None:
-        """Raise `ValueError` for a hook of `plugin` that nobody would ever call.
+        """Raise `ValueError` for a hook of `plugin` that would never be called.
 
         Not pluggy's `check_pending`, which names neither the hook that was meant nor those there are.
         """

@@ -1,4 +1,4 @@
-"""Looking at a run from outside, and starting it anew. Looking writes nothing and enters nothing."""
+"""Looking at a run from outside, and starting it again. Looking writes nothing and enters nothing."""
 
 from __future__ import annotations
 
@@ -79,25 +79,25 @@ class Inspector:
         )
 
     def wait_for_head(self, timeout: float) -> bool:
-        """Wait until the register is not what the last look saw; False after `timeout` seconds. Raises as `look`."""
+        """Wait until the register differs from what the last look saw; False after `timeout` s. Raises as `look`."""
         return bool(self._access.watch.wait_state(self._token, timeout)[0])
 
     def wait_for_members(self, timeout: float) -> bool:
-        """Wait until the memberships are not what the last look saw; False after `timeout` seconds. Raises as `look`.
+        """Wait until the memberships differ from what the last look saw; False after `timeout` s. Raises as `look`.
 
         Returns at once where no look has seen any yet.
         """
         return self._version is not None and self._access.members.wait_members(self._version, timeout)
 
     def release(self) -> None:
-        """Release what is held beside the backend."""
+        """Release everything but the backend."""
         self._history.close()
         release(self._access.members)
         release(self._access.watch)
 
 
 def reset_run(backend: RendezvousBackend) -> str:
-    """Start a new epoch of the run, closed or not, and give its id. Who still works is told STORE_LOST.
+    """Start a new epoch of the run, closed or not, and return its id. Nodes that still work are told STORE_LOST.
 
     Raises `RendezvousConnectionError`, or `RendezvousStateError` where the state cannot be read. Does not close
     `backend`.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def checked_state(backend: RendezvousBackend, state: bytes) -> bytes:
-    """Give `state` as bytes, or raise `ValueError` if it is longer than the backend takes."""
+    """Return `state` as bytes, or raise `ValueError` if it is longer than the backend takes."""
     state = bytes(memoryview(state))
     if len(state) > backend.max_state_bytes:
         raise ValueError(
@@ -25,7 +25,7 @@ def checked_state(backend: RendezvousBackend, state: bytes) -> bytes:
 
 
 def checked_payload(payload: bytes) -> bytes:
-    """Give `payload` as bytes, or raise `ValueError` if it is longer than a member may have."""
+    """Return `payload` as bytes, or raise `ValueError` if it is longer than a member may have."""
     payload = bytes(memoryview(payload))
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise ValueError(f"a member's payload of {len(payload)} bytes is too long: at most {MAX_PAYLOAD_BYTES}")
@@ -46,7 +46,7 @@ def checked_key(key: str) -> str:
 def checked_keys(keys: Iterable[str]) -> list[str]:
     """Return `keys` as a list, or raise as `checked_key` does; a single text is refused, not taken letter by letter."""
     if isinstance(keys, (str, bytes)):
-        raise TypeError(f"a list of keys is wanted, not the single {keys!r}: give [{keys!r}]")
+        raise TypeError(f"expected a list of keys, not the single key {keys!r}: use [{keys!r}]")
     return [checked_key(key) for key in keys]
 
 
@@ -62,7 +62,7 @@ def checked_value(key: str, value: bytes) -> bytes:
 
 
 def checked_ttl(ttl: float) -> float:
-    """Give `ttl`, or raise `ValueError` unless it is a positive, finite number of seconds."""
+    """Return `ttl`, or raise `ValueError` unless it is a positive, finite number of seconds."""
     if not (ttl > 0 and math.isfinite(ttl)):
         raise ValueError(f"ttl={ttl!r} must be a positive number of seconds")
     return ttl

@@ -18,5 +18,5 @@ __all__ = ["run_command_line"]
 
 
 def run_command_line(arguments: Sequence[str]) -> int:
-    """Run `rdzv` with `arguments` and give its exit status; never raises."""
+    """Run `rdzv` with `arguments` and return its exit status; never raises."""
     return exit_status(lambda: command_line().main(list(arguments), prog_name="rdzv", standalone_mode=False))

@@ -60,8 +60,8 @@ def backends(name: str | None, endpoints: tuple[str, ...], as_json: bool) -> int
     With NAME: what it is, what it can do, and which options it takes. With --check: whether a store is fit for it.
     PyTorch's names c10d and etcd-v2 stand for tcp (or file) and etcd.
 
-    The list is made from the installed metadata. Whether each can be imported is tried in a process of its own: a
-    broken plugin shows as broken, with why, and harms no other.
+    The list is made from the installed metadata. Each backend is imported in a process of its own to
+    see whether it works: a broken plugin is shown as broken, with the reason, and does not affect the others.
     """
     registry = default_registry()
     if endpoints:
@@ -138,7 +138,7 @@ def _show_one(name: str, registry: BackendRegistry, as_json: bool) -> None:
     if secret := [option.name for option in table if option.secret]:
         first, *_ = secret
         click.echo(
-            f"Secret: {', '.join(secret)}. Everybody can read a command line: give {first}_file=PATH, or "
+            f"Secret: {', '.join(secret)}. Any user can read a command line with ps: give {first}_file=PATH, or "
             f"{variable_of(first)}."
         )
 
@@ -187,7 +187,7 @@ def _capabilities(factory: BackendFactory) -> list[str] | None:
 
 
 def _class_of(factory: BackendFactory) -> type | None:
-    """Give the class of what the factory makes, as far as can be said without calling it."""
+    """Return the class of what the factory makes; None if that is not known without calling it."""
     plain = inspect.unwrap(factory)
     owner = getattr(plain, "__self__", plain)
     if not inspect.isclass(owner):
@@ -201,5 +201,5 @@ def _class_of(factory: BackendFactory) -> type | None:
 
 def _listed(capabilities: list[str] | None) -> str:
     if capabilities is None:
-        return "not known before it is created"
+        return "not known until it is created"
     return ", ".join(capabilities) or "none: core's fallbacks stand in"

@@ -31,7 +31,7 @@ TRACEBACK_VARIABLE = "RDZV_TRACEBACK"
 
 
 def exit_status(action: Callable[[], object]) -> int:
-    """Run `action` and give the exit status; an error is said in one line, a traceback only if asked for."""
+    """Run `action` and return the exit status. An error becomes one line on stderr, with a traceback if asked for."""
     try:
         outcome = action()
         if sys.stdout is not None:
@@ -41,7 +41,7 @@ def exit_status(action: Callable[[], object]) -> int:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - this is where all of them end
         if isinstance(error, BrokenPipeError) and _has_no_reader(sys.stdout):
-            return FAILED  # `rdzv backends | head -1`: who has gone need not be told
+            return FAILED  # `rdzv backends | head -1`: a reader that has gone need not be told
         return _explained(error)
     finally:
         flush_lines()
@@ -57,7 +57,7 @@ def say(message: str) -> None:
 
 
 def speaker() -> str:
-    """Return what a line begins with: `rdzv`, and who says it where several may."""
+    """Return what a line begins with: `rdzv`, and which node it is from where there may be several."""
     return f"rdzv {_who()}".rstrip()
 
 
@@ -82,7 +82,7 @@ def _explained(error: Exception) -> int:
         return error.exit_code
     if _is_of_a_limit(error):
         say(
-            f"error: {error}: the system lets this process have no further process or thread: {NO_PROCESS} and start "
+            f"error: {error}: the system refuses this process another process or thread: {NO_PROCESS} and start "
             "it again"
         )
         return FAILED
@@ -119,5 +119,5 @@ def _has_no_reader(stream: TextIO | None) -> bool:
     if stream is None:
         return False
     poll = select.poll()
-    poll.register(stream, 0)  # asked for nothing it still tells of errors
+    poll.register(stream, 0)  # asked for nothing, it still reports errors
     return bool(poll.poll(0))

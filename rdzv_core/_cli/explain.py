@@ -18,9 +18,9 @@ from rdzv_core._cli.watch.words import failure_lines, place
 @run_options
 @json_option
 def explain(backend: str, endpoint: str, run_id: str, config: dict[str, str], as_json: bool) -> int:
-    """Say who is awaited, why, and what unblocks it.
+    """Show which nodes a run waits for, why, and what unblocks it.
 
-    Only looks: hosts no store and creates nothing. The exit status is 1 where there is no such run.
+    Read-only: hosts no store and creates nothing. The exit status is 1 if there is no such run.
     """
     found = inspect(parameters(backend, endpoint, run_id, config))
     if as_json:

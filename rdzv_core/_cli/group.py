@@ -25,7 +25,7 @@ _OWN = "rdzv-core"
 
 
 class CommandGroup(click.Group):
-    """Looks its commands up in the installed metadata; a broken one harms no other."""
+    """Looks its commands up in the installed metadata. A broken one does not affect the others."""
 
     def __init__(self, *args: Any, entry_points: Callable[[], Iterable[EntryPoint]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -57,7 +57,7 @@ class CommandGroup(click.Group):
 
 
 def command_line(entry_points: Callable[[], Iterable[EntryPoint]] | None = None) -> click.Group:
-    """Give the group; `entry_points` replaces the environment's, so that a test needs to install nothing."""
+    """Return the group. `entry_points` replaces the environment's, so that a test needs to install nothing."""
 
     @click.group(
         cls=CommandGroup,
@@ -81,7 +81,7 @@ def _load(point: EntryPoint) -> click.Command:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin's import does, the others work
         return _broken(point.name, f"{_origin(point)} ({point.value}): {type(error).__name__}: {error}")
     if not isinstance(command, click.Command):
-        return _broken(point.name, f"{_origin(point)} ({point.value}) is no click.Command but {command!r}")
+        return _broken(point.name, f"{_origin(point)} ({point.value}) is not a click.Command but {command!r}")
     return command
 
 

@@ -41,7 +41,7 @@ class Seconds(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         seconds: float = super().convert(value, param, ctx)
         if not math.isfinite(seconds):
-            self.fail(f"{value!r} is no finite number", param, ctx)
+            self.fail(f"{value!r} is not a finite number", param, ctx)
         return seconds
 
 
@@ -65,7 +65,7 @@ def run_options(command: F) -> F:
         envvar="RDZV_RUN_ID",
         required=True,
         metavar="ID",
-        help="The run; any text, up to 1 KiB.",
+        help="The run's id: any text up to 1 KiB.",
     )
     return store_options(command, run_id)
 
@@ -90,7 +90,7 @@ def store_options(command: F, *further: Callable[[Any], Any]) -> F:
             envvar="RDZV_ENDPOINT",
             required=True,
             metavar="E",
-            help="Where the store is, as the backend reads it.",
+            help="Where the store is, in the backend's own form.",
         ),
         click.option(
             "--backend",
@@ -98,7 +98,7 @@ def store_options(command: F, *further: Callable[[Any], Any]) -> F:
             envvar="RDZV_BACKEND",
             required=True,
             metavar="B",
-            help="The store, by name (see `rdzv backends`).",
+            help="The kind of store, by name (see `rdzv backends`).",
         ),
     ):
         command = decorate(command)

@@ -22,13 +22,13 @@ _CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from rdzv_cor
 
 
 def import_errors(backends: Sequence[BackendInfo], timeout: float = IMPORT_TIMEOUT) -> list[str | None]:
-    """Give for each of `backends` why it cannot be imported, or None if it can."""
+    """Return why it cannot be imported for each of `backends`, or None if it can."""
     with ThreadPoolExecutor(max_workers=max(1, min(len(backends), os.cpu_count() or 1))) as pool:
         return list(pool.map(lambda info: _import_error(selector(info), timeout), backends))
 
 
 def selector(info: BackendInfo) -> str:
-    """Give what selects exactly this backend, even where two distributions claim its name."""
+    """Return what selects exactly this backend, even where two distributions claim its name."""
     return info.name if info.distribution.startswith("(") else f"{info.distribution}:{info.name}"
 
 

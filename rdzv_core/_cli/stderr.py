@@ -1,7 +1,7 @@
-"""Lines for stderr, written by a thread of their own: whoever reads them too slowly, or not at all, holds up nobody.
+"""Lines for stderr, written by a thread of their own, so that a reader that is slow or stopped delays nothing.
 
-A terminal that is stopped with Ctrl-S, a pager, a log collector that hangs: a write to them blocks, for as long as they
-like. Nobody who keeps a lease or stops a command may wait for that.
+A terminal that is stopped with Ctrl-S, a pager, a log collector that hangs: a write to them blocks for as long as they
+like. What keeps a lease or stops a command must not wait for that.
 """
 
 from __future__ import annotations

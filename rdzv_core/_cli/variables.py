@@ -1,4 +1,4 @@
-"""Options that a variable of the environment can give: the command line wins, and an error names who gave it."""
+"""Options that a variable of the environment can give: the command line wins, and an error names the variable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What core gives to a backend that lacks a capability: the same capability, built on its registers alone."""
+"""What core adds to a backend that lacks a capability: the same capability, built on its registers alone."""
 
 from rdzv_core._fallback.membership import RegisterMembership
 from rdzv_core._fallback.ports import membership_of, release, siblings_of, store_of

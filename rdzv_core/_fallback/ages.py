@@ -1,4 +1,4 @@
-"""For how long an observer has seen each member's record unchanged. No I/O; the caller says what time it is."""
+"""For how long an observer has seen each member's record unchanged. No I/O; the caller passes the time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Ages:
             self._sights = {member: sight for member, sight in self._sights.items() if sight.ttl >= 2 * gap}
 
     def age(self, member: str, ttl: float, token: Token | None, now: float) -> float:
-        """Give for how long the member's record has had the `token` that a read, answered just now, has shown."""
+        """Return how long the member's record has had the `token` that a read, answered just now, has shown."""
         sight = self._sights.get(member)
         if sight is None or sight.token != token:
             sight = self._sights[member] = _Sight(token, now, ttl)
@@ -49,5 +49,5 @@ class Ages:
         self._sights = {member: sight for member, sight in self._sights.items() if member in members}
 
     def restart(self) -> None:
-        """Give everybody a fresh ttl."""
+        """Grant every member a fresh ttl."""
         self._sights.clear()

@@ -42,8 +42,8 @@ class RegisterLease(MemberLease):
     def write(self, change: Callable[[Slot], Slot], life: Life) -> bool:
         """Change the slot's record, the lock being held; False if it no longer is this member's.
 
-        Nobody but this lease writes a record that holds this member, so one that turns up by surprise is an earlier
-        write of its own whose answer was lost: it is taken as it is, and built upon.
+        Only this lease writes a record that holds this member, so an unexpected one is an earlier write of its own
+        whose answer was lost: it is taken as it is, and built on.
         """
         for _ in life.attempts(CONTENTION_LIMIT):
             won, there, token = self.record.write(change(self.slot), self.token)
@@ -60,21 +60,21 @@ class RegisterMembership(SupportsMembership):
 
     Safe because the member's own slot decides: a refresh and an eviction are compare-and-sets of the same register, so
     exactly one of them takes effect. An entry leaves the directory only after its slot says that the member is gone,
-    and a slot is chosen, read, and taken in such an order that it is never taken from somebody who is there.
+    and a slot is chosen, read, and taken in such an order that it is never taken from a member that is there.
 
     - `enter`: two writes (directory, slot) and three reads, more where several enter at once.
     - `refresh`, `update`: one read of some 60 bytes and one write, of the payload and some 100 bytes; neither depends
       on how many members there are.
     - `members`, `count`: reads the directory, some 70 bytes a member, and every member's slot; `first` as many slots
       as are asked for.
-      `wait_members` does so again and again, from 1 ms up to 250 ms apart; only one who must know should wait.
+      `wait_members` does so again and again, from 1 ms up to 250 ms apart; only a node that has to know should wait.
 
-    A member is ended by an observer who saw no refresh for its ttl; with nobody watching, it stays. Several thousand
+    A member is ended by an observer that saw no refresh for its ttl; without an observer it stays. Several thousand
     members fill the directory: `enter` is a `ValueError` then.
 
-    A store that lost the directory, but not the slots, must not leave members behind who refresh happily where nobody
-    looks. So whoever founds a directory first writes the small *incarnation record*, and every refresh reads that:
-    once it was touched, the member looks for itself in the directory.
+    A store that lost the directory, but not the slots, must not leave members behind that keep refreshing where no
+    observer looks. So a node that founds a directory first writes the small *incarnation record*, and every refresh
+    reads that: once it has changed, the member looks for itself in the directory.
     """
 
     def __init__(self, backend: RendezvousBackend, now: Callable[[], float] = clock.now) -> None:
@@ -108,7 +108,7 @@ class RegisterMembership(SupportsMembership):
             return None
         slot = Slot(entry.id, payload=payload)
         won, _, token = record.write(slot, slot_token)
-        # Refused: it was evicted on the way. Whoever did that, or looks next, drops the entry.
+        # Refused: it was evicted on the way. The node that did that, or the next observer, drops the entry.
         return RegisterLease(ttl, directory.incarnation, record, slot, token, hint) if won else None
 
     def _announce_founding(self) -> Token | None:
@@ -125,7 +125,7 @@ class RegisterMembership(SupportsMembership):
     def _renew(self, member: MemberLease, payload: bytes | None) -> bool:
         self._life.check()
         lease = _own(member)
-        # Drawn before the lock is waited for: whoever gets it first, the update that was begun last is what stays.
+        # Drawn before the lock is waited for: whichever thread gets it first, the update that began last stays.
         sequence = None if payload is None else lease.next_sequence()
         with lease.lock:
             if not lease.ended:
@@ -154,10 +154,10 @@ class RegisterMembership(SupportsMembership):
             try:
                 self._drop(lease.id)
             except RendezvousConnectionError:
-                self._life.check()  # it has left all the same: whoever looks next sees that, and drops the entry
+                self._life.check()  # it has left all the same: the next observer sees that, and drops the entry
 
     def _drop(self, member: str) -> None:
-        # A few attempts will do: an entry whose slot says gone is shown to nobody, and dropped by whoever sees it.
+        # A few attempts will do: an entry whose slot says gone is not shown, and the next observer drops it.
         for attempt in self._life.attempts(CONTENTION_LIMIT):
             directory, token = self._registers.directory.read()
             if directory is None or not directory.lists(member) or attempt > 5:
@@ -185,7 +185,7 @@ class RegisterMembership(SupportsMembership):
             if looked >= deadline:
                 break
             # At least half of the time is left to others; yet often enough for the shortest lease, since an observer
-            # that looks rarely ends nobody's.
+            # that looks rarely ends no lease.
             pause = min(max(interval, looked - started), self._observer.shortest_ttl / 4)
             self._life.sleep(min(pause, deadline - looked))
         return False

@@ -1,4 +1,4 @@
-"""Looking at a membership on registers, and ending who no longer refreshes."""
+"""Looking at a membership on registers, and ending members that no longer refresh."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from rdzv_core.abc._backend import params_of
 
 
 class Observer:
-    """One who looks. Every look reads the directory, then each member's slot, or those of as many as were asked for.
+    """Reads the members: each look reads the directory, then each member's slot, or those of as many as asked for.
 
     Looks come one after the other.
 
     A member whose slot did not change for its ttl, by this observer's clock and before this observer's eyes, is ended
     by a compare-and-set of that slot: if it refreshed meanwhile, that is refused and it lives. So is an entry whose
-    slot was never taken, because whoever entered died on the way. After a connection error everybody has a fresh ttl.
-    A backend that was made to observe only ends nobody.
+    slot was never taken, because its member died while it entered. After a connection error every member has a fresh
+    ttl. A backend that was made to observe only ends no member.
     """
 
     def __init__(self, registers: Registers, life: Life, now: Callable[[], float]) -> None:
@@ -35,7 +35,7 @@ class Observer:
         self.shortest_ttl = float("inf")
 
     def look(self, limit: int | None = None) -> MembersView:
-        """Give everybody who is there, or the first `limit`, read after this call began.
+        """Return all members, or the first `limit`, read after this call began.
 
         The version of a view of the first few covers no more than these.
         """
@@ -68,7 +68,7 @@ class Observer:
         return view_of(directory.incarnation, shown)
 
     def _settle(self, entry: Entry) -> Slot | None:
-        """Give what an entry's slot holds, after ending the member if that is due."""
+        """Return what an entry's slot holds, after ending the member if that is due."""
         record = self._registers.slot(entry.slot)
         slot, token = record.read()
         now = self._now()

@@ -1,4 +1,4 @@
-"""How fallbacks wait: never without an end, never in step with each other, never past a close."""
+"""How fallbacks wait: with a limit, not in step with each other, and no longer than until they are closed."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Life:
 
         How long an attempt takes tells how fast the store is: the pause is drawn from four times that at first, and
         from four times as much after each further one, so that a few hundred writers at once need a few attempts each.
-        After `limit` seconds it raises `RendezvousConnectionError`: a store on which nobody's turn comes is as good as
-        out of reach.
+        After `limit` seconds it raises `RendezvousConnectionError`: a store on which no write gets its turn is as
+        good as out of reach.
         """
         deadline = time.monotonic() + limit
         attempt, pauses = 1, Backoff(4 * SHORTEST_POLL, LONGEST_BACKOFF, factor=4, jitter=1)
@@ -58,14 +58,14 @@ class Life:
             if time.monotonic() >= deadline:
                 raise RendezvousConnectionError(
                     f"{self._what}: others wrote first {attempt} times in {limit:g} s; the store is too slow for so "
-                    "many writers: try again, or use a backend with this capability of its own"
+                    "many writers: try again, or use a backend that has this capability itself"
                 )
             self.sleep(pauses.next(at_least=4 * took))
             attempt += 1
 
 
 def poll_intervals(longest: float = LONGEST_POLL) -> Iterator[float]:
-    """Give how long to sleep before each next look: from 1 ms growing to `longest`, less up to half of it at random."""
+    """Yield the pauses between looks: from 1 ms growing to `longest`, each up to half shorter at random."""
     pauses = Backoff(SHORTEST_POLL, longest, factor=1.5)
     while True:
         yield pauses.next()

@@ -11,17 +11,17 @@ from rdzv_core.abc import RendezvousBackend, Store, SupportsMembership, Supports
 
 
 def membership_of(backend: RendezvousBackend) -> SupportsMembership:
-    """Give the run's membership: the backend's own, else one built on sibling registers (then `release` it)."""
+    """Return the run's membership: the backend's own, else one built on sibling registers (then `release` it)."""
     return backend if isinstance(backend, SupportsMembership) else RegisterMembership(backend)
 
 
 def siblings_of(backend: RendezvousBackend, what: str) -> Siblings:
-    """Give siblings for the stores of several rounds, to be closed by who asks; `what` is their name in errors."""
+    """Return siblings for the stores of several rounds, to be closed by the caller; `what` is their name in errors."""
     return Siblings(backend, Life(f"{what} on backend {backend.name!r}"))
 
 
 def store_of(backend: RendezvousBackend, epoch: str, generation: int, siblings: Siblings | None = None) -> Store:
-    """Give a store private to one round (`generation`) of one epoch: of the backend's own kind, else on a register.
+    """Return a store private to one round (`generation`) of one epoch: of the backend's own kind, else on a register.
 
     A backend's own keeps each round's keys apart; the one on a register empties for a later round. That register is
     one of `siblings`, which ends with them; without these, it is the store's own (`release` it).
@@ -33,6 +33,6 @@ def store_of(backend: RendezvousBackend, epoch: str, generation: int, siblings: 
 
 
 def release(port: object) -> None:
-    """Close what one of these functions built; a backend's own capability is left to whoever closes the backend."""
+    """Close what one of these functions built; a backend's own capability is closed with the backend."""
     if isinstance(port, (PollingWatch, RegisterMembership, RegisterStore)):
         port.close()

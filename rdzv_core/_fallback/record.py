@@ -22,20 +22,20 @@ class Record(Generic[S]):
         self._what = what
 
     def read(self) -> tuple[S | None, Token | None]:
-        """Give what is there and its token; None, None where there is nothing."""
+        """Return what is there and its token; (None, None) if there is nothing."""
         found = self._register.get_state()
         return (None, None) if found is None else (self._decode(found[0]), found[1])
 
     def write(self, value: S, token: Token | None) -> tuple[bool, S | None, Token | None]:
         """Write `value` if the token is still `token` (None: if there is nothing).
 
-        Gives whether this write took effect, and what is there after it. `ValueError` if it does not fit.
+        Returns whether this write took effect, and what is there after it. `ValueError` if it does not fit.
         """
         state = msgspec.json.encode(value)
         if len(state) > self._register.max_state_bytes:
             raise ValueError(
                 f"{self._what} is full: it would have {len(state)} bytes, and backend {self._register.name!r} takes "
-                f"{self._register.max_state_bytes}: use a backend with this capability of its own"
+                f"{self._register.max_state_bytes}: use a backend that has this capability itself"
             )
         result = self._register.set_state(state, token)
         if result is None:

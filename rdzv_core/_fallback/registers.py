@@ -29,7 +29,7 @@ class Siblings:
         self._open: dict[str, RendezvousBackend] = {}
 
     def sibling(self, purpose: str) -> RendezvousBackend:
-        """Give the register for a purpose; raises `RendezvousConnectionError` after `close`."""
+        """Return the register for a purpose; raises `RendezvousConnectionError` after `close`."""
         self.life.check()
         there = self._open.get(purpose)
         if there is not None:
@@ -58,7 +58,7 @@ class Registers(Siblings):
 
     @property
     def directory(self) -> Record[Directory]:
-        """Who may be there."""
+        """The members that may be there."""
         return self._record("members", Directory, "the directory of members")
 
     @property

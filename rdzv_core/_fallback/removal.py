@@ -1,4 +1,4 @@
-"""Removing the registers that the fallbacks have made for a run, once nobody needs them."""
+"""Removing the registers that the fallbacks have made for a run, once no node needs them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def remove_stores(backend: RendezvousBackend, epochs: set[str]) -> int:
 def remove_memberships(backend: RendezvousBackend, has_gone: Callable[[bytes], bool]) -> int:
     """Remove the membership's registers if all in it have gone by their payload; return how many were removed.
 
-    Whoever enters or refreshes meanwhile wins: what it has written has another token, and stays.
+    A member that enters or refreshes meanwhile wins: its write has another token, and stays.
     """
     if isinstance(backend, SupportsMembership):
         return 0
@@ -55,7 +55,7 @@ def _slots(registers: Registers) -> Iterator[tuple[int, Slot, Token | None]]:
 
 
 def _remove(backend: RendezvousBackend, purpose: str, token: Token | None) -> int:
-    """Remove the register of a purpose if it still has `token`; None where it was not there."""
+    """Remove the register of a purpose if it still has `token`; None means that it was not there."""
     if token is None:
         return 0
     register = backend.sibling(purpose)

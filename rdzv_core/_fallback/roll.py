@@ -1,7 +1,7 @@
 """The records that a membership on registers is made of, and what follows from them. No I/O.
 
-The *directory* says who may be there, in entry order, and which *slot* is whose; the member's own slot says whether
-it is. A slot is reused once its member is gone, so there are as many as there ever were members at one time.
+The *directory* says which members may be there, in entry order, and which *slot* each has; a member's own slot says
+whether it is there. A slot is reused once its member is gone: there are as many as there ever were members at once.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Directory(msgspec.Struct, frozen=True):
-    """Who may be there. `incarnation` is new for every directory that is founded."""
+    """The members that may be there. `incarnation` is new for every directory that is founded."""
 
     incarnation: str
     order: tuple[Entry, ...] = ()
     v: Literal[1] = 1
 
     def free_slot(self) -> int:
-        """Give the lowest slot that nobody has."""
+        """Return the lowest slot that is free."""
         taken = {entry.slot for entry in self.order}
         return next(slot for slot in range(len(taken) + 1) if slot not in taken)
 
     def lists(self, member: str) -> bool:
-        """Say whether `member` has an entry."""
+        """Return whether `member` has an entry."""
         return any(entry.id == member for entry in self.order)
 
     def with_entry(self, entry: Entry) -> Directory:
-        """Give the directory with `entry` behind all others."""
+        """Return the directory with `entry` behind all others."""
         return Directory(self.incarnation, (*self.order, entry))
 
     def without(self, members: Collection[str]) -> Directory:
-        """Give the directory without the entries of `members`."""
+        """Return the directory without the entries of `members`."""
         return Directory(self.incarnation, tuple(entry for entry in self.order if entry.id not in members))
 
 
@@ -59,11 +59,11 @@ class Slot(msgspec.Struct, frozen=True):
     v: Literal[1] = 1
 
     def holds(self, member: str) -> bool:
-        """Say whether `member` is there by this record."""
+        """Return whether `member` is there by this record."""
         return self.id == member and not self.gone
 
     def advanced(self, sequence: int | None, payload: bytes | None) -> Slot:
-        """Give the record refreshed, with the payload if it is newer than the one that is there."""
+        """Return the record refreshed, with the payload if it is newer than the one that is there."""
         if sequence is None or payload is None or sequence <= self.seq:
             return Slot(self.id, self.seq, self.beat + 1, self.payload)
         return Slot(self.id, sequence, self.beat + 1, payload)
@@ -84,7 +84,7 @@ class Shown(NamedTuple):
 
 
 def view_of(incarnation: str, shown: Sequence[Shown]) -> MembersView:
-    """Give the view; its version covers who is there, in which order, and which payloads, but no refreshes."""
+    """Return the view; its version covers the members, their order and their payloads, but no refreshes."""
     digest = hashlib.blake2b(incarnation.encode(), digest_size=16)
     for member, slot in shown:
         digest.update(f"|{member}:{slot.seq}".encode())

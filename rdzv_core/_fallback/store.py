@@ -29,7 +29,7 @@ class Values(msgspec.Struct, frozen=True):
 class RegisterStore(MapStore):
     """A `Store` that keeps all its keys in one sibling register, which generation after generation uses.
 
-    The first write of a higher generation empties it; from then on whoever has a lower one gets a
+    The first write of a higher generation empties it; from then on a store of a lower one raises
     `RendezvousStateError`. Every call moves the whole map, which has to fit into the register
     (`max_state_bytes`, values a third longer; else `ValueError`): fit for addresses and small agreements.
     It is one of `siblings`, which the stores of all rounds may share; closing these ends them. Where it `owns` them,
@@ -72,7 +72,7 @@ class RegisterStore(MapStore):
             return {}, token
         if there.generation > self._generation:
             raise RendezvousStateError(
-                f"{self._what}: that round is over, round {there.generation} has the store now; meet again for its own"
+                f"{self._what}: that round is over, round {there.generation} has the store now; call next_rendezvous"
             )
         return there.data, token
 

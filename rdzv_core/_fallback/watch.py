@@ -42,5 +42,5 @@ class PollingWatch(SupportsWatch):
 
 
 def watch_of(backend: RendezvousBackend, life: Life | None = None) -> SupportsWatch:
-    """Give a watch on the backend's register: its own if it has one, else by polling, for as long as `life` lasts."""
+    """Return a watch on the backend's register: its own if it has one, else by polling, for as long as `life` lasts."""
     return backend if isinstance(backend, SupportsWatch) else PollingWatch(backend, life)

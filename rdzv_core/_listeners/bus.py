@@ -1,4 +1,4 @@
-"""From where things happen to who listens: on a thread of its own, so that no listener can hold up a handler."""
+"""Takes events to the listeners on a thread of its own, so that no listener can delay a handler."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _NAME = "rdzv_core"
 
 
 class OpenTelemetryListener:
-    """Tells the tracer and the meter of the program, or whichever are given."""
+    """Uses the tracer and the meter of the program unless others are given."""
 
     def __init__(self, tracer: trace.Tracer | None = None, meter: metrics.Meter | None = None) -> None:
         self._tracer = tracer or trace.get_tracer(_NAME)

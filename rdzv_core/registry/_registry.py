@@ -50,18 +50,18 @@ class BackendRegistry:
         """Add a backend for this process; it goes before an installed one of that name.
 
         `factory` takes `RendezvousParameters`, or is a class with `from_params`. Raises `ValueError` if the name is
-        empty, an alias, or has another factory already; registering the same one again is no error.
+        empty, an alias, or has another factory already; registering the same one again is not an error.
         """
         wanted = normalize(name)
         if not wanted or ":" in wanted:
-            raise ValueError(f"the backend name must be non-empty and without a colon, it is {name!r}")
+            raise ValueError(f"the backend name must be non-empty and without a colon, not {name!r}")
         if wanted in ALIASES:
             raise ValueError(
                 f"backend name {name!r} is an alias ({explain_alias(name)}): {factory!r} needs another name"
             )
         with self._lock:
             there = self._registered.setdefault(wanted, factory)
-        # By equality: a class gives a new bound method each time that its from_params is asked for.
+        # By equality: from_params of a class is a new bound method at each access.
         if there != factory:
             raise ValueError(f"backend {name!r} is registered already, by {there!r}: {factory!r} needs another name")
 
@@ -104,7 +104,7 @@ class BackendRegistry:
 
         Raises what `load` raises, `ValueError` for a bad option before anything is created, `BackendLoadError` if
         an option of the backend's own has the name of a further one, if the factory is a class that lacks a method,
-        takes no parameters, or gives what is no backend of that name, and whatever the factory itself raises.
+        takes no parameters, or returns anything but a backend of that name, and whatever the factory itself raises.
         """
         resolved, further = resolve_alias(params), tuple(further_options)
         factory = self._load(resolved.backend, explain_alias(params.backend))

@@ -67,7 +67,7 @@ class Node:
 
 @pytest.fixture
 def served() -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Give an `rdzv serve` and its endpoint."""
+    """Return an `rdzv serve` and its endpoint."""
     serve = [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", "127.0.0.1:0"]
     with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -77,7 +77,7 @@ def served() -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @pytest.fixture(params=["file", "tcp"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """Give a backend and an endpoint that outlives every node."""
+    """Return a backend and an endpoint that outlives every node."""
     if request.param == "file":
         yield "file", str(tmp_path / "store")
         return
@@ -100,7 +100,7 @@ def bare_node() -> Iterator[Callable[..., Node]]:
 
 @pytest.fixture
 def free_port() -> int:
-    """Give a port of 127.0.0.1 that was free just now."""
+    """Return a port of 127.0.0.1 that was free just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

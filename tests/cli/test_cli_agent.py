@@ -16,7 +16,7 @@ FAST = {"last_call_timeout": 0.2, "keep_alive_interval": 0.5, "fence_delay": 0.2
 
 @pytest.fixture
 def handler() -> RendezvousHandler:
-    """Give a handler of a run of its own; the agent's caller closes it."""
+    """Return a handler of a run of its own; the agent's caller closes it."""
     name = uuid.uuid4().hex
     params = RendezvousParameters("memory", name, name, 1, 1, local_addr="here", **FAST)
     return RendezvousHandler(MemoryBackend.from_params(params), params)

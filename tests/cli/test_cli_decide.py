@@ -174,7 +174,7 @@ def test_a_signal_for_a_command_is_dropped_where_there_is_none(number: signal.Si
 
 
 def test_a_signal_that_comes_by_itself_is_not_told() -> None:
-    """A resized window is no news."""
+    """A resized window is not news."""
     assert Decider(0).on(Signalled(signal.SIGWINCH)) == []
     assert _working().on(Signalled(signal.SIGWINCH)) == [Send(signal.SIGWINCH)]
 
@@ -196,7 +196,7 @@ def test_a_line_says_what_ended_the_command(status: int, said: str) -> None:
 
 
 def test_a_command_that_was_killed_by_its_node_did_not_run_out_of_memory() -> None:
-    """Whoever reads that line need not look into dmesg."""
+    """After reading that line there is no need to look into dmesg."""
     decider = _working()
     decider.on(Signalled(signal.SIGTERM))
     decider.on(GraceOver())
@@ -205,7 +205,7 @@ def test_a_command_that_was_killed_by_its_node_did_not_run_out_of_memory() -> No
 
 
 def test_a_second_signal_kills() -> None:
-    """Who asks twice does not wait for the grace period."""
+    """A second signal does not wait for the grace period."""
     decider = _working()
     decider.on(Signalled(signal.SIGINT))
     assert _deeds(decider.on(Signalled(signal.SIGINT))) == [Kill()]

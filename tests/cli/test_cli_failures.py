@@ -126,7 +126,7 @@ def test_a_command_that_was_stopped_is_no_failure(event: Ended, phase: NodePhase
 
 
 def test_a_node_that_was_told_to_stop_says_nothing_of_a_failure_that_was_overcome() -> None:
-    """A failure of an earlier round is no reason for its end; one of this round may be."""
+    """A failure of an earlier round is not a reason for its end; one of this round may be."""
     said = _Said()
     with create_handler(RendezvousParameters("memory", "failures", "told", 1, 1, node_id="a")) as handler:
         failures = Failures(handler, said.append, tail=False)

@@ -57,7 +57,7 @@ def test_a_broken_command_says_why_and_the_others_work(capsys: pytest.CaptureFix
 def test_what_is_no_command_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
     """An entry point that names something else is said to."""
     assert _run(_group(("odd", "json:dumps")), "odd") == 1
-    assert "is no click.Command" in capsys.readouterr().err
+    assert "is not a click.Command" in capsys.readouterr().err
 
 
 def test_two_distributions_with_one_command_are_a_conflict(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +128,7 @@ def test_every_error_is_one_line_and_a_status(
 
 
 def test_a_traceback_is_shown_to_who_asks(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """`RDZV_TRACEBACK=1` is for whoever looks for a bug."""
+    """`RDZV_TRACEBACK=1` is for finding a bug."""
     monkeypatch.setenv("RDZV_TRACEBACK", "1")
 
     def fail() -> None:
@@ -180,8 +180,8 @@ def test_what_cannot_be_written_leaves_no_traceback_and_the_status(where: str, s
         (["--nodes", "1:2:3", "true"], "'1:2:3' is not MIN or MIN:MAX"),
         (["--nodes", "1:100001", "true"], "'1:100001': a round has at most 100000 nodes"),
         (["--nodes", "9" * 20, "true"], "a round has at most 100000 nodes"),
-        (["--nodes", "1", "--local-addr", "a,b", "true"], "local_addr='a,b' is no address"),
-        (["--nodes", "1", "--local-addr", "a\nb", "true"], r"local_addr='a\nb' is no address"),
+        (["--nodes", "1", "--local-addr", "a,b", "true"], "local_addr='a,b' is not an address"),
+        (["--nodes", "1", "--local-addr", "a\nb", "true"], r"local_addr='a\nb' is not an address"),
         (["--nodes", "1"], "CMD"),
         (["--nodes", "1", "--option", "nothing", "true"], "'nothing' is not name=value"),
         (["--nodes", "1", "--option", "a=1", "--option", "a=2", "true"], "'a' is given twice"),
@@ -197,11 +197,11 @@ def test_what_cannot_be_written_leaves_no_traceback_and_the_status(where: str, s
             "--grace-period 9 does not fit inside the fence delay of 5 s",
         ),
         (["--nodes", "1", "--grace-period", "5.0000001", "true"], "give --option fence_delay=5.0000001 too"),
-        (["--nodes", "1", "--grace-period", "nan", "true"], "'nan' is no finite number"),
-        (["--nodes", "1", "--grace-period", "inf", "true"], "'inf' is no finite number"),
-        (["--nodes", "1", "--grace-period", "1e999", "true"], "'1e999' is no finite number"),
-        (["--nodes", "1", "--option", "fence_delay=nan", "true"], "fence_delay='nan' is no finite number"),
-        (["--nodes", "1", "--option", "keep_alive_max_attempt=inf", "true"], "='inf' is no integer"),
+        (["--nodes", "1", "--grace-period", "nan", "true"], "'nan' is not a finite number"),
+        (["--nodes", "1", "--grace-period", "inf", "true"], "'inf' is not a finite number"),
+        (["--nodes", "1", "--grace-period", "1e999", "true"], "'1e999' is not a finite number"),
+        (["--nodes", "1", "--option", "fence_delay=nan", "true"], "fence_delay='nan' is not a finite number"),
+        (["--nodes", "1", "--option", "keep_alive_max_attempt=inf", "true"], "='inf' is not an integer"),
         (["--nodes", "1", "--max-restarts", "nan", "true"], "'nan' is not a valid integer"),
     ],
 )

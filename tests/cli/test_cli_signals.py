@@ -40,7 +40,7 @@ def _asks_in_vain(where: str, *flags: str) -> list[str]:
 
 @pytest.fixture
 def silent() -> Any:
-    """Give the endpoint of a server that accepts and never answers."""
+    """Return the endpoint of a server that accepts and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
@@ -173,7 +173,7 @@ def test_what_is_ignored_at_the_start_stays_ignored(store: tuple[str, str], tmp_
 
 
 def _has(process: int, field: str, number: int) -> bool:
-    """Say whether a process's mask of that name in /proc has the signal."""
+    """Return whether a process's mask of that name in /proc has the signal."""
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return bool(int(line.split()[1], 16) >> (number - 1) & 1)

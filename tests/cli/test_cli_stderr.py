@@ -13,7 +13,7 @@ from rdzv_core._cli.stderr import LineWriter
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
-    """Give a pipe's two ends."""
+    """Return a pipe's two ends."""
     ends = os.pipe()
     yield ends
     for end in ends:

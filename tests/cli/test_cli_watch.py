@@ -103,7 +103,7 @@ def test_every_change_is_a_line_and_nothing_else_is() -> None:
 
 
 def test_who_is_more_than_a_round_takes_stands_by() -> None:
-    """Who joins the next round and who stands by are told apart."""
+    """Nodes that join the next round and nodes that stand by are told apart."""
     history = WatchedRun()
     waiting = [WaitingNode("c", "at-c"), WaitingNode("d", "at-d", "standing by")]
     history.see(dataclasses.replace(_status("working", _member(0, "a"), _member(1, "b")), waiting=waiting), 1.0)
@@ -258,7 +258,7 @@ def test_the_lost_are_shown_before_those_that_ask() -> None:
 def test_a_reason_is_not_hidden_by_a_node_with_a_short_name() -> None:
     """A node `1` does not hide that 1 more must join; a reason that is about a node in the table is not repeated."""
     history = WatchedRun()
-    reasons = ["1 more of at least 2 nodes must join for round 2", "b (at-b) is lost: its lease has ended"]
+    reasons = ["1 more of at least 2 nodes must join for round 2", "b (at-b) was lost: its lease has ended"]
     roster = (_member(0, "1", "joining"), _member(1, "b", "lost"))
     history.see(_status("forming", *roster, reasons=reasons), 1.0)
     drawn = _drawn(history)
@@ -391,7 +391,7 @@ def test_a_watch_can_be_json(store: tuple[str, str], node: Start) -> None:
 
 
 def test_a_watch_on_a_terminal_is_drawn(store: tuple[str, str], node: Start) -> None:
-    """Names, ranks and states in a table that is drawn anew; Ctrl-C ends it."""
+    """Names, ranks and states in a table that is drawn again; Ctrl-C ends it."""
     each = node("1", "sleep", "600", node_id="worker-a")
     each.says("joined round 1 ")
     master, terminal = pty.openpty()

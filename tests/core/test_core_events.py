@@ -58,7 +58,7 @@ def test_a_listener_that_fails_is_told_of_once_until_it_works_again(caplog: pyte
 
 
 def test_a_listener_with_a_bug_shows_where(caplog: pytest.LogCaptureFixture) -> None:
-    """What is no failure of the system comes with its traceback, once."""
+    """What is not a failure of the system comes with its traceback, once."""
     _logged(caplog, KeyError("bug"), KeyError("bug"), None)
     assert [bool(record.exc_info) for record in caplog.records] == [True, False]
 

@@ -42,7 +42,7 @@ def test_a_plugin_gives_the_ranks(said: Any, caplog: pytest.LogCaptureFixture) -
 
 
 def test_ranks_that_can_be_read_only_once_are_read_once() -> None:
-    """A generator is no trap."""
+    """A generator is not a trap."""
     assert _ranks(iter(["b", "a"])) == ["b", "a"]
 
 

@@ -36,7 +36,7 @@ filterwarnings = error
 
 @pytest.fixture(scope="session")
 def python(built: dict[str, Any]) -> Iterator[Path]:
-    """Give the interpreter of an environment with every wheel and the test tools."""
+    """Return the interpreter of an environment with every wheel and the test tools."""
     with tempfile.TemporaryDirectory(prefix="rdzv-wheels-") as home:
         # pytest's own directories are for the user alone; some tests go on as somebody else, who must find the wheels.
         Path(home).chmod(0o755)

@@ -1,7 +1,7 @@
 """Brings the decisions, the command and the rendezvous together: events come in on one queue, effects go out.
 
-The main thread decides and acts. Helper threads only wait, each for one thing, and report it: the next round, a
-change of the round, the end of the command, a signal.
+The main thread decides and acts. Each helper thread waits for one thing and reports it: the next round, a change of
+the round, the end of the command, a signal.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Agent:
         ending: Ending | None = None,
         failures: Failures | None = None,
     ) -> None:
-        """`store` gives the variables with which the command reaches the store, once there is a round."""
+        """`store` returns the variables with which the command reaches the store, once there is a round."""
         self._handler = handler
         self._command = command
         self._grace_period = grace_period
@@ -91,7 +91,7 @@ class Agent:
         self._who = (handler.get_run_id(), handler.settings.node_id)
 
     def run(self, announcement: str) -> int:
-        """Say `announcement`, then meet and work; gives the command's exit status.
+        """Say `announcement`, then join rounds and run the command in them; return its exit status.
 
         Raises the rendezvous' error where no round can be had, and `OSError` if the command cannot be started.
         """
@@ -267,8 +267,8 @@ class Agent:
                 self._may_not_signal = True
                 self._say(
                     f"the command cannot be signalled ({error.strerror}): it runs as another user, as with sudo or a "
-                    "set-user-ID program, and goes on until it ends by itself, beside the next round too; let its "
-                    f"user stop process group {worker.group}"
+                    "set-user-ID program, and keeps running, beside the next round too, until it ends by itself; have "
+                    f"that user stop process group {worker.group}"
                 )
 
     def _depart(self, depart: Callable[[], None]) -> None:
@@ -293,8 +293,8 @@ class Agent:
             if pause == _LINGER_LOOK and users != told:
                 told = users
                 self._say(
-                    f"{why and f'{why}; '}this node hosts the store: it stays until the others are done, of "
-                    f"{'run' if len(runs) < 2 else 'runs'} {users} (SIGTERM or Ctrl-C ends it)"
+                    f"{why and f'{why}; '}this node hosts the store: it stays until the other nodes of "
+                    f"{'run' if len(runs) < 2 else 'runs'} {users} are done (SIGTERM or Ctrl-C ends it)"
                 )
             self._over.wait(pause)
         return OthersGone()
@@ -305,7 +305,7 @@ class Agent:
             self._worker.wait()
 
     def _report(self, name: str, wait: Callable[[], NodeEvent | None]) -> None:
-        """Put on the queue what `wait`, run in a thread of its own, gives."""
+        """Put on the queue what `wait` returns, which runs in a thread of its own."""
 
         def put(outcome: NodeEvent | Exception | None) -> None:
             if outcome is not None:
@@ -318,7 +318,7 @@ def _in_background(name: str, wait: Callable[[], T], report: Callable[[T | Excep
     def run() -> None:
         try:
             outcome: T | Exception = wait()
-        except Exception as error:  # noqa: BLE001 - who gets the report decides what becomes of it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the report is what its reader decides by
             outcome = error
         report(outcome)
 

@@ -1,4 +1,4 @@
-"""What a node does upon which event: pure, without processes, threads or a store.
+"""What a node does on which event. Pure: no processes, threads or store.
 
     MEETING --met--> WORKING --the round changed--> STOPPING --ended--> MEETING
                         |---- the command failed, restarts left -----------^
@@ -51,7 +51,7 @@ class NodePhase(Enum):
 
 
 class Decider:
-    """The decisions of one node: takes every event in order, gives the effects to carry out in order."""
+    """The decisions of one node: takes every event in order, returns the effects to carry out in order."""
 
     def __init__(self, max_restarts: int) -> None:
         self.phase = NodePhase.MEETING
@@ -70,7 +70,7 @@ class Decider:
         return self._status
 
     def on(self, event: NodeEvent) -> list[Effect]:
-        """Give what to do upon `event`; nothing once the node is over."""
+        """Return what to do on `event`; nothing once the node is over."""
         if self.phase is NodePhase.OVER:
             return []
         if isinstance(event, Signalled) and event.number not in ENDING:
@@ -156,7 +156,7 @@ class Decider:
     def _on_passing(self, number: int) -> list[Effect]:
         works = self.phase in (NodePhase.WORKING, NodePhase.STOPPING)
         if number == PAUSING:
-            # SIGSTOP: a group of a session of its own does not stop upon SIGTSTP.
+            # SIGSTOP: a group of a session of its own does not stop on SIGTSTP.
             said = Say(f"got {name_of(number)}; pausing until SIGCONT: the others go on when this node's lease ends")
             return [said, *([Send(signal.SIGSTOP)] if works else []), Pause()]
         if works:
@@ -200,7 +200,7 @@ class Decider:
 
 
 def exit_code(status: int) -> int:
-    """Turn a process's end into an exit status as a shell gives it: 128 + n for death by signal n."""
+    """Turn a process's end into an exit status as a shell reports it: 128 + n for death by signal n."""
     return 128 - status if status < 0 else status
 
 

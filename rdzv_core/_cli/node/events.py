@@ -101,7 +101,7 @@ class Send:
 
 @dataclass(frozen=True)
 class Pause:
-    """Stop this process until somebody sends it SIGCONT."""
+    """Stop this process until it is sent SIGCONT."""
 
 
 @dataclass(frozen=True)

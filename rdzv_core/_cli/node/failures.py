@@ -1,6 +1,6 @@
-"""What `rdzv run` notes of failures and rounds for everybody, and says at a node's end. Best effort, in bounded time.
+"""What `rdzv run` notes of failures and rounds, and prints when a node ends. Best effort, in bounded time.
 
-Of the failures of a round the first counts, as the run's store sees it: the commands of the others often fail of it.
+Of the failures of a round the first one in the store counts: the other commands often fail because of it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from rdzv_core._handler import RendezvousHandler
 from rdzv_core._history import MOST_STDERR_BYTES, PURPOSE, Failure, History, PastRound, note
 
 _SECONDS = 1.0
-"""How long an end of the command, or of the node, may be held up for this."""
+"""How long the end of the command, or of the node, may be delayed by this."""
 
 _OF_RDZV = re.compile(r"rdzv( \d\d:\d\d:\d\d [^:]*)?: ")
-"""How a line begins that this node has said itself."""
+"""How a line begins that this node has printed itself."""
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class Failures:
             self._failed(event.status)
 
     def tell(self, end: Exit) -> None:
-        """Say at the end of a node that did not end well which failure came first. Raises nothing."""
+        """Print which failure came first, when a node does not end well. Raises nothing."""
         met = self._met
         if met is None or (end.error is None and end.status == 0):
             return
@@ -138,7 +138,7 @@ class StderrFile:
 
 
 def _within(seconds: float, act: Callable[[], T]) -> T | None:
-    """Return what `act` gives, None if that takes longer or fails: it then goes on in the background."""
+    """Return what `act` returns; None if it fails, or takes longer: it then continues in the background."""
     done: queue.SimpleQueue[T | None] = queue.SimpleQueue()
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""A run over time: who is in which state, and since when. Pure: what was seen goes in with the time, rows come out."""
+"""A run over time: which node is in which state, and since when. Pure: looks and times go in, rows come out."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class Frame:
 
 
 class WatchedRun:
-    """Takes what was seen, in order, and gives the frames and what changed."""
+    """Takes what was seen, in order, and returns the frames and what changed."""
 
     def __init__(self) -> None:
         self.frame: Frame | None = None
         self._called: tuple[str, int, float] | None = None
 
     def see(self, status: RunStatus, now: float) -> list[str]:
-        """Take in a look at the run; gives a line for everything that changed since the last one."""
+        """Take in a look at the run; return a line for everything that changed since the last one."""
         before = self.frame
         old = {} if before is None else {(row.node, row.rank): row for row in before.rows}
         rows = tuple(_kept(row, old) for row in _rows(status, now))
@@ -100,7 +100,7 @@ def _kept(row: Row, old: dict[tuple[str, int], Row]) -> Row:
     if before is None:
         return row
     if row.state in ("lost", "silent") and before.state in _OF_ITS_OWN_ACCORD:
-        return before  # it said goodbye; where nobody is left to write that down, only who saw it knows
+        return before  # it said goodbye; if no node is left to write that down, only a watcher that saw it knows
     return replace(row, since=before.since) if row.state == before.state else row
 
 
@@ -139,7 +139,7 @@ def _changes(before: Frame | None, frame: Frame) -> list[str]:
 
 
 def summary(frame: Frame) -> str:
-    """Say in one line how the run stands."""
+    """Return in one line how the run stands."""
     status = frame.status
     if not status.exists:
         return f"{status.phase}: {NOT_THERE}; waiting" if status.phase == "no such run" else status.phase
