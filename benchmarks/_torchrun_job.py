@@ -37,7 +37,7 @@ def why_no_torch() -> str:
 
 
 def installed(into: Path, *more: str) -> Path:
-    """Build the wheels of this tree and install them, and `more`, for PEER_PYTHON; gives the directory to put on its path."""
+    """Install the wheels of this tree, and `more`, for PEER_PYTHON; returns the directory to put on its path."""
     wheels, packages = into / "wheels", into / "packages"
     build = [sys.executable, "-m", "pip", "wheel", *_QUIET, "--no-deps", "--no-build-isolation", "-w", str(wheels)]
     subprocess.run([*build, *PROJECTS], cwd=ROOT, check=True)
