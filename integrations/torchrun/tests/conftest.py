@@ -14,6 +14,8 @@ from examples.demo.stores import STORES
 
 TTL = 3.0
 
+collect_ignore = ["with_torch"]  # run by test_torchrun_with_torch.py, where torch is
+
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
