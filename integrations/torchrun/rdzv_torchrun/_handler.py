@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from torch.distributed.elastic.rendezvous import RendezvousHandler, RendezvousInfo, RendezvousStoreInfo
@@ -121,6 +122,8 @@ class TorchrunHandler(RendezvousHandler):
                     return None
                 if clock.now() > give_up_at:
                     raise
+                if change is not None:  # that a node waits is told again at once, whenever it is asked for
+                    time.sleep(_LOOK)
 
     def __repr__(self) -> str:
         return f"<TorchrunHandler over {self._core!r}>"

@@ -70,7 +70,10 @@ def _drop_what_means_nothing(params: rdzv_core.RendezvousParameters) -> None:
     given = [name for name in _TORCHS_OWN if name in params.config]
     if not given:
         return
-    known = {option.name for option in options_of(BackendRegistry().load(params.backend))}
+    try:
+        known = {option.name for option in options_of(BackendRegistry().load(params.backend))}
+    except rdzv_core.BackendNotFoundError:
+        return  # one that this process registered; if it is none at all, that is said when it is created
     for name in given:
         if name not in known:
             value = params.config.pop(name)
