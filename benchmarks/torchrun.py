@@ -11,7 +11,8 @@ stop   SIGSTOP to all processes of the last node: as when it hangs, or its cable
 join   a fifth agent is started; it is ready to meet when it has imported torch, which is in the time
 leave  SIGTERM to the last node's agent
 
-Both sides have the same ttl (15 s, the default of both) and last call. Where one does not get there within --patience
+c10d's store is hosted by the first node's agent, which is never struck; rdzv's is a server, or needs none. Both
+sides have the same ttl (15 s, the default of both) and last call. Where one does not get there within --patience
 the workers wait in a collective that does not end: gloo and NCCL give up after 30 and 10 minutes.
 """
 
@@ -82,8 +83,7 @@ def job_on(subject: str, packages: Path, last_call: int) -> Iterator[Job]:
     """Give a job on c10d, or on rdzv with the store named."""
     with tempfile.TemporaryDirectory(prefix="rdzv-benchmark-") as folder, contextlib.ExitStack() as stack:
         if subject == "c10d":
-            # The first agent hosts the store, and is never struck.
-            options = on_c10d(free_endpoint(), "2:5", last_call_timeout=last_call)
+            options = on_c10d(free_endpoint(), "2:5", last_call_timeout=last_call, is_host="c10d-host")
         else:
             further = {"is_host": "false"} if subject == "tcp" else {}
             endpoint = stack.enter_context(store_of(subject))
@@ -91,10 +91,19 @@ def job_on(subject: str, packages: Path, last_call: int) -> Iterator[Job]:
         yield stack.enter_context(job(Path(folder), options, {"PYTHONPATH": str(packages)}))
 
 
+def start(run: Job) -> None:
+    """Start all nodes. On c10d the first one hosts the store; it is never struck, as all would end with it."""
+    clients = run.torchrun
+    run.torchrun = [option.replace("c10d-host", "true") for option in clients]
+    run.start(NODES[0])
+    run.torchrun = [option.replace("c10d-host", "false") for option in clients]
+    run.start(*NODES[1:])
+
+
 def measure(subject: str, event: str, packages: Path, last_call: int, patience: float) -> dict[str, Any]:
     """Return what one event costs one job."""
     with job_on(subject, packages, last_call) as run:
-        run.start(*NODES)
+        start(run)
         run.await_training(*NODES, seconds=START)
         time.sleep(1.0)
         before = run.restarts()
