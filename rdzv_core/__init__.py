@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "create_backend": "rdzv_core._create",
     "create_handler": "rdzv_core._create",
-    "register": "rdzv_core._create",
+    "register_backend": "rdzv_core._create",
     "Change": "rdzv_core._handler",
     "ChangeReason": "rdzv_core._handler",
     "RendezvousHandler": "rdzv_core._handler",

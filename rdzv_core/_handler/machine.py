@@ -97,11 +97,6 @@ class Machine:
         """When the next tick is due, if nothing else happens before."""
         return self.channels.wake_at
 
-    @property
-    def closing(self) -> bool:
-        """Whether this node has been asked to close the run, and has not yet done so or given up."""
-        return self._closing is not None
-
     def take_operations(self) -> list[Operation]:
         """Give what is to be started, once."""
         operations, self.channels.operations = self.channels.operations, []

@@ -45,6 +45,7 @@ from rdzv_core._cli.node.signals import ENDING, reported
 from rdzv_core._cli.node.worker import Worker
 from rdzv_core._errors import RendezvousError
 from rdzv_core._handler import ChangeReason, RendezvousHandler, RendezvousInfo
+from rdzv_core.backoff import Backoff
 from rdzv_core.events import CommandEnded, CommandStarted
 
 _LOOK_EVERY = 0.5
@@ -281,12 +282,13 @@ class Agent:
 
     def _wait_for_others(self, why: str) -> Event:
         """Wait for all who use the store that this process hosts; if this node failed, and `why`, for other runs."""
-        told, pause = "", 0.01
+        told, pauses = "", Backoff(0.01, _LINGER_LOOK, jitter=0)
         while self._handler.hosts_store and not self._over.is_set():
             runs = [run for run in self._handler.hosted_runs() if not why or run != self._handler.get_run_id()]
             if not runs and (why or self._handler.wait_until_over(0)):
                 break
             users = ", ".join(map(repr, runs)) or repr(self._handler.get_run_id())
+            pause = pauses.next()
             # Not at once: it may take a moment until this node's own membership has ended.
             if pause == _LINGER_LOOK and users != told:
                 told = users
@@ -295,7 +297,6 @@ class Agent:
                     f"{'run' if len(runs) < 2 else 'runs'} {users} (SIGTERM or Ctrl-C ends it)"
                 )
             self._over.wait(pause)
-            pause = min(2 * pause, _LINGER_LOOK)
         return OthersGone()
 
     def _end_worker(self) -> None:
