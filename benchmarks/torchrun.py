@@ -13,7 +13,9 @@ leave  SIGTERM to the last node's agent
 
 c10d's store is hosted by the first node's agent, which is never struck; rdzv's is a server, or needs none. Both
 sides have the same ttl (15 s, the default of both) and last call. Where one does not get there within --patience
-the workers wait in a collective that does not end: gloo and NCCL give up after 30 and 10 minutes.
+the workers wait in a collective that does not end (gloo and NCCL give up after 30 and 10 minutes), or fail again and
+again: under c10d they may find addresses of an earlier round in the store that all rounds share (torch 2.13).
+c10d-unshared is c10d with TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1, under which rank 0's workers serve a new one.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from benchmarks._torchrun_job import Job, installed, job, on_c10d, on_rdzv, why_
 
 NODES = ("a", "b", "c", "d")
 LATE = "e"
+UNSHARED = "c10d-unshared"
 START = 300.0
 
 
@@ -82,13 +85,15 @@ def free_endpoint() -> str:
 def job_on(subject: str, packages: Path, last_call: int) -> Iterator[Job]:
     """Give a job on c10d, or on rdzv with the store named."""
     with tempfile.TemporaryDirectory(prefix="rdzv-benchmark-") as folder, contextlib.ExitStack() as stack:
-        if subject == "c10d":
+        environment = {"PYTHONPATH": str(packages)}
+        if subject in ("c10d", UNSHARED):
+            environment["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = str(int(subject == UNSHARED))
             options = on_c10d(free_endpoint(), "2:5", last_call_timeout=last_call, is_host="c10d-host")
         else:
             further = {"is_host": "false"} if subject == "tcp" else {}
             endpoint = stack.enter_context(store_of(subject))
             options = on_rdzv(subject, endpoint, "2:5", last_call_timeout=last_call, **further)
-        yield stack.enter_context(job(Path(folder), options, {"PYTHONPATH": str(packages)}))
+        yield stack.enter_context(job(Path(folder), options, environment))
 
 
 def start(run: Job) -> None:
@@ -128,7 +133,7 @@ def main() -> None:
     """Print a line for each event and store."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--stores", default="tcp,etcd,file,c10d")
+    parser.add_argument("--stores", default=f"tcp,etcd,file,c10d,{UNSHARED}")
     parser.add_argument("--events", default="kill,stop,join,leave")
     parser.add_argument("--last-call", type=int, default=1, help="seconds, of both")
     parser.add_argument("--patience", type=float, default=120.0, help="seconds after which a run is given up")
@@ -140,8 +145,8 @@ def main() -> None:
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     with tempfile.TemporaryDirectory(prefix="rdzv-benchmark-") as folder:
         packages = installed(Path(folder))
-        for event in given.events.split(","):
-            for number in range(given.runs):
+        for number in range(given.runs):
+            for event in given.events.split(","):
                 for subject in subjects:  # in turns, so that all of them have the same load
                     row = measure(subject, event, packages, given.last_call, given.patience)
                     found.setdefault((event, subject), []).append(row)
@@ -151,7 +156,7 @@ def main() -> None:
         print(json.dumps(rows, indent=2))
         return
     for (event, subject), runs in found.items():
-        print(f"{event:6} {subject:6} {shown(runs, given.patience)}")
+        print(f"{event:6} {subject:14} {shown(runs, given.patience)}")
 
 
 if __name__ == "__main__":
