@@ -200,7 +200,7 @@ def _is_worker(pid: int) -> bool:
 def job(
     folder: Path, torchrun: Sequence[str], environment: Mapping[str, str], workers: int = 2, worker: Sequence[str] = ()
 ) -> Iterator[Job]:
-    """Give a job without nodes; whatever it has started is killed afterwards."""
+    """Yield a job without nodes; whatever it has started is killed afterwards."""
     made = Job(folder, torchrun, environment, workers, worker)
     try:
         yield made

@@ -83,7 +83,7 @@ def free_endpoint() -> str:
 
 @contextlib.contextmanager
 def job_on(subject: str, packages: Path, last_call: int) -> Iterator[Job]:
-    """Give a job on c10d, or on rdzv with the store named."""
+    """Yield a job on c10d, or on rdzv with the store named."""
     with tempfile.TemporaryDirectory(prefix="rdzv-benchmark-") as folder, contextlib.ExitStack() as stack:
         environment = {"PYTHONPATH": str(packages)}
         if subject in ("c10d", UNSHARED):

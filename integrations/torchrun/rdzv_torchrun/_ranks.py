@@ -29,10 +29,14 @@ class RankAssignment:
 
     def note(self, key: str, value: bytes) -> None:
         """Take note of what this node's agent writes."""
-        if key.startswith(_ROLE):
+        if not key.startswith(_ROLE):
+            return
+        try:
             said = json.loads(value)
-            if isinstance(said, dict):
-                self._own = said
+        except ValueError:  # not as torch writes it today: then nothing can stand for it
+            return
+        if isinstance(said, dict):
+            self._own = said
 
     def instead(self, key: str) -> bytes | None:
         """Return what stands for the value of `key` in a round that is over; None if nothing can."""

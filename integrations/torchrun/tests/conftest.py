@@ -19,7 +19,7 @@ collect_ignore = ["with_torch"]  # run by test_torchrun_with_torch.py, where tor
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the directory where rdzv's built wheels are, for the Python that has torch; skip where there is none."""
+    """Return the directory where rdzv's built wheels are, for the Python that has torch; skip where there is none."""
     if why := why_no_torch():
         pytest.skip(why)
     return installed(tmp_path_factory.mktemp("torch"), "pytest")
@@ -27,7 +27,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def torchrun(packages: Path, tmp_path: Path) -> Iterator[Callable[..., Job]]:
-    """Give what makes a job from torchrun's options; its processes are gone after the test."""
+    """Yield what makes a job from torchrun's options; its processes are gone after the test."""
     with ExitStack() as running:
 
         def make(options: list[str], folder: str = "job", **more: int) -> Job:
@@ -39,7 +39,7 @@ def torchrun(packages: Path, tmp_path: Path) -> Iterator[Callable[..., Job]]:
 
 @pytest.fixture
 def elastic(torchrun: Callable[..., Job], tmp_path: Path) -> Iterator[Callable[..., Job]]:
-    """Give what makes an elastic job on a store of its own, with a ttl of three seconds."""
+    """Yield what makes an elastic job on a store of its own, with a ttl of three seconds."""
     with ExitStack() as stores:
 
         def make(store: str, nodes: str = "1:4", **more: int) -> Job:
@@ -55,7 +55,7 @@ def elastic(torchrun: Callable[..., Job], tmp_path: Path) -> Iterator[Callable[.
 
 @pytest.fixture
 def free_endpoint() -> str:
-    """Give an endpoint on this machine where nobody listens."""
+    """Return an endpoint on this machine where nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"

@@ -29,6 +29,14 @@ def test_nothing_is_made_up_before_the_agent_has_said_what_it_has() -> None:
     assert ranks.instead("torchelastic/assigned_ranks/x") is None
 
 
+def test_what_is_not_written_as_torch_does_today_is_left_alone() -> None:
+    """A later torch may write it in another way: that is no reason for an agent to end."""
+    ranks = RankAssignment(world_size=3)
+    ranks.note("torchelastic/role_info/1", b"\x80pickled")
+    ranks.note("torchelastic/role_info/1", b"[1, 2]")
+    assert ranks.instead("torchelastic/assigned_ranks/1") is None
+
+
 def test_other_keys_are_none_of_its_business() -> None:
     """The exit barrier's keys, say."""
     assert RankAssignment.concerns("torchelastic/role_info/0")

@@ -18,7 +18,7 @@ Pair = tuple[Any, Any]
 
 @pytest.fixture
 def pair(node: Any, meet: Any) -> Pair:
-    """Give torch's store, and this one, with nothing in them that the test has not set."""
+    """Return torch's store, and this one, with nothing in them that the test has not set."""
     (info,) = meet(node("1"))
     return dist.TCPStore("localhost", 0, is_master=True, timeout=timedelta(seconds=5)), info.store
 

@@ -29,13 +29,13 @@ def in_thread(call: Callable[[], Any]) -> Future[Any]:
 
 @pytest.fixture
 def begin() -> Callable[[Callable[[], Any]], Future[Any]]:
-    """Give what runs a call on a thread of its own."""
+    """Return what runs a call on a thread of its own."""
     return in_thread
 
 
 @pytest.fixture
 def node() -> Iterator[Callable[..., TorchrunHandler]]:
-    """Give what makes a handler of one run, with a short last call."""
+    """Yield what makes a handler of one run, with a short last call."""
     run_id, made = uuid.uuid4().hex, []
 
     def make(nodes: str = "1:4", **config: Any) -> TorchrunHandler:
@@ -54,7 +54,7 @@ def node() -> Iterator[Callable[..., TorchrunHandler]]:
 
 @pytest.fixture
 def meet() -> Callable[..., list[Any]]:
-    """Give what lets handlers meet, and returns what each was told."""
+    """Return what lets handlers meet, and returns what each was told."""
 
     def all_at_once(*handlers: TorchrunHandler) -> list[Any]:
         futures = [in_thread(handler.next_rendezvous) for handler in handlers]
