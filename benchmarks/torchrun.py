@@ -42,7 +42,7 @@ from benchmarks._torchrun_job import Job, installed, job, on_c10d, on_rdzv, why_
 NODES = ("a", "b", "c", "d")
 LATE = "e"
 UNSHARED = "c10d-unshared"
-START = 300.0
+START = 120.0
 
 
 def kill(run: Job) -> tuple[float, tuple[str, ...]]:
@@ -105,11 +105,14 @@ def start(run: Job) -> None:
     run.start(*NODES[1:])
 
 
-def measure(subject: str, event: str, packages: Path, last_call: int, patience: float) -> dict[str, Any]:
-    """Return what one event costs one job."""
+def measure(subject: str, event: str, packages: Path, last_call: int, patience: float) -> dict[str, Any] | None:
+    """Return what one event costs one job; None if that did not even begin to train, which c10d may not under load."""
     with job_on(subject, packages, last_call) as run:
         start(run)
-        run.await_training(*NODES, seconds=START)
+        try:
+            run.await_training(*NODES, seconds=START)
+        except TimeoutError:
+            return None
         time.sleep(1.0)
         before = run.restarts()
         at, nodes = EVENTS[event](run)
@@ -122,11 +125,17 @@ def measure(subject: str, event: str, packages: Path, last_call: int, patience: 
 
 def shown(rows: list[dict[str, Any]], patience: float) -> str:
     """Return the runs of one kind, for people."""
+    if not rows:
+        return "did not begin"
     times = [row["seconds"] for row in rows]
     each = ", ".join(f"{one:g}" if one is not None else f"over {patience:g}" for one in times)
     known = [one for one in times if one is not None]
     middle = f"{median(known):.1f} s" if len(known) == len(times) else f"over {patience:g} s"
-    return f"{middle}  ({each})  restarts {', '.join(str(row['restarts']) for row in rows)}"
+    return f"{middle}  ({each})  restarts {_listed(rows, 'restarts')}  load {_listed(rows, 'load')}"
+
+
+def _listed(rows: list[dict[str, Any]], name: str) -> str:
+    return ", ".join(str(row[name]) for row in rows)
 
 
 def main() -> None:
@@ -135,7 +144,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--stores", default=f"tcp,etcd,file,c10d,{UNSHARED}")
     parser.add_argument("--events", default="kill,stop,join,leave")
-    parser.add_argument("--last-call", type=int, default=1, help="seconds, of both")
+    parser.add_argument("--last-call", type=int, default=5, help="seconds, of both")
     parser.add_argument("--patience", type=float, default=120.0, help="seconds after which a run is given up")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
@@ -149,8 +158,8 @@ def main() -> None:
             for event in given.events.split(","):
                 for subject in subjects:  # in turns, so that all of them have the same load
                     row = measure(subject, event, packages, given.last_call, given.patience)
-                    found.setdefault((event, subject), []).append(row)
-                    print(f"run {number + 1}: {event} {subject} {row}", file=sys.stderr, flush=True)
+                    found.setdefault((event, subject), []).extend([row] if row else [])
+                    print(f"run {number + 1}: {event} {subject} {row or 'did not begin'}", file=sys.stderr, flush=True)
     if given.json:
         rows = [{"event": event, "store": subject, "runs": runs} for (event, subject), runs in found.items()]
         print(json.dumps(rows, indent=2))
