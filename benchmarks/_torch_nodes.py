@@ -12,9 +12,9 @@ import threading
 import time
 from typing import Any
 
-from torch.distributed.elastic.rendezvous import RendezvousParameters  # type: ignore[import-not-found]
-from torch.distributed.elastic.rendezvous.c10d_rendezvous_backend import create_backend  # type: ignore
-from torch.distributed.elastic.rendezvous.dynamic_rendezvous import create_handler  # type: ignore[import-not-found]
+from torch.distributed.elastic.rendezvous import RendezvousParameters
+from torch.distributed.elastic.rendezvous.c10d_rendezvous_backend import create_backend
+from torch.distributed.elastic.rendezvous.dynamic_rendezvous import create_handler
 
 
 def main() -> None:

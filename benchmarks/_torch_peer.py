@@ -10,8 +10,8 @@ from datetime import timedelta
 
 warnings.simplefilter("ignore")
 
-from torch.distributed import TCPStore  # type: ignore[import-not-found] # noqa: E402
-from torch.distributed.elastic.rendezvous.c10d_rendezvous_backend import (  # type: ignore[import-not-found] # noqa: E402
+from torch.distributed import TCPStore  # noqa: E402
+from torch.distributed.elastic.rendezvous.c10d_rendezvous_backend import (  # noqa: E402
     C10dRendezvousBackend,
 )
 
