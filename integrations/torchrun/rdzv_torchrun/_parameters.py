@@ -6,8 +6,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import rdzv_core
+from rdzv_core.compat import resolve_alias
 from rdzv_core.options import options_of
-from rdzv_core.registry import BackendRegistry, resolve_alias
+from rdzv_core.registry import BackendRegistry
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.rendezvous import RendezvousParameters
