@@ -55,7 +55,7 @@ def test_E13_clocks_that_drift_and_jump_change_nothing() -> None:
 
 
 def test_E13_the_handler_knows_no_clock_but_the_one_that_never_jumps() -> None:
-    """E13: no module of the handler imports a time of day, so no decision can depend on one."""
+    """E13, R19: no module of the handler imports a time of day, so no decision can depend on one."""
     clocks = {"time", "datetime", "calendar", "zoneinfo"}
     for module in Path(rdzv_core._handler.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(module.read_text())):
