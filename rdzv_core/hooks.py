@@ -20,7 +20,7 @@ from rdzv_core.registry import entry_points
 
 if TYPE_CHECKING:
     from rdzv_core._handler.head import Seat
-    from rdzv_core._handler.rules import RankOrder
+    from rdzv_core._handler.rank_order import RankOrder
 
 GROUP = "rdzv_core.plugins"
 DISABLE = "RDZV_DISABLE_PLUGINS"
@@ -92,7 +92,7 @@ class Hooks:
 
     def rank_order(self, run_id: str) -> RankOrder:
         """Give the order of ranks: what the hook says, else natural order."""
-        from rdzv_core._handler.rules import natural_order  # late: the handler imports this module
+        from rdzv_core._handler.rank_order import natural_order  # late: the handler imports this module
 
         def order(candidates: Sequence[Seat], last: Sequence[Seat]) -> Sequence[Seat]:
             seats = {seat.node: seat for seat in candidates}

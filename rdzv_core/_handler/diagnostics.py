@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rdzv_core._handler.head import Head, Seat, Terms
-from rdzv_core._handler.rules import Situation
 from rdzv_core._handler.settings import HandlerSettings
+from rdzv_core._handler.situation import Situation
 from rdzv_core._handler.view import WATCHERS, LocalView
 
 _MOST_NAMES = 8

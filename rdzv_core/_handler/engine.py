@@ -6,7 +6,7 @@ from rdzv_core._handler.diagnostics import RunAt
 from rdzv_core._handler.driver import Driver
 from rdzv_core._handler.instrumented import InstrumentedMachine
 from rdzv_core._handler.machine import Machine
-from rdzv_core._handler.rules import RankOrder
+from rdzv_core._handler.rank_order import RankOrder
 from rdzv_core._handler.settings import HandlerSettings
 from rdzv_core._handler.store_adapter import StoreAdapter
 from rdzv_core._handler.watcher import AGED_BY_OBSERVERS, AGED_BY_THE_STORE

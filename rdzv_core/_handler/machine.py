@@ -48,8 +48,9 @@ from rdzv_core._handler.leadership import Leadership
 from rdzv_core._handler.lease_keeper import LeaseIntent, LeaseKeeper
 from rdzv_core._handler.operations import Assignment, Channel, Operation, Outcome, held_in
 from rdzv_core._handler.outage import Outage
-from rdzv_core._handler.proposals import Proposal, Proposer
-from rdzv_core._handler.rules import RankOrder, Rules, natural_order
+from rdzv_core._handler.proposals import Proposer, WaitUntil, Write
+from rdzv_core._handler.rank_order import RankOrder, natural_order
+from rdzv_core._handler.rules import Rules
 from rdzv_core._handler.settings import HandlerSettings
 from rdzv_core._handler.view import LocalView
 from rdzv_core._handler.watcher import AGED_BY_OBSERVERS, Watcher
@@ -480,20 +481,18 @@ class Machine:
         if not self.known.looked or not self.channels.ready(Channel.HEAD_WRITE, now):
             return
         proposal = self._own_write(now) or self._lead(now)
-        if proposal is None:
-            return
-        if proposal.head is None:
-            self.channels.wake(proposal.until)
-            return
-        self.channels.start(operations.WriteHead(now, proposal.head.as_stored(), self.known.token, proposal.roster))
+        if isinstance(proposal, WaitUntil):
+            self.channels.wake(proposal.time)
+        elif proposal is not None:
+            self.channels.start(operations.WriteHead(now, proposal.head.as_stored(), self.known.token, proposal.roster))
 
-    def _own_write(self, now: float) -> Proposal | None:
+    def _own_write(self, now: float) -> Write | WaitUntil | None:
         """What any node writes: a run's first head, its terms, and its end."""
         head, departure = self.known.head, self._departure
         terms = Terms.of(self.settings)
         if self._closing is not None and not (head is not None and head.closed):
             begun = head or self._first_head(terms)
-            return Proposal("close", begun.changed(closed=True))
+            return Write("close", begun.changed(closed=True))
         if departure is not None and departure.kind == "done" and head is not None and not head.closed:
             return self._leadership.close(now) if self._departure_rules.is_last(departure) else None
         if self._join is None:
@@ -502,13 +501,13 @@ class Machine:
             self._join.begin_at = None
             return None
         if now < (turn := self._join.turn_to_begin(terms.min_nodes, self.random, now)):
-            return Proposal("wait", until=turn)
-        return Proposal("terms", head.changed(terms=terms) if head else self._first_head(terms))
+            return WaitUntil(turn)
+        return Write("terms", head.changed(terms=terms) if head else self._first_head(terms))
 
     def _first_head(self, terms: Terms) -> Head:
         return Head(epoch=self._new_id(), terms=terms, run=self.settings.run)
 
-    def _lead(self, now: float) -> Proposal | None:
+    def _lead(self, now: float) -> Write | WaitUntil | None:
         lease = self.lease_keeper.lease
         if lease is None or not lease.may_write(self.rules, now):
             return None

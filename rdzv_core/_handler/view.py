@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from rdzv_core._errors import RendezvousStateError
 from rdzv_core._handler.head import Head, Seat, decode_announcement, decode_head
 from rdzv_core._handler.operations import ReadMembers
-from rdzv_core._handler.rules import Situation
+from rdzv_core._handler.situation import Situation
 from rdzv_core.abc import MembersView, StateSnapshot, Token
 
 WATCHERS = 3

@@ -16,8 +16,9 @@ from rdzv_core import ChangeReason, RendezvousError, RendezvousHandler, clock
 from rdzv_core._handler import operations
 from rdzv_core._handler.head import Announcement, Head, RoundId, Seat, Terms, encode_announcement, encode_head
 from rdzv_core._handler.machine import Machine
-from rdzv_core._handler.proposals import Proposer
-from rdzv_core._handler.rules import Rules, natural_order
+from rdzv_core._handler.proposals import Proposer, WaitUntil, Write
+from rdzv_core._handler.rank_order import natural_order
+from rdzv_core._handler.rules import Rules
 from rdzv_core._handler.settings import HandlerSettings
 from rdzv_core._handler.view import LocalView
 from rdzv_core.abc import Member, MemberLease, MembersView, StateSnapshot
@@ -302,13 +303,11 @@ def test_a_goodbye_is_kept_while_an_eviction_is_awaited() -> None:
     known.note_gone(situation, 10.0)
     leader = Proposer(rules, natural_order, evict_after=300.0)
     proposal = leader.propose(known, head, situation, 10.0)
-    assert proposal is not None
-    assert proposal.head is not None
+    assert isinstance(proposal, Write)
     assert proposal.head.departed == {"done": "4"}
     known.head = proposal.head
     waiting = leader.propose(known, proposal.head, rules.assess(proposal.head, view, settled=True), 10.0)
-    assert waiting is not None
-    assert (waiting.kind, waiting.until) == ("wait", 300.0)
+    assert waiting == WaitUntil(300.0)
 
 
 def test_a_machine_that_was_suspended_is_fenced_at_the_first_question(

@@ -12,8 +12,8 @@ from rdzv_core._handler.head import Head, Seat, Terms, encode_head
 from rdzv_core._handler.lease import Lease
 from rdzv_core._handler.machine import Machine
 from rdzv_core._handler.roster import pack_roster
-from rdzv_core._handler.rules import Situation
 from rdzv_core._handler.settings import HandlerSettings
+from rdzv_core._handler.situation import Situation
 from rdzv_core._handler.view import LocalView
 from rdzv_core.abc import Member, MemberLease, MembersView, StateSnapshot
 

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from rdzv_core._handler.head import DepartureOutcome, Head, Seat, Terms
-from rdzv_core._handler.proposals import Proposal, Proposer
-from rdzv_core._handler.rules import Rules, Situation, natural_order
+from rdzv_core._handler.proposals import FormRoster, Proposal, Proposer, WaitUntil
+from rdzv_core._handler.rank_order import natural_order
+from rdzv_core._handler.rules import Rules
+from rdzv_core._handler.situation import Situation
 from rdzv_core._handler.view import LocalView
 from rdzv_core.abc import MembersView
 
@@ -50,9 +52,9 @@ class Case:
 def described(proposal: Proposal | None, head: Head) -> str:
     if proposal is None:
         return "nothing"
-    if proposal.kind == "wait":
-        return f"wait until {proposal.until:g}"
-    if proposal.head is None:
+    if isinstance(proposal, WaitUntil):
+        return f"wait until {proposal.time:g}"
+    if isinstance(proposal, FormRoster):
         return "a roster"
     new = proposal.head
     changes = {
@@ -60,7 +62,7 @@ def described(proposal: Proposal | None, head: Head) -> str:
         for name in ("closed", "last_call_round", "pending", "departed")
         if getattr(new, name) != getattr(head, name)
     }
-    return f"{proposal.kind}: {changes}"
+    return f"{proposal.purpose}: {changes}"
 
 
 BLOCKED = {"blockers": ("c is still in round 1",), "not_asking": ("c",), "working": 1}
@@ -163,7 +165,6 @@ def test_a_roster_is_the_next_round_and_forgets_the_last() -> None:
     head = head.changed(last_call_round=2, last_call_number=5, previous_epoch="before")
     known = LocalView(head=head, view=MembersView("i7", 1, ()))
     made = Proposer(Rules(), natural_order).roster(known, head, Situation(candidates=seats("bc")), "w").head
-    assert made is not None
     assert (2, 5, head.revision + 1) == (made.round, made.fence, made.revision)
     assert ("c", "b") == tuple(seat.member for seat in made.roster)
     assert ("i7", "w", 2) == (made.incarnation, made.writer, made.size)
@@ -183,7 +184,6 @@ def test_a_large_roster_has_a_value_of_its_own() -> None:
     proposer = Proposer(Rules(), natural_order, inline_bytes=0)
     made = proposer.roster(known, head, Situation(candidates=seats("abc")), "w")
     assert made.roster is not None
-    assert made.head is not None
     assert (made.roster.digest, 1, "host-a", ()) == (
         made.head.digest,
         made.head.pages,

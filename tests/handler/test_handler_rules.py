@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from rdzv_core._handler.head import Announcement, Head, RoundId, Seat, Terms, encode_announcement
-from rdzv_core._handler.rules import Rules, Situation, natural_order
+from rdzv_core._handler.rank_order import natural_order
+from rdzv_core._handler.rules import Rules
+from rdzv_core._handler.situation import Situation
 from rdzv_core.abc import Member, MembersView
 
 TERMS = Terms(min_nodes=1, max_nodes=3, last_call_timeout=30.0, ttl=15.0, fence_delay=5.0)

@@ -10,8 +10,8 @@ from rdzv_core._handler.departure import DepartureRules
 from rdzv_core._handler.head import Head, decode_announcement
 from rdzv_core._handler.intents import Departure as Departing
 from rdzv_core._handler.machine import Machine
-from rdzv_core._handler.proposals import Proposal, Proposer
-from rdzv_core._handler.rules import Situation
+from rdzv_core._handler.proposals import FormRoster, Proposal, Proposer, WaitUntil, Write
+from rdzv_core._handler.situation import Situation
 from rdzv_core._handler.view import LocalView
 from rdzv_core.abc import MembersView
 
@@ -23,7 +23,7 @@ class _Led(Machine):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._leadership.leader = self.leader(
+        self._leadership.proposer = self.leader(
             self.rules, self.order, self.settings.evict_after, self.inline_roster_bytes
         )
 
@@ -31,7 +31,7 @@ class _Led(Machine):
 class _NoLastCall(Proposer):
     def _form(self, known: LocalView, head: Head, situation: Situation, now: float) -> Proposal | None:
         formed = super()._form(known, head, situation, now)
-        return Proposal("roster") if formed is not None and formed.kind == "last call" else formed
+        return FormRoster() if isinstance(formed, Write) and formed.purpose == "last call" else formed
 
 
 class NoLastCall(_Led):
@@ -57,7 +57,7 @@ class _NoMinimum(Proposer):
     def _form(self, known: LocalView, head: Head, situation: Situation, now: float) -> Proposal | None:
         formed = super()._form(known, head, situation, now)
         if formed is None and situation.candidates and self.rules.may_follow(situation):
-            return Proposal("roster")
+            return FormRoster()
         return formed
 
 
@@ -68,13 +68,12 @@ class NoMinimum(_Led):
 
 
 class _SameRound(Proposer):
-    def roster(self, known: LocalView, head: Head, situation: Situation, writer: str) -> Proposal:
+    def roster(self, known: LocalView, head: Head, situation: Situation, writer: str) -> Write:
         made = super().roster(known, head, situation, writer)
-        assert made.head is not None
         if not head.round:
             return made
         again = msgspec.structs.replace(made.head, round=head.round, fence=head.fence)
-        return Proposal("roster", again, made.roster)
+        return Write("roster", again, made.roster)
 
 
 class ReusesTheRound(_Led):
@@ -84,10 +83,9 @@ class ReusesTheRound(_Led):
 
 
 class _SameFence(Proposer):
-    def roster(self, known: LocalView, head: Head, situation: Situation, writer: str) -> Proposal:
+    def roster(self, known: LocalView, head: Head, situation: Situation, writer: str) -> Write:
         made = super().roster(known, head, situation, writer)
-        assert made.head is not None
-        return Proposal("roster", msgspec.structs.replace(made.head, fence=max(1, head.fence)), made.roster)
+        return Write("roster", msgspec.structs.replace(made.head, fence=max(1, head.fence)), made.roster)
 
 
 class SameFence(_Led):
@@ -108,7 +106,7 @@ class LeadsAClosedRun(_Led):
 
 
 class _Silent(Proposer):
-    def announce(self, known: LocalView, head: Head, situation: Situation, now: float) -> Proposal | None:
+    def announce(self, known: LocalView, head: Head, situation: Situation, now: float) -> Write | WaitUntil | None:
         return None
 
 
@@ -169,8 +167,8 @@ class LastFinisherMindsSpares(_Led):
 
 
 class _Reticent(Proposer):
-    def close(self, head: Head, situation: Situation) -> Proposal:
-        return Proposal("close", head.changed(closed=True))
+    def close(self, head: Head, situation: Situation) -> Write:
+        return Write("close", head.changed(closed=True))
 
 
 class ClosesWithoutAReason(_Led):

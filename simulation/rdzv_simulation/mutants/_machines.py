@@ -16,7 +16,7 @@ from rdzv_core._handler.intents import Departure, Intent
 from rdzv_core._handler.lease_keeper import LeaseKeeper
 from rdzv_core._handler.machine import Machine
 from rdzv_core._handler.operations import Channel, Operation
-from rdzv_core._handler.proposals import Proposal
+from rdzv_core._handler.proposals import WaitUntil, Write
 from rdzv_core._handler.view import LocalView
 
 
@@ -55,7 +55,7 @@ class EdgeTriggered(Machine):
 class DecidesOnAnOldView(Machine):
     """A roster is written on memberships that were read before the token."""
 
-    def _lead(self, now: float) -> Proposal | None:
+    def _lead(self, now: float) -> Write | WaitUntil | None:
         self.known.view_based_on = self.known.token
         return super()._lead(now)
 
@@ -224,10 +224,10 @@ class GoesUnheard(Machine):
 class BeginsAnew(Machine):
     """A node that finds no roster with itself in it begins a new epoch."""
 
-    def _own_write(self, now: float) -> Proposal | None:
+    def _own_write(self, now: float) -> Write | WaitUntil | None:
         head = self.known.head
         if self.intent is Intent.JOIN and head is not None and head.pending == "LOST":
-            return Proposal("create", Head(epoch=self._new_id(), terms=head.terms))
+            return Write("terms", Head(epoch=self._new_id(), terms=head.terms))
         return super()._own_write(now)
 
 
