@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rdzv_core._handler.head import Head, Seat, Terms
+from rdzv_core._handler.lease import Lease
 from rdzv_core._handler.settings import HandlerSettings
 from rdzv_core._handler.situation import Situation
+from rdzv_core._handler.states import Joining, State, Working
 from rdzv_core._handler.view import WATCHERS, LocalView
 
 _MOST_NAMES = 8
@@ -20,6 +22,15 @@ class RunAt:
     id: str = ""
     endpoint: str = ""
     hint: Callable[[], str] = str
+
+
+def bearing_text(state: State, lease: Lease | None, now: float) -> str:
+    """Return what a node does while the store is away; empty where it wants nothing of it."""
+    if isinstance(state, Working) and lease is not None:
+        return f"the work goes on, the membership covers it for {max(0.0, lease.fenced_at - now):.1f} s more"
+    if isinstance(state, Joining):
+        return f"this node goes on trying for {max(0.0, state.deadline - now):.0f} s"
+    return ""
 
 
 def closed_text(head: Head) -> str:

@@ -15,7 +15,7 @@ from rdzv_core.events import EventBus
 
 
 class Engine:
-    """Owns `backend`. `access` and `driver` are ended by the handler, in an order of its own.
+    """Owns `backend`. `adapter` and `driver` are ended by the handler, in an order of its own.
 
     `settings` have the address that peers are told.
     """
@@ -30,13 +30,13 @@ class Engine:
         bus: EventBus,
     ) -> None:
         self.settings = settings = settings.located(backend.local_address())
-        self.access = StoreAdapter(backend)
+        self.adapter = StoreAdapter(backend)
         run = RunAt(run_id, endpoint, backend.endpoint_hint)
         checks = AGED_BY_THE_STORE if isinstance(backend, SupportsMembership) else AGED_BY_OBSERVERS
         if bus.listening:
-            narrated = InstrumentedMachine(settings, order=order, place_checks=checks, run=run)
-            narrated.run_id, narrated.tell = run_id, bus.tell
-            machine: Machine = narrated
+            instrumented = InstrumentedMachine(settings, order=order, place_checks=checks, run=run)
+            instrumented.run_id, instrumented.tell = run_id, bus.tell
+            machine: Machine = instrumented
         else:
             machine = Machine(settings, order=order, place_checks=checks, run=run)
-        self.driver = Driver(machine, self.access, run_id[:32])
+        self.driver = Driver(machine, self.adapter, run_id[:32])

@@ -10,30 +10,28 @@ from functools import partial
 from types import TracebackType
 
 from rdzv_core import clock
-from rdzv_core._errors import RendezvousConnectionError, RendezvousError, RendezvousGracefulExitError
+from rdzv_core._errors import RendezvousError, RendezvousGracefulExitError
 from rdzv_core._handler.engine import Engine
-from rdzv_core._handler.head import DepartureKind, decode_announcement
+from rdzv_core._handler.head import DepartureKind
+from rdzv_core._handler.hosting import hosted_runs, wait_until_over
 from rdzv_core._handler.info import Change, ChangeReason, RendezvousInfo
-from rdzv_core._handler.master import free_port, unusable_addresses, why_not_free
+from rdzv_core._handler.master import unusable_addresses
+from rdzv_core._handler.master_port import MasterPort
 from rdzv_core._handler.opening import Opening
 from rdzv_core._handler.operations import Assignment
-from rdzv_core._handler.process_bound import Owner
+from rdzv_core._handler.process_bound import Owner, closed_error
 from rdzv_core._handler.round_store import RoundStore
 from rdzv_core._handler.rules import Rules
 from rdzv_core._handler.settings import HandlerSettings
-from rdzv_core._keys import readable_part, register_key
 from rdzv_core._parameters import RendezvousParameters
-from rdzv_core.abc import RendezvousBackend, Store, Token
+from rdzv_core.abc import RendezvousBackend, Store
 from rdzv_core.events import Event, EventBus, listeners
 from rdzv_core.hooks import Hooks
 from rdzv_core.registry import normalize, resolve_alias
 
 log = logging.getLogger("rdzv")
 
-_MASTER_PORT = "rdzv/master_port"
-_PUBLISH_SECONDS = 1.0
 _CLOSE_SECONDS = 2.0
-_LOOK_SECONDS = 1.0
 
 
 class RendezvousHandler:
@@ -57,7 +55,7 @@ class RendezvousHandler:
         self._bus = EventBus(self._hooks, listeners(self.settings.events))
         self._lease_listener: Callable[[float], None] | None = None
         self._held: Assignment | None = None
-        self._publishing: list[threading.Thread] = []
+        self._master_port = MasterPort(params.run_id, self.settings.master_port)
         self._closed = threading.Event()
         self._starting = threading.Lock()
         self._engine: Engine | None = None
@@ -91,7 +89,7 @@ class RendezvousHandler:
             self._held, info = held, self._info(engine, held)
             self._look_at_addresses(engine, held)
             if held.rank == 0:
-                self._publish_port(info, deadline)
+                self._master_port.publish(info, deadline)
         except BaseException:  # KeyboardInterrupt, say: the caller has no round to work in
             engine.driver.give_back(held)
             raise
@@ -107,7 +105,7 @@ class RendezvousHandler:
         if engine is not None:
             return engine.driver.wait_for_change(timeout)
         if self._closed.wait(timeout):
-            raise RendezvousConnectionError("this handler is closed: create another one")
+            raise closed_error()
         return None
 
     def lease_ends_at(self) -> float:
@@ -132,17 +130,16 @@ class RendezvousHandler:
                 self._engine.driver.on_lease(listener)
 
     def num_nodes_waiting(self) -> int:
-        """Give how many nodes wait that a next round would admit, read now; raises what the store raises."""
-        access = self._reading().access
-        head = access.head()
+        """Return how many nodes wait that a next round would admit, read now; raises what the store raises."""
+        adapter = self._reading().adapter
+        head = adapter.head()
         if head is None or not head.round:
             return 0
-        return Rules().assess(head, access.members.members(), settled=False).admissible
+        return Rules().assess(head, adapter.members.members(), settled=False).admissible
 
     def is_closed(self) -> bool:
-        """Say whether the run is closed, read now; raises what the store raises."""
-        head = self._reading().access.head()
-        return head is not None and head.closed
+        """Return whether the run is closed, read now; raises what the store raises."""
+        return self._reading().adapter.is_closed()
 
     def leave(self) -> None:
         """Take this node out of the run; the others meet again without it. No error if it is not in."""
@@ -162,21 +159,7 @@ class RendezvousHandler:
         in it, and none of `hosted_runs`. Raises what the store raises.
         """
         self._owner.check()
-        if self._engine is None:
-            return True
-        access = self._engine.access
-        until = clock.now() + timeout
-        token: Token | None = None
-        over = False
-        while True:
-            left = until - clock.now()
-            changed, snapshot = access.watch.wait_state(token, max(0.0, min(left, _LOOK_SECONDS)))
-            token = snapshot[1] if snapshot is not None else None
-            over = over or (changed and self.is_closed()) or not access.members.count()
-            if over and not self.hosted_runs():
-                return True
-            if left <= 0:
-                return False
+        return self._engine is None or wait_until_over(self._engine.adapter, self._run_id, timeout)
 
     def hosted_runs(self) -> list[str]:
         """Return the names of the runs whose members use the store that this process hosts, for people.
@@ -186,22 +169,17 @@ class RendezvousHandler:
         backend does not know.
         """
         self._owner.check()
-        if self._engine is None:
-            return []
-        there = self._engine.access.backend.hosted_members()
-        runs = {key: readable_part(key) for key, payloads in there.items() if any(map(_is_staying, payloads))}
-        own = register_key(self._run_id)
-        return [self._run_id] * (own in runs) + sorted(name for key, name in runs.items() if key != own)
+        return [] if self._engine is None else hosted_runs(self._engine.adapter, self._run_id)
 
     @property
     def hosts_store(self) -> bool:
         """Whether the store that the others use ends with this process."""
-        return self._engine is not None and self._engine.access.backend.hosts_store
+        return self._engine is not None and self._engine.adapter.backend.hosts_store
 
     @property
     def endpoint(self) -> str:
         """Where the store is, as the backend says: with the port that was really bound. Empty if it says nothing."""
-        said = None if self._engine is None else getattr(self._engine.access.backend, "endpoint", None)
+        said = None if self._engine is None else getattr(self._engine.adapter.backend, "endpoint", None)
         return said if isinstance(said, str) else ""
 
     @property
@@ -247,7 +225,7 @@ class RendezvousHandler:
         self._closed.set()
         with ExitStack() as ending:  # from the last line to the first
             ending.callback(self._bus.close)
-            for thread in self._publishing:
+            for thread in self._master_port.threads:
                 ending.callback(thread.join, _CLOSE_SECONDS)
             if self._opening is not None:
                 self._opening.cancel()
@@ -255,7 +233,7 @@ class RendezvousHandler:
                 engine = self._engine
             if engine is not None:
                 ending.callback(engine.driver.join_threads, _CLOSE_SECONDS)
-                ending.callback(engine.access.close)
+                ending.callback(engine.adapter.close)
                 ending.callback(engine.driver.close)
 
     def report(self, event: Event) -> None:
@@ -269,8 +247,8 @@ class RendezvousHandler:
     def sibling(self, purpose: str) -> RendezvousBackend:
         """Return a register of the run for a purpose of the caller's, who closes it; raises what the store raises."""
         if self._closed.is_set():
-            raise RendezvousConnectionError("this handler is closed: create another one")
-        return self._reading().access.backend.sibling(purpose)
+            raise closed_error()
+        return self._reading().adapter.backend.sibling(purpose)
 
     def get_backend(self) -> str:
         """Give the name of the backend."""
@@ -315,7 +293,7 @@ class RendezvousHandler:
                 if not self._closed.is_set():
                     raise
         if self._engine is None:
-            raise RendezvousConnectionError("this handler is closed: create another one")
+            raise closed_error()
         return self._engine
 
     def _take(self, backend: RendezvousBackend) -> None:
@@ -345,9 +323,9 @@ class RendezvousHandler:
             round=held.round,
             epoch=held.epoch,
             fence=held.fence,
-            _peers=lambda: self._here(engine).access.peers(held),
+            _peers=lambda: self._here(engine).adapter.peers(held),
             _open_store=lambda: self._round_store(self._here(engine), held),
-            _master=lambda info: (held.master, self._master_port(info.store)),
+            _master=lambda info: (held.master, self._master_port.read(info.store)),
         )
 
     def _here(self, engine: Engine) -> Engine:
@@ -355,7 +333,7 @@ class RendezvousHandler:
         return engine
 
     def _round_store(self, engine: Engine, held: Assignment) -> Store:
-        store = engine.access.store(held.epoch, held.round)
+        store = engine.adapter.store(held.epoch, held.round)
         return RoundStore(store, held.round, partial(self._end_of, held), self.settings.ttl)
 
     def _end_of(self, held: Assignment) -> Change | None:
@@ -369,50 +347,3 @@ class RendezvousHandler:
         text = unusable_addresses(held, engine.settings.address)
         if text:
             log.warning("run %r, round %d: %s", self._run_id, held.round, text)
-
-    def _publish_port(self, info: RendezvousInfo, deadline: float) -> None:
-        """Rank 0 says which port was given or is free on it; if that fails, the others' `master_port` times out.
-
-        Usually it is said when `next_rendezvous` returns. A store that is slow just now keeps rank 0 from its work for
-        a second at most, and never past `deadline`: it is said in the background then.
-        """
-
-        def warn(error: BaseException) -> None:
-            log.warning("rank 0 could not publish its port for round %d: %s", info.round, error)
-
-        def publish() -> None:
-            try:
-                info.store.set(_MASTER_PORT, str(self._port_to_publish()).encode())
-            except BaseException as error:  # noqa: BLE001 - there is nobody here to raise it to
-                warn(error)
-
-        thread = threading.Thread(target=publish, name=f"rdzv {self._run_id[:32]} port", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:  # the system has no thread left
-            warn(error)
-            return
-        self._publishing = [*(each for each in self._publishing if each.is_alive()), thread]
-        thread.join(max(0.0, min(_PUBLISH_SECONDS, deadline - clock.now())))
-
-    def _port_to_publish(self) -> int:
-        given = self.settings.master_port
-        if given is None:
-            return free_port()
-        if (why := why_not_free(given)) is not None:
-            log.warning(
-                "run %r: master_port=%d cannot be bound on this host, which is rank 0 (%s): see what listens there, or "
-                "give another port",
-                self._run_id,
-                given,
-                why,
-            )
-        return given
-
-    def _master_port(self, store: Store) -> int:
-        return int(store.get(_MASTER_PORT))
-
-
-def _is_staying(payload: bytes) -> bool:
-    said = decode_announcement(payload)
-    return said is None or not said.bye

@@ -13,9 +13,9 @@ from rdzv_core import events
 from rdzv_core._handler import operations
 from rdzv_core._handler.head import DepartureKind, decode_announcement
 from rdzv_core._handler.info import Change
-from rdzv_core._handler.intents import Intent
 from rdzv_core._handler.machine import Machine
 from rdzv_core._handler.operations import WAITS, Operation, Outcome
+from rdzv_core._handler.states import Idle, Joining
 
 
 @dataclass
@@ -74,7 +74,7 @@ class InstrumentedMachine(Machine):
     def depart(self, kind: DepartureKind, now: float) -> None:
         """Note since when; who is not in the run, or has said its goodbye already, has nothing to tell."""
         self._now = now
-        if self.intent is not Intent.IDLE and self._departing is None:
+        if not isinstance(self.state, Idle) and self._departing is None:
             self._departing = (kind, now)
             self._say(events.Departing, kind)
         super().depart(kind, now)
@@ -147,7 +147,7 @@ class InstrumentedMachine(Machine):
 
     @property
     def _joining(self) -> bool:
-        return self._join is not None
+        return isinstance(self.state, Joining)
 
     def _note_write(self, operation: operations.WriteHead, accepted: bool) -> None:
         self.meeting.writes += 1

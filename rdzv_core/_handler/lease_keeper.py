@@ -10,6 +10,7 @@ from rdzv_core._handler.channels import Channels
 from rdzv_core._handler.lease import Lease
 from rdzv_core._handler.operations import Channel, Operation
 from rdzv_core._handler.settings import HandlerSettings
+from rdzv_core._handler.states import Departing, Idle, Joining, State
 from rdzv_core.abc import MemberLease
 
 
@@ -20,6 +21,15 @@ class LeaseIntent(enum.Enum):
     ENTER = enum.auto()
     KEEP = enum.auto()
     LEAVE = enum.auto()
+
+
+def lease_intent(state: State, *, begun: bool) -> LeaseIntent:
+    """Return what a node in this state wants of its membership; one that joins enters when the run has `begun`."""
+    if type(state) is Departing:
+        return LeaseIntent.KEEP if state.kind else LeaseIntent.LEAVE
+    if type(state) is Joining and begun:
+        return LeaseIntent.ENTER
+    return LeaseIntent.NOTHING if type(state) is Idle else LeaseIntent.KEEP
 
 
 class LeaseKeeper:

@@ -108,6 +108,10 @@ class LocalView:
             self._note_vanished(view, now)
             self.view, self.view_based_on, self.view_started = view, operation.based_on, operation.started
 
+    def forget_members(self) -> None:
+        """Know nothing of the memberships: this node has none of its own any more."""
+        self.view, self.watched_since, self.place = None, float("inf"), WATCHERS
+
     def forget_hidden_place(self, view: MembersView, limit: int, own: str) -> bool:
         """Trust no place that a reading of the first `limit` gave, where goodbyes filled it; return whether so."""
         if self.place >= WATCHERS or len(view.members) < limit or _index(view, own) < limit:

@@ -20,7 +20,7 @@ class Nodes:
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.endpoint = self.run_id = uuid.uuid4().hex
         self.made: list[RendezvousHandler] = []
-        self._pool = pool
+        self.pool = pool
 
     def params(self, name: str, least: int, most: int, **config: Any) -> RendezvousParameters:
         """Give parameters for a node."""
@@ -35,7 +35,7 @@ class Nodes:
 
     def start(self, handler: RendezvousHandler) -> Future[RendezvousInfo]:
         """Let a node ask."""
-        return self._pool.submit(handler.next_rendezvous)
+        return self.pool.submit(handler.next_rendezvous)
 
     def meet(self, *handlers: RendezvousHandler) -> list[RendezvousInfo]:
         """Let nodes meet, and give what each got."""

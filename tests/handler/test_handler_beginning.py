@@ -16,6 +16,7 @@ from rdzv_core._handler import operations
 from rdzv_core._handler.head import Head, Seat, Terms, encode_head
 from rdzv_core._handler.machine import Machine
 from rdzv_core._handler.settings import HandlerSettings
+from rdzv_core._handler.states import Joining
 from rdzv_core.abc import MemberLease, StateSnapshot
 
 SETTINGS = HandlerSettings(min_nodes=100, max_nodes=100, node_id="node", address="host")
@@ -243,12 +244,12 @@ def test_a_spare_stands_by_again_once_any_answer_of_the_store_has_come() -> None
     node.under_way.remove(waiting)
     node.machine.failed(waiting, RendezvousConnectionError("connection refused"), node.now)
     node.take()
-    assert node.machine._join is not None
-    assert node.machine._join.deadline < float("inf")
+    assert isinstance(node.machine.state, Joining)
+    assert node.machine.state.deadline < float("inf")
     while not node.pending(operations.Refresh):
         node.sleep()
     node.answer(operations.Refresh, True)
-    assert node.machine._join.deadline == float("inf")
+    assert node.machine.state.deadline == float("inf")
 
 
 def test_a_node_that_was_fenced_leaves_its_old_membership_before_it_enters_anew() -> None:

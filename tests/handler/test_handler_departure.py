@@ -16,6 +16,8 @@ from rdzv_core import ChangeReason, RendezvousError, RendezvousHandler, clock
 from rdzv_core._handler import operations
 from rdzv_core._handler.head import Announcement, Head, RoundId, Seat, Terms, encode_announcement, encode_head
 from rdzv_core._handler.machine import Machine
+from rdzv_core._handler.master_port import MasterPort
+from rdzv_core._handler.probe import engine_of, locks_of
 from rdzv_core._handler.proposals import Proposer, WaitUntil, Write
 from rdzv_core._handler.rank_order import natural_order
 from rdzv_core._handler.rules import Rules
@@ -90,7 +92,7 @@ class _AtWork:
 
 
 def _head(handler: RendezvousHandler) -> Head:
-    head = handler._engine.access.head()
+    head = engine_of(handler).adapter.head()
     assert head is not None
     return head
 
@@ -108,7 +110,7 @@ def _entered_in_turn(nodes: Nodes, count: int) -> list[RendezvousHandler]:
     for number, handler in enumerate(made):
         asked.append(nodes.start(handler))
         if number < count - 1:
-            members = handler._engine.access.members
+            members = engine_of(handler).adapter.members
             while members.count() <= number:
                 members.wait_members(members.members().version, 1.0)
     for future in asked:
@@ -194,7 +196,7 @@ def test_nobody_looks_for_its_place_for_each_who_goes(gone: str, looks: bool) ->
 def test_a_goodbye_that_cannot_be_kept_takes_no_time(nodes: Nodes) -> None:
     """Where the register cannot be read, the membership alone says goodbye."""
     made = _entered_in_turn(nodes, 2)
-    register = made[0]._engine.access.backend
+    register = engine_of(made[0]).adapter.backend
     snapshot = register.get_state()
     assert snapshot is not None
     register.set_state(b"\xff", snapshot[1])
@@ -221,11 +223,11 @@ def test_the_head_stays_small_however_many_go() -> None:
 def test_two_who_go_at_once_on_one_handler_both_come_back(nodes: Nodes) -> None:
     """A second leave, finish or close_run beside a first waits for the same end."""
     for end in (RendezvousHandler.leave, RendezvousHandler.finish, RendezvousHandler.close_run):
-        run = Nodes(nodes._pool)
+        run = Nodes(nodes.pool)
         handler = run.make("n0", 1, 1)
         nodes.made.append(handler)
         handler.next_rendezvous()
-        both = [nodes._pool.submit(end, handler) for _ in range(2)]
+        both = [nodes.pool.submit(end, handler) for _ in range(2)]
         assert [future.result(10) for future in both] == [None, None]
 
 
@@ -233,7 +235,7 @@ def test_who_asks_again_beside_a_leave_ends_the_leave(nodes: Nodes) -> None:
     """It comes back as somebody new; whoever waited for the goodbye is told that it is over."""
     handler = nodes.make("n0", 1, 1)
     handler.next_rendezvous()
-    going = nodes._pool.submit(handler.leave)
+    going = nodes.pool.submit(handler.leave)
     assert nodes.start(handler).result(10).world_size == 1
     assert going.result(10) is None
 
@@ -252,7 +254,7 @@ def test_who_was_interrupted_while_it_asked_is_not_met(nodes: Nodes) -> None:
             handler.next_rendezvous()
     finally:
         signal.signal(signal.SIGALRM, before)
-    members = other._engine.access.members
+    members = engine_of(other).adapter.members
     while members.count():
         members.wait_members(members.members().version, 1.0)
     alone = nodes.start(other)
@@ -267,7 +269,7 @@ def test_who_was_interrupted_with_a_round_in_hand_leaves_it(nodes: Nodes, monkey
         raise KeyboardInterrupt
 
     handler = nodes.make("n0", 1, 1)
-    monkeypatch.setattr(handler, "_publish_port", interrupt)
+    monkeypatch.setattr(MasterPort, "publish", interrupt)
     with pytest.raises(KeyboardInterrupt):
         handler.next_rendezvous()
     handler.finish()
@@ -330,7 +332,7 @@ def test_a_forked_child_may_close_what_it_inherited(nodes: Nodes) -> None:
     held, go = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with handler._engine.driver._condition:
+        with locks_of(handler)[0]:
             held.set()
             go.wait()
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from rdzv_core._handler.departure import DepartureRules
+from rdzv_core._handler.departure_rules import DepartureRules
 from rdzv_core._handler.head import Announcement, Head, RoundId, Seat, Terms, encode_announcement
-from rdzv_core._handler.intents import Departure
 from rdzv_core._handler.rules import Rules
+from rdzv_core._handler.states import Departing
 from rdzv_core._handler.view import LocalView
 from rdzv_core.abc import Member, MembersView
 
@@ -40,7 +40,7 @@ def test_a_goodbye_is_over_when_nobody_will_take_it_for_a_loss(
     head: Head | None, known: dict[str, Any], own: str, over: bool
 ) -> None:
     """Until then the lease is held."""
-    assert over == rules_of(head, **known).is_over(Departure("left", said_at=1.0), own)
+    assert over == rules_of(head, **known).is_over(Departing("left", said_at=1.0), own)
 
 
 def view(**says: Any) -> MembersView:
@@ -87,7 +87,7 @@ DONE, WORKS, ASKS = {"bye": "done"}, {"at": RoundId("e", 1)}, {"ask": RoundId("e
 )
 def test_the_last_one_finds_out_that_it_is_the_last(known: dict[str, Any], last: bool | None) -> None:
     """By a look that began after its goodbye."""
-    assert last is rules_of(HEAD, **known).is_last(Departure("done", said_at=10.0))
+    assert last is rules_of(HEAD, **known).is_last(Departing("done", said_at=10.0))
 
 
 @pytest.mark.parametrize(
@@ -98,12 +98,12 @@ def test_the_last_one_finds_out_that_it_is_the_last(known: dict[str, Any], last:
 def test_whoever_goes_writes_in_its_turn(place: int, turn: float) -> None:
     """R21: a deputy delay later for each place, three at most, and spread over those who go at once."""
     rules = rules_of(HEAD, place=place, place_started=10.5)
-    assert turn == rules.turn_to_write(Departure("left", said_at=10.0, spread=0.25))
+    assert turn == rules.turn_to_write(Departing("left", said_at=10.0, spread=0.25))
 
 
 def test_nobody_writes_before_it_knows_its_place() -> None:
     """By a look after its goodbye."""
-    assert rules_of(HEAD, place=0, place_started=9.0).turn_to_write(Departure("left", said_at=10.0)) == float("inf")
+    assert rules_of(HEAD, place=0, place_started=9.0).turn_to_write(Departing("left", said_at=10.0)) == float("inf")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rdzv_core import RendezvousError, RendezvousHandler, RendezvousInfo
+from rdzv_core._handler.probe import locks_of
 
 CALLS: dict[str, Callable[[RendezvousHandler, RendezvousInfo], Any]] = {
     "next_rendezvous": lambda handler, info: handler.next_rendezvous(),
@@ -60,9 +61,7 @@ def _in_child(act: Callable[[], int], handler: RendezvousHandler) -> int:
 
     def hold() -> None:
         with ExitStack() as locks:
-            engine = handler._engine
-            assert engine is not None
-            for lock in (engine.driver._condition, engine.driver._turn, handler._starting, handler._bus._lock):
+            for lock in locks_of(handler):
                 locks.enter_context(lock)
             held.set()
             go.wait()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rdzv_core import RendezvousHandler, RendezvousTimeoutError
-from rdzv_core._handler import handler as module
+from rdzv_core._handler import master_port as module
 from rdzv_core.memory import MemoryBackend
 from rdzv_core.memory._store import MemoryStore
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,10 @@ from rdzv_core import (
     RendezvousTimeoutError,
     create_backend,
 )
+from rdzv_core._handler import engine
+from rdzv_core._handler.head import decode_head
+from rdzv_core._handler.machine import Machine
+from rdzv_core._handler.probe import engine_of
 from rdzv_core.inspection import inspect_run, reset_run
 from rdzv_core.memory import MemoryBackend
 
@@ -244,9 +249,12 @@ def test_a_reset_starts_a_new_epoch_of_a_closed_run(nodes) -> None:
 
 def test_a_large_roster_is_fetched_by_its_digest(nodes, monkeypatch) -> None:
     """A roster too large for the head is a value of its own that everybody fetches once."""
-    monkeypatch.setattr("rdzv_core._handler.proposals.INLINE_ROSTER_BYTES", 500)
+    monkeypatch.setattr(engine, "Machine", partial(Machine, inline_roster_bytes=500))
     made = [nodes.make(f"n{n}", 12, 12) for n in range(12)]
     infos = nodes.meet(*made)
+    head = engine_of(made[0]).adapter.backend.get_state()
+    assert head is not None
+    assert decode_head(head[0]).digest
     assert [f"n{n}" for n in range(12)] == infos[5].peers
     assert len(_status(nodes).roster) == 12
     made[3].leave()

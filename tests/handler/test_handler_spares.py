@@ -15,7 +15,7 @@ from rdzv_core import (
     RendezvousTimeoutError,
 )
 from rdzv_core._handler.head import Announcement, Head, RoundId, Seat, Terms, encode_announcement
-from rdzv_core._handler.operations import Channel
+from rdzv_core._handler.probe import end_membership, engine_of
 from rdzv_core._handler.proposals import Proposer, Write
 from rdzv_core._handler.rank_order import natural_order
 from rdzv_core._handler.rules import Rules
@@ -62,9 +62,7 @@ def test_a_spare_that_was_cut_off_while_the_run_finished_is_told_so_too(nodes, f
     members, node = full
     spare = nodes.start(node)
     stands_by(spare, caplog)
-    driver = node._engine.driver
-    driver._inbox.put(lambda now: driver._machine.channels.give_up(Channel.HEAD_WAIT))  # its answer is discarded
-    driver._inbox.put(lambda now: driver._machine._end_membership("cut off"))
+    end_membership(node, "cut off")
     for member in members:
         member.finish()
     with pytest.raises(RendezvousGracefulExitError, match="the run has finished"):
@@ -108,7 +106,7 @@ def test_a_spare_wakes_no_last_call_while_a_full_round_works(nodes, full, caplog
     spare = nodes.start(node)
     stands_by(spare, caplog)
     assert members[0].wait_for_change(1.0) is None
-    head = members[0]._engine.access.head()
+    head = engine_of(members[0]).adapter.head()
     assert head is not None
     assert 0 == head.last_call_round
 

@@ -6,26 +6,14 @@ from __future__ import annotations
 
 import msgspec
 
-from rdzv_core._handler.departure import DepartureRules
+from rdzv_core._handler.departure_rules import DepartureRules
 from rdzv_core._handler.head import Head, decode_announcement
-from rdzv_core._handler.intents import Departure as Departing
 from rdzv_core._handler.machine import Machine
 from rdzv_core._handler.proposals import FormRoster, Proposal, Proposer, WaitUntil, Write
 from rdzv_core._handler.situation import Situation
+from rdzv_core._handler.states import Departing
 from rdzv_core._handler.view import LocalView
 from rdzv_core.abc import MembersView
-
-
-class _Led(Machine):
-    """A machine with a leader of its own kind."""
-
-    leader: type[Proposer]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._leadership.proposer = self.leader(
-            self.rules, self.order, self.settings.evict_after, self.inline_roster_bytes
-        )
 
 
 class _NoLastCall(Proposer):
@@ -34,10 +22,10 @@ class _NoLastCall(Proposer):
         return FormRoster() if isinstance(formed, Write) and formed.purpose == "last call" else formed
 
 
-class NoLastCall(_Led):
+class NoLastCall(Machine):
     """A round forms as soon as min_nodes ask, without a last call."""
 
-    leader = _NoLastCall
+    proposer_type = _NoLastCall
 
 
 class _ShortLastCall(Proposer):
@@ -47,10 +35,10 @@ class _ShortLastCall(Proposer):
         return super().propose(known, head, situation, now)
 
 
-class ShortLastCall(_Led):
+class ShortLastCall(Machine):
     """Who takes over the lead takes the last call for over."""
 
-    leader = _ShortLastCall
+    proposer_type = _ShortLastCall
 
 
 class _NoMinimum(Proposer):
@@ -61,10 +49,10 @@ class _NoMinimum(Proposer):
         return formed
 
 
-class NoMinimum(_Led):
+class NoMinimum(Machine):
     """A last call that was begun is gone through with, though the number fell below min_nodes."""
 
-    leader = _NoMinimum
+    proposer_type = _NoMinimum
 
 
 class _SameRound(Proposer):
@@ -76,10 +64,10 @@ class _SameRound(Proposer):
         return Write("roster", again, made.roster)
 
 
-class ReusesTheRound(_Led):
+class ReusesTheRound(Machine):
     """A roster after a loss keeps the number of the round that it repairs."""
 
-    leader = _SameRound
+    proposer_type = _SameRound
 
 
 class _SameFence(Proposer):
@@ -88,10 +76,10 @@ class _SameFence(Proposer):
         return Write("roster", msgspec.structs.replace(made.head, fence=max(1, head.fence)), made.roster)
 
 
-class SameFence(_Led):
+class SameFence(Machine):
     """The fence counts epochs and not rosters."""
 
-    leader = _SameFence
+    proposer_type = _SameFence
 
 
 class _Reopens(Proposer):
@@ -99,10 +87,10 @@ class _Reopens(Proposer):
         return super().propose(known, msgspec.structs.replace(head, closed=False), situation, now)
 
 
-class LeadsAClosedRun(_Led):
+class LeadsAClosedRun(Machine):
     """Who leads goes on leading after the run was closed."""
 
-    leader = _Reopens
+    proposer_type = _Reopens
 
 
 class _Silent(Proposer):
@@ -110,10 +98,10 @@ class _Silent(Proposer):
         return None
 
 
-class TellsNobody(_Led):
+class TellsNobody(Machine):
     """Those who work are not told that somebody was lost or waits."""
 
-    leader = _Silent
+    proposer_type = _Silent
 
 
 class _Impatient(Proposer):
@@ -121,10 +109,10 @@ class _Impatient(Proposer):
         return Proposer(self.rules, self.order, 0.1, self.inline_bytes).propose(known, head, situation, now)
 
 
-class Impatient(_Led):
+class Impatient(Machine):
     """Who does not ask soon after the others is dropped, unasked."""
 
-    leader = _Impatient
+    proposer_type = _Impatient
 
 
 class _ForgetsTheVanished(Proposer):
@@ -133,10 +121,10 @@ class _ForgetsTheVanished(Proposer):
         return super().propose(known, head, situation, now)
 
 
-class ForgetsTheVanished(_Led):
+class ForgetsTheVanished(Machine):
     """Who was at work when the register was lost, and expires, is not waited for."""
 
-    leader = _ForgetsTheVanished
+    proposer_type = _ForgetsTheVanished
 
 
 class _MindsSpares(Proposer):
@@ -147,8 +135,8 @@ class _MindsSpares(Proposer):
 
 
 class _LeavesItToSpares(DepartureRules):
-    def is_last(self, departure: Departing) -> bool | None:
-        last = super().is_last(departure)
+    def is_last(self, departing: Departing) -> bool | None:
+        last = super().is_last(departing)
         return last and self._known.view is not None and not self._asking(self._known.view)
 
     def _asking(self, view: MembersView) -> bool:
@@ -156,14 +144,11 @@ class _LeavesItToSpares(DepartureRules):
         return any(one is not None and one.ask for one in says)
 
 
-class LastFinisherMindsSpares(_Led):
+class LastFinisherMindsSpares(Machine):
     """The last one to finish closes the run only if nobody waits, and so does who leads."""
 
-    leader = _MindsSpares
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._departure_rules = _LeavesItToSpares(self.known, self.rules, self.settings.deputy_delay)
+    proposer_type = _MindsSpares
+    departure_rules_type = _LeavesItToSpares
 
 
 class _Reticent(Proposer):
@@ -171,10 +156,10 @@ class _Reticent(Proposer):
         return Write("close", head.changed(closed=True))
 
 
-class ClosesWithoutAReason(_Led):
+class ClosesWithoutAReason(Machine):
     """The node that closes a run which has finished does not say that all were done."""
 
-    leader = _Reticent
+    proposer_type = _Reticent
 
 
 class _Hangman(Proposer):
@@ -183,7 +168,7 @@ class _Hangman(Proposer):
         return due if self.evict_after is None else due - self.evict_after
 
 
-class EvictsAtOnce(_Led):
+class EvictsAtOnce(Machine):
     """Where evict_after is set, a member that has not stopped yet is dropped at once."""
 
-    leader = _Hangman
+    proposer_type = _Hangman
