@@ -8,7 +8,7 @@ from rdzv_core._handler.view import WATCHERS, LocalView
 
 
 class DepartureRules:
-    """Decides by what is `known`, and changes nothing. `delay` is that of a deputy, in seconds."""
+    """Decides by what is `known`, and changes nothing. `delay` is how long a deputy waits, in seconds."""
 
     def __init__(self, known: LocalView, rules: Rules, delay: float) -> None:
         self._known, self._rules, self._delay = known, rules, delay
@@ -37,7 +37,7 @@ class DepartureRules:
 
         It is over when all of the roster are done, or when all of them have gone and nobody asks.
 
-        Who finds somebody ahead of it that has not said goodbye need not read the others: that one will.
+        A node that finds another ahead of it that has not said goodbye need not read the rest: that one will.
         """
         known, said_at = self._known, departing.said_at
         if said_at is None or known.place_started < said_at:
@@ -53,9 +53,9 @@ class DepartureRules:
         return not situation.asking and all(seat.member in situation.departed for seat in head.roster)
 
     def turn_to_write(self, departing: Departing) -> float:
-        """When this node keeps its goodbye, and those of others, if nobody else has: all who might do so may be going.
+        """Return when this node writes its goodbye, and those of others, if nobody else has: all of those may be going.
 
-        Not before it knows its place, by a look after it said goodbye; and those who stay have had their time then.
+        That is not before it knows its place, by a look after its goodbye; those who stay have had their time then.
         """
         said_at, place = departing.said_at, min(self._known.place, WATCHERS)
         if said_at is None or self._known.place_started < said_at:

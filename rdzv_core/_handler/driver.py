@@ -36,7 +36,7 @@ from rdzv_core._handler.workers import Workers
 log = logging.getLogger("rdzv")
 
 _LONGEST_SLEEP, _LONGEST_SLEEP_WITH_A_LEASE = 60.0, 1.0
-"""In seconds. A lease ages while a machine is suspended, and a sleep does not: who holds one looks at the clock."""
+"""In seconds. A lease ages while a machine is suspended, and a sleep does not: with a lease, look at the clock."""
 
 
 class Driver:
@@ -45,8 +45,8 @@ class Driver:
     `adapter` submits an operation, or does it on a thread of this driver's; either ends when it is closed. A
     failure of any kind becomes an event: no single one ends a thread. Thread-safe.
 
-    The driver's own thread minds the time, what the caller asks, and whatever may take long. Most answers take some
-    microseconds to be taken in, and to wake a thread costs several times as much: they are taken in where they arrive.
+    The driver's own thread handles the time, what the caller asks, and whatever may take long. Most answers take some
+    microseconds to take in, and waking a thread costs several times as much: they are taken in where they arrive.
     """
 
     def __init__(self, machine: Machine, adapter: StoreAdapter, name: str) -> None:
@@ -92,11 +92,11 @@ class Driver:
             return future.result()
         except BaseException as error:
             if not future.done() or future.exception() is not error:
-                self._inbox.put(abandon)  # KeyboardInterrupt, say: nobody would work in the round
+                self._inbox.put(abandon)  # a KeyboardInterrupt, for example: nobody would work in the round
             raise
 
     def give_back(self, held: Assignment) -> None:
-        """Leave the round that `join` gave, in which nobody works; returns at once."""
+        """Leave the round that `join` returned, in which nobody works; returns at once."""
         self._inbox.put(lambda now: self.machine.abandon(now) if self.machine.held is held else None)
 
     def depart(self, kind: DepartureKind) -> None:
@@ -122,7 +122,7 @@ class Driver:
         future.result()
 
     def wait_for_change(self, timeout: float | None) -> Change | None:
-        """Wait until the roster held no longer is the present; None after `timeout` seconds."""
+        """Wait until the roster held is out of date, and return why; None after `timeout` seconds."""
         self._check()
         with self._condition:
             self._condition.wait_for(lambda: self._change is not None or self._closed, timeout)
@@ -138,17 +138,17 @@ class Driver:
         return self._lease_ends is not None and clock.now() >= self._lease_ends
 
     def lease_ends_at(self) -> float:
-        """Give when this node has to stop if no keep-alive succeeds before; minus infinity without a membership."""
+        """Return when this node has to stop if no keep-alive succeeds before; minus infinity without a membership."""
         ends = self._lease_ends
         return float("-inf") if ends is None else ends
 
     def on_lease(self, listener: Callable[[float], None]) -> None:
-        """Have `listener` told whenever `lease_ends_at` has moved on, on the thread that found out."""
+        """Call `listener` whenever `lease_ends_at` has moved on, on the thread that found out."""
         self._lease_listener = listener
 
     def close(self) -> None:
-        """Stop; whoever waits gets a `RendezvousConnectionError`. The store is closed by the caller, just after."""
-        if self._pid != os.getpid():  # in a forked child any lock may be held by nobody who is there
+        """Stop; every waiting call raises `RendezvousConnectionError`. The caller closes the store just after."""
+        if self._pid != os.getpid():  # in a forked child any lock may be held by a thread that is gone
             self._closed = True
             return
         with self._condition:
@@ -181,7 +181,7 @@ class Driver:
             raise RendezvousError("this handler was made before a fork: create one in each process")
 
     def _post(self, event: Callable[[float], None], future: Future[Any]) -> None:
-        self._check()  # before the lock: in a forked child it may be held by nobody who is there
+        self._check()  # before the lock: in a forked child a thread that is gone may hold it
         with self._condition:  # `close` says that it closes under it: what is put before, it finds
             self._check()
             self._inbox.put(_Guarded(event, future))
@@ -219,7 +219,7 @@ class Driver:
         return True
 
     def _is_quick(self, operation: Operation) -> bool:
-        """Whether its end is taken in at once, and without running what others wrote."""
+        """Whether its end is taken in at once, and without running code that is not ours."""
         heard = self._lease_listener is not None and operation.channel is Channel.LEASE
         return not heard and self.machine.takes_in_quickly(operation)
 
@@ -246,7 +246,7 @@ class Driver:
                 event.future.set_exception(closed)
 
     def _handle(self, event: Callable[[float], None]) -> None:
-        """Have the machine take in an event, and do what follows from it; raises nothing. It is this thread's turn."""
+        """Have the machine take in an event, and do what follows; raises nothing. It has to be this thread's turn."""
         for step in (partial(event, clock.now()), self._after):
             try:
                 step()
@@ -272,7 +272,7 @@ class Driver:
             self.ended(operation, None, error)
 
     def _show(self, change: Change | None, lease: Lease | None) -> None:
-        """Let whoever waits see both at once: a lease that has ended has brought its change."""
+        """Show both at once to whoever waits: a lease that has ended has brought its change."""
         ends, before = None if lease is None else lease.fenced_at, self._lease_ends
         if (change, ends) != (self._change, before):
             with self._condition:
@@ -315,7 +315,7 @@ def _look_at_the_clock(now: float) -> None:
 
 
 class _Guarded:
-    """An event that somebody waits for."""
+    """An event whose caller waits for `future`."""
 
     def __init__(self, event: Callable[[float], None], future: Future[Any]) -> None:
         self._event = event

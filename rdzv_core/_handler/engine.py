@@ -1,4 +1,4 @@
-"""What a handler takes part with, once the store is open: the machine, its driver, and the edge to the backend."""
+"""What a handler runs once the store is open: the machine, its driver, and the edge to the backend."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rdzv_core.events import EventBus
 class Engine:
     """Owns `backend`. `adapter` and `driver` are ended by the handler, in an order of its own.
 
-    `settings` have the address that peers are told.
+    `settings` include the address that peers are told.
     """
 
     def __init__(

@@ -44,4 +44,4 @@ class Fencing:
     def _expired(self, age: float) -> str:
         unanswered = f"no keep-alive has succeeded for {age:.1f} s"
         why = self._outage.why
-        return f"lost {self._outage.store()} ({why}), and {unanswered}" if why else unanswered
+        return f"lost {self._outage.store()} ({why}), {unanswered}" if why else unanswered

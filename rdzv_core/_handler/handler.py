@@ -68,7 +68,7 @@ class RendezvousHandler:
             self._start(backend)
 
     def next_rendezvous(self) -> RendezvousInfo:
-        """Meet: wait until a round has formed with this node in it. The work of the last round must have stopped.
+        """Join: wait until a round has formed with this node in it. The work of the last round must have stopped.
 
         Raises `RendezvousTimeoutError` after `join_timeout` (naming who was there and who was missing, or why the store
         could not be reached, as its cause), which does not run while this node stands by at a full round;
@@ -79,7 +79,7 @@ class RendezvousHandler:
         """
         self._owner.check()
         deadline = clock.now() + self.settings.join_timeout
-        self._held = None  # the last round's work has stopped: whoever still waits in its store is told
+        self._held = None  # the last round's work has stopped: a read that still waits in its store is told
         try:
             engine = self._opened(deadline, "join_timeout", self.settings.join_timeout)
             held = engine.driver.join(deadline)
@@ -90,13 +90,13 @@ class RendezvousHandler:
             self._look_at_addresses(engine, held)
             if held.rank == 0:
                 self._master_port.publish(info, deadline)
-        except BaseException:  # KeyboardInterrupt, say: the caller has no round to work in
+        except BaseException:  # a KeyboardInterrupt, for example: the caller has no round to work in
             engine.driver.give_back(held)
             raise
         return info
 
     def wait_for_change(self, timeout: float | None = None) -> Change | None:
-        """Wait until this node should stop its work and meet again; None if nothing changed in `timeout` seconds.
+        """Wait until this node should stop its work and join again; None if nothing changed in `timeout` seconds.
 
         Level-triggered: what changed before the call is reported at once, and again until the next rendezvous.
         """
@@ -109,19 +109,19 @@ class RendezvousHandler:
         return None
 
     def lease_ends_at(self) -> float:
-        """Give until when this node may work if no further keep-alive succeeds, in seconds on `rdzv_core.clock`.
+        """Return until when this node may work if no further keep-alive succeeds, in seconds on `rdzv_core.clock`.
 
         Minus infinity while this node has no membership. At that time, 0.9 ttl after the last keep-alive that
-        succeeded was sent, `wait_for_change` says FENCED.
+        succeeded was sent, `wait_for_change` returns FENCED.
         """
         self._owner.check()
         return float("-inf") if self._engine is None else self._engine.driver.lease_ends_at()
 
     def on_lease(self, listener: Callable[[float], None]) -> None:
-        """Have `listener` told each new `lease_ends_at`; it replaces the last one.
+        """Call `listener` with each new `lease_ends_at`; it replaces the last listener.
 
-        It is called on the thread that keeps the lease: it must not block. Meant for a watchdog in a process of its
-        own, which acts when this process cannot (see `rdzv_core/_cli/node/watchdog.py`).
+        It is called on the thread that keeps the lease: it must not block. It is meant for a watchdog in another
+        process, which acts when this one cannot (see `rdzv_core/_cli/node/watchdog.py`).
         """
         self._owner.check()
         with self._starting:
@@ -142,11 +142,11 @@ class RendezvousHandler:
         return self._reading().adapter.is_closed()
 
     def leave(self) -> None:
-        """Take this node out of the run; the others meet again without it. No error if it is not in."""
+        """Take this node out of the run; the others join again without it. No error if it is not in the run."""
         self._depart("left")
 
     def finish(self) -> None:
-        """Say that this node's work is done, successfully: the others go on undisturbed.
+        """Announce that this node's work is done, successfully: the others go on undisturbed.
 
         The last one to finish closes the run.
         """
@@ -155,8 +155,8 @@ class RendezvousHandler:
     def wait_until_over(self, timeout: float) -> bool:
         """Wait until nobody needs the store that this process hosts; False after `timeout` seconds.
 
-        For a node that `hosts_store` and has finished. Nobody needs it once the run is closed or no membership is left
-        in it, and none of `hosted_runs`. Raises what the store raises.
+        For a node that `hosts_store` and has finished. Nobody needs the store once the run is closed or has no member,
+        and `hosted_runs` is empty. Raises what the store raises.
         """
         self._owner.check()
         return self._engine is None or wait_until_over(self._engine.adapter, self._run_id, timeout)
@@ -164,9 +164,9 @@ class RendezvousHandler:
     def hosted_runs(self) -> list[str]:
         """Return the names of the runs whose members use the store that this process hosts, for people.
 
-        A member that has said goodbye uses it no more, though its lease may run on for a while. This node's own run is
-        its run id; of another one's id only a readable part is known. Empty if this process hosts no store, or the
-        backend does not know.
+        A member that has said goodbye no longer uses it, though its lease may run on for a while. This node's own run
+        is given as its run id; of another run's id only a readable part is known. Empty if this process hosts no store,
+        or the backend does not know.
         """
         self._owner.check()
         return [] if self._engine is None else hosted_runs(self._engine.adapter, self._run_id)
@@ -178,7 +178,7 @@ class RendezvousHandler:
 
     @property
     def endpoint(self) -> str:
-        """Where the store is, as the backend says: with the port that was really bound. Empty if it says nothing."""
+        """Where the store is, as the backend reports it: with the port that was bound. Empty if it does not."""
         said = None if self._engine is None else getattr(self._engine.adapter.backend, "endpoint", None)
         return said if isinstance(said, str) else ""
 
@@ -194,7 +194,7 @@ class RendezvousHandler:
         return self._engine is not None
 
     def close_run(self) -> None:
-        """Close the run: nobody meets in it again. Raises `RendezvousTimeoutError` after `close_timeout` seconds."""
+        """Close the run: no further round forms. Raises `RendezvousTimeoutError` after `close_timeout` seconds."""
         self._owner.check()
         within = self.settings.close_timeout
         self._opened(clock.now() + within, "close_timeout", within).driver.close_run()
@@ -215,9 +215,9 @@ class RendezvousHandler:
         return True
 
     def close(self) -> None:
-        """Release the backend and all threads without a word to the others. Idempotent.
+        """Release the backend and all threads without telling the others. Idempotent.
 
-        If the backend's `close` raises, that comes out once all else is released; a second `close` does not repeat it.
+        If the backend's `close` raises, so does this, once all else is released; a second `close` does not raise again.
         In a forked child it does nothing: what is held there belongs to the parent.
         """
         if not self._owner.is_here:
@@ -237,7 +237,7 @@ class RendezvousHandler:
                 ending.callback(engine.driver.close)
 
     def report(self, event: Event) -> None:
-        """Tell those who listen to events of something that the job did. Never blocks and raises nothing.
+        """Report an event of the job to the listeners. Never blocks and raises nothing.
 
         In a forked child nobody listens.
         """
@@ -245,17 +245,17 @@ class RendezvousHandler:
             self._bus.tell(event)
 
     def sibling(self, purpose: str) -> RendezvousBackend:
-        """Return a register of the run for a purpose of the caller's, who closes it; raises what the store raises."""
+        """Return a register of the run for a purpose of the caller's, which closes it. Raises what the store raises."""
         if self._closed.is_set():
             raise closed_error()
         return self._reading().adapter.backend.sibling(purpose)
 
     def get_backend(self) -> str:
-        """Give the name of the backend."""
+        """Return the name of the backend."""
         return self._backend_name
 
     def get_run_id(self) -> str:
-        """Give the run id."""
+        """Return the run id."""
         return self._run_id
 
     def __enter__(self) -> RendezvousHandler:
@@ -284,7 +284,7 @@ class RendezvousHandler:
         self._bus.flush()
 
     def _opened(self, deadline: float, option: str, seconds: float) -> Engine:
-        """Return what this node takes part with; the store is waited for, and what is wrong with it told."""
+        """Return the engine; wait for the store, and log what is wrong with it meanwhile."""
         if self._engine is None and self._opening is not None:
             what = f"run {self._run_id!r}: the store could not be reached within {seconds:g} s ({option})"
             try:
@@ -343,7 +343,7 @@ class RendezvousHandler:
         return self.wait_for_change(0.0)
 
     def _look_at_addresses(self, engine: Engine, held: Assignment) -> None:
-        """Warn of addresses that are not meant for those who are told them, where this node can see that."""
+        """Warn of addresses that the other nodes cannot use, where this node can see that."""
         text = unusable_addresses(held, engine.settings.address)
         if text:
             log.warning("run %r, round %d: %s", self._run_id, held.round, text)

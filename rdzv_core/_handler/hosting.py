@@ -1,4 +1,4 @@
-"""Who still uses the store that this process hosts: a node that has finished stays until nobody does."""
+"""Whether the store that this process hosts is still used: a node that has finished stays until it is not."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ WAITING_TOLD_EVERY = 30.0
 
 @dataclass(frozen=True)
 class Joiner:
-    """Moves a `Joining` on by what is `known`. `tell` is called with a line for whoever looks after this node."""
+    """Moves a `Joining` on by what is `known`. `tell` is called with a line for the operator of this node."""
 
     settings: HandlerSettings
     terms: Terms
@@ -125,7 +125,7 @@ class Joiner:
             self.tell(standby_text(head))
 
     def _tell_of_waiting(self, join: Joining, now: float) -> None:
-        """Say now and then who is there; not while the store is away, or a full round works: that is said instead."""
+        """Report who is there now and then; while the store is away or a full round works, that is reported."""
         if join.standing_by or join.trouble_since is not None or join.claim is not None:
             join.told_at = now
         elif now >= join.told_at + WAITING_TOLD_EVERY:

@@ -35,6 +35,8 @@ from rdzv_core._handler.states import Closing, Departing, Idle, Joining, State, 
 from rdzv_core._handler.view import LocalView
 from rdzv_core._handler.watcher import AGED_BY_OBSERVERS, Watcher
 
+_DEPARTED: dict[DepartureKind, str] = {"left": "left", "done": "finished"}
+
 
 @dataclass
 class Machine:
@@ -131,7 +133,9 @@ class Machine:
     def depart(self, kind: DepartureKind, now: float) -> None:
         """Leave (`left`) or finish (`done`); of several calls the first counts."""
         if type(self.state) is Joining:
-            self.outcomes.append(Failed(RendezvousGracefulExitError(f"this node {kind} while it was joining")))
+            self.outcomes.append(
+                Failed(RendezvousGracefulExitError(f"this node {_DEPARTED[kind]} while it was joining"))
+            )
         if type(self.state) is not Departing:
             self._depart(kind)
         self.tick(now)
@@ -234,7 +238,9 @@ class Machine:
         """End it for good; a node that worked enters again only by asking again, one that was joining at once."""
         self._forget_membership(may_be_there=may_be_there)
         if type(self.state) is Working:
-            self.state = Idle(Change(ChangeReason.FENCED, f"{why}: stop the work, then ask again"))
+            self.state = Idle(
+                Change(ChangeReason.FENCED, f"{why}: stop the work so that no second group runs, then join again")
+            )
         elif type(self.state) is Joining:
             self.state.forget_place()
 
@@ -279,7 +285,7 @@ class Machine:
         check(self.state, self.lease_keeper.id)
 
     def _plan_outage(self, now: float) -> None:
-        """Say that the store is away, and what this node does about it, as soon and as often as that is of use."""
+        """Report that the store is away, and what this node does about it, as soon and as often as that is of use."""
         patience, asked_at = self.settings.heartbeat_timeout, self.channels.oldest_request
         if now >= asked_at + patience:
             self.outage.failed(f"no answer within {patience:g} s", asked_at)

@@ -24,10 +24,10 @@ class MasterPort:
         self.threads: list[threading.Thread] = []
 
     def publish(self, info: RendezvousInfo, deadline: float) -> None:
-        """Say which port rank 0 has; if that fails, a warning is logged and the others' `master_port` times out.
+        """Publish the port of rank 0; if that fails, a warning is logged and the others' `master_port` times out.
 
-        Usually it is said when this returns. A store that is slow just now keeps rank 0 from its work for a second at
-        most, and never past `deadline`: it is said in the background then.
+        Usually it is published when this returns. A slow store keeps rank 0 from its work for a second at most, and
+        never past `deadline`: then it is published in the background.
         """
 
         def warn(error: BaseException) -> None:

@@ -23,7 +23,7 @@ def locks_of(handler: RendezvousHandler) -> list[AbstractContextManager[Any]]:
 
 
 def end_membership(handler: RendezvousHandler, why: str) -> None:
-    """Let the node find its membership over, as after a thaw, with no news of the head on its way."""
+    """Make the node find its membership over, as after a thaw, with no news of the head on its way."""
     driver = engine_of(handler).driver
 
     def end(_now: float) -> None:

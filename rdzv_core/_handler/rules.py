@@ -35,11 +35,11 @@ class Rules:
         return settled or view.incarnation == head.incarnation
 
     def needs_fence(self, departure: DepartureOutcome) -> bool:
-        """Who expired may still be stopping; who left or is done has stopped."""
+        """A member that expired may still be stopping; one that left or is done has stopped."""
         return departure == "lost"
 
     def is_forgotten(self, past: str, remembered: str) -> bool:
-        """Who does not know who worked in a lost epoch cannot tell whose lease has just ended there."""
+        """A node that does not know who worked in a lost epoch cannot tell whose lease has just ended there."""
         return past != remembered
 
     def may_write(self, now: float, sent: float, ttl: float) -> bool:

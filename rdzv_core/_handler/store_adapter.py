@@ -31,7 +31,7 @@ class StoreAdapter:
         self._ending.callback(self._for_stores.close)
 
     def perform(self, operation: operations.Operation) -> Any:
-        """Do it, which may take its time, and give its result; raises what the backend raises."""
+        """Do it, which may take a while, and return its result; raises what the backend raises."""
         if isinstance(operation, operations.WriteHead):
             if operation.roster is not None:
                 self.rosters.put(operation.roster)
@@ -40,7 +40,7 @@ class StoreAdapter:
         return call.read(getattr(call.target, call.method)(*call.arguments))
 
     def begin(self, operation: operations.Operation, done: OnDone) -> bool:
-        """Begin it where the backend can submit it: `done` is called then, from another thread; else False."""
+        """Begin it where the backend can submit it, and have `done` called from another thread; else return False."""
         if isinstance(operation, operations.WriteHead):
             return False
         call = self._call(operation)
@@ -73,7 +73,7 @@ class StoreAdapter:
                 return AsyncCall(self.members, "refresh", operation.member)
             case operations.Leave():
                 return AsyncCall(self.members, "leave", operation.member)
-        raise TypeError(f"no operation: {operation!r}")
+        raise TypeError(f"not an operation: {operation!r}")
 
     def head(self) -> Head | None:
         """Read the head with its roster."""
@@ -89,7 +89,7 @@ class StoreAdapter:
         return head is not None and head.closed
 
     def peers(self, held: operations.Assignment) -> list[str]:
-        """Give the addresses of a round's nodes by rank; raises `RendezvousStateError` where the store has no more."""
+        """Return the addresses of a round's nodes by rank; raises `RendezvousStateError` if the store dropped them."""
         return [seat.address for seat in held.roster or self.rosters.whole(held.digest)]
 
     def store(self, epoch: str, generation: int) -> Store:
