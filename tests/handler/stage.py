@@ -159,7 +159,7 @@ class Stage:
         self._hand_over(actor, operation, actor.answers.pop(operation))
 
     def do_fail(self, name: str, *what: str) -> None:
-        """Let one operation fail, or all."""
+        """Make one operation fail, or all."""
         actor = self.actors[name]
         error: Exception = RendezvousConnectionError("connection refused")
         if what and what[-1] == "config":
@@ -170,15 +170,15 @@ class Stage:
             self._note(actor)
 
     def do_wait(self, seconds: str) -> None:
-        """Let time pass."""
+        """Move time on."""
         self._pass(self.now + float(seconds), lambda: None)
 
     def do_run(self, seconds: str) -> None:
-        """Let time pass, and answer everything."""
+        """Move time on, and answer everything."""
         self._pass(self.now + float(seconds), self._answer_all)
 
     def do_until(self, *what: str) -> None:
-        """Let time pass, and answer everything, until a line contains this."""
+        """Move time on, and answer everything, until a line contains this."""
         wanted = " ".join(what)
         end = self.now + _LONGEST
         self._answer_all()

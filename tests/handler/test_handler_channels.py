@@ -62,7 +62,7 @@ def test_errors_in_a_row_make_the_pauses_longer(channels: Channels) -> None:
 
 
 def test_the_earliest_wake_up_counts(channels: Channels) -> None:
-    """Whoever asks for a tick later than another gets none of its own."""
+    """A request for a later tick changes nothing."""
     channels.wake(5.0)
     channels.wake(7.0)
     assert channels.wake_at == 5.0

@@ -1,4 +1,4 @@
-"""Going: a goodbye is kept before its membership may end, whoever watches, and however many go at once."""
+"""Departing: a goodbye is kept before its membership may end, no matter who watches and how many go at once."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class _AtWork:
         assert [type(outcome) for outcome in self.machine.take_outcomes()] == [operations.RoundJoined]
 
     def tick_until(self, end: float) -> None:
-        """Let time go on, and answer."""
+        """Move time on, and answer."""
         while (now := self.machine.wake_at) <= end:
             self.machine.tick(now)
             self.answer(now)
@@ -104,7 +104,7 @@ def _ways(handler: RendezvousHandler) -> dict[str, str]:
 
 
 def _entered_in_turn(nodes: Nodes, count: int) -> list[RendezvousHandler]:
-    """Let nodes meet that entered one after the other, so that it is known which of them watch."""
+    """Have nodes meet that entered one after the other, so that it is known which of them watch."""
     made = [nodes.make(f"n{number}", count, count) for number in range(count)]
     asked = []
     for number, handler in enumerate(made):
@@ -128,8 +128,8 @@ def test_the_goodbyes_of_all_who_watch_are_kept_when_they_have_gone(nodes: Nodes
     assert made[4].wait_for_change(0) is None
 
 
-def test_who_goes_when_nobody_watches_yet_keeps_its_own_goodbye(nodes: Nodes) -> None:
-    """Those who watched have gone, and whoever is next has not looked for its place: one more leaves."""
+def test_a_node_that_goes_when_nobody_watches_yet_keeps_its_own_goodbye(nodes: Nodes) -> None:
+    """Those who watched have gone, and the next one has not looked for its place: one more leaves."""
     made = _entered_in_turn(nodes, 5)
     for handler in made[:3]:
         handler.finish()
@@ -138,14 +138,14 @@ def test_who_goes_when_nobody_watches_yet_keeps_its_own_goodbye(nodes: Nodes) ->
 
 
 def test_all_may_finish_at_once_and_the_run_is_closed(nodes: Nodes) -> None:
-    """Whoever is last closes, though nobody stays to keep the goodbyes."""
+    """The last one closes, though nobody stays to keep the goodbyes."""
     made = _entered_in_turn(nodes, 6)
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(RendezvousHandler.finish, made))
     assert _head(made[0]).closed
 
 
-def test_who_goes_far_behind_writes_when_those_who_watch_are_dead() -> None:
+def test_a_node_that_goes_far_behind_writes_when_those_who_watch_are_dead() -> None:
     """Thirty places behind is the same turn as three: it does not wait thirty delays."""
     at_work = _AtWork(place=30)
     at_work.machine.depart("left", 10.0)
@@ -154,7 +154,7 @@ def test_who_goes_far_behind_writes_when_those_who_watch_are_dead() -> None:
     assert at_work.head.gone() == {at_work.lease.id: "left"}
 
 
-def test_who_counts_as_lost_already_is_not_told_that_its_goodbye_is_kept() -> None:
+def test_a_node_that_counts_as_lost_is_not_told_that_its_goodbye_is_kept() -> None:
     """It may go: but the head says otherwise."""
     at_work = _AtWork()
     at_work.machine.depart("left", 10.0)
@@ -231,8 +231,8 @@ def test_two_who_go_at_once_on_one_handler_both_come_back(nodes: Nodes) -> None:
         assert [future.result(10) for future in both] == [None, None]
 
 
-def test_who_asks_again_beside_a_leave_ends_the_leave(nodes: Nodes) -> None:
-    """It comes back as somebody new; whoever waited for the goodbye is told that it is over."""
+def test_a_node_that_asks_again_beside_a_leave_ends_the_leave(nodes: Nodes) -> None:
+    """It comes back as somebody new; the caller that waited for the goodbye is told that it is over."""
     handler = nodes.make("n0", 1, 1)
     handler.next_rendezvous()
     going = nodes.pool.submit(handler.leave)
@@ -240,8 +240,8 @@ def test_who_asks_again_beside_a_leave_ends_the_leave(nodes: Nodes) -> None:
     assert going.result(10) is None
 
 
-def test_who_was_interrupted_while_it_asked_is_not_met(nodes: Nodes) -> None:
-    """Nobody works for it after KeyboardInterrupt: the other does not meet it, and it may ask anew."""
+def test_a_node_that_was_interrupted_while_it_asked_is_not_met(nodes: Nodes) -> None:
+    """Nobody works for it after KeyboardInterrupt: the other does not meet it, and it may ask again."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -262,7 +262,9 @@ def test_who_was_interrupted_while_it_asked_is_not_met(nodes: Nodes) -> None:
     assert {met[0].rank, alone.result(30).rank} == {0, 1}
 
 
-def test_who_was_interrupted_with_a_round_in_hand_leaves_it(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_was_interrupted_with_a_round_in_hand_leaves_it(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody got that round from next_rendezvous: to finish, later, is to come too late."""
 
     def interrupt(*_: object) -> None:

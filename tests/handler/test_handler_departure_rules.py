@@ -95,7 +95,7 @@ def test_the_last_one_finds_out_that_it_is_the_last(known: dict[str, Any], last:
     [(0, 10.25), (1, 11.25), (3, 13.25), (30, 13.25)],
     ids=["first", "second", "fourth", "far behind"],
 )
-def test_whoever_goes_writes_in_its_turn(place: int, turn: float) -> None:
+def test_a_node_that_goes_writes_in_its_turn(place: int, turn: float) -> None:
     """R21: a deputy delay later for each place, three at most, and spread over those who go at once."""
     rules = rules_of(HEAD, place=place, place_started=10.5)
     assert turn == rules.turn_to_write(Departing("left", said_at=10.0, spread=0.25))

@@ -55,7 +55,7 @@ class Machine:
         self.told.put((what, threading.current_thread()))
 
     def stay(self) -> tuple[threading.Event, threading.Event]:
-        """Have the next event taken in last: gives what is set when it has begun, and what ends it."""
+        """Make the next event last: return what is set when it has begun, and what ends it."""
         inside, go_on = threading.Event(), threading.Event()
 
         def wait() -> None:
@@ -84,14 +84,14 @@ def driver(machine: Machine) -> Iterator[Driver]:
 
 
 def elsewhere(call: Callable[..., Any], *arguments: Any) -> threading.Thread:
-    """Call it on another thread, and give that."""
+    """Call it on another thread, and return that."""
     thread = threading.Thread(target=call, args=arguments)
     thread.start()
     return thread
 
 
 def test_an_answer_is_taken_in_on_the_thread_that_brings_it(machine: Machine, driver: Driver) -> None:
-    """Whoever reads an answer, or an error, hands it to the machine without waking another thread."""
+    """The thread that reads an answer, or an error, hands it to the machine without waking another."""
     bringer = elsewhere(driver.ended, QUICK, "it", None)
     assert machine.heard() == ("done it", bringer)
     bringer = elsewhere(driver.ended, QUICK, None, ValueError("no"))

@@ -56,7 +56,7 @@ HARMLESS: dict[str, Callable[[RendezvousHandler], Any]] = {
 
 
 def _in_child(act: Callable[[], int], handler: RendezvousHandler) -> int:
-    """Give with which status `act` ends in a child that is forked while a thread holds all of the handler's locks."""
+    """Return the status of `act` in a child that is forked while a thread holds all of the handler's locks."""
     held, go = threading.Event(), threading.Event()
 
     def hold() -> None:

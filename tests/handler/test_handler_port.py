@@ -55,7 +55,7 @@ def test_the_port_is_published_when_the_rendezvous_returns(nodes: Any) -> None:
 
 
 def test_a_store_that_hangs_keeps_rank_0_for_a_second_at_most(slow: RendezvousHandler) -> None:
-    """It goes to work, and whoever reads the port waits for it."""
+    """It goes to work, and the others wait for the port."""
     began = time.monotonic()
     info = slow.next_rendezvous()
     assert time.monotonic() - began < 4.0

@@ -126,7 +126,7 @@ def say(name: str, **fields: object) -> Announcement:
     return Announcement(name, name, **fields)
 
 
-def test_whoever_leads_closes_a_run_whose_members_are_all_done() -> None:
+def test_the_leader_closes_a_run_whose_members_are_all_done() -> None:
     """The last one to finish may die before it has closed the run: a spare that leads then closes it."""
     asking = say("spare", ask=RoundId("e", 2))
     made = proposal(say("a", bye="done"), say("b", bye="done"), asking)

@@ -126,7 +126,7 @@ def test_a_crowd_is_read_once() -> None:
     assert ["ReadMembers"] == kinds(watcher.plan(1.06))
 
 
-def test_who_enters_behind_others_looks_for_its_place_later() -> None:
+def test_a_node_that_enters_behind_others_looks_for_its_place_later() -> None:
     """Those ahead form the round, mostly."""
     watcher = Watching()
     watcher.entered(3, 0.0)
