@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 BACKEND, ENDPOINT, RUN_ID = "RDZV_BACKEND", "RDZV_ENDPOINT", "RDZV_RUN_ID"
+EVENTS = "RDZV_EVENTS"
 OPTION = "RDZV_OPTION_"
 """With the name of an option in capitals after it: one variable for each, so that a value may hold anything."""
 

@@ -6,9 +6,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from rdzv_core._checks import checked_key, checked_keys, checked_value
 from rdzv_core._errors import RendezvousTimeoutError
 from rdzv_core.abc import Store
+from rdzv_core.validation import checked_key, checked_keys, checked_value
 
 R = TypeVar("R")
 

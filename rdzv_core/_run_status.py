@@ -34,7 +34,7 @@ class RosterMember:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingNode:
     """A node that is not in the last round: it joins the next one, stands by, or stops the work of a lost round."""
 
     node_id: str
@@ -60,7 +60,7 @@ class RunStatus:
     missing: int = 0
     """How many nodes the next round lacks of its minimum; 0 while none is wanted."""
     roster: list[RosterMember] = field(default_factory=list)
-    waiting: list[Waiting] = field(default_factory=list)
+    waiting: list[WaitingNode] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     """Who is awaited, why, and what unblocks it: what `rdzv explain` says."""
     similar: list[str] = field(default_factory=list)
@@ -150,7 +150,9 @@ def _seated(head: Head, said: Announcement | None, rules: Rules) -> NodeState:
     return "working" if said.at == RoundId(head.epoch, head.round) else "starting"
 
 
-def _others(head: Head, situation: Situation, says: Mapping[str, Announcement | None], rules: Rules) -> list[Waiting]:
+def _others(
+    head: Head, situation: Situation, says: Mapping[str, Announcement | None], rules: Rules
+) -> list[WaitingNode]:
     """Return the nodes without a seat in entry order: while a round works those stand by that it has no place for."""
     seated = {seat.member for seat in head.roster}
     chosen = {seat.member for seat in situation.candidates}
@@ -165,11 +167,11 @@ def _others(head: Head, situation: Situation, says: Mapping[str, Announcement | 
             if rules.is_asking(said, head, seated=False):
                 room -= 1
                 state = "joining" if room >= 0 and member in chosen else "standing by"
-        waiting.append(Waiting(said.node, said.address, state, said.came))
+        waiting.append(WaitingNode(said.node, said.address, state, said.came))
     return waiting
 
 
-def _missing(head: Head, phase: Phase, nodes: list[RosterMember | Waiting]) -> int:
+def _missing(head: Head, phase: Phase, nodes: list[RosterMember | WaitingNode]) -> int:
     if head.terms is None or phase not in ("forming", "changing"):
         return 0
     return max(0, head.terms.min_nodes - sum(node.state in _AWAITED for node in nodes))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import socket
 
+__all__ = ["default_address", "is_loopback", "is_unspecified", "outgoing_address", "usable_by_peers"]
+
 _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 """Addresses that nobody has (RFC 5737, RFC 3849): the way there is the way to other machines."""
 

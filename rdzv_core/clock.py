@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+__all__ = ["now"]
+
 if hasattr(time, "CLOCK_BOOTTIME"):
 
     def now() -> float:

@@ -6,6 +6,8 @@ import ipaddress
 import re
 from typing import NamedTuple
 
+__all__ = ["HostPort", "parse_endpoint", "parse_endpoints"]
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _ZONE = re.compile(r"[A-Za-z0-9_.-]+")

@@ -15,6 +15,8 @@ import zlib
 
 from rdzv_core._errors import RendezvousStateError
 
+__all__ = ["NONCE_BYTES", "OVERHEAD_BYTES", "seal", "seal_text", "unseal", "unseal_text"]
+
 NONCE_BYTES = 16
 OVERHEAD_BYTES = 80
 """An upper bound of what `seal` adds to a state."""

@@ -10,8 +10,9 @@ from rdzv_core._fallback import release
 from rdzv_core._handler.head import decode_head, encode_head, reset_head
 from rdzv_core._handler.store_adapter import StoreAdapter
 from rdzv_core._history import Failure, HistoryReader, PastRound
-from rdzv_core._run_status import NodeState, Phase, RosterMember, RunStatus, Waiting, status_of
+from rdzv_core._run_status import NodeState, Phase, RosterMember, RunStatus, WaitingNode, status_of
 from rdzv_core.abc import RendezvousBackend, Token
+from rdzv_core.abc._backend import params_of
 
 __all__ = [
     "Failure",
@@ -21,7 +22,7 @@ __all__ = [
     "Phase",
     "RosterMember",
     "RunStatus",
-    "Waiting",
+    "WaitingNode",
     "inspect_run",
     "reset_run",
 ]
@@ -47,7 +48,7 @@ class Inspector:
     """
 
     def __init__(self, backend: RendezvousBackend) -> None:
-        params = backend._origin[1] if backend._origin else None
+        params = params_of(backend)
         self._run_id, self._endpoint = (params.run_id, params.endpoint) if params else ("", "")
         self._access = StoreAdapter(backend)
         self._history = HistoryReader(backend)

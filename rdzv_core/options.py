@@ -19,17 +19,37 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from rdzv_core._parameters import RendezvousParameters
+__all__ = [
+    "Configured",
+    "Option",
+    "OptionTable",
+    "accepts_options",
+    "check_options",
+    "is_secret",
+    "options_of",
+    "parse_bool",
+    "parse_float",
+    "parse_int",
+    "read_secret_file",
+]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
-MOST_SECRET_BYTES = 64 * 1024
+_MOST_SECRET_BYTES = 64 * 1024
 
 log = logging.getLogger("rdzv")
+
+
+class Configured(Protocol):
+    """What has options: `RendezvousParameters`."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The options that were given, by name."""
+
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y"})
 _FALSE = frozenset({"0", "false", "f", "no", "n"})
@@ -101,14 +121,14 @@ class Option(Generic[T]):
         if self.secret:
             _SECRETS.add(self.name.lower())
 
-    def of(self, params: RendezvousParameters) -> T:
+    def of(self, params: Configured) -> T:
         """Read the option from `params.config`, or give its default; raises `ValueError` naming option and value."""
         value = self.optional(params)
         if value is None:
             raise ValueError(f"option {self.name} must be given: {self.help}")
         return value
 
-    def optional(self, params: RendezvousParameters) -> T | None:
+    def optional(self, params: Configured) -> T | None:
         """Like `of`, for an option whose being unset means something: gives None then."""
         value = params.config.get(self.name)
         return self.default if value is None else self.parse(value)
@@ -203,11 +223,11 @@ def read_secret_file(name: str, path: str) -> str:
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - its mode is asked of what was opened
             mode = os.fstat(file.fileno()).st_mode
-            content = file.read(MOST_SECRET_BYTES + 1)
+            content = file.read(_MOST_SECRET_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: the path holds a NUL
         raise ValueError(f"{told}: {getattr(error, 'strerror', None) or error}") from error
-    if len(content) > MOST_SECRET_BYTES:
-        raise ValueError(f"{told}: the file is over {MOST_SECRET_BYTES // 1024} KiB, it should hold a secret alone")
+    if len(content) > _MOST_SECRET_BYTES:
+        raise ValueError(f"{told}: the file is over {_MOST_SECRET_BYTES // 1024} KiB, it should hold a secret alone")
     secret = content.decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")
     if not secret.strip():
         raise ValueError(f"{told}: the file is empty")

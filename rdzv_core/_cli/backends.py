@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from rdzv_core._cli._check import run_check
-from rdzv_core._cli._options import json_option
-from rdzv_core._cli._output import show_json, show_table
-from rdzv_core._cli._probe import import_errors
+from rdzv_core._cli.check import run_check
+from rdzv_core._cli.options import json_option
+from rdzv_core._cli.output import show_json, show_table
+from rdzv_core._cli.probe import import_errors
 from rdzv_core._environment import variable_of
 from rdzv_core._handler.settings import HANDLER_OPTIONS
 from rdzv_core._secrets import with_files
@@ -24,15 +24,9 @@ from rdzv_core.abc import (
     SupportsSubmit,
     SupportsWatch,
 )
+from rdzv_core.compat import explain_alias, resolved_name
 from rdzv_core.options import Option, options_of
-from rdzv_core.registry import (
-    BackendFactory,
-    BackendInfo,
-    BackendRegistry,
-    explain_alias,
-    normalize,
-    resolved_name,
-)
+from rdzv_core.registry import BackendFactory, BackendInfo, BackendRegistry, default_registry, normalize
 
 _CAPABILITIES = {
     "watch": SupportsWatch,
@@ -69,7 +63,7 @@ def backends(name: str | None, endpoints: tuple[str, ...], as_json: bool) -> int
     The list is made from the installed metadata. Whether each can be imported is tried in a process of its own: a
     broken plugin shows as broken, with why, and harms no other.
     """
-    registry = BackendRegistry()
+    registry = default_registry()
     if endpoints:
         if name is None:
             raise click.UsageError("--check needs the NAME of a backend, as in `rdzv backends file --check /shared`")

@@ -6,11 +6,11 @@ import dataclasses
 
 import click
 
-from rdzv_core._cli._errors import FAILED
-from rdzv_core._cli._options import json_option, parameters, run_options
-from rdzv_core._cli._output import show_json
-from rdzv_core._cli._variables import RunCommand
+from rdzv_core._cli.errors import FAILED
+from rdzv_core._cli.options import json_option, parameters, run_options
+from rdzv_core._cli.output import show_json
 from rdzv_core._cli.status import headline, inspect
+from rdzv_core._cli.variables import RunCommand
 from rdzv_core._cli.watch.words import failure_lines, place
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from rdzv_core._cli._options import parameters, run_options
-from rdzv_core._cli._variables import RunCommand
+from rdzv_core._cli.options import parameters, run_options
 from rdzv_core._cli.status import inspect, near
+from rdzv_core._cli.variables import RunCommand
 from rdzv_core._create import create_backend
 from rdzv_core._errors import RendezvousError
 from rdzv_core._removal import is_over, remove_run

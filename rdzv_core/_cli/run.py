@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rdzv_core._cli._errors import say, speak_as, speaker
-from rdzv_core._cli._options import Seconds, parameters, read_nodes, run_options
-from rdzv_core._cli._stderr import take_over
-from rdzv_core._cli._variables import RunArgument, RunCommand, RunOption, spelled
-from rdzv_core._create import create_handler, with_defaults
+from rdzv_core._cli.errors import say, speak_as, speaker
+from rdzv_core._cli.options import Seconds, parameters, read_nodes, run_options
+from rdzv_core._cli.stderr import take_over
+from rdzv_core._cli.variables import RunArgument, RunCommand, RunOption, spelled
+from rdzv_core._create import open_handler, with_defaults
 from rdzv_core._environment import for_command
 from rdzv_core._handler.settings import HANDLER_OPTIONS, HandlerSettings
 from rdzv_core._parameters import RendezvousParameters
@@ -143,7 +143,7 @@ def run(
     began = time.monotonic()
     tell = _say_nothing if quiet else say
     ending = Ending(tell)
-    with reported(ending), create_handler(params, hooks=hooks) as handler:
+    with reported(ending), open_handler(params, hooks) as handler:
         took = f"{time.monotonic() - began:.3f} s"
         connected = f"connected in {took}" if handler.connected else f"no store there after {took}: trying on"
         speak_as(lambda: _speaker(handler))

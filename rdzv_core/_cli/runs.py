@@ -7,9 +7,9 @@ import time
 
 import click
 
-from rdzv_core._cli._options import json_option, parameters, store_options
-from rdzv_core._cli._output import show_json, show_table
-from rdzv_core._cli._variables import RunCommand
+from rdzv_core._cli.options import json_option, parameters, store_options
+from rdzv_core._cli.output import show_json, show_table
+from rdzv_core._cli.variables import RunCommand
 from rdzv_core._cli.watch.words import counts, place, span
 from rdzv_core._runs import list_runs
 from rdzv_core.inspection import RunStatus

@@ -7,10 +7,10 @@ import time
 
 import click
 
-from rdzv_core._cli._errors import FAILED
-from rdzv_core._cli._options import json_option, parameters, run_options
-from rdzv_core._cli._output import show_json, show_table
-from rdzv_core._cli._variables import RunCommand
+from rdzv_core._cli.errors import FAILED
+from rdzv_core._cli.options import json_option, parameters, run_options
+from rdzv_core._cli.output import show_json, show_table
+from rdzv_core._cli.variables import RunCommand
 from rdzv_core._cli.watch.words import FORMS, NOT_THERE, counts, failure_lines, place, size, span, standing, wanted
 from rdzv_core._create import create_backend
 from rdzv_core._parameters import RendezvousParameters

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
 from rdzv_core._handler.operations import WAITS, Channel, Operation
+from rdzv_core.backoff import Backoff
 
-_SHORTEST, _LONGEST = 0.02, 1.0
-
-
-@dataclass
-class _Backoff:
-    until: float = 0.0
-    failures: int = 0
+_FIRST, _LONGEST = 0.04, 1.0
 
 
 class Channels:
@@ -22,9 +16,9 @@ class Channels:
     def __init__(self, chance: random.Random, longest: float) -> None:
         self.operations: list[Operation] = []
         self.wake_at = float("inf")
-        self._random, self._longest = chance, min(_LONGEST, longest)
         self._busy: dict[Channel, Operation] = {}
-        self._backoff = {channel: _Backoff() for channel in Channel}
+        self._pauses = {channel: Backoff(_FIRST, min(_LONGEST, longest), rng=chance) for channel in Channel}
+        self._until = dict.fromkeys(Channel, 0.0)
 
     def start(self, operation: Operation) -> Operation:
         """Have an operation done."""
@@ -49,8 +43,8 @@ class Channels:
         """Whether something may be started on a channel; if it backs off, wake when that is over."""
         if channel in self._busy:
             return False
-        if now < self._backoff[channel].until:
-            self.wake(self._backoff[channel].until)
+        if now < self._until[channel]:
+            self.wake(self._until[channel])
             return False
         return True
 
@@ -68,14 +62,12 @@ class Channels:
 
     def succeeded(self, channel: Channel) -> None:
         """End a channel's backing off."""
-        self._backoff[channel] = _Backoff()
+        self._pauses[channel].reset()
+        self._until[channel] = 0.0
 
     def back_off(self, channel: Channel, now: float) -> None:
         """Leave a channel alone for a while: longer with every failure in a row, jittered."""
-        backoff = self._backoff[channel]
-        backoff.failures += 1
-        most = min(self._longest, _SHORTEST * 2 ** min(backoff.failures, 10))
-        backoff.until = now + most * self._random.uniform(0.5, 1.0)
+        self._until[channel] = now + self._pauses[channel].next()
 
     def wake(self, at: float) -> None:
         """Ask for a tick at that time, if none is asked for before."""

@@ -10,8 +10,8 @@ from rdzv_core._handler.rank_order import RankOrder
 from rdzv_core._handler.settings import HandlerSettings
 from rdzv_core._handler.store_adapter import StoreAdapter
 from rdzv_core._handler.watcher import AGED_BY_OBSERVERS, AGED_BY_THE_STORE
+from rdzv_core._listeners.bus import EventBus
 from rdzv_core.abc import RendezvousBackend, SupportsMembership
-from rdzv_core.events import EventBus
 
 
 class Engine:

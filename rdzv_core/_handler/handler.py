@@ -10,7 +10,7 @@ from functools import partial
 from types import TracebackType
 
 from rdzv_core import clock
-from rdzv_core._errors import RendezvousError, RendezvousGracefulExitError
+from rdzv_core._errors import RendezvousGracefulExitError
 from rdzv_core._handler.engine import Engine
 from rdzv_core._handler.head import DepartureKind
 from rdzv_core._handler.hosting import hosted_runs, wait_until_over
@@ -20,21 +20,25 @@ from rdzv_core._handler.master_port import MasterPort
 from rdzv_core._handler.opening import Opening
 from rdzv_core._handler.operations import Assignment
 from rdzv_core._handler.process_bound import Owner, closed_error
+from rdzv_core._handler.ranks import rank_order
 from rdzv_core._handler.round_store import RoundStore
 from rdzv_core._handler.rules import Rules
 from rdzv_core._handler.settings import HandlerSettings
+from rdzv_core._listeners.bus import EventBus
+from rdzv_core._listeners.chosen import listeners
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.abc import RendezvousBackend, Store
-from rdzv_core.events import Event, EventBus, listeners
+from rdzv_core.compat import PyTorchNames, resolve_alias
+from rdzv_core.events import Event
 from rdzv_core.hooks import Hooks
-from rdzv_core.registry import normalize, resolve_alias
+from rdzv_core.registry import normalize
 
 log = logging.getLogger("rdzv")
 
 _CLOSE_SECONDS = 2.0
 
 
-class RendezvousHandler:
+class RendezvousHandler(PyTorchNames):
     """One node's part in one run. Thread-safe; not usable across a fork, where all of it raises `RendezvousError`.
 
     Owns `backend` and closes it. It may be an `Opening` of one that is not there yet: the first rendezvous then waits
@@ -199,21 +203,6 @@ class RendezvousHandler:
         within = self.settings.close_timeout
         self._opened(clock.now() + within, "close_timeout", within).driver.close_run()
 
-    def set_closed(self) -> None:
-        """Close the run: the reference's name for `close_run`."""
-        self.close_run()
-
-    def shutdown(self) -> bool:
-        """Close the run, then release everything; False if the run could not be closed."""
-        try:
-            self.close_run()
-        except RendezvousError as error:
-            log.warning("the run %r could not be closed: %s", self._run_id, error)
-            return False
-        finally:
-            self.close()
-        return True
-
     def close(self) -> None:
         """Release the backend and all threads without telling the others. Idempotent.
 
@@ -309,7 +298,7 @@ class RendezvousHandler:
         return self._opened(clock.now() + within, "heartbeat_timeout", within)
 
     def _start(self, backend: RendezvousBackend) -> None:
-        order = self._hooks.rank_order(self._run_id)
+        order = rank_order(self._hooks, self._run_id)
         engine = Engine(backend, self._run_id, self._endpoint, self.settings, order, self._bus)
         self.settings = engine.settings
         if self._lease_listener is not None:

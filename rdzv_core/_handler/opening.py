@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable
 from typing import TypeAlias
@@ -16,6 +15,7 @@ from rdzv_core._errors import (
 )
 from rdzv_core._handler.outage import Outage
 from rdzv_core.abc import RendezvousBackend
+from rdzv_core.backoff import Backoff
 
 _PAUSES = (0.05, 1.0)
 _SILENT_AFTER = 2.0
@@ -56,7 +56,7 @@ class Opening:
         Raises `RendezvousTimeoutError` at `deadline`, `RendezvousGracefulExitError` when interrupted, and what waiting
         cannot fix.
         """
-        began, pause, last = clock.now(), _PAUSES[0], None
+        began, pauses, last = clock.now(), Backoff(*_PAUSES), None
         outage = Outage(tell, endpoint, reached=False)
         with self._changed:
             interrupts = self._interrupts
@@ -71,8 +71,7 @@ class Opening:
             except RendezvousConnectionError as error:
                 outage.failed(str(error), now)
                 last = error
-                self._pause(pause * random.uniform(0.5, 1.0), interrupts)
-                pause = min(2 * pause, _PAUSES[1])
+                self._pause(pauses.next(), interrupts)
             else:
                 if backend is not None:
                     outage.answered(clock.now())

@@ -58,4 +58,6 @@ class Outage:
     def store(self, beside: str | None = None) -> str:
         """Return how to call the store in a text `beside` which (unset: why it is away) may name its endpoint too."""
         named = self._why if beside is None else beside
-        return f"the store at {self.endpoint}" if self.endpoint and self.endpoint not in named else "the store"
+        # A backend's error begins with its own name and its store's: the endpoint may be written in another way there.
+        is_named = not self.endpoint or self.endpoint in named or named.startswith("backend ")
+        return "the store" if is_named else f"the store at {self.endpoint}"

@@ -38,6 +38,7 @@ class LocalView:
     last_call_since: tuple[str, int, float] | None = None
     pending_since: tuple[str, int, float] | None = None
     incarnation_since: tuple[str, float] | None = None
+    gone_in: tuple[str, int] | None = None
     gone_since: dict[str, float] = field(default_factory=dict)
     at_work: frozenset[str] = frozenset()
     vanished_since: dict[str, float] = field(default_factory=dict)
@@ -130,8 +131,14 @@ class LocalView:
         self.at_work = frozenset(member for member, said in says.items() if said is None or (said.at and not said.bye))
 
     def note_gone(self, situation: Situation, now: float) -> None:
-        """Start a timer for each member of the roster that is seen gone for the first time."""
-        self.gone_since = {member: self.gone_since.get(member, now) for member in situation.departed}
+        """Start a timer for each member of the roster that is seen gone for the first time in this round.
+
+        A member that was dropped from an earlier round may have worked again since.
+        """
+        stage = None if self.head is None else (self.head.epoch, self.head.round)
+        before = self.gone_since if stage == self.gone_in else {}
+        self.gone_in = stage
+        self.gone_since = {member: before.get(member, now) for member in situation.departed}
 
     def rank(self, member: str) -> int | None:
         """Return a member's rank in the roster of the head; None if it has none there, or that is not known yet."""

@@ -59,7 +59,14 @@ class RendezvousBackend(ABC):
     secure: bool = False
     """Whether this instance and its store authenticate each other and nobody can read along (profile `secure`)."""
 
-    _origin: tuple[Callable[[RendezvousParameters], RendezvousBackend], RendezvousParameters] | None = None
+    params: RendezvousParameters
+    """The parameters from which it was made: `rdzv_core` sets them once the factory has returned, unless it did.
+
+    An instance that was made by hand, without `create_backend`, has none unless its constructor sets them.
+    """
+
+    _factory: Callable[[RendezvousParameters], RendezvousBackend] | None = None
+    """What made it, for `sibling`: set by `rdzv_core`."""
 
     @property
     @abstractmethod
@@ -130,13 +137,34 @@ class RendezvousBackend(ABC):
         The default calls the factory that made this instance again. A backend that can share its connection
         overrides it and uses `params.for_purpose(purpose).key`.
         """
-        if self._origin is None:
+        if self._factory is None:
             raise RendezvousError(
                 f"{type(self).__name__} does not know how it was made, so it cannot make the sibling {purpose!r}: "
                 "create it with rdzv_core.create_backend(params), or override sibling()"
             )
-        factory, params = self._origin
-        theirs = params.for_purpose(purpose)
-        made = factory(theirs)
-        made._origin = (factory, theirs)
-        return made
+        return made_by(self._factory, self.params.for_purpose(purpose))
+
+
+def made_by(
+    factory: Callable[[RendezvousParameters], RendezvousBackend], params: RendezvousParameters
+) -> RendezvousBackend:
+    """Call a factory, and have what it made know its parameters and how to make a sibling."""
+    return noted(factory(params), factory, params)
+
+
+def noted(
+    backend: RendezvousBackend,
+    factory: Callable[[RendezvousParameters], RendezvousBackend],
+    params: RendezvousParameters,
+) -> RendezvousBackend:
+    """Have a backend know what made it, unless it was noted on the way, by a factory that calls another one."""
+    if backend._factory is None:
+        backend._factory = factory
+        if params_of(backend) is None:
+            backend.params = params
+    return backend
+
+
+def params_of(backend: RendezvousBackend) -> RendezvousParameters | None:
+    """Return the parameters from which a backend was made, None if it was made by hand and does not know them."""
+    return getattr(backend, "params", None)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from rdzv_core._checks import checked_payload, checked_state, checked_ttl
 from rdzv_core._errors import RendezvousConnectionError
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.abc import (
@@ -30,6 +29,7 @@ from rdzv_core.memory._hub import MemoryHub, hub_at
 from rdzv_core.memory._members import MemberTable
 from rdzv_core.memory._registers import is_token
 from rdzv_core.memory._store import MemoryStore
+from rdzv_core.validation import checked_payload, checked_state, checked_ttl
 
 
 class MemoryBackend(

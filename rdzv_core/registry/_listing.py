@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rdzv_core._backend_names import normalize
 from rdzv_core.registry._entry_points import headers
-from rdzv_core.registry._names import normalize
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint

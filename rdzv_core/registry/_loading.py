@@ -7,12 +7,12 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from rdzv_core._backend_names import normalize
 from rdzv_core._errors import BackendLoadError
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.abc import CONTRACT_VERSION, RendezvousBackend
 from rdzv_core.options import Option, OptionTable, accepts_options, options_of
 from rdzv_core.registry._listing import info_of
-from rdzv_core.registry._names import normalize
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint

@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from rdzv_core._backend_names import KNOWN_DISTRIBUTIONS, normalize
 from rdzv_core._errors import BackendConflictError, BackendLoadError, BackendNotFoundError
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core._secrets import read_secrets, with_files
 from rdzv_core.abc import RendezvousBackend
+from rdzv_core.abc._backend import noted
+from rdzv_core.compat import ALIASES, explain_alias, resolve_alias, resolved_name
 from rdzv_core.options import Option, check_options, options_of
-from rdzv_core.registry._aliases import ALIASES, explain_alias, resolve_alias, resolved_name
 from rdzv_core.registry._entry_points import entry_points as installed
 from rdzv_core.registry._entry_points import unreadable
 from rdzv_core.registry._listing import GROUP, BackendInfo, info_of, infos_of
@@ -25,7 +27,6 @@ from rdzv_core.registry._loading import (
     make_backend,
     target_of,
 )
-from rdzv_core.registry._names import KNOWN_DISTRIBUTIONS, normalize
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
@@ -113,9 +114,7 @@ class BackendRegistry:
         check_options(f"backend {resolved.backend!r}", table, resolved.config)
         resolved = resolved.with_backend(resolved.backend, **read_secrets(table, resolved.config))
         backend = check_backend(make_backend(factory, resolved, resolved.backend), resolved.backend, factory)
-        if backend._origin is None:
-            backend._origin = (factory, resolved)
-        return backend
+        return noted(backend, factory, resolved)
 
     def _not_found(self, name: str, wanted: str, elsewhere: Sequence[str], alias: str | None) -> NoReturn:
         names = sorted({info.name for info in self.list()})

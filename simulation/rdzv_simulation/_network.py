@@ -47,6 +47,7 @@ class Network:
 
     `cut_off` and `mute` say until when a node's messages, or only the answers to it, are lost; `slow` until when they
     take how much longer. `ambush`, if set, is how long the next node freezes that is about to write a roster.
+    `stray_until` is when the last request arrives whose sender has given it up by then.
     """
 
     def __init__(self, world: World, store: SimStore, chance: Chance) -> None:
@@ -55,6 +56,7 @@ class Network:
         self.mute: dict[str, float] = {}
         self.slow: dict[str, tuple[float, float]] = {}
         self.ambush = 0.0
+        self.stray_until = float("-inf")
         self._under_way: dict[Call, None] = {}
 
     def break_all(self, lost: bool) -> None:
@@ -93,6 +95,7 @@ class Network:
             return
         if out >= patience:
             world.later(patience, self._give_up, call)
+            self.stray_until = max(self.stray_until, world.time + out)
         world.later(out, self._arrive, call)
 
     def _is_cut(self, name: str) -> bool:

@@ -77,7 +77,7 @@ class Peace:
 
         A closing by hand that has not reached the store yet will close the new epoch too.
         """
-        self._to_be_told, self.closed_by_hand = [], any(node.machine.closing is not None for node in self._alive())
+        self._to_be_told, self.closed_by_hand = [], any(node.closing for node in self._alive())
 
     def join_failed(self, node: Node, error: Exception) -> None:
         """Hold an error against I12, I18 and I19."""
@@ -207,6 +207,8 @@ class Peace:
         own = random.Random(f"{run.scenario.seed}.{run.phase}.stand-by")
         if own.random() > _WITH_A_LONG_WAIT or run.settings.join_timeout > 20.0:
             return
+        if run.world.time < run.network.stray_until + 2 * run.settings.ttl:
+            return  # an entry whose sender gave up may come yet: a member that nobody is, until its lease ends
         before = self._at_work()
         run.until(run.world.time + run.settings.join_timeout + 2.0)
         if before != self._at_work():

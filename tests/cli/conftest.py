@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import pytest
 
 FAST = {"keep_alive_interval": "0.4", "last_call_timeout": "1.5", "join_timeout": "45", "fence_delay": "0.5"}
 DEADLINE = 60.0
-HEARD = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 class Node:
@@ -65,20 +63,6 @@ class Node:
             with self._news:
                 self.lines.append(line.rstrip("\n"))
                 self._news.notify_all()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def signals_are_not_ignored() -> Iterator[None]:
-    """Have what the tests start hear signals, also where the tests run in the background of a script or under nohup.
-
-    A shell makes its background jobs ignore SIGINT and SIGQUIT, nohup SIGHUP; every child inherits that.
-    """
-    ignored = [number for number in HEARD if signal.getsignal(number) == signal.SIG_IGN]
-    for number in ignored:
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    yield
-    for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture

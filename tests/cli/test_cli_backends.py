@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from rdzv_core import BackendNotFoundError, RendezvousParameters, abc
-from rdzv_core._cli._probe import import_errors
 from rdzv_core._cli.backends import _CAPABILITIES
+from rdzv_core._cli.probe import import_errors
 from rdzv_core.registry import BackendInfo, BackendRegistry
 
 

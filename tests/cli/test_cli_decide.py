@@ -7,12 +7,10 @@ import signal
 import pytest
 
 from rdzv_core import RendezvousClosedError
-from rdzv_core._cli.node.decide import Decider, Phase, exit_code
+from rdzv_core._cli.node.decide import Decider, NodePhase, exit_code
 from rdzv_core._cli.node.events import (
-    Changed,
     Effect,
     Ended,
-    Event,
     Exit,
     Finish,
     GraceOver,
@@ -21,9 +19,11 @@ from rdzv_core._cli.node.events import (
     Linger,
     Meet,
     Met,
+    NodeEvent,
     NotMet,
     OthersGone,
     Pause,
+    RoundChanged,
     Say,
     Send,
     Signalled,
@@ -47,8 +47,8 @@ def _working(max_restarts: int = 0) -> Decider:
     return decider
 
 
-def _change(reason: ChangeReason, number: int = 1) -> Changed:
-    return Changed(number, Change(reason, "because"))
+def _change(reason: ChangeReason, number: int = 1) -> RoundChanged:
+    return RoundChanged(number, Change(reason, "because"))
 
 
 def test_a_command_that_ends_well_finishes_the_node() -> None:
@@ -66,7 +66,7 @@ def test_a_command_that_fails_without_restarts_left_makes_the_node_leave() -> No
 
 
 @pytest.mark.parametrize("event", [Signalled(signal.SIGTERM), NotMet(RendezvousClosedError("gone"))])
-def test_a_node_that_stays_for_the_others_can_be_ended(event: Event) -> None:
+def test_a_node_that_stays_for_the_others_can_be_ended(event: NodeEvent) -> None:
     """By a signal, or because its store cannot be asked any more; its status is the command's all the same."""
     decider = _working()
     decider.on(Ended(0))
@@ -113,7 +113,7 @@ def test_news_of_an_earlier_round_is_ignored() -> None:
     decider.on(Ended(0))
     decider.on(SECOND)
     assert decider.on(_change(ChangeReason.LOST, number=1)) == []
-    assert decider.phase is Phase.WORKING
+    assert decider.phase is NodePhase.WORKING
 
 
 def test_closing_leaves_the_command_alone() -> None:

@@ -12,8 +12,8 @@ import importlib_metadata
 import pytest
 
 from rdzv_core import BackendLoadError, BackendNotFoundError, RendezvousClosedError
-from rdzv_core._cli._errors import exit_status
-from rdzv_core._cli._group import command_line
+from rdzv_core._cli.errors import exit_status
+from rdzv_core._cli.group import command_line
 
 
 def _rdzv(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -215,18 +215,34 @@ def test_bad_input_to_run_is_one_line_with_status_2(arguments: list[str], said: 
 
 def test_the_grace_period_fits_inside_the_fence_delay_that_a_plugin_gives(tmp_path: Path) -> None:
     """A default of a plugin's counts for the check as it does for the run."""
-    (tmp_path / "short_fence.py").write_text(
-        "from rdzv_core.hooks import hookimpl\n\n\n"
-        "@hookimpl\ndef rdzv_parameter_defaults(backend):\n    return {'fence_delay': 0.5}\n"
-    )
-    information = tmp_path / "short_fence-1.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: short-fence\nVersion: 1\n")
-    (information / "entry_points.txt").write_text("[rdzv_core.plugins]\nshort = short_fence\n")
+    _install_defaults(tmp_path, "return {'fence_delay': 0.5}")
     arguments = ["--backend", "memory", "--endpoint", "here", "--run-id", "job", "--nodes", "1"]
     done = _rdzv("run", *arguments, "--grace-period", "1", "true", PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
     assert "--grace-period 1 does not fit inside the fence delay of 0.5 s" in done.stderr
+
+
+def test_a_run_asks_a_plugin_for_its_defaults_once(tmp_path: Path) -> None:
+    """For the check of the grace period and for the node: what the plugin says counts for both."""
+    asked = tmp_path / "asked"
+    _install_defaults(
+        tmp_path, f"open({str(asked)!r}, 'a').write(backend + ' ')\n    return {{'last_call_timeout': 0.1}}"
+    )
+    arguments = ["--backend", "memory", "--endpoint", "here", "--run-id", "job", "--nodes", "1:2"]
+    done = _rdzv("run", *arguments, "true", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert asked.read_text() == "memory "
+
+
+def _install_defaults(place: Path, body: str) -> None:
+    """Install a plugin whose hook for parameter defaults has this body."""
+    (place / "a_plugin.py").write_text(
+        f"from rdzv_core.hooks import hookimpl\n\n\n@hookimpl\ndef rdzv_parameter_defaults(backend):\n    {body}\n"
+    )
+    information = place / "a_plugin-1.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: a-plugin\nVersion: 1\n")
+    (information / "entry_points.txt").write_text("[rdzv_core.plugins]\nmine = a_plugin\n")
 
 
 @pytest.mark.parametrize("command", [["--help"], ["certify", "--help"], ["simulate", "--help"], ["backends", "memory"]])

@@ -437,9 +437,10 @@ def test_a_full_disk_for_events_is_said_once(node: Start) -> None:
     assert each.ends()[0] == 3
     said = [line for line in each.lines if "/dev/full" in line or "Traceback" in line]
     said = [re.sub(r"^rdzv [0-9:]{8} \w+(\[rank 0\])?:", "rdzv:", line) for line in said]
-    assert said[0] == "rdzv: <JsonLines '/dev/full'> loses events, all else goes on: [Errno 28] No space left on device"
+    fails = "fails and misses events; everything else goes on: [Errno 28] No space left on device"
+    assert said[0] == f"rdzv: the listener <JsonLines '/dev/full'> {fails}"
     assert len(said) == 2, said
-    assert re.fullmatch(r"rdzv: <JsonLines '/dev/full'> is closed: \d+ events were lost", said[-1])
+    assert re.fullmatch(r"rdzv: the listener <JsonLines '/dev/full'> is closed: it missed \d+ events", said[-1])
 
 
 def test_events_can_be_logged_to_stderr(node: Start) -> None:

@@ -188,6 +188,19 @@ def _chatty(tmp_path: Path) -> list[str]:
     return [*run, "--", "sh", "-c", f"exec 2>/dev/null; {catch}"]
 
 
+def _ends_when_told_to(node: list[str], stderr: int, tmp_path: Path) -> None:
+    """Start a node that writes to `stderr`, end it, and see its command stop in time, with its own status."""
+    process = subprocess.Popen(node, stderr=stderr)
+    try:
+        _until((tmp_path / "ready").exists, "the command has started")
+        process.terminate()
+        _until((tmp_path / "told").exists, "the command was told to stop")
+        assert process.wait(SOON) == 3
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_a_full_pipe_that_nobody_reads_does_not_keep_a_command_alive(tmp_path: Path) -> None:
     """A log collector that hangs costs lines, and nothing else."""
     readable, writable = os.pipe()
@@ -197,16 +210,10 @@ def test_a_full_pipe_that_nobody_reads_does_not_keep_a_command_alive(tmp_path: P
             os.write(writable, b"x" * 65536)
     except BlockingIOError:
         os.set_blocking(writable, True)
-    process = subprocess.Popen(_chatty(tmp_path), stderr=writable)
-    os.close(writable)
     try:
-        _until((tmp_path / "ready").exists, "the command has started")
-        process.terminate()
-        _until((tmp_path / "told").exists, "the command was told to stop")
-        assert process.wait(SOON) == 3
+        _ends_when_told_to(_chatty(tmp_path), writable, tmp_path)
     finally:
-        process.kill()
-        process.wait()
+        os.close(writable)
         os.close(readable)
 
 
@@ -217,15 +224,9 @@ def test_a_stopped_terminal_does_not_keep_a_command_alive(tmp_path: Path) -> Non
     while not _is_full(terminal):
         pass
     os.set_blocking(terminal, True)
-    process = subprocess.Popen(_chatty(tmp_path), stderr=terminal)
     try:
-        _until((tmp_path / "ready").exists, "the command has started")
-        process.terminate()
-        _until((tmp_path / "told").exists, "the command was told to stop")
-        assert process.wait(SOON) == 3
+        _ends_when_told_to(_chatty(tmp_path), terminal, tmp_path)
     finally:
-        process.kill()
-        process.wait()
         os.close(master)
         os.close(terminal)
 

@@ -12,8 +12,8 @@ import click
 import pytest
 
 from rdzv_core import RendezvousParameters, create_backend
-from rdzv_core._cli._errors import exit_status
-from rdzv_core._cli._group import command_line
+from rdzv_core._cli.errors import exit_status
+from rdzv_core._cli.group import command_line
 from rdzv_core._environment import for_command, options_in
 
 Rdzv = Callable[..., tuple[int, str]]

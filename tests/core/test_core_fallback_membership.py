@@ -14,8 +14,8 @@ import pytest
 
 from rdzv_core import MemberLease, RendezvousConnectionError, RendezvousParameters, RendezvousStateError, register_key
 from rdzv_core._fallback import RegisterMembership
-from rdzv_core._fallback._pace import Life
-from rdzv_core._fallback._roll import Slot
+from rdzv_core._fallback.pace import Life
+from rdzv_core._fallback.roll import Slot
 from rdzv_core.memory import MemoryBackend
 
 TTL = 10.0
@@ -227,7 +227,7 @@ def test_one_who_only_observes_ends_nobody(make_bare: Any, here: Any, clock: Any
     here.enter(b"a", TTL)
     backend = make_bare()
     params = RendezvousParameters("bare", "", "run", 1, 2).for_observer()
-    backend._origin = (lambda _: backend, params)
+    backend.params = params
     observer = RegisterMembership(backend, clock)
     closing.callback(observer.close)
     before = dict(hub.raw)

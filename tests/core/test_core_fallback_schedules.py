@@ -17,7 +17,7 @@ import pytest
 
 from rdzv_core import MemberLease, RendezvousConnectionError
 from rdzv_core._fallback import RegisterMembership
-from rdzv_core._fallback._pace import Life
+from rdzv_core._fallback.pace import Life
 
 TTL = 10.0
 

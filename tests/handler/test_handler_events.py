@@ -322,7 +322,7 @@ def test_opentelemetry_gets_a_span_of_every_meeting(run: Run) -> None:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    from rdzv_core.events._otel import OpenTelemetryListener
+    from rdzv_core._listeners.otel import OpenTelemetryListener
 
     exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
     tracers = TracerProvider()
@@ -333,7 +333,7 @@ def test_opentelemetry_gets_a_span_of_every_meeting(run: Run) -> None:
     class Plugin:
         @hookimpl
         def rdzv_event(self, event: events.Event) -> None:
-            listener.hear(event)
+            listener.rdzv_event(event)
 
     handler = run.make("a", Plugin())
     handler.next_rendezvous()
@@ -364,6 +364,6 @@ def test_events_of_opentelemetry_need_its_api(run: Run, monkeypatch: pytest.Monk
     import sys
 
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
-    monkeypatch.delitem(sys.modules, "rdzv_core.events._otel", raising=False)
+    monkeypatch.delitem(sys.modules, "rdzv_core._listeners.otel", raising=False)
     with pytest.raises(ValueError, match=r"pip install 'rdzv-core\[otel\]'"):
         run.make("a", events="otel")

@@ -6,6 +6,7 @@ import pytest
 
 from rdzv_core import RendezvousStateError
 from rdzv_core._handler.head import Head, encode_head
+from rdzv_core._handler.rules import Situation
 from rdzv_core._handler.view import LocalView
 from rdzv_core.abc import StateSnapshot
 
@@ -65,3 +66,14 @@ def test_an_unreadable_register_is_reported_however_late(view: LocalView) -> Non
     with pytest.raises(RendezvousStateError, match="run's register"):
         view.learn_head(StateSnapshot(b"{", "odd"), 8.0, 11.0)
     assert view.unreadable
+
+
+def test_a_member_that_worked_again_is_gone_from_the_moment_it_is_dropped_again(view: LocalView) -> None:
+    """R4: the fence delay counts from this round's loss, not from one of a round before, which this node saw too."""
+    lost = Situation(departed={"m": "lost"})
+    view.note_gone(lost, 11.0)
+    view.note_gone(lost, 12.0)
+    assert view.gone_since == {"m": 11.0}
+    view.learn_head(StateSnapshot(encode_head(Head("now", revision=4, round=1)), "now/4"), 12.0, 13.0)
+    view.note_gone(lost, 14.0)
+    assert view.gone_since == {"m": 14.0}

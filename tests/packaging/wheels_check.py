@@ -55,6 +55,7 @@ def test_the_tests_pass_against_wheels(suite: str, python: Path, tmp_path: Path)
     """What was built is complete."""
     shutil.copytree(ROOT / suite, tmp_path / suite)
     shutil.copytree(ROOT / "spec", tmp_path / "spec")  # the suite's copy is compared with it
+    shutil.copy(ROOT / "conftest.py", tmp_path)
     (tmp_path / "pytest.ini").write_text(SETTINGS)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL"))}
     done = subprocess.run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import secrets
 import threading
 import time
@@ -26,6 +25,7 @@ from rdzv_etcd import _kv
 from rdzv_etcd._client import EtcdClient
 from rdzv_etcd._errors import UnknownOutcomeError
 from rdzv_etcd._options import KEY_PREFIX, READ_TIMEOUT, gateway_of
+from rdzv_etcd._pauses import retry_pauses
 
 MAX_STATE_BYTES = 1024 * 1024
 """etcd refuses requests over 1.5 MiB unless configured otherwise."""
@@ -115,6 +115,7 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
         """
         end = time.monotonic() + timeout
         losing_since: float | None = None
+        pauses = retry_pauses()
         while True:
             look = self._look_patiently(end)
             snapshot = None if look.record is None else look.record.snapshot()
@@ -132,7 +133,7 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
                 now = time.monotonic()
                 if losing_since is None or now - started > RESOLVE_SECONDS:
                     losing_since = now
-                if now - losing_since > RESOLVE_SECONDS or self._closing.wait(_pause()):
+                if now - losing_since > RESOLVE_SECONDS or self._closing.wait(pauses.next()):
                     raise  # else the next look says whether etcd is really gone
 
     def delete_state(self, token: Token | None = None) -> bool:
@@ -172,11 +173,12 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
     def _look_patiently(self, end: float) -> _Look:
         """Look; when etcd cannot be reached, try again for a while if there is time to wait anyway."""
         until = min(end, time.monotonic() + RESOLVE_SECONDS)
+        pauses = retry_pauses()
         while True:
             try:
                 return self._look(self._deadline())
             except RendezvousConnectionError:
-                if time.monotonic() >= until or self._closing.wait(_pause()):
+                if time.monotonic() >= until or self._closing.wait(pauses.next()):
                     raise
 
     def _record(self, found: _kv.KeyValue | None) -> _Record | None:
@@ -250,13 +252,14 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
         it may have been overwritten. One that was to create the record may yet arrive, even after a deletion.
         """
         until = min(deadline, time.monotonic() + RESOLVE_SECONDS)
+        pauses = retry_pauses()
         while True:
             try:
                 record = self._look(until).record
                 if record is not None and seen == (record.nonce, record.revision):
                     record = self._try_to_put(state, nonce, seen, until)
             except RendezvousConnectionError:
-                if time.monotonic() >= until or self._closing.wait(_pause()):
+                if time.monotonic() >= until or self._closing.wait(pauses.next()):
                     raise lost from lost.__cause__
                 continue
             if record is None or record.nonce != nonce:
@@ -283,7 +286,3 @@ def _differs(snapshot: StateSnapshot | None, token: Token | None) -> bool:
 
 def _new_nonce() -> bytes:
     return secrets.token_bytes(NONCE_BYTES)
-
-
-def _pause() -> float:
-    return 0.05 + random.random() * 0.1

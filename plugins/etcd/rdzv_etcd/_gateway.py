@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import ssl
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from rdzv_etcd._errors import (
     is_configuration,
 )
 from rdzv_etcd._idle import IdleConnections
+from rdzv_etcd._pauses import retry_pauses
 from rdzv_etcd._protocol import may_be_other_protocol, speaks_http, speaks_https
 from rdzv_etcd._wire import Call
 
@@ -268,7 +268,7 @@ def _goes_on(call: Call, failures: Mapping[HostPort, UnansweredError], turn: int
     if now >= call.deadline or not (silent or leaderless or turn < 2):
         return False
     if not silent and turn > 1:
-        time.sleep(min(call.deadline - now, random.uniform(0.05, 0.15)))
+        time.sleep(min(call.deadline - now, retry_pauses().next()))
     return True
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 
 from rdzv_core import (
@@ -16,6 +15,7 @@ from rdzv_core import (
     SupportsWatch,
     Token,
 )
+from rdzv_core.backoff import Backoff
 from rdzv_core.envelope import seal, unseal
 from rdzv_file._mapping import lost
 from rdzv_file._store import FileStore
@@ -85,7 +85,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
 
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
         deadline = time.monotonic() + timeout
-        nap = _SHORTEST_NAP
+        naps = Backoff(_SHORTEST_NAP, _LONGEST_NAP, factor=1.5, jitter=0.25)
         while True:
             self._check_open()
             # The version first: a write in between makes the state newer than the version, and the next look finds it.
@@ -98,8 +98,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False, snapshot
-                time.sleep(min(nap * random.uniform(0.75, 1.0), left))
-                nap = min(nap * 1.5, _LONGEST_NAP)
+                time.sleep(min(naps.next(), left))
                 self._check_open()
                 changed = self._store.version(self._key) != version
 
@@ -111,7 +110,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
         self._check_open()
         theirs = self._params.for_purpose(purpose)
         made = FileBackend(self._store, theirs, self._temporary)
-        made._origin = self._origin and (self._origin[0], theirs)
+        made.params = theirs
         return made
 
     def close(self) -> None:

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import random
 import re
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rdzv_core.backoff import Backoff
 from rdzv_file._files import read_file
 from rdzv_file._mapping import lost, unusable
 
@@ -139,7 +139,7 @@ def _write_all(fd: int, content: bytes, at: int) -> None:
 
 def _acquire(endpoint: str, path: str, timeout: float, cancelled: Callable[[], bool]) -> int:
     deadline = time.monotonic() + timeout
-    nap = _SHORTEST_NAP
+    naps = Backoff(_SHORTEST_NAP, _LONGEST_NAP, factor=1.5)
     while True:
         busy: BlockingIOError | None = None
         fd: int | None = None
@@ -160,8 +160,7 @@ def _acquire(endpoint: str, path: str, timeout: float, cancelled: Callable[[], b
                 f"no lock on {path!r} within {timeout:g} s: {_holder_of(path)} it; "
                 "see whether that process is stopped or hangs, or raise lock_timeout",
             ) from busy
-        time.sleep(min(nap * random.uniform(0.5, 1.0), left))
-        nap = min(nap * 1.5, _LONGEST_NAP)
+        time.sleep(min(naps.next(), left))
 
 
 def _try(path: str) -> int | None:

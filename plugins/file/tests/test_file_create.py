@@ -216,8 +216,8 @@ def test_an_observers_sibling_is_an_observer(tmp_path):
     """Core asks what a backend was made from, of siblings too; where there is nothing they make nothing either."""
     observer = create_backend(RendezvousParameters("file", str(tmp_path / "store"), "run", 1, 2).for_observer())
     sibling = observer.sibling("members")
-    assert sibling._origin[1].observing
-    assert sibling._origin[1].purpose == "members"
+    assert sibling.params.observing
+    assert sibling.params.purpose == "members"
     assert sibling.get_state() is None
     assert list(tmp_path.iterdir()) == []
     sibling.close()

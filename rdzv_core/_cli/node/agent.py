@@ -14,15 +14,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from rdzv_core._cli._stderr import flush_lines
 from rdzv_core._cli.node.decide import Decider
 from rdzv_core._cli.node.ending import GOODBYE_SECONDS, Ending
 from rdzv_core._cli.node.environment import job_environment
 from rdzv_core._cli.node.events import (
-    Changed,
     Effect,
     Ended,
-    Event,
     Exit,
     Finish,
     GraceOver,
@@ -31,9 +28,11 @@ from rdzv_core._cli.node.events import (
     Linger,
     Meet,
     Met,
+    NodeEvent,
     NotMet,
     OthersGone,
     Pause,
+    RoundChanged,
     Say,
     Send,
     Signalled,
@@ -43,8 +42,10 @@ from rdzv_core._cli.node.events import (
 from rdzv_core._cli.node.failures import Failures
 from rdzv_core._cli.node.signals import ENDING, reported
 from rdzv_core._cli.node.worker import Worker
+from rdzv_core._cli.stderr import flush_lines
 from rdzv_core._errors import RendezvousError
 from rdzv_core._handler import ChangeReason, RendezvousHandler, RendezvousInfo
+from rdzv_core.backoff import Backoff
 from rdzv_core.events import CommandEnded, CommandStarted
 
 _LOOK_EVERY = 0.5
@@ -81,7 +82,7 @@ class Agent:
         self._ending = ending or Ending(say)
         self._failures = failures
         self._decider = Decider(max_restarts)
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[NodeEvent] = queue.SimpleQueue()
         self._worker: Worker | None = None
         self._grace_ends: float | None = None
         self._over = threading.Event()
@@ -153,7 +154,7 @@ class Agent:
         elif isinstance(effect, Linger):
             self._report("rdzv-linger", lambda: self._wait_for_others(effect.why))
 
-    def _next_event(self) -> Event:
+    def _next_event(self) -> NodeEvent:
         while True:
             left = None if self._grace_ends is None else max(0.0, self._grace_ends - time.monotonic())
             try:
@@ -163,7 +164,7 @@ class Agent:
                 return GraceOver()
             if isinstance(event, Ended):
                 self._grace_ends = self._worker = None
-            if isinstance(event, Changed) and self._worker and self._worker.has_ended():
+            if isinstance(event, RoundChanged) and self._worker and self._worker.has_ended():
                 # The command was faster than the news: its end decides, and is on its way.
                 continue
             return event
@@ -171,7 +172,7 @@ class Agent:
     def _meet(self) -> None:
         self._report("rdzv-meet", self._wait_for_round)
 
-    def _wait_for_round(self) -> Event:
+    def _wait_for_round(self) -> NodeEvent:
         began = time.monotonic()
         while True:
             info = self._handler.next_rendezvous()
@@ -223,7 +224,7 @@ class Agent:
         self._report("rdzv-command", lambda: self._wait_for_end(met.round, worker, began))
         self._report("rdzv-watch", lambda: self._wait_for_change(met.round, worker))
 
-    def _wait_for_end(self, number: int, worker: Worker, began: float) -> Event:
+    def _wait_for_end(self, number: int, worker: Worker, began: float) -> NodeEvent:
         status = worker.wait()
         self._handler.report(CommandEnded(*self._who, number, status, worker.fenced, time.monotonic() - began))
         return Ended(status, worker.fenced)
@@ -233,17 +234,17 @@ class Agent:
         if worker := self._worker:
             worker.renew(lease_ends + self._grace_period)
 
-    def _wait_for_change(self, number: int, worker: Worker) -> Event | None:
+    def _wait_for_change(self, number: int, worker: Worker) -> NodeEvent | None:
         told_of_closing = False
         while self._worker is worker and not self._over.is_set():
             change = self._handler.wait_for_change(_LOOK_EVERY)
             if change is None:
                 continue
             if change.reason is not ChangeReason.CLOSED:
-                return Changed(number, change)
+                return RoundChanged(number, change)
             if not told_of_closing:
                 told_of_closing = True
-                self._events.put(Changed(number, change))
+                self._events.put(RoundChanged(number, change))
             # A closed run stays closed, and says so at once whenever it is asked.
             self._over.wait(_LOOK_EVERY)
         return None
@@ -279,14 +280,15 @@ class Agent:
             # What the command achieved stands; the others learn of it when this node's lease runs out.
             self._say(f"could not tell the others: {error}")
 
-    def _wait_for_others(self, why: str) -> Event:
+    def _wait_for_others(self, why: str) -> NodeEvent:
         """Wait for all who use the store that this process hosts; if this node failed, and `why`, for other runs."""
-        told, pause = "", 0.01
+        told, pauses = "", Backoff(0.01, _LINGER_LOOK, jitter=0)
         while self._handler.hosts_store and not self._over.is_set():
             runs = [run for run in self._handler.hosted_runs() if not why or run != self._handler.get_run_id()]
             if not runs and (why or self._handler.wait_until_over(0)):
                 break
             users = ", ".join(map(repr, runs)) or repr(self._handler.get_run_id())
+            pause = pauses.next()
             # Not at once: it may take a moment until this node's own membership has ended.
             if pause == _LINGER_LOOK and users != told:
                 told = users
@@ -295,7 +297,6 @@ class Agent:
                     f"{'run' if len(runs) < 2 else 'runs'} {users} (SIGTERM or Ctrl-C ends it)"
                 )
             self._over.wait(pause)
-            pause = min(2 * pause, _LINGER_LOOK)
         return OthersGone()
 
     def _end_worker(self) -> None:
@@ -303,10 +304,10 @@ class Agent:
             self._signal(Worker.kill)
             self._worker.wait()
 
-    def _report(self, name: str, wait: Callable[[], Event | None]) -> None:
+    def _report(self, name: str, wait: Callable[[], NodeEvent | None]) -> None:
         """Put on the queue what `wait`, run in a thread of its own, gives."""
 
-        def put(outcome: Event | Exception | None) -> None:
+        def put(outcome: NodeEvent | Exception | None) -> None:
             if outcome is not None:
                 self._events.put(NotMet(outcome) if isinstance(outcome, Exception) else outcome)
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from rdzv_core._cli._errors import NO_PROCESS
+from rdzv_core._cli.errors import NO_PROCESS
 
 _LONGEST_FIRST_LINE = 256  # of which the kernel reads no more
 

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from rdzv_core._cli.node.decide import Phase
-from rdzv_core._cli.node.events import Changed, Ended, Event, Exit, Met, Signalled
+from rdzv_core._cli.node.decide import NodePhase
+from rdzv_core._cli.node.events import Ended, Exit, Met, NodeEvent, RoundChanged, Signalled
 from rdzv_core._cli.node.signals import ENDING
 from rdzv_core._cli.watch.words import failure_text, stderr_lines
 from rdzv_core._handler import RendezvousHandler
@@ -44,7 +44,7 @@ class Failures:
         self._why = ""
         self._told_to_stop = False
 
-    def see(self, event: Event, phase: Phase) -> None:
+    def see(self, event: NodeEvent, phase: NodePhase) -> None:
         """Take in what has happened to a node in this phase. Raises nothing."""
         if isinstance(event, Met):
             self._met = event
@@ -53,11 +53,11 @@ class Failures:
             if event.rank == 0:
                 past = PastRound(event.round, event.world_size, time.time(), self._why)
                 self._note(lambda history: history.formed(past), wait=0.0)
-        elif isinstance(event, Changed):
+        elif isinstance(event, RoundChanged):
             self._why = str(event.change)
         elif isinstance(event, Signalled) and event.number in ENDING:
             self._told_to_stop = True
-        elif isinstance(event, Ended) and phase is Phase.WORKING and event.status and not event.fenced:
+        elif isinstance(event, Ended) and phase is NodePhase.WORKING and event.status and not event.fenced:
             self._failed(event.status)
 
     def tell(self, end: Exit) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from rdzv_core._cli.watch.history import Frame, summary
 from rdzv_core._cli.watch.table import shorten, table
+from rdzv_core._cli.watch.watched_run import Frame, summary
 from rdzv_core._cli.watch.words import failure_text, plain, span
 
 _PHASES = {

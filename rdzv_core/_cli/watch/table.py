@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from rdzv_core._cli.watch.elide import elide
-from rdzv_core._cli.watch.history import Row
+from rdzv_core._cli.watch.watched_run import Row
 from rdzv_core._cli.watch.words import plain, span
 
 _STYLES = {

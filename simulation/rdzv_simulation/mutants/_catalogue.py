@@ -27,6 +27,7 @@ FOCUS = {
     "waits-though-lost": ("late", "fail", "stuck", "loss"),
     "holds-on-to-its-claim": ("late", "fail", "stuck"),
     "believes-a-late-answer": ("late", "reset", "store_state"),
+    "remembers-an-earlier-eviction": ("stuck", "fail", "cut", "slow"),
     "trusts-the-wall-clock": ("wall_clock", "cut", "fail"),
 }
 """The faults by which a mutant is found soon; all others are found soon under all faults."""

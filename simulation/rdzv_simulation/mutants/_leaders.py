@@ -36,7 +36,7 @@ class _ShortLastCall(Proposer):
 
 
 class ShortLastCall(Machine):
-    """Who takes over the lead takes the last call for over."""
+    """A node that takes over the lead treats the last call as over."""
 
     proposer_type = _ShortLastCall
 
@@ -50,7 +50,7 @@ class _NoMinimum(Proposer):
 
 
 class NoMinimum(Machine):
-    """A last call that was begun is gone through with, though the number fell below min_nodes."""
+    """A last call that has begun leads to a round even if fewer than min_nodes are left."""
 
     proposer_type = _NoMinimum
 
@@ -88,7 +88,7 @@ class _Reopens(Proposer):
 
 
 class LeadsAClosedRun(Machine):
-    """Who leads goes on leading after the run was closed."""
+    """The leader goes on leading after the run was closed."""
 
     proposer_type = _Reopens
 
@@ -110,7 +110,7 @@ class _Impatient(Proposer):
 
 
 class Impatient(Machine):
-    """Who does not ask soon after the others is dropped, unasked."""
+    """A member that does not ask soon after the others is dropped, without being told to stop."""
 
     proposer_type = _Impatient
 
@@ -122,7 +122,7 @@ class _ForgetsTheVanished(Proposer):
 
 
 class ForgetsTheVanished(Machine):
-    """Who was at work when the register was lost, and expires, is not waited for."""
+    """A member that was at work when the register was lost, and then expires, is not waited for."""
 
     proposer_type = _ForgetsTheVanished
 
@@ -145,7 +145,7 @@ class _LeavesItToSpares(DepartureRules):
 
 
 class LastFinisherMindsSpares(Machine):
-    """The last one to finish closes the run only if nobody waits, and so does who leads."""
+    """The last one to finish, and the leader, close the run only if nobody waits."""
 
     proposer_type = _MindsSpares
     departure_rules_type = _LeavesItToSpares

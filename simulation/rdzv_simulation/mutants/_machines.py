@@ -19,12 +19,13 @@ from rdzv_core._handler.lease_keeper import LeaseKeeper
 from rdzv_core._handler.machine import Machine
 from rdzv_core._handler.operations import Channel, Operation
 from rdzv_core._handler.proposals import WaitUntil, Write
+from rdzv_core._handler.situation import Situation
 from rdzv_core._handler.states import Closing, Departing, Joining, State, Working
 from rdzv_core._handler.view import LocalView
 
 
 class ReentersSilently(Machine):
-    """A membership that has ended is entered anew without stopping the work."""
+    """A membership that has ended is entered again without stopping the work."""
 
     def end_membership(self, why: str, *, may_be_there: bool = True) -> None:
         if isinstance(self.state, Working):
@@ -79,7 +80,7 @@ class ResendsRefusedWrites(Machine):
 
 
 class BelievesInItsWrites(Machine):
-    """A write whose answer was lost is taken for done: nothing is read again."""
+    """A write whose answer was lost is assumed to have succeeded: nothing is read again."""
 
     def failed(self, operation: Operation, error: Exception, now: float) -> None:
         super().failed(operation, error, now)
@@ -111,6 +112,18 @@ class BelievesALateAnswer(Machine):
     """An answer that was asked for before an operator's reset, and comes after it, is taken for the present."""
 
     view_type = _Credulous
+
+
+class _Unforgetting(LocalView):
+    def note_gone(self, situation: Situation, now: float) -> None:
+        self.gone_in = None if self.head is None else (self.head.epoch, self.head.round)
+        super().note_gone(situation, now)
+
+
+class RemembersAnEarlierEviction(Machine):
+    """The fence delay of a member that was dropped from an earlier round, and worked again, is not waited for again."""
+
+    view_type = _Unforgetting
 
 
 class _Named(LocalView):
@@ -183,7 +196,7 @@ class _Sure(LeaseKeeper):
 
 
 class BelievesItWasHeard(Machine):
-    """An announcement whose answer was lost is taken for made."""
+    """An announcement whose answer was lost is assumed to have been made."""
 
     lease_keeper_type = _Sure
 
@@ -199,7 +212,7 @@ class BelievesTheLastToCome(Machine):
 
 
 class LooksOnce(Machine):
-    """Who is not among the first three never looks for its place again."""
+    """A node that is not among the first three never checks its place again."""
 
     def __post_init__(self) -> None:
         self.place_checks = (1e9, 1e9)
@@ -232,7 +245,7 @@ class BeginsAnew(Machine):
 
 
 class AbsenceIsLoss(Machine):
-    """A node gives its membership up when the store has been out of reach for a second."""
+    """A node gives up its membership when the store has been out of reach for a second."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from rdzv_core._cli._errors import FAILED
-from rdzv_core._cli._output import show_json, show_table
+from rdzv_core._cli.errors import FAILED
+from rdzv_core._cli.output import show_json, show_table
 from rdzv_core.checking import check_of
 from rdzv_core.registry import BackendFactory
 

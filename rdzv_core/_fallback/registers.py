@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import msgspec
 
-from rdzv_core._fallback._pace import Life
-from rdzv_core._fallback._record import Record
-from rdzv_core._fallback._roll import Directory, Incarnation, Slot
+from rdzv_core._fallback.pace import Life
+from rdzv_core._fallback.record import Record
+from rdzv_core._fallback.roll import Directory, Incarnation, Slot
 from rdzv_core.abc import RendezvousBackend
 
 S = TypeVar("S", bound=msgspec.Struct)

@@ -11,8 +11,8 @@ from typing import Any
 
 from opentelemetry import metrics, trace
 
-from rdzv_core.events._listeners import _flat, record
-from rdzv_core.events._types import (
+from rdzv_core._listeners.record import attributes
+from rdzv_core.events import (
     Changed,
     CommandEnded,
     CommandStarted,
@@ -23,6 +23,7 @@ from rdzv_core.events._types import (
     StoreFailing,
     name_of,
 )
+from rdzv_core.hooks import hookimpl
 
 _NAME = "rdzv_core"
 
@@ -40,25 +41,26 @@ class OpenTelemetryListener:
         self._meeting: trace.Span | None = None
         self._command: trace.Span | None = None
 
-    def hear(self, event: Event) -> None:
+    @hookimpl
+    def rdzv_event(self, event: Event) -> None:
         """Take note of an event."""
-        attributes = {f"rdzv.{key}": value for key, value in _flat(record(event)) if key not in ("event", "time")}
+        said = {f"rdzv.{key}": value for key, value in attributes(event).items()}
         run = {"rdzv.run_id": event.run_id}
         at = _nanoseconds(event.time)
         if isinstance(event, Joining):
-            self._meeting = self._begin("rdzv.rendezvous", self._meeting, attributes, at)
+            self._meeting = self._begin("rdzv.rendezvous", self._meeting, said, at)
         elif isinstance(event, (Joined, JoiningFailed)):
-            self._end_meeting(event, attributes, at)
+            self._end_meeting(event, said, at)
             self._duration.record(event.phases.total, run)
         elif isinstance(event, CommandStarted):
-            self._command = self._begin("rdzv.command", self._command, attributes, at)
+            self._command = self._begin("rdzv.command", self._command, said, at)
         elif isinstance(event, CommandEnded):
-            _end(self._command, attributes, at)
+            _end(self._command, said, at)
             self._command = None
         else:
             span = self._meeting or self._command
             if span is not None:
-                span.add_event(name_of(event), attributes, at)
+                span.add_event(name_of(event), said, at)
         self._count(event, run)
 
     def close(self) -> None:
@@ -67,15 +69,15 @@ class OpenTelemetryListener:
             _end(span, {}, None)
         self._meeting = self._command = None
 
-    def _begin(self, name: str, before: trace.Span | None, attributes: dict[str, Any], at: int) -> trace.Span:
+    def _begin(self, name: str, before: trace.Span | None, said: dict[str, Any], at: int) -> trace.Span:
         _end(before, {}, at)
-        return self._tracer.start_span(name, attributes=attributes, start_time=at)
+        return self._tracer.start_span(name, attributes=said, start_time=at)
 
-    def _end_meeting(self, event: Joined | JoiningFailed, attributes: dict[str, Any], at: int) -> None:
+    def _end_meeting(self, event: Joined | JoiningFailed, said: dict[str, Any], at: int) -> None:
         if self._meeting is not None and isinstance(event, JoiningFailed):
             self._meeting.record_exception(event.error, timestamp=at)
             self._meeting.set_status(trace.StatusCode.ERROR, str(event.error))
-        _end(self._meeting, attributes, at)
+        _end(self._meeting, said, at)
         self._meeting = None
 
     def _count(self, event: Event, run: dict[str, str]) -> None:
@@ -87,9 +89,9 @@ class OpenTelemetryListener:
             self._failures.add(1, run)
 
 
-def _end(span: trace.Span | None, attributes: dict[str, Any], at: int | None) -> None:
+def _end(span: trace.Span | None, said: dict[str, Any], at: int | None) -> None:
     if span is not None:
-        span.set_attributes(attributes)
+        span.set_attributes(said)
         span.end(at)
 
 

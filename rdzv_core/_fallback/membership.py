@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable
 
 from rdzv_core import clock
-from rdzv_core._checks import checked_payload, checked_ttl
 from rdzv_core._errors import RendezvousConnectionError
-from rdzv_core._fallback._observer import Observer
-from rdzv_core._fallback._pace import Life, poll_intervals
-from rdzv_core._fallback._record import Record
-from rdzv_core._fallback._registers import Registers
-from rdzv_core._fallback._roll import Directory, Entry, Incarnation, Slot
+from rdzv_core._fallback.observer import Observer
+from rdzv_core._fallback.pace import Life, poll_intervals
+from rdzv_core._fallback.record import Record
+from rdzv_core._fallback.registers import Registers
+from rdzv_core._fallback.roll import Directory, Entry, Incarnation, Slot
 from rdzv_core.abc import MemberLease, MembersView, RendezvousBackend, SupportsMembership, Token
+from rdzv_core.validation import checked_payload, checked_ttl
 
 CONTENTION_LIMIT = 60.0
 """Seconds that a write may be kept from its turn by other writers before it gives up."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from rdzv_core._fallback._pace import Life, poll_intervals
+from rdzv_core._fallback.pace import Life, poll_intervals
 from rdzv_core.abc import RendezvousBackend, StateSnapshot, SupportsWatch, Token
 
 

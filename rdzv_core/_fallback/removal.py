@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from rdzv_core._fallback._pace import Life
-from rdzv_core._fallback._registers import Registers, slot_purpose
-from rdzv_core._fallback._roll import Slot
-from rdzv_core._fallback._store import store_purpose
+from rdzv_core._fallback.pace import Life
+from rdzv_core._fallback.registers import Registers, slot_purpose
+from rdzv_core._fallback.roll import Slot
+from rdzv_core._fallback.store import store_purpose
 from rdzv_core.abc import RendezvousBackend, SupportsDelete, SupportsMembership, SupportsStore, Token
 
 _MISSING_SLOTS = 8

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable, Collection
 
 from rdzv_core._errors import RendezvousConnectionError
-from rdzv_core._fallback._ages import Ages
-from rdzv_core._fallback._pace import Life
-from rdzv_core._fallback._registers import Registers
-from rdzv_core._fallback._roll import Directory, Entry, Shown, Slot, view_of
+from rdzv_core._fallback.ages import Ages
+from rdzv_core._fallback.pace import Life
+from rdzv_core._fallback.registers import Registers
+from rdzv_core._fallback.roll import Directory, Entry, Shown, Slot, view_of
 from rdzv_core.abc import MembersView, RendezvousBackend, Token
+from rdzv_core.abc._backend import params_of
 
 
 class Observer:
@@ -87,4 +88,5 @@ def _is_gone(entry: Entry, slot: Slot) -> bool:
 
 
 def _observes_only(backend: RendezvousBackend) -> bool:
-    return backend._origin is not None and backend._origin[1].observing
+    params = params_of(backend)
+    return params is not None and params.observing

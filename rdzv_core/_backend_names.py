@@ -1,4 +1,4 @@
-"""How backend names are compared."""
+"""How backend names are compared, and which distributions provide the first-party ones."""
 
 from __future__ import annotations
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Iterator
 
 from rdzv_core._errors import RendezvousConnectionError
+from rdzv_core.backoff import Backoff
 
 SHORTEST_POLL = 0.001
 LONGEST_POLL = 0.25
@@ -49,25 +49,23 @@ class Life:
         out of reach.
         """
         deadline = time.monotonic() + limit
-        attempt, pause = 1, 0.0
+        attempt, pauses = 1, Backoff(4 * SHORTEST_POLL, LONGEST_BACKOFF, factor=4, jitter=1)
         while True:
             begun = time.monotonic()
             yield attempt
             took = time.monotonic() - begun
-            pause = min(4 * max(pause, took, SHORTEST_POLL), max(LONGEST_BACKOFF, 100 * took))
+            pauses.longest = max(LONGEST_BACKOFF, 100 * took)
             if time.monotonic() >= deadline:
                 raise RendezvousConnectionError(
                     f"{self._what}: others wrote first {attempt} times in {limit:g} s; the store is too slow for so "
                     "many writers: try again, or use a backend with this capability of its own"
                 )
-            self.sleep(random.uniform(0.0, pause))
+            self.sleep(pauses.next(at_least=4 * took))
             attempt += 1
 
 
 def poll_intervals(longest: float = LONGEST_POLL) -> Iterator[float]:
     """Give how long to sleep before each next look: from 1 ms growing to `longest`, less up to half of it at random."""
-    interval = SHORTEST_POLL
+    pauses = Backoff(SHORTEST_POLL, longest, factor=1.5)
     while True:
-        interval = min(interval, longest)
-        yield interval * random.uniform(0.5, 1.0)
-        interval *= 1.5
+        yield pauses.next()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rdzv_core._fallback._membership import RegisterMembership
-from rdzv_core._fallback._pace import Life
-from rdzv_core._fallback._registers import Siblings
-from rdzv_core._fallback._store import RegisterStore
-from rdzv_core._fallback._watch import PollingWatch
+from rdzv_core._fallback.membership import RegisterMembership
+from rdzv_core._fallback.pace import Life
+from rdzv_core._fallback.registers import Siblings
+from rdzv_core._fallback.store import RegisterStore
+from rdzv_core._fallback.watch import PollingWatch
 from rdzv_core.abc import RendezvousBackend, Store, SupportsMembership, SupportsStore
 
 

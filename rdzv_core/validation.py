@@ -1,4 +1,4 @@
-"""What every implementation of the contract refuses alike."""
+"""What every implementation of the contract refuses alike: bad states, payloads, keys, values and ttls."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rdzv_core.abc._membership import MAX_PAYLOAD_BYTES
+
+__all__ = ["checked_key", "checked_keys", "checked_payload", "checked_state", "checked_ttl", "checked_value"]
 
 if TYPE_CHECKING:
     from rdzv_core.abc import RendezvousBackend

@@ -49,7 +49,7 @@ class Frame:
         return self.seen if self.trouble or self.silent else self.now
 
 
-class History:
+class WatchedRun:
     """Takes what was seen, in order, and gives the frames and what changed."""
 
     def __init__(self) -> None:

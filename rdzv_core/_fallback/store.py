@@ -9,9 +9,9 @@ from typing import Literal, TypeVar
 import msgspec
 
 from rdzv_core._errors import RendezvousStateError
-from rdzv_core._fallback._record import Record
-from rdzv_core._fallback._registers import Siblings
-from rdzv_core._fallback._watch import watch_of
+from rdzv_core._fallback.record import Record
+from rdzv_core._fallback.registers import Siblings
+from rdzv_core._fallback.watch import watch_of
 from rdzv_core._map_store import DEFAULT_TIMEOUT, MapStore
 from rdzv_core.abc import Token
 

@@ -1,9 +1,34 @@
-"""What can happen to a node in a run, as plain frozen data: all a listener gets. No I/O, no dependency."""
+"""What happens to a node, told to whoever listens: plain frozen data, with no I/O and no dependency.
+
+A plugin hears events through the hook `rdzv_event` (see `rdzv_core.hooks`). Listeners for the standard logging, for a
+file of JSON lines and for OpenTelemetry are built in: `rdzv run --events`, the environment variable RDZV_EVENTS, or
+the handler's option `events` (see `docs/events.md`).
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+
+__all__ = [
+    "Attempts",
+    "Changed",
+    "CommandEnded",
+    "CommandStarted",
+    "Departed",
+    "Departing",
+    "Entered",
+    "Event",
+    "Joined",
+    "Joining",
+    "JoiningFailed",
+    "LastCall",
+    "Phases",
+    "RegisterWritten",
+    "StoreBack",
+    "StoreFailing",
+    "name_of",
+]
 
 
 @dataclass(frozen=True)
@@ -158,5 +183,5 @@ class CommandEnded(Event):
 
 
 def name_of(event: Event) -> str:
-    """Give an event's name as it stands in logs: `JoiningFailed` is `joining_failed`."""
+    """Return an event's name as it stands in logs: that of a `JoiningFailed` is `joining_failed`."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in type(event).__name__)[1:]

@@ -19,7 +19,7 @@ from typing import TextIO
 
 import click
 
-from rdzv_core._cli._stderr import flush_lines, write_line
+from rdzv_core._cli.stderr import flush_lines, write_line
 from rdzv_core._errors import RendezvousError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130

@@ -6,10 +6,10 @@ import logging
 import queue
 import threading
 from collections.abc import Sequence
-from typing import Protocol
 
-from rdzv_core.events._listeners import Listener
-from rdzv_core.events._types import Event
+from rdzv_core._listeners.chosen import Listener
+from rdzv_core.events import Event
+from rdzv_core.hooks import Hooks
 
 log = logging.getLogger("rdzv")
 
@@ -18,29 +18,17 @@ PATIENCE = 1.0
 """Seconds that `flush` waits for listeners at most."""
 
 
-class Plugins(Protocol):
-    """The hook that plugins listen to."""
-
-    @property
-    def listening(self) -> bool:
-        """Whether anybody does."""
-
-    def event(self, event: Event) -> None:
-        """Tell them; raises nothing."""
-
-
 class EventBus:
-    """Tells events to plugins and listeners, in order. Thread-safe; owns the listeners.
+    """Tells events to plugins, in order. Thread-safe. Listens with further `listeners`, which it owns.
 
     Where nobody listens nothing is done, and no thread is started. Listeners that fall behind by 10,000 events miss
-    what comes then; that is logged. So is a listener that fails: when it begins to, and how many events it lost when it
-    works again or is closed.
+    the next ones; that is logged.
     """
 
-    def __init__(self, plugins: Plugins, listeners: Sequence[Listener] = ()) -> None:
-        self._plugins, self._listeners = plugins, list(listeners)
-        self._lost = [0] * len(self._listeners)
-        self.listening = bool(self._listeners) or plugins.listening
+    def __init__(self, hooks: Hooks, listeners: Sequence[Listener] = ()) -> None:
+        self._listeners = list(listeners)
+        self._hooks = hooks.with_plugins(self._listeners) if self._listeners else hooks
+        self.listening = self._hooks.listening
         self._untold: queue.Queue[Event | threading.Event | None] = queue.Queue(MOST_UNTOLD)
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -83,14 +71,14 @@ class EventBus:
                 try:
                     thread.start()
                 except RuntimeError as error:  # the system has no thread left
-                    log.warning("nobody is told of %r: %s", what, error)
+                    log.warning("event %r dropped: cannot start the listener thread: %s", what, error)
                     return False
                 self._thread = thread
         try:
             self._untold.put_nowait(what)
         except queue.Full:
             if not self._missed:
-                log.warning("a listener is %d events behind: it misses what happens now", MOST_UNTOLD)
+                log.warning("a listener is %d events behind: it misses the next ones", MOST_UNTOLD)
             self._missed = True
             return False
         return True
@@ -100,32 +88,13 @@ class EventBus:
             if isinstance(what, threading.Event):
                 what.set()
             else:
-                self._tell_all(what)
+                self._hooks.event(what)
         self._release()
 
-    def _tell_all(self, event: Event) -> None:
-        self._plugins.event(event)
-        for place, listener in enumerate(self._listeners):
-            try:
-                listener.hear(event)
-            except Exception as error:
-                self._lost[place] += 1
-                if self._lost[place] == 1:
-                    # A disk that is full is no bug: there the traceback would tell nothing.
-                    bug = not isinstance(error, OSError)
-                    log.warning("%r loses events, all else goes on: %s", listener, error, exc_info=bug)
-            else:
-                self._tell_lost(place, "works again")
-
     def _release(self) -> None:
-        for place, listener in enumerate(self._listeners):
-            self._tell_lost(place, "is closed")
+        for listener in self._listeners:
+            self._hooks.unregister(listener)
             try:
                 listener.close()
             except Exception:
                 log.exception("the listener %r could not be closed", listener)
-
-    def _tell_lost(self, place: int, what: str) -> None:
-        lost, self._lost[place] = self._lost[place], 0
-        if lost:
-            log.warning("%r %s: %d event%s lost", self._listeners[place], what, lost, " was" if lost == 1 else "s were")

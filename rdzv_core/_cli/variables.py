@@ -13,7 +13,8 @@ from click.core import ParameterSource
 
 from rdzv_core._environment import BACKEND, ENDPOINT, INSIDE, RUN_ID, options_in, variable_of
 from rdzv_core._secrets import overlaid
-from rdzv_core.registry import normalize, resolved_name
+from rdzv_core.compat import resolved_name
+from rdzv_core.registry import normalize
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from rdzv_core._cli._variables import RunOption, naming_variables, with_variables
+from rdzv_core._cli.variables import RunOption, naming_variables, with_variables
 from rdzv_core._parameters import MOST_NODES, RendezvousParameters
 
 F = TypeVar("F", bound=Callable[..., Any])

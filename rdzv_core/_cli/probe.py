@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from rdzv_core._errors import RendezvousError
-from rdzv_core.registry import BackendInfo, BackendRegistry
+from rdzv_core.registry import BackendInfo, default_registry
 
 IMPORT_TIMEOUT = 20.0
 """Seconds that a backend's import may take before it counts as broken."""
 
-_CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from rdzv_core._cli import _probe; _probe.child()"
+_CHILD = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from rdzv_core._cli import probe; probe.child()"
 
 
 def import_errors(backends: Sequence[BackendInfo], timeout: float = IMPORT_TIMEOUT) -> list[str | None]:
@@ -37,7 +37,7 @@ def child() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)
     try:
-        BackendRegistry().load(sys.argv[2])
+        default_registry().load(sys.argv[2])
         reason = None
     except RendezvousError as error:
         cause = error.__cause__
