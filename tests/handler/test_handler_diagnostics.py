@@ -99,7 +99,7 @@ def test_a_spare_is_told_of_the_round_that_formed_without_it() -> None:
 def test_a_node_whose_name_a_later_one_has_is_told_so() -> None:
     """It would wait for ever: of two with one node id the later one is let in."""
     text = timeout_text(SETTINGS, OWN, LocalView(looked=True, head=HEAD), Situation(superseded=frozenset({"m"})), None)
-    assert text.endswith("another node has come since with the node_id 'me': give each node one of its own")
+    assert text.endswith("another node has joined since with the node_id 'me': give each node its own")
 
 
 def test_a_run_without_state_is_said_to_have_none() -> None:
