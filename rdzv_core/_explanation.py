@@ -6,7 +6,7 @@ import re
 import time
 
 from rdzv_core._handler.head import Head, Terms
-from rdzv_core._handler.rules import Situation
+from rdzv_core._handler.situation import Situation
 
 _MOST = 20
 _LOCAL = re.compile(r"(localhost|127\.[0-9.]+|0\.0\.0\.0|::1|\[::1?\]|)(:[0-9]+)?", re.IGNORECASE)

@@ -11,7 +11,8 @@ from typing import Literal
 
 from rdzv_core._explanation import explain
 from rdzv_core._handler.head import Announcement, Head, RoundId, decode_announcement
-from rdzv_core._handler.rules import Rules, Situation
+from rdzv_core._handler.rules import Rules
+from rdzv_core._handler.situation import Situation
 from rdzv_core._history import Failure, PastRound
 from rdzv_core.abc import MembersView
 

@@ -65,7 +65,7 @@ class Inspector:
             return RunStatus(self._run_id, False, "no such run", reasons=reasons, store=store)
         head = decode_head(snapshot[0])
         if head.digest:
-            head = head.with_roster(self._access.shelf.whole(head.digest))
+            head = head.with_roster(self._access.rosters.whole(head.digest))
         view = self._access.members.members()
         self._version = view.version
         status = status_of(self._run_id, head, view, self._endpoint)

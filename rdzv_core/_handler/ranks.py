@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rdzv_core._handler.head import Seat
-from rdzv_core._handler.rules import RankOrder, natural_order
+from rdzv_core._handler.rank_order import RankOrder, natural_order
 from rdzv_core.hooks import Hooks
 
 

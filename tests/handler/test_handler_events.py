@@ -1,4 +1,4 @@
-"""What happens is told: in order, with what it took, to whoever listens, and never in the handler's way."""
+"""What happens is reported to all listeners: in order, with what it took, and without holding the handler up."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_nodes_life_is_told_in_order(run: Run) -> None:
 
 @pytest.mark.parametrize("say_goodbye", ["finish", "leave", "shutdown"])
 def test_a_goodbye_is_told_once(say_goodbye: str, run: Run) -> None:
-    """Who leaves a `with` block with nothing left to leave has nothing to tell, and nothing fails."""
+    """A node that leaves a `with` block with nothing left to leave reports nothing, and nothing fails."""
     ear = Ear()
     with run.make("a", ear) as handler:
         handler.next_rendezvous()
@@ -93,7 +93,7 @@ def test_a_goodbye_is_told_once(say_goodbye: str, run: Run) -> None:
 
 
 def test_every_round_has_a_goodbye_of_its_own(run: Run) -> None:
-    """Who asked again leaves again; a run that this node closed is left too."""
+    """A node that asked again leaves again; a run that this node closed is left too."""
     ear = Ear()
     with run.make("a", ear) as handler:
         handler.next_rendezvous()

@@ -61,7 +61,7 @@ class Round:
         self.store = RoundStore(self.inner, 7, lambda: self.change, grace)
 
     def end(self, reason: ChangeReason) -> None:
-        """Let the round be over."""
+        """Make the round be over."""
         self.change = Change(reason, f"because of {reason.name.lower()}")
 
 

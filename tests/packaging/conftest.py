@@ -19,6 +19,7 @@ SOURCES = {
     "rdzv-etcd": ROOT / "plugins" / "etcd",
     "rdzv-conformance": ROOT / "conformance",
     "rdzv-simulation": ROOT / "simulation",
+    "rdzv-torchrun": ROOT / "integrations" / "torchrun",
     "rdzv-sqlite": ROOT / "examples" / "rdzv-sqlite",
 }
 

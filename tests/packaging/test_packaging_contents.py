@@ -13,8 +13,17 @@ from typing import Any
 
 import pytest
 
-NAMES = ["rdzv-core", "rdzv-tcp", "rdzv-file", "rdzv-etcd", "rdzv-conformance", "rdzv-simulation", "rdzv-sqlite"]
-FIRST_PARTY = NAMES[:6]
+NAMES = [
+    "rdzv-core",
+    "rdzv-tcp",
+    "rdzv-file",
+    "rdzv-etcd",
+    "rdzv-conformance",
+    "rdzv-simulation",
+    "rdzv-torchrun",
+    "rdzv-sqlite",
+]
+FIRST_PARTY = NAMES[:7]
 FURTHER_IN_SDIST = {
     "rdzv-core": {"pyproject.toml", "PKG-INFO", ".gitignore", "README.md", "LICENSE", "CHANGELOG.md", "spec"},
 }

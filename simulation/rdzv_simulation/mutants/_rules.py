@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import msgspec
 
 from rdzv_core._handler.head import Announcement, DepartureOutcome, Head, RoundId
-from rdzv_core._handler.rules import Rules, Situation
+from rdzv_core._handler.rules import Rules
+from rdzv_core._handler.situation import Situation
 from rdzv_core.abc import MembersView
 
 
