@@ -10,15 +10,15 @@ from pathlib import Path
 
 import click
 
-from rdzv_conformance.certify import CouldNotRunError
-from rdzv_conformance.certify import certify as run_suite
-from rdzv_conformance.clauses import PROFILES
-from rdzv_conformance.helpers import installed_helpers
-from rdzv_conformance.live import watching
-from rdzv_conformance.printing import show_matrix, show_report
+from rdzv_conformance.contract.clauses import PROFILES
+from rdzv_conformance.harness.installed_helpers import installed_helpers
 from rdzv_conformance.reports import UnreadableReportError, read_report, verify, write_matrix, write_report
 from rdzv_conformance.reports._text import plain
-from rdzv_conformance.results import Report
+from rdzv_conformance.reports.live import watching
+from rdzv_conformance.reports.terminal import show_matrix, show_report
+from rdzv_conformance.run.certify import CouldNotRunError
+from rdzv_conformance.run.certify import certify as run_suite
+from rdzv_conformance.run.results import Report
 from rdzv_core import BackendConflictError, BackendLoadError, BackendNotFoundError, BackendRegistry
 
 CERTIFIED, NOT_CERTIFIED, COULD_NOT_RUN = 0, 1, 2

@@ -12,15 +12,16 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from rdzv_conformance import commands, subject
-from rdzv_conformance.clauses import catalogue
-from rdzv_conformance.live import LineWatcher, LiveWatcher, watching
+from rdzv_conformance import commands
+from rdzv_conformance.contract.clauses import catalogue
+from rdzv_conformance.harness import subject
+from rdzv_conformance.harness.target import Target
 from rdzv_conformance.reports import read_report, verify, write_report
 from rdzv_conformance.reports._document import encode
-from rdzv_conformance.reports._provenance import examine
-from rdzv_conformance.results import Report, Subject, TestResult, by_clause
-from rdzv_conformance.runner import select_tests
-from rdzv_conformance.target import Target
+from rdzv_conformance.reports.live import LineWatcher, LiveWatcher, watching
+from rdzv_conformance.run.provenance import examine
+from rdzv_conformance.run.results import Report, Subject, TestResult, by_clause
+from rdzv_conformance.run.runner import select_tests
 from rich.console import Console
 
 

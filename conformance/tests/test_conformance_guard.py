@@ -6,9 +6,9 @@ import threading
 from typing import Any
 
 import pytest
-from rdzv_conformance.expect import ClauseFailed, Unsupported, Untested
-from rdzv_conformance.guard import Calls, run_guarded
-from rdzv_conformance.register import Register
+from rdzv_conformance.harness.expect import ClauseFailed, Unsupported, Untested
+from rdzv_conformance.harness.guard import Calls, run_guarded
+from rdzv_conformance.harness.register import Register
 
 
 def _register(backend: Any, patience: float = 5.0) -> tuple[Register, Calls]:

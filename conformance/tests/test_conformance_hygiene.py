@@ -11,22 +11,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from rdzv_conformance.expect import ClauseFailed, Untested
-from rdzv_conformance.helpers import MEMORY
-from rdzv_conformance.hygiene import Hygiene, LeftBehind, by_its_clause
-from rdzv_conformance.reports._conditions import conditions
-from rdzv_conformance.residue import Residue
-from rdzv_conformance.results import TestResult, by_clause
-from rdzv_conformance.runner import run_test
-from rdzv_conformance.subject import Subject
-from rdzv_conformance.target import Target
+from rdzv_conformance.harness.expect import ClauseFailed, Untested
+from rdzv_conformance.harness.leaks.hygiene import Hygiene, LeftBehind, by_its_clause
+from rdzv_conformance.harness.leaks.residue import Residue
+from rdzv_conformance.harness.memory_helpers import MEMORY
+from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.harness.target import Target
+from rdzv_conformance.run.conditions import conditions
+from rdzv_conformance.run.results import TestResult, by_clause
+from rdzv_conformance.run.runner import run_test
 
 NAME = "test_RDZV_CAS_1_anything"
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rdzv_conformance.hygiene.SETTLE", 0.05)
+    monkeypatch.setattr("rdzv_conformance.harness.leaks.hygiene.SETTLE", 0.05)
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_what_is_left_says_nothing_about_the_fault_that_a_test_is_about() -> Non
 def test_the_suites_own_temp_directory_does_not_outlive_the_process(tmp_path: Path) -> None:
     """A run of one test in another process leaves the directory for temp files as it was."""
 
-    code = "from rdzv_conformance.runner import run_test\nfrom rdzv_conformance.target import Target\n"
+    code = "from rdzv_conformance.run.runner import run_test\nfrom rdzv_conformance.harness.target import Target\n"
     code += "print(run_test(Target('memory', 'x'), 'test_RDZV_STATE_2_what_was_set_is_read').status)"
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     ran = subprocess.run(

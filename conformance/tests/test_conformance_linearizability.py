@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rdzv_conformance.clauses import catalogue
-from rdzv_conformance.linearizability import Fault, Found, Operation, check, draw, from_json, to_json
-from rdzv_conformance.linearizability._random import sound_history
+from rdzv_conformance.checks.linearizability import Fault, Found, Operation, check, draw, from_json, to_json
+from rdzv_conformance.checks.linearizability._random import sound_history
+from rdzv_conformance.contract.clauses import catalogue
 
 UNTOLD = "a token that nobody was told"
 

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 import pytest
-from rdzv_conformance.clauses import PROFILES, catalogue
+from rdzv_conformance.contract.clauses import PROFILES, catalogue
 from rdzv_conformance.mutants import failing_clauses, install, mutants, references, run_all
 from rdzv_conformance.mutants._generated import explained, generated
 from rdzv_conformance.mutants._matrix import EXCUSED, Verdict, hunt, idle_clauses, judge
-from rdzv_conformance.results import Report, Subject, by_clause
-from rdzv_conformance.runner import select_tests
+from rdzv_conformance.run.results import Report, Subject, by_clause
+from rdzv_conformance.run.runner import select_tests
 from rdzv_conformance.suite.models import Models
 
 SOME = (

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from rdzv_conformance.certify import CouldNotRunError, certify
 from rdzv_conformance.commands import certify as command
-from rdzv_conformance.helpers import installed_helpers
-from rdzv_conformance.reports._provenance import version_of
-from rdzv_conformance.target import Target
-from rdzv_conformance.workshop import Workshop
+from rdzv_conformance.harness.installed_helpers import installed_helpers
+from rdzv_conformance.harness.target import Target
+from rdzv_conformance.harness.workshop import Workshop
+from rdzv_conformance.run.certify import CouldNotRunError, certify
+from rdzv_conformance.run.provenance import version_of
 
 
 @pytest.mark.parametrize("backend", ["tcp", "etcd"])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 
 import pytest
-from rdzv_conformance import subject as subjects
-from rdzv_conformance.expect import ClauseFailed
+from rdzv_conformance.harness import subject as subjects
+from rdzv_conformance.harness.expect import ClauseFailed
+from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.harness.target import Target
 from rdzv_conformance.mutants._memory import SoundAndSlow
-from rdzv_conformance.runner import Anchor, AnchorHolder
-from rdzv_conformance.subject import Subject
-from rdzv_conformance.target import Target
+from rdzv_conformance.run.anchor import Anchor, AnchorHolder
 
 from rdzv_core import register_backend
 

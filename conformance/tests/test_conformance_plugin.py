@@ -55,7 +55,7 @@ def _two_lines() -> str:
 
 
 def _bent() -> str:
-    text = CLASS.format(backend="memory", fixture="from rdzv_conformance.clauses import clause", body=BENT)
+    text = CLASS.format(backend="memory", fixture="from rdzv_conformance.contract.labels import clause", body=BENT)
     return text.replace(f"{BENT}", f"endpoint = 'here'\n{BENT}")
 
 
@@ -128,7 +128,7 @@ def test_a_broken_backend_fails_the_test_of_the_clause(tmp_path: Path) -> None:
 
 def test_helpers_may_be_attributes_or_fixtures(tmp_path: Path) -> None:
     """Without the helper corrupt the clauses are untested; with one, as a fixture or an attribute, they run."""
-    helper = "from rdzv_conformance.helpers import corrupt_memory\n"
+    helper = "from rdzv_conformance.harness.memory_helpers import corrupt_memory\n"
     cases = {
         "": ("", "2 skipped"),
         "fixture": (f"{helper}@pytest.fixture\ndef corrupt(): return corrupt_memory", "2 passed"),

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from rdzv_conformance.mutants import mutants
+from rdzv_conformance.mutants._catalogue import mutants
 from rdzv_conformance.mutants._generated import run_generated
 from rdzv_conformance.mutants._matrix import EXCUSED, Verdict, draw, hunt_all, idle_clauses
 

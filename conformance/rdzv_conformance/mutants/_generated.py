@@ -122,9 +122,10 @@ def explained() -> dict[str, str]:
 
 def caught() -> str:
     """Run the suite on the backend memory until a clause fails; give the finding, nothing if it survives."""
-    from rdzv_conformance.helpers import installed_helpers
-    from rdzv_conformance.runner import Anchor, run_test, select_tests
-    from rdzv_conformance.target import Target
+    from rdzv_conformance.harness.installed_helpers import installed_helpers
+    from rdzv_conformance.harness.target import Target
+    from rdzv_conformance.run.anchor import Anchor
+    from rdzv_conformance.run.runner import run_test, select_tests
 
     target = Target("memory", "generated", {}, installed_helpers("memory"), (), 3.0)
     tests = select_tests(("core", "watch", "membership", "store"))

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from rdzv_conformance.certify import certify
-from rdzv_conformance.clauses import catalogue, clauses_of
-from rdzv_conformance.mutants._catalogue import Mutant, rest_of_baseline
-from rdzv_conformance.results import TestResult, with_what_was_left
-from rdzv_conformance.runner import Anchor, run_test, select_tests
+from rdzv_conformance.contract.clauses import catalogue
+from rdzv_conformance.contract.labels import clauses_of
+from rdzv_conformance.harness.target import Target
+from rdzv_conformance.mutants._catalogue import rest_of_baseline
+from rdzv_conformance.mutants._mutant import Mutant
+from rdzv_conformance.run.anchor import Anchor
+from rdzv_conformance.run.certify import certify
+from rdzv_conformance.run.results import TestResult, with_what_was_left
+from rdzv_conformance.run.runner import run_test, select_tests
 from rdzv_conformance.suite import Suite
-from rdzv_conformance.target import Target
 
 PRELOAD = "rdzv_conformance.mutants:install"
 PATIENCE = 3.0

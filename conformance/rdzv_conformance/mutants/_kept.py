@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from rdzv_conformance.mutants._catalogue import Mutant
+from rdzv_conformance.harness.helpers import Helpers
+from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._remote import READ_TIMEOUT, RemoteStore, SoundRemote
 from rdzv_conformance.mutants._settings import Place, Setting
-from rdzv_conformance.target import Helpers
 from rdzv_core import RendezvousBackend, RendezvousParameters, SetStateResult, Token, accepts_options
 from rdzv_core.envelope import NONCE_BYTES, seal
 from rdzv_core.memory._registers import RegisterTable

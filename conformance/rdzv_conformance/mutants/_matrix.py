@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from rdzv_conformance.clauses import catalogue
-from rdzv_conformance.mutants._catalogue import Mutant, mutants
+from rdzv_conformance.contract.clauses import catalogue
+from rdzv_conformance.mutants._catalogue import install, mutants
 from rdzv_conformance.mutants._hunt import caught_by, failing_clauses
+from rdzv_conformance.mutants._mutant import Mutant
 
 EXCUSED = {
     "RDZV-PARAM-1": "options are checked by core's create_backend against the table, before a backend is asked",
@@ -58,8 +59,6 @@ def hunt(name: str) -> Verdict:
 
 def hunt_all(names: Iterable[str], jobs: int, seen: Callable[[Verdict], None]) -> list[Verdict]:
     """Set the suite on mutants, in so many processes; `seen` is told of each verdict as it comes."""
-    from rdzv_conformance.mutants import install
-
     verdicts: list[Verdict] = []
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), install) as pool:
         # The slowest first, as far as that can be told: then no process is left alone with one at the end.

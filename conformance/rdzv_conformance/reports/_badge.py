@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rdzv_conformance.reports._text import in_html
-from rdzv_conformance.results import Report
+from rdzv_conformance.run.results import Report
 
 _LETTER, _PAD = 6.6, 9
 

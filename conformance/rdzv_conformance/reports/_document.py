@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from rdzv_conformance.results import REPORT_VERSION, Report
+from rdzv_conformance.run.results import REPORT_VERSION, Report
 
 _TITLE = "A certificate of rdzv-conformance"
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from importlib.resources import files
 from itertools import groupby
 
-from rdzv_conformance.progress import words
 from rdzv_conformance.reports._plot import latency_plot
 from rdzv_conformance.reports._text import in_html, lines
-from rdzv_conformance.results import ClauseResult, Condition, Report, Status, Tested, count
+from rdzv_conformance.run.progress import words
+from rdzv_conformance.run.results import ClauseResult, Condition, Report, Status, Tested, count
 
 OTHER_FORMS = ("report.json", "report.md", "junit.xml", "badge.svg")
 

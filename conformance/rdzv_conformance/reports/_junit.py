@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from rdzv_conformance.reports._text import lines, plain
-from rdzv_conformance.results import ClauseResult, Report, count
+from rdzv_conformance.run.results import ClauseResult, Report, count
 
 
 def junit(report: Report) -> str:

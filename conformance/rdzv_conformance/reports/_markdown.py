@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rdzv_conformance.reports._html import MARKS
 from rdzv_conformance.reports._text import in_markdown, lines, plain
-from rdzv_conformance.results import ClauseResult, Report, count
+from rdzv_conformance.run.results import ClauseResult, Report, count
 
 
 def markdown(report: Report) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rdzv_conformance.clauses import PROFILES
-from rdzv_conformance.reports._conditions import CAPABILITIES
+from rdzv_conformance.contract.clauses import PROFILES
 from rdzv_conformance.reports._text import in_markdown
-from rdzv_conformance.results import Capability, Report, count
+from rdzv_conformance.run.capabilities import CAPABILITIES
+from rdzv_conformance.run.results import Capability, Report, count
 
 _TICK, _CROSS, _NONE = "yes", "NO", "-"
 _NOTE = """Made by `rdzv certify` from runs of the suite; not written by hand. `yes`: claimed, and found to hold.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from rdzv_conformance.reports._text import in_html
-from rdzv_conformance.results import Latency
+from rdzv_conformance.run.results import Latency
 
 WIDTH, LEFT, RIGHT, ROW, TOP = 860, 90, 24, 74, 8
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rdzv_conformance.reports._provenance import examine
-from rdzv_conformance.results import Report, Tested
+from rdzv_conformance.run.provenance import examine
+from rdzv_conformance.run.results import Report, Tested
 from rdzv_core import CONTRACT_VERSION
 
 _SHOWN = 5

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from itertools import chain
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import fail
-from rdzv_conformance.linearizability import Operation, check, draw, from_json
-from rdzv_conformance.linearizability.recording import Client, least_steps
-from rdzv_conformance.processes import Worker
-from rdzv_conformance.subject import Subject
-from rdzv_conformance.threads import race
+from rdzv_conformance.checks.linearizability import Operation, check, draw, from_json
+from rdzv_conformance.checks.linearizability.recording import Client, least_steps
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import fail
+from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.harness.threads import race
+from rdzv_conformance.suite.processes import Worker
 
 CLIENTS = 4
 

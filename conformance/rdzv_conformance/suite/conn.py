@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Unsupported, Untested, equal, raises, that
-from rdzv_conformance.network import black_hole, closed_port
-from rdzv_conformance.processes import in_another_process
-from rdzv_conformance.proxy import Proxy
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import Unsupported, Untested, equal, raises, that
+from rdzv_conformance.harness.network import black_hole, closed_port
+from rdzv_conformance.harness.proxy import Proxy
+from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.suite.processes import in_another_process
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.registry import normalize
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Unsupported, Untested, equal, shown, that
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import Unsupported, Untested, equal, shown, that
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.harness.threads import Running
+from rdzv_conformance.harness.writing import Writings, write_once
 from rdzv_conformance.suite.faults import kill_writers
 from rdzv_conformance.suite.outages import await_return
-from rdzv_conformance.threads import Running
-from rdzv_conformance.writing import Writings, write_once
 from rdzv_core import RendezvousConnectionError, StateSnapshot, SupportsDelete
 
 WRITERS = 3

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Untested, equal, shown, that
-from rdzv_conformance.processes import Worker
-from rdzv_conformance.proxy import Proxy
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import Untested, equal, shown, that
+from rdzv_conformance.harness.proxy import Proxy
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.harness.writing import Writings, write_despite_the_dead, write_once
 from rdzv_conformance.suite.outages import await_return, through_proxy
-from rdzv_conformance.writing import Writings, write_despite_the_dead, write_once
+from rdzv_conformance.suite.processes import Worker
 from rdzv_core import RendezvousConnectionError, StateSnapshot
 
 SIZE = 16 * 1024

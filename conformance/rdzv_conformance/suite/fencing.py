@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import equal, shown, that
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
-from rdzv_conformance.threads import race
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import equal, shown, that
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.harness.threads import race
 from rdzv_core import SetStateResult, StateSnapshot, SupportsDelete, Token
 
 

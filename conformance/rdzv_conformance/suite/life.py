@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Unsupported, Untested, equal, raises, that
-from rdzv_conformance.processes import Worker
-from rdzv_conformance.proxy import Proxy
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
-from rdzv_conformance.threads import Running, race
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import Unsupported, Untested, equal, raises, that
+from rdzv_conformance.harness.proxy import Proxy
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.harness.threads import Running, race
+from rdzv_conformance.suite.processes import Worker
 from rdzv_core import RendezvousConnectionError, SupportsDelete, SupportsMembership, SupportsStore, SupportsWatch
 
 CLOSE_ENDS_WAITS = 1.0

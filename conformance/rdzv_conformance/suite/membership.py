@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Unsupported, Untested, equal, raises, that
-from rdzv_conformance.proxy import Proxy
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import Unsupported, Untested, equal, raises, that
+from rdzv_conformance.harness.proxy import Proxy
+from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.suite.durable import needs_restart
 from rdzv_conformance.suite.outages import await_return, through_proxy
-from rdzv_conformance.threads import Running
 from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, SupportsMembership
 
 TTL = 60.0

@@ -1,11 +1,11 @@
-"""All calls of a register, a membership and a store against plain models of them; see `rdzv_conformance.models`."""
+"""All calls of a register, a membership and a store against the plain models in `checks.models`."""
 
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.models import MembershipModel, RegisterModel, StoreModel, hold_against
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.checks.models import MembershipModel, RegisterModel, StoreModel, hold_against
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.subject import Subject
 from rdzv_core import SupportsMembership, SupportsStore
 
 

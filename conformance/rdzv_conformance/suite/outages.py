@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Untested, fail, raises, shown, that
-from rdzv_conformance.proxy import Proxy
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import Untested, fail, raises, shown, that
+from rdzv_conformance.harness.proxy import Proxy
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.subject import Subject
 from rdzv_core import RendezvousConnectionError
 
 LOST_ANSWERS = 4

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import ClauseFailed, Unsupported, raises, shown, that
-from rdzv_conformance.network import NetworkEndpoint, closed_port
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import ClauseFailed, Unsupported, raises, shown, that
+from rdzv_conformance.harness.network import NetworkEndpoint, closed_port
+from rdzv_conformance.harness.subject import Subject
 from rdzv_core import RendezvousConnectionError, RendezvousParameters
 from rdzv_core.options import Option
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Unsupported, equal, fail, shown_error, that
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import Unsupported, equal, fail, shown_error, that
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.subject import Subject
 from rdzv_core import (
     CONTRACT_VERSION,
     BackendRegistry,

@@ -3,10 +3,10 @@
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import equal, shown, that
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import equal, shown, that
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.subject import Subject
 from rdzv_core import RendezvousParameters, StateSnapshot, SupportsDelete, register_key
 
 MARK = b"written by rdzv-conformance: "

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Unsupported, Untested, raises, that
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import Unsupported, Untested, raises, that
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.subject import Subject
 from rdzv_core import RendezvousConnectionError, Token
 
 Wrong = Sequence[tuple[Mapping[str, Any], str]]

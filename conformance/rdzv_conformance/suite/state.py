@@ -6,10 +6,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import ClauseFailed, Untested, equal, raises, that
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import ClauseFailed, Untested, equal, raises, that
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.subject import Subject
 from rdzv_core import RendezvousParameters, RendezvousStateError, StateSnapshot
 
 KIB_256 = 256 * 1024

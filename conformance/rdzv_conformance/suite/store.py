@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from itertools import chain
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import equal, raises, that
-from rdzv_conformance.subject import Subject
-from rdzv_conformance.threads import Running, race
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import equal, raises, that
+from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.harness.threads import Running, race
 from rdzv_core import RendezvousTimeoutError, Store, SupportsStore
 
 LONG = 30.0

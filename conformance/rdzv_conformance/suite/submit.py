@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Blamed, Untested, equal, raises, that
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
-from rdzv_conformance.submitted import SOON, Submitted, Submitter
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import Blamed, Untested, equal, raises, that
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.harness.submitted import SOON, Submitted, Submitter
+from rdzv_conformance.harness.threads import Running, race
 from rdzv_conformance.suite.outages import await_return, through_proxy
-from rdzv_conformance.threads import Running, race
 from rdzv_core import (
     RendezvousConnectionError,
     RendezvousStateError,

@@ -6,11 +6,11 @@ from __future__ import annotations
 import time
 from typing import Any, TypeVar
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Untested, equal, raises, that
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
-from rdzv_conformance.threads import Running
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.expect import Untested, equal, raises, that
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.harness.threads import Running
 from rdzv_core import RendezvousStateError, StateSnapshot, SupportsDelete, SupportsWatch, Token
 
 T = TypeVar("T")

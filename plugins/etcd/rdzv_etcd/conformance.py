@@ -130,7 +130,7 @@ class OwnStore:
 
 @contextmanager
 def own_store(workshop: Any) -> Iterator[OwnStore]:
-    """Start an etcd for the suite alone; `workshop` is a `rdzv_conformance.workshop.Workshop`."""
+    """Start an etcd for the suite alone; `workshop` is a `rdzv_conformance.Workshop`."""
     store = OwnStore(workshop)
     try:
         yield store

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from rdzv_conformance import BackendConformance
-from rdzv_conformance.workshop import Workshop
+from rdzv_conformance import BackendConformance, Workshop
 from rdzv_etcd import EtcdServer
 from rdzv_etcd.conformance import OwnStore, own_store
 

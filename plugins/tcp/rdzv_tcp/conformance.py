@@ -100,7 +100,7 @@ class OwnStore:
 
 @contextmanager
 def own_store(workshop: Any) -> Iterator[OwnStore]:
-    """Start a server for the suite alone; `workshop` is a `rdzv_conformance.workshop.Workshop`."""
+    """Start a server for the suite alone; `workshop` is a `rdzv_conformance.Workshop`."""
     store = OwnStore(workshop)
     try:
         yield store

@@ -1,0 +1,158 @@
+"""What another process does for a test: one task, told and answered in lines of JSON on stdin and stdout."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from rdzv_conformance.checks.linearizability import to_json
+from rdzv_conformance.checks.linearizability.recording import Client
+from rdzv_conformance.harness.expect import ClauseFailed, shown_error
+from rdzv_conformance.harness.leaks.residue import SETTLE, Residue
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.harness.target import Target, preload
+from rdzv_conformance.harness.writing import Writings, write_once
+from rdzv_conformance.suite.processes import decode
+from rdzv_core import RendezvousConnectionError
+
+FORK_LIMIT = 20
+
+Say = Callable[..., None]
+
+
+def main() -> None:
+    """Read a job, say `ready`, wait for `go`, do it, say `done`; then stay until stdin ends."""
+    # Whatever the backend prints must not end up among the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def say(kind: str, **fields: Any) -> None:
+        answers.write(json.dumps({"kind": kind, **fields}) + "\n")
+        answers.flush()
+
+    job = json.loads(sys.stdin.readline())
+    arguments = {name: decode(value) for name, value in job["arguments"].items()}
+    preload(tuple(job["preload"]))
+    target = Target(job["backend"], job["endpoint"], job["options"], patience=job["patience"], pace=job["pace"])
+    subject = Subject(target)
+    subject.run_id = job["run_id"]
+    try:
+        TASKS[job["task"]](subject, say, **arguments)
+    except ClauseFailed as finding:
+        say("failed", message=str(finding))
+    except Exception as error:  # noqa: BLE001 - told to the process that asked
+        say("failed", message=shown_error(error))
+    sys.stdin.readline()
+
+
+def write(subject: Subject, say: Say, state: bytes, token: Any) -> None:
+    """Write with a token that another process was given."""
+    register = subject.open()
+    say("ready")
+    sys.stdin.readline()
+    answer = register.set_state(state, token)
+    say("done", has_set=answer is not None and answer.has_set)
+
+
+def hammer(subject: Subject, say: Say, name: str, seed: str, least: int) -> None:
+    """Be one of those who do everything at once to one register, and say what happened."""
+    register = subject.open()
+    register.get_state()
+    say("ready")
+    sys.stdin.readline()
+    say("done", history=[to_json(operation) for operation in Client(register, name, seed).run(least)])
+
+
+def fork(subject: Subject, say: Say) -> None:
+    """Fork with an open instance: say what the child's first use gave, and whether this process's goes on."""
+    warnings.simplefilter("ignore", DeprecationWarning)  # to fork with threads is just what is to be tested
+    register = subject.open()
+    token = register.write(b"before the fork")
+    say("ready")
+    sys.stdin.readline()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _in_child(register, writing, subject.paced(FORK_LIMIT))
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        child_said = pipe.read()
+    _, status = os.waitpid(child, 0)
+    found = register.get_state()
+    register.write(b"after the fork", found.token if found else None)
+    say("done", child=child_said, status=status, lost=found is None, changed=found is None or found.token != token)
+
+
+def _in_child(register: Register, writing: int, limit: float) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(math.ceil(limit))  # the watchdog: it needs no thread, and a fork has only this one
+    try:
+        found = register.backend.get_state()
+        if found is not None:
+            register.backend.set_state(b"in the child", found[1])
+        said = "works"
+    except RendezvousConnectionError:
+        said = "refused"
+    except BaseException as error:  # noqa: BLE001 - told to the parent
+        said = shown_error(error)
+    try:
+        register.backend.close()
+    except BaseException as error:  # noqa: BLE001
+        said = f"close() raised {shown_error(error)}"
+    os.write(writing, said.encode())
+    os._exit(0)
+
+
+def leave_nothing(subject: Subject, say: Say, instances: int) -> None:
+    """Use and close instances, and say what is left of them; what the first one leaves is the library's."""
+    _use_and_close(subject, 1)
+    before = Residue.now()
+    say("ready")
+    sys.stdin.readline()
+    _use_and_close(subject, instances)
+    say("done", left=before.left_over(subject.paced(SETTLE)))
+
+
+def _use_and_close(subject: Subject, instances: int) -> None:
+    registers = [subject.open() for _ in range(instances)]
+    for register in registers:
+        sibling = register.sibling("sibling")
+        for each in (register, sibling):
+            found = each.get_state()
+            each.set_state(b"used", found.token if found else None)
+        sibling.close()
+    for register in registers:
+        register.close()
+
+
+def write_on(subject: Subject, say: Say, size: int) -> None:
+    """Write on and on until this process is killed, and say what is acknowledged."""
+    register, told = subject.open(**subject.target.as_client(), **subject.target.impatient()), Writings()
+    register.get_state()
+    say("ready")
+    sys.stdin.readline()
+    while True:
+        try:
+            if write_once(register, size, told):
+                say("acknowledged", used=told.used[-1], got=told.got[-1])
+        except RendezvousConnectionError:
+            if told.unknown:
+                say("unknown")
+            told.unknown = 0
+
+
+TASKS: dict[str, Callable[..., None]] = {
+    "write": write,
+    "write_on": write_on,
+    "hammer": hammer,
+    "fork": fork,
+    "leave_nothing": leave_nothing,
+}
