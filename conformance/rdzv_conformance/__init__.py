@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from rdzv_conformance._mixin import RendezvousBackendTestMixin
     from rdzv_conformance.harness.helpers import Helpers
     from rdzv_conformance.harness.proxy import Proxy
-    from rdzv_conformance.harness.workshop import Workshop
+    from rdzv_conformance.harness.sandbox import Sandbox
     from rdzv_conformance.pytest_plugin.backend_conformance import BackendConformance
 
 __version__ = VERSION
 
-__all__ = ["BackendConformance", "Helpers", "Proxy", "RendezvousBackendTestMixin", "Workshop"]
+__all__ = ["BackendConformance", "Helpers", "Proxy", "RendezvousBackendTestMixin", "Sandbox"]
 
 # pytest imports this package at every start, wherever it is installed: nothing is loaded before it is asked for.
 _LAZY = {
@@ -26,7 +26,7 @@ _LAZY = {
     "Helpers": "rdzv_conformance.harness.helpers",
     "Proxy": "rdzv_conformance.harness.proxy",
     "RendezvousBackendTestMixin": "rdzv_conformance._mixin",
-    "Workshop": "rdzv_conformance.harness.workshop",
+    "Sandbox": "rdzv_conformance.harness.sandbox",
 }
 
 

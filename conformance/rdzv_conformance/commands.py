@@ -14,7 +14,7 @@ from rdzv_conformance.contract.clauses import PROFILES
 from rdzv_conformance.harness.installed_helpers import installed_helpers
 from rdzv_conformance.reports import UnreadableReportError, read_report, verify, write_matrix, write_report
 from rdzv_conformance.reports._text import plain
-from rdzv_conformance.reports.live import watching
+from rdzv_conformance.reports.live import showing_progress
 from rdzv_conformance.reports.terminal import show_matrix, show_report
 from rdzv_conformance.run.certify import CouldNotRunError
 from rdzv_conformance.run.certify import certify as run_suite
@@ -187,8 +187,8 @@ def _starts_a_store(backend: str) -> bool:
 def _run(job: _Job, seed: int, repeat: int) -> Report:
     """Run the suite, again and again if that was asked, and give the last report: the first that is no certificate."""
     for run in range(repeat):
-        with watching(f"{job.name}, run {run + 1} of {repeat}" if repeat > 1 else job.name) as watcher:
-            report = run_suite(job.name, job.endpoint, job.options, job.profiles, watcher, seed=seed + run)
+        with showing_progress(f"{job.name}, run {run + 1} of {repeat}" if repeat > 1 else job.name) as progress:
+            report = run_suite(job.name, job.endpoint, job.options, job.profiles, progress, seed=seed + run)
         if repeat > 1:
             held = "certified" if report.certified else "NOT certified"
             said = f"run {run + 1} of {repeat}, seed {report.seed}: {held} in {report.seconds:.1f} s"

@@ -10,8 +10,8 @@ import textwrap
 import pytest
 from rdzv_conformance.checks.models import MembershipModel, RegisterModel, StoreModel, hold_against
 from rdzv_conformance.checks.models.running import Model
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed
-from rdzv_conformance.harness.subject import Subject
 from rdzv_conformance.harness.target import Target
 from rdzv_conformance.mutants import install
 
@@ -30,11 +30,11 @@ def _finding(name: str, seed: int = 0, model: type[Model] = RegisterModel) -> Bl
 
 
 def _hold(name: str, seed: int, model: type[Model]) -> None:
-    subject = Subject(Target(name, "models", preload=(INSTALL,) if name != "memory" else (), seed=seed))
+    under_test = BackendUnderTest(Target(name, "models", preload=(INSTALL,) if name != "memory" else (), seed=seed))
     try:
-        hold_against(model, subject)
+        hold_against(model, under_test)
     finally:
-        subject.clean_up()
+        under_test.clean_up()
 
 
 @pytest.mark.parametrize("model", [RegisterModel, MembershipModel, StoreModel])
@@ -96,14 +96,14 @@ def test_which_calls_may_be_drawn_does_not_depend_on_the_time_left() -> None:
     """hypothesis calls a model flaky whose rules come and go: a sound backend on a busy machine would be an error."""
     from rdzv_conformance.checks.models.running import Search
 
-    subject = Subject(Target("memory", "here"))
-    backend = subject.open().backend
+    under_test = BackendUnderTest(Target("memory", "here"))
+    backend = under_test.open().backend
     try:
         may = []
         for ends in (0.0, float("inf")):
-            machine = type("Timed", (RegisterModel,), {"search": Search(subject, backend, ends)})()
+            machine = type("Timed", (RegisterModel,), {"search": Search(under_test, backend, ends)})()
             may.append([[holds(machine) for holds in rule.preconditions] for rule in machine.rules])
         assert may[0] == may[1]
         assert any(may[0])
     finally:
-        subject.clean_up()
+        under_test.clean_up()

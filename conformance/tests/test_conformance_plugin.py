@@ -39,13 +39,13 @@ def _pytest(folder: Path, text: str, *arguments: str) -> subprocess.CompletedPro
 
 BENT = """
     @pytest.mark.xfail(reason="we know")
-    def test_RDZV_CAS_2_without_a_token_a_present_state_is_kept(self, subject):
+    def test_RDZV_CAS_2_without_a_token_a_present_state_is_kept(self, under_test):
         raise AssertionError
     @clause("RDZV-CAS-3")
-    def test_RDZV_CAS_3_with_the_current_token_the_state_is_updated(self, subject): pass
+    def test_RDZV_CAS_3_with_the_current_token_the_state_is_updated(self, under_test): pass
     @pytest.mark.skip(reason="not today")
     @clause("RDZV-CAS-4")
-    def test_RDZV_CAS_4_a_stale_token_changes_nothing(self, subject): pass
+    def test_RDZV_CAS_4_a_stale_token_changes_nothing(self, under_test): pass
     test_RDZV_CAS_1_without_a_token_an_absent_state_is_created = None
 """
 

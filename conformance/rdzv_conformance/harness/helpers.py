@@ -14,7 +14,7 @@ from rdzv_core import RendezvousParameters
 class Helpers:
     """What a backend's author may lend to the suite; whatever is None leaves the clauses that need it `untested`.
 
-    `corrupt(params)` spoils the register of `params` behind the backend's back; `truncated(params)` is a context
+    `corrupt(params)` corrupts the register of `params` behind the backend's back; `truncated(params)` is a context
     manager that cuts what holds it, a file or a value, to 0 bytes, and puts it back. `pause()` stops the store from
     answering until `resume()`; `restart()` kills it (SIGKILL) and starts it again, with its data where it keeps any,
     and returns when it answers; `restart_without_data()` does so after everything it kept was removed.
@@ -30,8 +30,8 @@ class Helpers:
     `keys(params)` lists every key that the store at the endpoint of `params` holds, by any name that holds a register's
     own key.
 
-    `own_store(workshop)` starts a store that is the suite's alone and ends it: a context manager, given a
-    `rdzv_conformance.Workshop`, whose value has `endpoint`, `options`, `what` (a few words for the report) and any of
+    `own_store(sandbox)` starts a store that is the suite's alone and ends it: a context manager, given a
+    `rdzv_conformance.Sandbox`, whose value has `endpoint`, `options`, `what` (a few words for the report) and any of
     the helpers above. It is used where no endpoint is given. Raises `OSError` or a `RendezvousError`.
     """
 

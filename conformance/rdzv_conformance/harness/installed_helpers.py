@@ -9,7 +9,7 @@ from typing import Any
 
 from rdzv_conformance.harness.helpers import Helpers
 from rdzv_conformance.harness.memory_helpers import MEMORY
-from rdzv_conformance.harness.workshop import Workshop
+from rdzv_conformance.harness.sandbox import Sandbox
 from rdzv_core.registry import entry_points, normalize, resolved_name
 
 GROUP = "rdzv_conformance.helpers"
@@ -37,5 +37,5 @@ def store_of_its_own(backend: str, helpers: Helpers, directory: Path) -> Iterato
     """Start the store that a backend lends to the suite, in an empty directory; `ValueError` if it lends none."""
     if helpers.own_store is None:
         raise ValueError(f"--endpoint is required for {backend!r}: the backend starts no store itself")
-    with helpers.own_store(Workshop(directory)) as store:
+    with helpers.own_store(Sandbox(directory)) as store:
         yield store

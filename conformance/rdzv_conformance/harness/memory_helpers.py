@@ -11,7 +11,7 @@ from rdzv_core.memory import MemoryBackend
 
 
 def corrupt_memory(params: RendezvousParameters) -> None:
-    """Spoil a register of the reference backend."""
+    """Corrupt a register of the reference backend."""
     backend = MemoryBackend(params)
     backend.hub.raw[backend.key] = b"not what the backend wrote"
     backend.hub.wake()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rdzv_conformance.harness.expect import ClauseFailed, equal, shown, that
-from rdzv_conformance.harness.guard import Calls
+from rdzv_conformance.harness.watchdog import Calls
 from rdzv_core import RendezvousBackend, SetStateResult, StateSnapshot, SupportsDelete, SupportsWatch, Token
 
 

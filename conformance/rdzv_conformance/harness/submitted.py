@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed, ClauseFailed, Unsupported, shown, shown_error
-from rdzv_conformance.harness.subject import Subject
 from rdzv_core import Store, SupportsSubmit
 
 SOON = 5.0
@@ -15,14 +15,14 @@ SOON = 5.0
 class Submitted:
     """One call, submitted when it is made; `ends` are those that `done` was told, of which there must be one."""
 
-    def __init__(self, subject: Subject, target: SupportsSubmit, method: str, *arguments: Any) -> None:
+    def __init__(self, under_test: BackendUnderTest, target: SupportsSubmit, method: str, *arguments: Any) -> None:
         self.what = f"the submitted {method}({', '.join(shown(argument, 40) for argument in arguments)})"
         self.ends: list[tuple[Any, ...]] = []
-        self._calls = subject.calls
+        self._calls = under_test.calls
         self._ended = threading.Event()
         what = f"submit({method!r}, …)"
         try:
-            self._calls.run(what, subject.target.patience, target.submit, method, arguments, self._done)
+            self._calls.run(what, under_test.target.patience, target.submit, method, arguments, self._done)
         except Exception as error:
             finding = f"{what} raised {shown_error(error)}: it must hand the error to done"
             raise Blamed(finding, ("RDZV-SUBMIT-4",)) from error
@@ -53,26 +53,26 @@ class Submitted:
 class Submitter:
     """Calls methods of a backend, or of a store: submitted where they can be, and as usual where not."""
 
-    def __init__(self, subject: Subject, target: object, *among: str) -> None:
+    def __init__(self, under_test: BackendUnderTest, target: object, *among: str) -> None:
         """Go on only if the target submits, and if one of the methods `among` (any at all without) can be submitted."""
         if not isinstance(target, SupportsSubmit):
             raise Unsupported(f"{_named(target)} does not claim SupportsSubmit")
         self.target: SupportsSubmit = target
         self.submittable = target.submittable
-        self._subject = subject
+        self._under_test = under_test
         if among and not self.submittable & {*among}:
             raise Unsupported(f"{_named(target)} submits none of {', '.join(among)}")
 
     def begin(self, method: str, *arguments: Any) -> Submitted:
         """Post a call."""
-        return Submitted(self._subject, self.target, method, *arguments)
+        return Submitted(self._under_test, self.target, method, *arguments)
 
     def __call__(self, method: str, *arguments: Any) -> Any:
         """Make a call, and give its result or raise its error. It may take what a short wait takes."""
         if method in self.submittable:
-            return self.begin(method, *arguments).result(self._subject.paced(SOON))
+            return self.begin(method, *arguments).result(self._under_test.paced(SOON))
         call = getattr(self.target, method)
-        return self._subject.calls.run(f"{method}(…)", self._subject.target.patience, call, *arguments)
+        return self._under_test.calls.run(f"{method}(…)", self._under_test.target.patience, call, *arguments)
 
 
 def _named(target: object) -> str:

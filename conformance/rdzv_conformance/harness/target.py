@@ -28,7 +28,7 @@ class Target:
 
     `preload` names modules to import in every process of the suite (`module`, or `module:function` to call as well),
     for a backend that is registered in code instead of being installed. A call may take `patience` seconds. Whatever
-    a test draws at random comes from `seed`: it takes its subject's `random`, so that a run can be repeated.
+    a test draws at random comes from `seed`: it takes its backend's `random`, so that a run can be repeated.
     """
 
     backend: str

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rdzv_conformance.harness.expect import shown
-from rdzv_conformance.harness.guard import Calls
+from rdzv_conformance.harness.watchdog import Calls
 from rdzv_core import Store
 
 _WAITING = frozenset({"get", "multi_get", "wait", "wait_members", "wait_state"})

@@ -8,7 +8,7 @@ import time
 
 from rdzv_conformance.mutants._catalogue import mutants
 from rdzv_conformance.mutants._generated import run_generated
-from rdzv_conformance.mutants._matrix import EXCUSED, Verdict, draw, hunt_all, idle_clauses
+from rdzv_conformance.mutants._matrix import EXCUSED, MutantVerdict, draw, hunt_all, idle_clauses
 
 JOBS = 3
 """Processes at a time: most of what a mutant takes is waiting for a timeout."""
@@ -41,7 +41,7 @@ def _matrix(names: list[str], jobs: int) -> int:
     wanted = names or list(mutants())
     done = 0
 
-    def seen(verdict: Verdict) -> None:
+    def seen(verdict: MutantVerdict) -> None:
         nonlocal done
         done += 1
         print(f"[{done}/{len(wanted)}] {verdict.name} {verdict.seconds:.1f} s", file=sys.stderr, flush=True)

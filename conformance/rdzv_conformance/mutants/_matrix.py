@@ -23,7 +23,7 @@ RECORDED = ("these calls show it", "This program shows it")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class MutantVerdict:
     """What the suite made of one mutant: the findings by clause, what is wrong with that, and in how many seconds."""
 
     name: str
@@ -49,17 +49,17 @@ def judge(mutant: Mutant, found: dict[str, list[str]]) -> tuple[str, ...]:
     )
 
 
-def hunt(name: str) -> Verdict:
+def hunt(name: str) -> MutantVerdict:
     """Set the suite on one mutant."""
     began = time.monotonic()
     mutant = mutants()[name]
     found = failing_clauses(caught_by(mutant))
-    return Verdict(name, found, judge(mutant, found), time.monotonic() - began)
+    return MutantVerdict(name, found, judge(mutant, found), time.monotonic() - began)
 
 
-def hunt_all(names: Iterable[str], jobs: int, seen: Callable[[Verdict], None]) -> list[Verdict]:
+def hunt_all(names: Iterable[str], jobs: int, seen: Callable[[MutantVerdict], None]) -> list[MutantVerdict]:
     """Set the suite on mutants, in so many processes; `seen` is told of each verdict as it comes."""
-    verdicts: list[Verdict] = []
+    verdicts: list[MutantVerdict] = []
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), install) as pool:
         # The slowest first, as far as that can be told: then no process is left alone with one at the end.
         order = sorted(names, key=lambda name: (not mutants()[name].in_a_child, mutants()[name].setting.__name__))
@@ -69,13 +69,13 @@ def hunt_all(names: Iterable[str], jobs: int, seen: Callable[[Verdict], None]) -
     return verdicts
 
 
-def idle_clauses(verdicts: Collection[Verdict]) -> list[str]:
+def idle_clauses(verdicts: Collection[MutantVerdict]) -> list[str]:
     """Give the clauses that caught nobody whom they must catch, without those that are excused."""
     busy = {number for verdict in verdicts for number in mutants()[verdict.name].breaks if number in verdict.found}
     return [number for number in catalogue() if number not in busy and number not in EXCUSED]
 
 
-def draw(verdicts: Iterable[Verdict]) -> str:
+def draw(verdicts: Iterable[MutantVerdict]) -> str:
     """Draw the matrix: a row for each mutant with the clauses that caught it, in brackets those that need not."""
     by_name = {verdict.name: verdict for verdict in verdicts}
     lines = []

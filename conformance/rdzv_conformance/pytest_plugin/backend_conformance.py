@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.helpers import Helpers
 from rdzv_conformance.harness.installed_helpers import installed_helpers
-from rdzv_conformance.harness.subject import Subject
 from rdzv_conformance.harness.target import Target
 from rdzv_conformance.pytest_plugin.keys import BACKEND
 from rdzv_conformance.run.anchor import AnchorHolder
@@ -59,7 +59,7 @@ class BackendConformance(Suite):
     own_store: Any = None
 
     @pytest.fixture
-    def subject(self, request: pytest.FixtureRequest, _rdzv_anchor: AnchorHolder) -> Iterator[Subject]:
+    def under_test(self, request: pytest.FixtureRequest, _rdzv_anchor: AnchorHolder) -> Iterator[BackendUnderTest]:
         """The backend under test, on a run of its own."""
         backend = _given(self, request, "backend")
         if not isinstance(backend, str):
@@ -75,9 +75,9 @@ class BackendConformance(Suite):
         target = Target(
             backend, str("" if endpoint is None else endpoint), options, helpers, self.preload, self.patience
         )
-        subject = Subject(_rdzv_anchor.hold(target))
-        yield subject
-        subject.clean_up()
+        under_test = BackendUnderTest(_rdzv_anchor.hold(target))
+        yield under_test
+        under_test.clean_up()
 
 
 def _given(test: BackendConformance, request: pytest.FixtureRequest, name: str) -> Any:

@@ -73,11 +73,11 @@ def pytest_runtest_makereport(
 
 def _finding(item: pytest.Item, when: str, clauses: tuple[str, ...], error: BaseException | None) -> dict[str, object]:
     from rdzv_conformance.harness.expect import concerned
-    from rdzv_conformance.harness.leaks.hygiene import LeftBehind
+    from rdzv_conformance.harness.leaks.detector import Leaked
     from rdzv_conformance.run.results import status_of
 
     left: tuple[str, ...] = ()
-    if isinstance(error, LeftBehind):
+    if isinstance(error, Leaked):
         left, error = error.left, error.own
 
     status, message = status_of(error)
@@ -123,10 +123,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End the process where a backend left threads for which the interpreter would wait for ever."""
-    hygiene = sys.modules.get("rdzv_conformance.harness.leaks.hygiene")
-    if hygiene is None or hasattr(config, "workerinput"):
+    leak_detector = sys.modules.get("rdzv_conformance.harness.leaks.detector")
+    if leak_detector is None or hasattr(config, "workerinput"):
         return
-    lasting = hygiene.HYGIENE.lasting_threads()
+    lasting = leak_detector.LEAK_DETECTOR.lasting_threads()
     if lasting:
         names = ", ".join(sorted(set(lasting)))
         print(f"rdzv conformance: not waiting for the threads that the backend left ({names})", flush=True)

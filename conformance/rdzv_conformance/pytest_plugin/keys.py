@@ -6,5 +6,5 @@ import pytest
 
 BACKEND = pytest.StashKey[str]()
 """The name of the backend that a test is about, as its class or a fixture gave it."""
-FIXTURE = "subject"
+FIXTURE = "under_test"
 """The fixture, and the parameter, by which a test is given the backend."""

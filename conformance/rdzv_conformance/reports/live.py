@@ -16,7 +16,7 @@ from rdzv_conformance.contract.labels import clauses_of
 from rdzv_conformance.reports._html import MARKS
 from rdzv_conformance.reports._text import plain
 from rdzv_conformance.reports.terminal import STYLES
-from rdzv_conformance.run.progress import Watcher, words
+from rdzv_conformance.run.progress import Progress, words
 from rdzv_conformance.run.results import ClauseResult, Status, TestResult, by_clause
 from rdzv_conformance.suite import Suite
 
@@ -30,21 +30,21 @@ UNDRAWABLE = ("", "dumb", "unknown")
 
 
 @contextmanager
-def watching(title: str) -> Iterator[Watcher]:
-    """Give the watcher that fits stderr, for one run."""
+def showing_progress(title: str) -> Iterator[Progress]:
+    """Show the progress of one run on stderr, as a table or as lines."""
     if not sys.stderr.isatty() or os.environ.get("TERM", "").lower() in UNDRAWABLE:
-        yield LineWatcher()
+        yield ProgressLines()
         return
     from rich.console import Console
     from rich.live import Live
 
-    table = LiveWatcher(title)
+    table = ProgressTable(title)
     # It is taken away at the end: the verdict and all clauses are printed then.
     with Live(table, console=Console(stderr=True), refresh_per_second=8, transient=True):
         yield table
 
 
-class LineWatcher(Watcher):
+class ProgressLines(Progress):
     """One line for each test as it begins."""
 
     def began(self, test: str, done: int, total: int) -> None:
@@ -52,7 +52,7 @@ class LineWatcher(Watcher):
         click.echo(f"[{done + 1}/{total}] {words(test)}", err=True)
 
 
-class LiveWatcher(Watcher):
+class ProgressTable(Progress):
     """A row for each section of the contract, a mark for each clause; drawn anew several times a second."""
 
     def __init__(self, title: str) -> None:

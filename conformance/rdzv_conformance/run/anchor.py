@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from rdzv_conformance.harness.guard import run_guarded
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.register import Register
-from rdzv_conformance.harness.subject import Subject
 from rdzv_conformance.harness.target import Target
+from rdzv_conformance.harness.watchdog import run_guarded
 from rdzv_core import RendezvousBackend
 
 T = TypeVar("T")
@@ -32,16 +32,16 @@ class Anchor:
     """The target with limits that fit the store's latency, the median of a few reads and of a few writes."""
 
     def __init__(self, target: Target, writes: bool = True) -> None:
-        self._subject = Subject(target)
+        self._under_test = BackendUnderTest(target)
         self._latency = 0.0
         try:
-            run_guarded(self._reach, self._subject.calls, READS * target.patience + 1)
+            run_guarded(self._reach, self._under_test.calls, READS * target.patience + 1)
         except BaseException:
             self.close()
             raise
         try:
             if writes:
-                run_guarded(self._write, self._subject.calls, WRITES * target.patience + 1)
+                run_guarded(self._write, self._under_test.calls, WRITES * target.patience + 1)
         except Exception:  # noqa: BLE001, S110 - that a backend cannot write is for the clauses about it
             pass
         self.target = target.paced(self._latency)
@@ -54,7 +54,7 @@ class Anchor:
         self._latency = max(reads, created / CREATION_WEIGHS)
 
     def _open(self) -> Register:
-        return self._subject.open()
+        return self._under_test.open()
 
     def _write(self) -> None:
         took = []
@@ -67,7 +67,7 @@ class Anchor:
 
     def close(self) -> None:
         """Let the store go."""
-        self._subject.clean_up()
+        self._under_test.clean_up()
 
     def __enter__(self) -> Anchor:
         return self

@@ -11,7 +11,7 @@ from typing import Any
 from rdzv_conformance.contract.labels import clauses_of
 from rdzv_conformance.run.assemble import assemble
 from rdzv_conformance.run.findings import Findings, Secrets
-from rdzv_conformance.run.progress import Watcher
+from rdzv_conformance.run.progress import Progress
 from rdzv_conformance.run.results import Latency, Report, TestResult
 from rdzv_conformance.run.suite_process import SuiteProcess
 from rdzv_conformance.suite import Suite
@@ -26,7 +26,7 @@ def certify(
     endpoint: str | None,
     options: Mapping[str, str],
     profiles: tuple[str, ...] = (),
-    watcher: Watcher | None = None,
+    progress: Progress | None = None,
     preload: tuple[str, ...] = (),
     patience: float = 20.0,
     seed: int = 0,
@@ -48,7 +48,7 @@ def certify(
     }
     findings = Findings(backend, endpoint, dict(options), seed=seed, asked=profiles, profiles=profiles)
     with tempfile.TemporaryDirectory(prefix="rdzv-certify-", ignore_cleanup_errors=True) as directory:
-        while not _run_once({**job, **_places(Path(directory))}, findings, watcher or Watcher()):
+        while not _run_once({**job, **_places(Path(directory))}, findings, progress or Progress()):
             pass
     return assemble(findings, time.monotonic() - began)
 
@@ -58,10 +58,10 @@ def _places(directory: Path) -> dict[str, str]:
     return {f"{name}_dir": tempfile.mkdtemp(prefix=f"{name}-", dir=directory) for name in ("temp", "store")}
 
 
-def _run_once(job: Mapping[str, Any], findings: Findings, watcher: Watcher) -> bool:
+def _run_once(job: Mapping[str, Any], findings: Findings, progress: Progress) -> bool:
     """Run what is left in one process, and say whether that was all."""
     done = [each.test for each in findings.tests]
-    listener = _Listener(findings, watcher)
+    listener = _Listener(findings, progress)
     child = SuiteProcess({**job, "profiles": findings.profiles, "done": done, "writes": findings.writes})
     try:
         while (event := child.next_event()) is not None:
@@ -78,18 +78,18 @@ def _run_once(job: Mapping[str, Any], findings: Findings, watcher: Watcher) -> b
     if running is None:
         raise CouldNotRunError(f"the process of the suite ended before a test ({ending})")
     clauses = clauses_of(getattr(Suite, running))
-    watcher.ended(findings.add(TestResult(running, clauses, "fail", f"the process died in this test ({ending})")))
+    progress.ended(findings.add(TestResult(running, clauses, "fail", f"the process died in this test ({ending})")))
     return False
 
 
 class _Listener:
     """Takes in what one process of the suite says."""
 
-    def __init__(self, findings: Findings, watcher: Watcher) -> None:
+    def __init__(self, findings: Findings, progress: Progress) -> None:
         self.running: str | None = None
         self.measuring = False
         self._findings = findings
-        self._watcher = watcher
+        self._progress = progress
         self._total = 0
 
     def hear(self, event: Mapping[str, Any]) -> bool:
@@ -105,19 +105,19 @@ class _Listener:
         self._total = len(self._findings.tests) + len(event["tests"])
         if not self._findings.tests:
             self._findings.take_plan(event)
-            self._watcher.planned(self._findings.profiles, event["tests"])
+            self._progress.planned(self._findings.profiles, event["tests"])
 
     def _start(self, event: Mapping[str, Any]) -> None:
         self.running = event["test"]
-        self._watcher.began(event["test"], len(self._findings.tests), self._total)
+        self._progress.began(event["test"], len(self._findings.tests), self._total)
 
     def _done(self, event: Mapping[str, Any]) -> None:
-        self._watcher.ended(self._findings.add(TestResult(**event["result"])))
+        self._progress.ended(self._findings.add(TestResult(**event["result"])))
         self.running = None
 
     def _measuring(self, _: Mapping[str, Any]) -> None:
         self.measuring = True
-        self._watcher.measuring()
+        self._progress.measuring()
 
     def _measured(self, event: Mapping[str, Any]) -> None:
         samples = ({**each, "samples_ms": tuple(each["samples_ms"])} for each in event["latency"])

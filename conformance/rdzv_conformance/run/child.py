@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from rdzv_conformance.harness.expect import ClauseFailed, shown_error
-from rdzv_conformance.harness.guard import HUNG
 from rdzv_conformance.harness.installed_helpers import installed_helpers, store_of_its_own
-from rdzv_conformance.harness.leaks.hygiene import HYGIENE
+from rdzv_conformance.harness.leaks.detector import LEAK_DETECTOR
 from rdzv_conformance.harness.target import Target, preload
+from rdzv_conformance.harness.watchdog import HUNG
 from rdzv_conformance.run.anchor import Anchor
 from rdzv_conformance.run.capabilities import claims_of
 from rdzv_conformance.run.latency import measure
@@ -49,7 +49,7 @@ def _certify(job: dict[str, Any], say: Callable[..., None]) -> None:
 
 def _in_order(job: dict[str, Any], say: Callable[..., None], ending: ExitStack) -> None:
     own = ""
-    HYGIENE.live_in(tempfile.gettempdir())
+    LEAK_DETECTOR.live_in(tempfile.gettempdir())
     try:
         preload(tuple(job["preload"]))
         helpers = installed_helpers(job["backend"])
@@ -58,15 +58,7 @@ def _in_order(job: dict[str, Any], say: Callable[..., None], ending: ExitStack) 
             store = ending.enter_context(store_of_its_own(job["backend"], helpers, Path(job["store_dir"])))
             helpers, options = helpers.and_those_of(store), {**store.options, **options}
             endpoint, own = store.endpoint, f"{store.endpoint} ({store.what}, started by the suite)"
-        target = Target(
-            job["backend"],
-            endpoint,
-            options,
-            helpers,
-            tuple(job["preload"]),
-            job["patience"],
-            job["seed"],
-        )
+        target = Target(job["backend"], endpoint, options, helpers, tuple(job["preload"]), job["patience"], job["seed"])
         anchor = Anchor(target, job["writes"])
     except (Exception, SystemExit) as error:  # noqa: BLE001 - told to the command, which prints it
         # What the backend said itself is plainer than the finding that the watchdog made of it.

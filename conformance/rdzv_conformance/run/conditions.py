@@ -13,7 +13,7 @@ _TOPOLOGIES = {
     "CAS_13_processes_lose_no_update": "processes on one machine",
 }
 _FAULTS = {
-    "STATE_7_corrupt_storage_is_never_overwritten": "storage spoiled behind the backend's back",
+    "STATE_7_corrupt_storage_is_never_overwritten": "storage corrupted behind the backend's back",
     "CAS_8_the_token_of_a_deleted_state_stays_dead": "a register deleted and created anew",
     "CONN_1_an_unreachable_store_is_a_connection_error_in_time": "a store that is not there",
     "CONN_4_a_silent_store_is_a_connection_error_in_time": "a store that stops answering",

@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
-from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.target import Target
 from rdzv_conformance.run.results import Latency
 
@@ -20,11 +20,11 @@ def measure(target: Target) -> tuple[Latency, ...]:
 
     Raises what the backend raises.
     """
-    subject = Subject(target)
+    under_test = BackendUnderTest(target)
     found: list[Latency] = []
 
     def check() -> None:
-        register = subject.open()
+        register = under_test.open()
         token = register.write(STATE)
 
         def write() -> None:
@@ -34,7 +34,7 @@ def measure(target: Target) -> tuple[Latency, ...]:
         found.append(latency("get_state", _samples(register.get_state)))
         found.append(latency("set_state", _samples(write)))
 
-    subject.run(check)
+    under_test.run(check)
     return tuple(found)
 
 

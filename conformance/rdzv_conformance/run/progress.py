@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rdzv_conformance.run.results import TestResult
 
 
-class Watcher:
+class Progress:
     """Is told what happens; this one takes no notice. Every call comes from the thread that called `certify`."""
 
     def planned(self, profiles: Sequence[str], tests: Sequence[str]) -> None:

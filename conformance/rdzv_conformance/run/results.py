@@ -13,7 +13,7 @@ import rdzv_core
 from rdzv_conformance._version import VERSION
 from rdzv_conformance.contract.clauses import catalogue
 from rdzv_conformance.harness.expect import ClauseFailed, Unsupported, shown_error
-from rdzv_conformance.harness.leaks.hygiene import by_its_clause, message_of
+from rdzv_conformance.harness.leaks.detector import by_its_clause, message_of
 from rdzv_core import CONTRACT_VERSION
 
 Status = Literal["pass", "fail", "unsupported", "untested", "error"]

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from rdzv_conformance.contract.clauses import catalogue
 from rdzv_conformance.contract.labels import clauses_of, names_of_tests
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.execution import execute
 from rdzv_conformance.harness.expect import concerned
-from rdzv_conformance.harness.leaks.hygiene import LeftBehind
-from rdzv_conformance.harness.subject import Subject
+from rdzv_conformance.harness.leaks.detector import Leaked
 from rdzv_conformance.harness.target import Target
 from rdzv_conformance.run.results import TestResult, status_of
 from rdzv_conformance.suite import Suite
@@ -41,13 +41,13 @@ def run_test(target: Target, name: str) -> TestResult:
     test = getattr(Suite(), name)
     error: BaseException | None = None
     try:
-        execute(test, Subject(target))
+        execute(test, BackendUnderTest(target))
     except KeyboardInterrupt:
         raise  # somebody's at the terminal: a backend's own is a finding by now
     except BaseException as raised:  # noqa: BLE001 - whatever it is, it is this test's result
         error = raised
     left: tuple[str, ...] = ()
-    if isinstance(error, LeftBehind):
+    if isinstance(error, Leaked):
         left, error = error.left, error.own
     status, message = status_of(error)
     seconds = round(time.monotonic() - began, 3)

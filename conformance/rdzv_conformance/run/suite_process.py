@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from rdzv_conformance.harness.subject import TEST_LIMIT
+from rdzv_conformance.harness.backend_under_test import TEST_LIMIT
 
 LOOK_EVERY = 1.0
 READER_LIMIT = 5.0

@@ -13,8 +13,8 @@ import threading
 from collections import deque
 from typing import IO, Any
 
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed
-from rdzv_conformance.harness.subject import Subject
 
 ANSWER_LIMIT = 45.0
 """Seconds, times the pace, that another process may take for an answer."""
@@ -26,10 +26,10 @@ class Worker:
     """A process that was given one task; it talks in lines of JSON."""
 
     def __init__(
-        self, subject: Subject, task: str, environment: dict[str, str] | None = None, **arguments: Any
+        self, under_test: BackendUnderTest, task: str, environment: dict[str, str] | None = None, **arguments: Any
     ) -> None:
-        target = subject.target
-        subject.used_elsewhere = True
+        target = under_test.target
+        under_test.used_elsewhere = True
         job = {
             "task": task,
             "backend": target.backend,
@@ -38,7 +38,7 @@ class Worker:
             "preload": target.preload,
             "patience": target.patience,
             "pace": target.pace,
-            "run_id": subject.run_id,
+            "run_id": under_test.run_id,
             "path": sys.path,
             "arguments": {name: encode(value) for name, value in arguments.items()},
         }
@@ -123,9 +123,9 @@ class Worker:
         return f"status {code}{', ' + said[-1] if said else ''}"
 
 
-def in_another_process(subject: Subject, task: str, **arguments: Any) -> dict[str, Any]:
+def in_another_process(under_test: BackendUnderTest, task: str, **arguments: Any) -> dict[str, Any]:
     """Do one task in a process of its own and give its answer."""
-    worker = Worker(subject, task, **arguments)
+    worker = Worker(under_test, task, **arguments)
     try:
         worker.expect("ready")
         worker.send("go")

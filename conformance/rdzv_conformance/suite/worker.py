@@ -13,10 +13,10 @@ from typing import Any
 
 from rdzv_conformance.checks.linearizability import to_json
 from rdzv_conformance.checks.linearizability.recording import Client
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed, shown_error
-from rdzv_conformance.harness.leaks.residue import SETTLE, Residue
+from rdzv_conformance.harness.leaks.holdings import SETTLE, Holdings
 from rdzv_conformance.harness.register import Register
-from rdzv_conformance.harness.subject import Subject
 from rdzv_conformance.harness.target import Target, preload
 from rdzv_conformance.harness.writing import Writings, write_once
 from rdzv_conformance.suite.processes import decode
@@ -41,10 +41,10 @@ def main() -> None:
     arguments = {name: decode(value) for name, value in job["arguments"].items()}
     preload(tuple(job["preload"]))
     target = Target(job["backend"], job["endpoint"], job["options"], patience=job["patience"], pace=job["pace"])
-    subject = Subject(target)
-    subject.run_id = job["run_id"]
+    under_test = BackendUnderTest(target)
+    under_test.run_id = job["run_id"]
     try:
-        TASKS[job["task"]](subject, say, **arguments)
+        TASKS[job["task"]](under_test, say, **arguments)
     except ClauseFailed as finding:
         say("failed", message=str(finding))
     except Exception as error:  # noqa: BLE001 - told to the process that asked
@@ -52,28 +52,28 @@ def main() -> None:
     sys.stdin.readline()
 
 
-def write(subject: Subject, say: Say, state: bytes, token: Any) -> None:
+def write(under_test: BackendUnderTest, say: Say, state: bytes, token: Any) -> None:
     """Write with a token that another process was given."""
-    register = subject.open()
+    register = under_test.open()
     say("ready")
     sys.stdin.readline()
     answer = register.set_state(state, token)
     say("done", has_set=answer is not None and answer.has_set)
 
 
-def hammer(subject: Subject, say: Say, name: str, seed: str, least: int) -> None:
+def hammer(under_test: BackendUnderTest, say: Say, name: str, seed: str, least: int) -> None:
     """Be one of those who do everything at once to one register, and say what happened."""
-    register = subject.open()
+    register = under_test.open()
     register.get_state()
     say("ready")
     sys.stdin.readline()
     say("done", history=[to_json(operation) for operation in Client(register, name, seed).run(least)])
 
 
-def fork(subject: Subject, say: Say) -> None:
+def fork(under_test: BackendUnderTest, say: Say) -> None:
     """Fork with an open instance: say what the child's first use gave, and whether this process's goes on."""
     warnings.simplefilter("ignore", DeprecationWarning)  # to fork with threads is just what is to be tested
-    register = subject.open()
+    register = under_test.open()
     token = register.write(b"before the fork")
     say("ready")
     sys.stdin.readline()
@@ -81,7 +81,7 @@ def fork(subject: Subject, say: Say) -> None:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _in_child(register, writing, subject.paced(FORK_LIMIT))
+        _in_child(register, writing, under_test.paced(FORK_LIMIT))
     os.close(writing)
     with os.fdopen(reading) as pipe:
         child_said = pipe.read()
@@ -111,18 +111,18 @@ def _in_child(register: Register, writing: int, limit: float) -> None:
     os._exit(0)
 
 
-def leave_nothing(subject: Subject, say: Say, instances: int) -> None:
+def leave_nothing(under_test: BackendUnderTest, say: Say, instances: int) -> None:
     """Use and close instances, and say what is left of them; what the first one leaves is the library's."""
-    _use_and_close(subject, 1)
-    before = Residue.now()
+    _use_and_close(under_test, 1)
+    before = Holdings.now()
     say("ready")
     sys.stdin.readline()
-    _use_and_close(subject, instances)
-    say("done", left=before.left_over(subject.paced(SETTLE)))
+    _use_and_close(under_test, instances)
+    say("done", left=before.left_over(under_test.paced(SETTLE)))
 
 
-def _use_and_close(subject: Subject, instances: int) -> None:
-    registers = [subject.open() for _ in range(instances)]
+def _use_and_close(under_test: BackendUnderTest, instances: int) -> None:
+    registers = [under_test.open() for _ in range(instances)]
     for register in registers:
         sibling = register.sibling("sibling")
         for each in (register, sibling):
@@ -133,9 +133,9 @@ def _use_and_close(subject: Subject, instances: int) -> None:
         register.close()
 
 
-def write_on(subject: Subject, say: Say, size: int) -> None:
+def write_on(under_test: BackendUnderTest, say: Say, size: int) -> None:
     """Write on and on until this process is killed, and say what is acknowledged."""
-    register, told = subject.open(**subject.target.as_client(), **subject.target.impatient()), Writings()
+    register, told = (under_test.open(**under_test.target.as_client(), **under_test.target.impatient()), Writings())
     register.get_state()
     say("ready")
     sys.stdin.readline()

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import hypothesis
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed, ClauseFailed, shown_error
 from rdzv_conformance.harness.register import Register
-from rdzv_conformance.harness.subject import Subject
 from rdzv_conformance.harness.target import Target
 from rdzv_core import RendezvousBackend, SupportsDelete
 
@@ -27,9 +27,9 @@ INSTANCES = ("one", "other")
 
 @dataclass
 class Search:
-    """What all sequences of one search share: their subject, when to stop, and the shortest that went wrong."""
+    """What all sequences of one search share: the backend, when to stop, and the shortest that went wrong."""
 
-    subject: Subject
+    under_test: BackendUnderTest
     backend: RendezvousBackend
     ends: float
     works: float = field(default_factory=lambda: time.process_time() + SEARCH_SECONDS / 2)
@@ -86,7 +86,7 @@ class Model(RuleBasedStateMachine):
 
     def open(self) -> Register:
         """Make an instance on this sequence's run."""
-        return self.search.subject.open(f"{self.search.subject.run_id}-{self.search.runs}")
+        return self.search.under_test.open(f"{self.search.under_test.run_id}-{self.search.runs}")
 
     def call(self, clause: str, who: str, method: str, arguments: str, function: Any, *values: Any) -> tuple[str, Any]:
         """Make a call; give its answer, and the name that it has in the program. What it raises breaks `clause`."""
@@ -102,8 +102,8 @@ class Model(RuleBasedStateMachine):
 
     def watched(self, what: str, function: Any, *values: Any) -> Any:
         """Make a call that is named if it hangs."""
-        subject = self.search.subject
-        return subject.calls.run(what, subject.target.patience, function, *values)
+        under_test = self.search.under_test
+        return under_test.calls.run(what, under_test.target.patience, function, *values)
 
     def must(self, holds: object, clause: str, assertion: str, says: str) -> None:
         """Go on only if what the assertion of the program says holds; else `clause` is broken, as `says` says."""
@@ -127,18 +127,18 @@ class Model(RuleBasedStateMachine):
                 pass
 
 
-def hold_against(model: type[Model], subject: Subject, latency: float | None = None) -> None:
+def hold_against(model: type[Model], under_test: BackendUnderTest, latency: float | None = None) -> None:
     """Hold a backend against a model; `Blamed`, with a program that shows it, if it does something else.
 
     The same seed of the target makes up the same calls. It takes a few seconds at most, however slow the store is.
     """
-    register = subject.open()
+    register = under_test.open()
     if latency is None:
         latency = min(_took(register.get_state) for _ in range(LOOKS))
     latency = max(latency, FAST)
-    search = Search(subject, register.backend, time.monotonic() + SEARCH_SECONDS)
+    search = Search(under_test, register.backend, time.monotonic() + SEARCH_SECONDS)
     machine = type(model.__name__, (model,), {"search": search})
-    hypothesis.seed(subject.target.seed)(machine)
+    hypothesis.seed(under_test.target.seed)(machine)
     try:
         run_state_machine_as_test(machine, settings=_settings(latency))
     except Exception:
@@ -146,9 +146,9 @@ def hold_against(model: type[Model], subject: Subject, latency: float | None = N
         if not search.finding:
             raise
     if search.finding:
-        program = program_of(subject.target, search.shortest)
+        program = program_of(under_test.target, search.shortest)
         raise Blamed(
-            f"{search.finding}. This program shows it (seed {subject.target.seed}):\n{program}", search.clauses
+            f"{search.finding}. This program shows it (seed {under_test.target.seed}):\n{program}", search.clauses
         )
 
 

@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rdzv_conformance.harness.expect import Blamed, ClauseFailed
-from rdzv_conformance.harness.leaks.residue import Residue, kind_of
+from rdzv_conformance.harness.leaks.holdings import Holdings, kind_of
 
 if TYPE_CHECKING:
-    from rdzv_conformance.harness.subject import Subject
+    from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 
 HELD, KEYS = "RDZV-LIFE-4", "RDZV-LIFE-6"
 """The clauses about what a process holds, and about what a store does."""
@@ -31,7 +31,7 @@ SETTLE_KNOWN = 0.3
 NAMED = 5
 
 
-class LeftBehind(Blamed):
+class Leaked(Blamed):
     """A test left something; `own` is how the test itself ended (None: it passed)."""
 
     def __init__(self, test: str, left: Sequence[str], own: BaseException | None) -> None:
@@ -54,7 +54,7 @@ def by_its_clause(left: Sequence[str]) -> list[tuple[str, list[str]]]:
     return [(number, texts) for number, texts in ((HELD, held), (KEYS, keys)) if texts]
 
 
-class Hygiene:
+class LeakDetector:
     """Counts for all tests of this process. Thread-safe; tests that run at the same time are not counted."""
 
     def __init__(self) -> None:
@@ -70,12 +70,12 @@ class Hygiene:
         """Count in this directory, which is this process's own, instead of making one."""
         self._directory = directory
 
-    def count(self, name: str, subject: Subject, run: Callable[[Subject], None]) -> None:
-        """Run a test on its subject; raises what it raises, or `LeftBehind`."""
+    def count(self, name: str, under_test: BackendUnderTest, run: Callable[[BackendUnderTest], None]) -> None:
+        """Run a test on its backend; raises what it raises, or `Leaked`."""
         with self._among_others() as alone:
-            error, left = self._once(subject, run, alone)
+            error, left = self._once(under_test, run, alone)
             if any(_kind(text) not in self._known for text in left):
-                again = subject.another()
+                again = under_test.another()
                 second, more = self._once(again, run, alone)
                 repeated = {_kind(text) for text in more}
                 left = [text for text in left if _kind(text) in self._known | repeated]
@@ -83,7 +83,7 @@ class Hygiene:
                 error = second if error is None and isinstance(second, ClauseFailed) else error
         if left:
             self._note_threads(left)
-            raise LeftBehind(name, left, error) from error
+            raise Leaked(name, left, error) from error
         if error is not None:
             raise error
 
@@ -92,25 +92,25 @@ class Hygiene:
         return [each.name for each in self._threads if each.is_alive() and not each.daemon]
 
     def _once(
-        self, subject: Subject, run: Callable[[Subject], None], alone: Callable[[], bool]
+        self, under_test: BackendUnderTest, run: Callable[[BackendUnderTest], None], alone: Callable[[], bool]
     ) -> tuple[BaseException | None, list[str]]:
-        before = Residue.now() if alone() else None
+        before = Holdings.now() if alone() else None
         error: BaseException | None = None
         try:
-            run(subject)
+            run(under_test)
         except KeyboardInterrupt:
             raise  # somebody's at the terminal: a backend's own is a finding by now
         except BaseException as raised:  # noqa: BLE001 - handed to the caller
             error = raised
-        subject.calls.forget_errors()  # their frames hold what was about to be closed
+        under_test.calls.forget_errors()  # their frames hold what was about to be closed
         if before is None or not alone():
             return error, []
         left = before.left_over(0.0)
         if left:
             known = all(_kind(text) in self._known for text in left)
-            left = before.left_over(SETTLE_KNOWN if known else SETTLE * subject.target.pace)
+            left = before.left_over(SETTLE_KNOWN if known else SETTLE * under_test.target.pace)
         # A call that has not returned holds what it holds: that is told as the call.
-        return error, [*left, *subject.keys_left()] if alone() and not subject.calls.under_way() else []
+        return error, [*left, *under_test.keys_left()] if alone() and not under_test.calls.under_way() else []
 
     @contextmanager
     def _among_others(self) -> Iterator[Callable[[], bool]]:
@@ -155,5 +155,5 @@ def _kind(text: str) -> str:
     return "key" if text.startswith("key ") else kind_of(text)
 
 
-HYGIENE = Hygiene()
+LEAK_DETECTOR = LeakDetector()
 """The one of this process: what is left is left in all of it."""

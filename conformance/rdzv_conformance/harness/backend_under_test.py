@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar, cast
 
 from rdzv_conformance.harness import expect
-from rdzv_conformance.harness.guard import Calls, run_guarded
 from rdzv_conformance.harness.helpers import Helpers
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.target import Target
+from rdzv_conformance.harness.watchdog import Calls, run_guarded
 from rdzv_conformance.harness.watched import Watched
 from rdzv_core import RendezvousBackend, RendezvousParameters, SupportsDelete, create_backend
 
@@ -24,10 +24,10 @@ CLOSE_LIMIT_AGAIN = 1.0
 """Seconds, times the pace, for closing what a test opened, and once that was found to hang in this process."""
 
 
-class Subject:
+class BackendUnderTest:
     """What a test of the suite is given.
 
-    `run_id` is new for every subject and holds its `tag`; `random` comes from the target's seed. Instances made with
+    `run_id` is new for every one and holds its `tag`; `random` comes from the target's seed. Instances made with
     `open` are closed, and their registers deleted where the backend can, by `clean_up`.
     """
 
@@ -82,9 +82,9 @@ class Subject:
             self._deletes = self._deletes or isinstance(backend, SupportsDelete)
         return register
 
-    def another(self) -> Subject:
-        """Give a subject for the same test once more, on a run of its own."""
-        return Subject(self.target)
+    def another(self) -> BackendUnderTest:
+        """Return another for the same test, on a run of its own."""
+        return BackendUnderTest(self.target)
 
     def paced(self, seconds: float) -> float:
         """Give the seconds that something may take here which takes `seconds` at most on a fast store."""
@@ -118,9 +118,9 @@ class Subject:
             args = (self, opened)
             sweep = threading.Thread(target=_sweep, args=args, name="rdzv-conformance-clean-up", daemon=True)
             sweep.start()
-            sweep.join(self.paced(CLOSE_LIMIT_AGAIN if Subject.has_hung_in_close else CLOSE_LIMIT))
+            sweep.join(self.paced(CLOSE_LIMIT_AGAIN if BackendUnderTest.has_hung_in_close else CLOSE_LIMIT))
             self._swept = not sweep.is_alive()
-            Subject.has_hung_in_close |= sweep.is_alive()
+            BackendUnderTest.has_hung_in_close |= sweep.is_alive()
 
     # What a clause may need. Each says in the certificate why the clause could not be tested.
 
@@ -153,11 +153,11 @@ class Subject:
             self.needs_connection()
 
 
-def _sweep(subject: Subject, opened: list[Register]) -> None:
+def _sweep(under_test: BackendUnderTest, opened: list[Register]) -> None:
     """Delete each register once, by an instance that is open or by a new one, and close what is open."""
     there = {each.pair for each in opened if each.own and each.pair and isinstance(each.backend, SupportsDelete)}
-    if there and subject.used_elsewhere:
-        there.add((subject.run_id, ""))
+    if there and under_test.used_elsewhere:
+        there.add((under_test.run_id, ""))
     for register in reversed(opened):
         if not register.closed and register.pair in there:
             if _quietly(register.backend.delete_state):  # type: ignore[attr-defined]
@@ -165,7 +165,7 @@ def _sweep(subject: Subject, opened: list[Register]) -> None:
         elif not register.closed and register.own and register.pair is None:
             _quietly(getattr(register.backend, "delete_state", _nothing))
     for run_id, purpose in filter(None, there):
-        _quietly(_delete_anew, subject.parameters(run_id).for_purpose(purpose))
+        _quietly(_delete_anew, under_test.parameters(run_id).for_purpose(purpose))
     for register in reversed(opened):
         if not register.closed:
             _quietly(register.backend.close)

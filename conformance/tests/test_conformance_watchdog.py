@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from rdzv_conformance.harness.expect import ClauseFailed, Unsupported, Untested
-from rdzv_conformance.harness.guard import Calls, run_guarded
 from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.watchdog import Calls, run_guarded
 
 
 def _register(backend: Any, patience: float = 5.0) -> tuple[Register, Calls]:

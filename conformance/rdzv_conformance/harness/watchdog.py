@@ -17,7 +17,7 @@ LOOK_EVERY = 0.1
 """Seconds between two looks at the calls under way: a wake-up for every call would slow down every call."""
 
 
-class _Call(NamedTuple):
+class PendingCall(NamedTuple):
     what: str
     began: float
     limit: float
@@ -28,14 +28,14 @@ class Calls:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._under_way: dict[object, _Call] = {}
+        self._under_way: dict[object, PendingCall] = {}
         self._raised: list[tuple[BaseException, str]] = []
 
     def run(self, what: str, limit: float, function: Callable[..., T], *args: Any) -> T:
         """Call `function`; the watchdog reports it as `what` if it takes longer than `limit` seconds."""
         key = object()
         with self._lock:
-            self._under_way[key] = _Call(what, time.monotonic(), limit)
+            self._under_way[key] = PendingCall(what, time.monotonic(), limit)
         try:
             return function(*args)
         except BaseException as error:

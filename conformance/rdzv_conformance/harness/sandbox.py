@@ -72,7 +72,7 @@ class Service:
             os.waitpid(self._process.pid, os.WUNTRACED)  # the signal is sent before it has stopped all threads
 
 
-class Workshop:
+class Sandbox:
     """What starts a store. `directory` is empty, and removed when the suite has ended."""
 
     def __init__(self, directory: Path) -> None:

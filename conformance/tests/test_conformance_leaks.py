@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed, Untested
-from rdzv_conformance.harness.leaks.hygiene import Hygiene, LeftBehind, by_its_clause
-from rdzv_conformance.harness.leaks.residue import Residue
+from rdzv_conformance.harness.leaks.detector import LeakDetector, Leaked, by_its_clause
+from rdzv_conformance.harness.leaks.holdings import Holdings
 from rdzv_conformance.harness.memory_helpers import MEMORY
-from rdzv_conformance.harness.subject import Subject
 from rdzv_conformance.harness.target import Target
 from rdzv_conformance.run.conditions import conditions
 from rdzv_conformance.run.results import TestResult, by_clause
@@ -26,7 +26,7 @@ NAME = "test_RDZV_CAS_1_anything"
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rdzv_conformance.harness.leaks.hygiene.SETTLE", 0.05)
+    monkeypatch.setattr("rdzv_conformance.harness.leaks.detector.SETTLE", 0.05)
 
 
 @pytest.fixture
@@ -38,13 +38,13 @@ def descriptors() -> Iterator[Callable[[], None]]:
         os.close(each)
 
 
-def _count(run: Callable[[Subject], None], hygiene: Hygiene | None = None) -> None:
-    (hygiene or Hygiene()).count(NAME, Subject(Target("memory", "hygiene", helpers=MEMORY)), run)
+def _count(run: Callable[[BackendUnderTest], None], leak_detector: LeakDetector | None = None) -> None:
+    (leak_detector or LeakDetector()).count(NAME, BackendUnderTest(Target("memory", "hygiene", helpers=MEMORY)), run)
 
 
 def test_a_descriptor_that_every_run_leaves_is_told_with_the_tests_name(descriptors: Callable[[], None]) -> None:
     """The test is run twice, and what both left breaks RDZV-LIFE-4, though the test itself passed."""
-    with pytest.raises(LeftBehind, match=rf"{NAME} left behind, though all was closed: file descriptor") as caught:
+    with pytest.raises(Leaked, match=rf"{NAME} left behind, though all was closed: file descriptor") as caught:
         _count(lambda _: descriptors())
     assert caught.value.clauses == ("RDZV-LIFE-4",)
     assert caught.value.own is None
@@ -54,34 +54,34 @@ def test_what_is_made_once_and_kept_is_a_librarys_own(descriptors: Callable[[], 
     """A pool that the first use makes is not left by the test that happened to be the first."""
     made: list[None] = []
 
-    def first_use(_: Subject) -> None:
+    def first_use(_: BackendUnderTest) -> None:
         if not made:
             made.append(descriptors())
 
-    hygiene = Hygiene()
-    _count(first_use, hygiene)
-    _count(first_use, hygiene)
+    leak_detector = LeakDetector()
+    _count(first_use, leak_detector)
+    _count(first_use, leak_detector)
 
 
 def test_what_is_replaced_by_its_like_is_not_left(descriptors: Callable[[], None]) -> None:
     """A connection that was made anew is as many as before."""
     held = [os.dup(0)]
 
-    def make_anew(_: Subject) -> None:
+    def make_anew(_: BackendUnderTest) -> None:
         descriptors()
         if held:
             os.close(held.pop())
         raise Untested("the reason")
 
     with pytest.raises(Untested):
-        Hygiene().count(NAME, Subject(Target("memory", "hygiene")), make_anew)
+        LeakDetector().count(NAME, BackendUnderTest(Target("memory", "hygiene")), make_anew)
 
 
 def test_a_thread_is_given_time_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that ends a moment after the test is none that was left."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     ends = threading.Event()
-    before = Residue.now()
+    before = Holdings.now()
     thread = threading.Thread(target=ends.wait)
     thread.start()
     threading.Timer(0.1, ends.set).start()
@@ -94,12 +94,12 @@ def test_temp_files_are_counted_in_a_directory_of_the_processs_own() -> None:
     before = tempfile.gettempdir(), os.environ.get("TMPDIR")
     seen: list[str] = []
 
-    def run(_: Subject) -> None:
+    def run(_: BackendUnderTest) -> None:
         seen.append(tempfile.gettempdir())
         assert os.environ["TMPDIR"] == seen[-1]
         tempfile.mkdtemp()
 
-    with pytest.raises(LeftBehind, match="temp file"):
+    with pytest.raises(Leaked, match="temp file"):
         _count(run)
     assert before[0] not in seen
     assert (tempfile.gettempdir(), os.environ.get("TMPDIR")) == before
@@ -107,18 +107,18 @@ def test_temp_files_are_counted_in_a_directory_of_the_processs_own() -> None:
 
 def test_tests_that_run_at_the_same_time_are_not_counted(descriptors: Callable[[], None]) -> None:
     """Nobody can tell which of them left it."""
-    hygiene = Hygiene()
-    _count(lambda _: _count(lambda _: descriptors(), hygiene), hygiene)
+    leak_detector = LeakDetector()
+    _count(lambda _: _count(lambda _: descriptors(), leak_detector), leak_detector)
 
 
 def test_the_tests_own_finding_is_kept(descriptors: Callable[[], None]) -> None:
     """A test that fails and leaves something is two findings, about different clauses."""
 
-    def fails(_: Subject) -> None:
+    def fails(_: BackendUnderTest) -> None:
         descriptors()
         raise ClauseFailed("its own")
 
-    with pytest.raises(LeftBehind, match=r"its own\nand .* left behind") as caught:
+    with pytest.raises(Leaked, match=r"its own\nand .* left behind") as caught:
         _count(fails)
     assert isinstance(caught.value.own, ClauseFailed)
 
@@ -127,9 +127,9 @@ def test_a_call_that_has_not_returned_is_told_as_that(descriptors: Callable[[], 
     """What it holds is not said to be left: the clause that it breaks is another one."""
     for_ever = threading.Event()
 
-    def hangs(subject: Subject) -> None:
+    def hangs(under_test: BackendUnderTest) -> None:
         descriptors()
-        threading.Thread(target=subject.calls.run, args=("get_state()", 9.0, for_ever.wait), daemon=True).start()
+        threading.Thread(target=under_test.calls.run, args=("get_state()", 9.0, for_ever.wait), daemon=True).start()
 
     _count(hangs)
     for_ever.set()
@@ -138,15 +138,15 @@ def test_a_call_that_has_not_returned_is_told_as_that(descriptors: Callable[[], 
 def test_a_key_that_is_left_breaks_its_own_clause() -> None:
     """Keys of this test that are in the store when all was deleted; those of others are not its own."""
 
-    def spoils(subject: Subject) -> None:
-        register = subject.open()
+    def spoils(under_test: BackendUnderTest) -> None:
+        register = under_test.open()
         register.write(b"there")
         register.backend.hub.raw[f"{register.backend.key}.lock"] = b""  # type: ignore[attr-defined]
         register.backend.hub.raw["of somebody else"] = b""  # type: ignore[attr-defined]
-        subject.clean_up()
+        under_test.clean_up()
 
     with pytest.raises(
-        LeftBehind, match=r"left behind, though all was closed: key rdzv\.conformance-\w+\.\w+\.lock$"
+        Leaked, match=r"left behind, though all was closed: key rdzv\.conformance-\w+\.\w+\.lock$"
     ) as caught:
         _count(spoils)
     assert caught.value.clauses == ("RDZV-LIFE-6",)
@@ -154,16 +154,16 @@ def test_a_key_that_is_left_breaks_its_own_clause() -> None:
 
 def test_registers_that_tests_closed_or_other_processes_wrote_are_deleted_too() -> None:
     """The suite tidies up after itself: else what it forgot would be counted against the backend."""
-    subject = Subject(Target("memory", "tidy", helpers=MEMORY))
-    closed = subject.open()
-    for each in (closed, closed.sibling("a"), subject.open(f"{subject.run_id}-b")):
+    under_test = BackendUnderTest(Target("memory", "tidy", helpers=MEMORY))
+    closed = under_test.open()
+    for each in (closed, closed.sibling("a"), under_test.open(f"{under_test.run_id}-b")):
         each.write(b"there")
         each.close()
-    elsewhere = Subject(Target("memory", "tidy"))
-    elsewhere.run_id = subject.run_id
-    assert len(subject.keys_left()) == 3
-    subject.clean_up()
-    assert subject.keys_left() == []
+    elsewhere = BackendUnderTest(Target("memory", "tidy"))
+    elsewhere.run_id = under_test.run_id
+    assert len(under_test.keys_left()) == 3
+    under_test.clean_up()
+    assert under_test.keys_left() == []
 
 
 def test_what_is_left_is_a_failure_of_the_clauses_in_the_report() -> None:
@@ -204,13 +204,13 @@ def test_a_test_of_the_suite_says_what_it_left(
     monkeypatch: pytest.MonkeyPatch, descriptors: Callable[[], None]
 ) -> None:
     """`run_test` gives it beside the test's own result."""
-    opened = Subject.open
+    opened = BackendUnderTest.open
 
-    def leaky(self: Subject, *arguments: str) -> object:
+    def leaky(self: BackendUnderTest, *arguments: str) -> object:
         descriptors()
         return opened(self, *arguments)
 
-    monkeypatch.setattr(Subject, "open", leaky)
+    monkeypatch.setattr(BackendUnderTest, "open", leaky)
     result = run_test(Target("memory", "hygiene"), "test_RDZV_STATE_2_what_was_set_is_read")
     assert (result.status, result.clauses) == ("pass", ("RDZV-STATE-2",))
     assert result.left[0].startswith("file descriptor")

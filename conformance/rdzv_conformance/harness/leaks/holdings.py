@@ -5,25 +5,30 @@ from __future__ import annotations
 import gc
 import os
 import re
+import stat
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+
+import psutil
 
 SETTLE = 1.0
 """Seconds that a thread or a connection is given to end after its instance was closed."""
 LOOK_EVERY = 0.01
 COLLECT_AFTER = 0.2
+DESCRIPTORS = "/dev/fd"
+"""The directory of this process's descriptors, on Linux and on macOS."""
+_KINDS = {stat.S_IFSOCK: "socket", stat.S_IFIFO: "pipe", stat.S_IFREG: "file", stat.S_IFCHR: "device"}
 _NUMBER = re.compile(r"[0-9]+")
 OWN = "rdzv-conformance-"
 """How the names of the suite's own threads begin: one that hangs in a call of the backend is told as that call."""
 
 
 @dataclass(frozen=True)
-class Residue:
+class Holdings:
     """What this process holds, each named so that a person can tell what it is."""
 
     threads: frozenset[str]
@@ -32,10 +37,10 @@ class Residue:
     files: frozenset[str]
 
     @classmethod
-    def now(cls) -> Residue:
-        """Look. Linux tells what a descriptor is; elsewhere its number is all that is known.
+    def now(cls) -> Holdings:
+        """Look at this process.
 
-        Temp files are those below `tempfile.gettempdir()`: somebody who counts them makes that a directory of his own.
+        Temp files are those below `tempfile.gettempdir()`: to count them, point it at an otherwise unused directory.
         """
         return cls(
             frozenset(f"{each.name} ({each.ident})" for each in threading.enumerate() if not each.name.startswith(OWN)),
@@ -50,7 +55,7 @@ class Residue:
         collected = False
         while True:
             waited = time.monotonic() - began
-            left = self._beyond(Residue.now())
+            left = self._beyond(Holdings.now())
             if not left or (collected and waited >= settle):
                 return left
             if not collected and waited >= min(COLLECT_AFTER, settle):
@@ -58,7 +63,7 @@ class Residue:
                 collected = True
             threading.Event().wait(LOOK_EVERY)  # nothing tells that a foreign thread has ended
 
-    def _beyond(self, later: Residue) -> list[str]:
+    def _beyond(self, later: Holdings) -> list[str]:
         pairs = {
             "thread": (self.threads, later.threads),
             "file descriptor": (self.descriptors, later.descriptors),
@@ -94,22 +99,28 @@ def _files(directory: str) -> Iterator[str]:
         yield from (f"{place}/{name}" for name in (*directories, *files))
 
 
-def _descriptors() -> list[str]:
-    place = Path("/proc/self/fd") if Path("/proc/self/fd").exists() else Path("/dev/fd")
-    found = []
-    for number in os.listdir(place):  # noqa: PTH208 - Path.iterdir keeps a descriptor of its own open meanwhile
+def _descriptors() -> Iterator[str]:
+    paths = {each.fd: each.path for each in psutil.Process().open_files()}
+    for text in os.listdir(DESCRIPTORS):  # noqa: PTH208 - Path.iterdir keeps a descriptor of its own open meanwhile
+        number = int(text)
         try:
-            found.append(f"{number} -> {(place / number).readlink()}" if place.parts[1] == "proc" else number)
+            about = os.fstat(number)
         except OSError:
-            pass  # the one that listed the others
-    return found
+            continue  # the one that listed the others
+        kind = _KINDS.get(stat.S_IFMT(about.st_mode), "other")
+        yield f"{number} -> {paths.get(number) or f'{kind}:[{about.st_ino}]'}"
 
 
 def _children() -> list[str]:
-    found: list[str] = []
-    for listing in Path("/proc/self/task").glob("*/children"):
-        try:
-            found += listing.read_text().split()
-        except OSError:
-            pass  # a thread that has just ended
-    return found
+    return [str(child.pid) for child in psutil.Process().children()] if _may_have_children() else []
+
+
+def _may_have_children() -> bool:
+    """Return False if there is surely none: psutil looks at every process of the machine."""
+    if not hasattr(os, "waitid"):
+        return True
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # which reaps nothing
+    except ChildProcessError:
+        return False
+    return True
