@@ -169,7 +169,7 @@ def _jobs(
 
 
 def _check_installed(backend: str, ctx: click.Context) -> None:
-    """Say of a name that nobody provides that it is that which is wrong, and not the endpoint."""
+    """Raise `UsageError` for a name that no distribution provides: the name is wrong then, not the endpoint."""
     try:
         BackendRegistry().load(backend)
     except (BackendNotFoundError, BackendConflictError, BackendLoadError) as error:
@@ -177,7 +177,7 @@ def _check_installed(backend: str, ctx: click.Context) -> None:
 
 
 def _starts_a_store(backend: str) -> bool:
-    """Say whether a backend lends the suite a store; what is wrong with its helpers the suite's process tells."""
+    """Return whether a backend lends the suite a store; what is wrong with its helpers the suite's process tells."""
     try:
         return installed_helpers(backend).own_store is not None
     except Exception:  # noqa: BLE001 - an import of somebody else's

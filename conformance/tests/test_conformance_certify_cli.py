@@ -208,8 +208,8 @@ def test_a_backend_that_is_not_installed_is_not_the_same(report: Path) -> None:
     ("change", "words"),
     [
         (lambda text: None, "cannot be read"),
-        (lambda text: text[:-20], "is no JSON"),
-        (lambda text: "[1]", "is no report of rdzv certify"),
+        (lambda text: text[:-20], "is not JSON"),
+        (lambda text: "[1]", "is not a report of rdzv certify"),
         (lambda text: text.replace('"report_version": 1', '"report_version": 99'), "a report of version 99"),
         (lambda text: text.replace('"seed": 3', '"seed": "three"'), "Expected `int`"),
         (lambda text: text.replace('"verdict": "certified', '"verdict": "very certified'), "was changed after"),

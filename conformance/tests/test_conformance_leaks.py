@@ -64,7 +64,7 @@ def test_what_is_made_once_and_kept_is_a_librarys_own(descriptors: Callable[[], 
 
 
 def test_what_is_replaced_by_its_like_is_not_left(descriptors: Callable[[], None]) -> None:
-    """A connection that was made anew is as many as before."""
+    """A connection that was opened again is as many as before."""
     held = [os.dup(0)]
 
     def make_anew(_: BackendUnderTest) -> None:

@@ -178,7 +178,7 @@ def test_a_backend_that_hangs_and_leaves_threads_holds_up_nobody(tmp_path: Path)
 
 
 def test_a_run_without_conformance_tests_loads_nothing(tmp_path: Path) -> None:
-    """Who has the suite installed and runs other tests neither waits for it nor reads of it."""
+    """A run of other tests, with the suite installed, neither waits for it nor prints anything about it."""
     text = "import sys\ndef test_it(): assert not [m for m in sys.modules if m.startswith(('rdzv_core', 'msgspec'))]\n"
     ran = _pytest(tmp_path, text)
     assert ran.returncode == 0, ran.stdout

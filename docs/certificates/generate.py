@@ -2,8 +2,8 @@
 
     python docs/certificates/generate.py [--seed N]
 
-The exit status is that of `rdzv certify`: 0 if all are certified. It takes some minutes. The repository keeps the JSON, the
-Markdown and the badge of each report; its page and its JUnit file are made here and not kept.
+The exit status is that of `rdzv certify`: 0 if all are certified. It takes some minutes. The repository keeps the JSON,
+the Markdown and the badge of each report; its page and its JUnit file are made here and not kept.
 """
 
 from __future__ import annotations

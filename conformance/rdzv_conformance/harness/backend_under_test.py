@@ -55,7 +55,7 @@ class BackendUnderTest:
     def parameters(
         self, run_id: str | None = None, endpoint: str | None = None, **options: Any
     ) -> RendezvousParameters:
-        """Give the parameters of this test's run, or of another."""
+        """Return the parameters of this test's run, or of another."""
         return self.target.parameters(self.run_id if run_id is None else run_id, endpoint, **options)
 
     def open(self, run_id: str | None = None, endpoint: str | None = None, **options: Any) -> Register:
@@ -66,7 +66,7 @@ class BackendUnderTest:
         """Create an instance from parameters."""
         limit = self.target.patience if limit is None else limit
         backend = self.calls.run(f"creating {params!r}", limit, create_backend, params)
-        # Only what is surely this test's own is deleted at the end: a run named "." may be somebody's.
+        # Only what is surely this test's own is deleted at the end: a run named "." may be somebody else's.
         register = self.adopt(backend, own=self.tag in params.run_id)
         register.pair = (params.run_id, params.purpose)
         if register.own:
@@ -87,11 +87,11 @@ class BackendUnderTest:
         return BackendUnderTest(self.target)
 
     def paced(self, seconds: float) -> float:
-        """Give the seconds that something may take here which takes `seconds` at most on a fast store."""
+        """Return the seconds that something may take here which takes `seconds` at most on a fast store."""
         return seconds * self.target.pace
 
     def keys_left(self) -> list[str]:
-        """Name the keys of this test's registers that are in the store, where they can be deleted and listed."""
+        """Return the keys of this test's registers that are in the store, where they can be deleted and listed."""
         if self.helpers.keys is None or not self._deletes or not self._swept:
             return []
         try:
@@ -125,7 +125,7 @@ class BackendUnderTest:
     # What a clause may need. Each says in the certificate why the clause could not be tested.
 
     def needs(self, capability: Callable[..., T], register: Register) -> T:
-        """Give the instance as the capability, an ABC of rdzv_core, if the backend claims it."""
+        """Return the instance as the capability, an ABC of rdzv_core, if the backend claims it."""
         # A Callable and not a type[T]: mypy takes no abstract class for the latter.
         if not isinstance(register.backend, cast("type", capability)):
             raise expect.Unsupported(f"the backend does not claim {capability.__name__}")
@@ -138,7 +138,7 @@ class BackendUnderTest:
         raise expect.Unsupported("the store lives in one process (the backend says topology = 'process')")
 
     def shared_by_processes(self) -> bool:
-        """Say whether another process of this machine reaches the same store: the backend's `topology`."""
+        """Return whether another process of this machine reaches the same store: the backend's `topology`."""
         return self.open().backend.topology != "process"
 
     def needs_connection(self) -> None:

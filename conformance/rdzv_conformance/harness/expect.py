@@ -25,7 +25,7 @@ class Blamed(ClauseFailed):
 
 
 def concerned(error: BaseException | None, clauses: tuple[str, ...]) -> tuple[str, ...]:
-    """Give those of a test's clauses that its ending says something about: all, unless it knows better."""
+    """Return those of a test's clauses that its ending says something about: all, unless it knows better."""
     return error.clauses if isinstance(error, Blamed) else clauses
 
 
@@ -55,7 +55,7 @@ def equal(what: str, found: object, expected: object) -> None:
 
 
 def raises(kind: type[E], what: str, call: Callable[..., object], *args: object) -> E:
-    """Give the error of `kind` that `call(*args)` raises; fail the clause if it raises another one, or none."""
+    """Return the error of `kind` that `call(*args)` raises; fail the clause if it raises another one, or none."""
     try:
         result = call(*args)
     except kind as error:
@@ -73,7 +73,7 @@ def fail(message: str) -> NoReturn:
 
 
 def shown(value: object, limit: int = 120) -> str:
-    """Give `repr(value)`, cut to `limit` characters: a state may have 256 KiB."""
+    """Return `repr(value)`, cut to `limit` characters: a state may have 256 KiB."""
     if isinstance(value, bytes) and len(value) > limit:
         return f"{value[: limit // 2]!r}… ({len(value)} bytes)"
     text = _told(repr, value)
@@ -81,13 +81,13 @@ def shown(value: object, limit: int = 120) -> str:
 
 
 def shown_error(error: BaseException) -> str:
-    """Give an error's type and message, cut short."""
+    """Return an error's type and message, cut short."""
     text = _told(str, error)
     return f"{type(error).__name__}: {text if len(text) <= 300 else text[:300] + '…'}"
 
 
 def _told(tell: Callable[[object], str], value: object) -> str:
-    """Give the text of somebody else's object, or what became of the attempt."""
+    """Return the text of a foreign object, or what went wrong in getting it."""
     try:
         return tell(value)
     except Exception as error:  # noqa: BLE001 - whatever its own methods raise

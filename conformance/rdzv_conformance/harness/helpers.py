@@ -52,6 +52,6 @@ class Helpers:
     own_store: Callable[[Any], AbstractContextManager[Any]] | None = None
 
     def and_those_of(self, lender: Any) -> Helpers:
-        """Give these, and over them what an object with attributes of the same names lends."""
+        """Return these helpers, overridden by those that an object with attributes of the same names lends."""
         lent = {each.name: getattr(lender, each.name, None) for each in fields(self)}
         return replace(self, **{name: value for name, value in lent.items() if value is not None})

@@ -16,9 +16,9 @@ GROUP = "rdzv_conformance.helpers"
 
 
 def installed_helpers(backend: str) -> Helpers:
-    """Give what the entry point of the backend's name in the group names: any object with attributes of `Helpers`.
+    """Return what the entry point named like the backend lends: any object with attributes of `Helpers`.
 
-    It may be a module, and it need not import this package. Nothing installed: `Helpers()`, which lends nothing.
+    It may be a module, and need not import this package. Without an entry point: `Helpers()`, which lends nothing.
     """
     wanted = normalize(resolved_name(backend).rpartition(":")[2])
     for point in entry_points(GROUP):

@@ -30,7 +30,7 @@ def truncated_memory(params: RendezvousParameters) -> Iterator[None]:
 
 
 def lose_members_of_memory(params: RendezvousParameters) -> None:
-    """Let the reference backend forget who is there, in every run of its endpoint."""
+    """Make the reference backend forget its members, in every run of its endpoint."""
     MemoryBackend(params).hub.lose_members()
 
 

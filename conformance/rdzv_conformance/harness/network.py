@@ -24,19 +24,19 @@ class NetworkEndpoint:
 
     @classmethod
     def parse(cls, endpoint: str) -> NetworkEndpoint | None:
-        """Give the parts of an endpoint, None if it does not name exactly one host and port."""
+        """Return the parts of an endpoint, None if it does not name exactly one host and port."""
         found = _ENDPOINT.fullmatch(endpoint.strip())
         if found is None or not 0 < int(found[3]) < 65536:
             return None
         return cls(found[1], found[2].strip("[]"), int(found[3]), found[4] or "")
 
     def at(self, port: int) -> str:
-        """Give the same endpoint on a port of this machine."""
+        """Return the same endpoint on a port of this machine."""
         return f"{self.before}127.0.0.1:{port}{self.after}"
 
 
 def closed_port() -> int:
-    """Give a port of 127.0.0.1 where nothing listens (now, and most likely for a while)."""
+    """Return a port of 127.0.0.1 where nothing listens (now, and most likely for a while)."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -72,7 +72,7 @@ class Proxy:
         self._do(hold)
 
     def await_held(self, seconds: float) -> bool:
-        """Wait until an answer is held back, at most `seconds`; say whether one is."""
+        """Wait until an answer is held back, at most `seconds`; return whether one is."""
         return self._holding.wait(seconds)
 
     def release_answers(self) -> None:
@@ -201,7 +201,7 @@ class Proxy:
         await self._answering.wait()
 
     def _length(self, length: int, answers: bool) -> int:
-        """Say how much of what came is forwarded; less than all ends in a reset."""
+        """Return how many of the received bytes are forwarded; fewer than all end in a reset."""
         attribute = "_cut_answer" if answers else "_cut_request"
         limit: int | None = getattr(self, attribute)
         if limit is not None:

@@ -79,13 +79,13 @@ class Sandbox:
         self.directory = directory
 
     def service(self, command: Sequence[str]) -> Service:
-        """Give a process that is not started yet. What it says on stderr is kept in the directory."""
+        """Return a process that is not started yet. What it says on stderr is kept in the directory."""
         return Service(command, self.directory / "log")
 
     def authority(self, name: str) -> Authority:
         """Make a certificate authority with a certificate of this machine, in the directory `name`.
 
-        Raises `OSError` if there is no `openssl` to make it with, or if it fails.
+        Raises `OSError` if there is no `openssl` command, or if it fails.
         """
         directory = self.directory / name
         directory.mkdir()
@@ -117,6 +117,6 @@ def _openssl(*arguments: str) -> None:
             timeout=OPENSSL_LIMIT,
         )
     except FileNotFoundError as error:
-        raise OSError("a store with TLS needs certificates, and there is no openssl to make them with") from error
+        raise OSError("a store with TLS needs certificates: install the openssl command, which makes them") from error
     except subprocess.CalledProcessError as error:
         raise OSError(f"openssl {arguments[0]} failed: {error.stderr.strip()[-SAYS_LIMIT:]}") from error

@@ -32,11 +32,11 @@ class Submitted:
         self._ended.set()
 
     def ended(self, within: float) -> bool:
-        """Wait for the end, at most `within` seconds, and say whether it came."""
+        """Wait for the end, at most `within` seconds, and return whether it came."""
         return self._ended.wait(within)
 
     def result(self, within: float) -> Any:
-        """Give the result or raise the error; fail the clause if it has not ended `within` seconds."""
+        """Return the result or raise the error; fail the clause if it has not ended `within` seconds."""
         return self._calls.run(self.what, within + SOON, self._result, within)
 
     def _result(self, within: float) -> Any:
@@ -64,7 +64,7 @@ class Submitter:
             raise Unsupported(f"{_named(target)} submits none of {', '.join(among)}")
 
     def begin(self, method: str, *arguments: Any) -> Submitted:
-        """Post a call."""
+        """Submit a call."""
         return Submitted(self._under_test, self.target, method, *arguments)
 
     def __call__(self, method: str, *arguments: Any) -> Any:

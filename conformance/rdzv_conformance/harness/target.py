@@ -42,22 +42,22 @@ class Target:
     """How many times as long as usual a test may take; see `paced`."""
 
     def paced(self, latency: float) -> Target:
-        """Give the target with limits that fit a store where a call takes `latency` seconds: slow is not broken.
+        """Return the target with limits that fit a store where a call takes `latency` seconds: slow is not broken.
 
-        At least the usual limits, at most ten times those: somebody waits for the verdict.
+        At least the usual limits, at most ten times those: a person waits for the verdict.
         """
         pace = min(max(1.0, latency / FAST_ENOUGH), MOST_PACE)
         return replace(self, patience=self.patience * pace / self.pace, pace=pace)
 
     def less_patient(self) -> Target:
-        """Give the target with half the patience, for what is left once a call was found to hang.
+        """Return the target with half the patience, for what is left once a call was found to hang.
 
-        That a backend hangs is told by then; and a call may still take many times as long as it was measured to.
+        That a backend hangs is reported by then; and a call may still take many times as long as it was measured to.
         """
         return replace(self, patience=max(self.patience / 2, min(self.patience, LEAST_PATIENCE * self.pace)))
 
     def parameters(self, run_id: str, endpoint: str | None = None, **options: Any) -> RendezvousParameters:
-        """Give the parameters of a run; `options` go over those of the target, and None takes one away."""
+        """Return the parameters of a run; `options` go over those of the target, and None takes one away."""
         there = self.endpoint if endpoint is None else endpoint
         params = RendezvousParameters(self.backend, there, run_id, 1, 2)
         # Not as keywords: an option that is named like a parameter is an unknown option, not a TypeError.
@@ -65,26 +65,26 @@ class Target:
         return params
 
     def option_table(self) -> OptionTable:
-        """Give the backend's own options."""
+        """Return the backend's own options."""
         return options_of(_environment.load(resolve_alias(self.parameters("any")).backend))
 
     def network_endpoint(self) -> NetworkEndpoint | None:
-        """Give the store's host and port, None if it has none or is said not to have one."""
+        """Return the store's host and port, None if it has none or is said not to have one."""
         if self.helpers.network is False:
             return None
         return NetworkEndpoint.parse(self.endpoint)
 
     def as_client(self) -> dict[str, Any]:
-        """Give the options with which an instance hosts no store itself."""
+        """Return the options with which an instance hosts no store itself."""
         return {"is_host": False} if "is_host" in {option.name for option in self.option_table()} else {}
 
     def impatient(self) -> dict[str, Any]:
-        """Give the options with which a call on a store that does not answer gives up soon, where there are such."""
+        """Return the options with which a call on a store that does not answer gives up soon, where there are such."""
         timeouts = [o for o in self.option_table() if "timeout" in o.name and o.type in (int, float)]
         return {option.name: option.type(self._impatient_seconds()) for option in timeouts}
 
     def impatience(self) -> float:
-        """Give the seconds within which a call with the options `impatient` must have ended."""
+        """Return the seconds within which a call with the options `impatient` must have ended."""
         allowed = len(self.impatient()) * self._impatient_seconds()
         return allowed + 4.0 * self.pace if allowed else self.patience
 

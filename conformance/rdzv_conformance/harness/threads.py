@@ -32,17 +32,17 @@ class Running(Generic[T]):
         self._began.set()
         try:
             self._result.append(self._function(*self._args))
-        except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
             self._error = error
         finally:
             self._done.set()
 
     def ended(self, within: float) -> bool:
-        """Wait for the end, at most `within` seconds, and say whether it came."""
+        """Wait for the end, at most `within` seconds, and return whether it came."""
         return self._done.wait(within)
 
     def result(self, within: float, otherwise: str) -> T:
-        """Give the result or raise what the call raised; fail the clause with `otherwise` if it does not end."""
+        """Return the result or raise what the call raised; fail the clause with `otherwise` if it does not end."""
         if not self.ended(within):
             raise ClauseFailed(otherwise)
         if self._error is not None:
@@ -51,7 +51,7 @@ class Running(Generic[T]):
 
 
 def race(count: int, function: Callable[[int], T], pace: float = 1.0) -> list[T]:
-    """Call `function(0)` to `function(count - 1)` on threads that start together; give the results in that order."""
+    """Call `function(0)` to `function(count - 1)` on threads that start together; return the results in that order."""
     limit = STUCK * pace
     barrier = threading.Barrier(count)
 

@@ -47,7 +47,7 @@ class Calls:
                 del self._under_way[key]
 
     def overdue(self) -> str | None:
-        """Name a call that is overdue."""
+        """Return a message about a call that is overdue, None if there is none."""
         now = time.monotonic()
         with self._lock:
             for call in self._under_way.values():
@@ -56,7 +56,7 @@ class Calls:
         return None
 
     def under_way(self) -> bool:
-        """Say whether a call has not returned."""
+        """Return whether a call has not returned."""
         with self._lock:
             return bool(self._under_way)
 
@@ -66,7 +66,7 @@ class Calls:
             self._raised = []
 
     def raiser_of(self, error: BaseException) -> str | None:
-        """Name the call that raised `error`, None if no call did."""
+        """Return the name of the call that raised `error`, None if no call did."""
         with self._lock:
             return next((what for raised, what in self._raised if raised is error), None)
 

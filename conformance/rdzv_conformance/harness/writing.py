@@ -1,4 +1,4 @@
-"""Writing on and on in one register, so that whoever is killed or stopped meanwhile leaves traces.
+"""Writing on and on in one register, so that a process that is killed or stopped meanwhile leaves traces.
 
 Every write adds one to a number and carries bytes that depend on it: what was acknowledged and is gone, done twice, or
 there in part only, is seen in the register at the end.
@@ -56,13 +56,13 @@ class Writings:
 
 
 def state_of(number: int, size: int) -> bytes:
-    """Give the state number `number`: the number, and `size` bytes that go with it."""
+    """Return the state number `number`: the number, and `size` bytes that go with it."""
     turn = number % 256
     return b"%d " % number + (BLOCK[turn:] + BLOCK[:turn]) * (size // 256)
 
 
 def number_of(state: bytes | None) -> int:
-    """Give the number of a state, 0 for none, -1 for what no writer has written."""
+    """Return the number of a state, 0 for none, -1 for what no writer has written."""
     if state is None:
         return 0
     number = state.partition(b" ")[0]
@@ -70,7 +70,7 @@ def number_of(state: bytes | None) -> int:
 
 
 def write_once(register: Register, size: int, writings: Writings, limit: float | None = None) -> bool:
-    """Read and write the next state; say whether that was acknowledged. Connection errors come through."""
+    """Read, then write the next state; return whether that was acknowledged. Connection errors come through."""
     found = register.get_state(limit)
     state = state_of(number_of(found and found.state) + 1, size)
     try:

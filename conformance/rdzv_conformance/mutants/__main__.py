@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
         return run_generated(given.names, given.seed, given.most, given.jobs)
     unknown = [name for name in given.names if name not in mutants()]
     if unknown:
-        parser.error(f"there is no mutant {', '.join(unknown)}: see --list")
+        parser.error(f"no such mutant: {', '.join(unknown)}: see --list")
     if given.list:
         for mutant in mutants().values():
             print(f"{mutant.name}: {mutant.sentence} [{', '.join(mutant.breaks)}]")

@@ -29,13 +29,13 @@ from rdzv_core import register_backend
 
 
 def rest_of_baseline() -> frozenset[str]:
-    """Give the clauses that fail for whatever is registered in code: it has no entry point."""
+    """Return the clauses that fail for whatever is registered in code: it has no entry point."""
     return frozenset({"RDZV-PKG-1"})
 
 
 @cache
 def mutants() -> dict[str, Mutant]:
-    """Give every mutant by its name."""
+    """Return every mutant by its name."""
     first = (_states, _tokens, _life, _options, _packaging, _submit, _listing, _network, _odd)
     further = (_waits, _members, _remote_members, _stores, _kept, _secrets)
     found = [mutant for module in (*first, *further) for mutant in module.MUTANTS]
@@ -47,7 +47,7 @@ def mutants() -> dict[str, Mutant]:
 
 @cache
 def references() -> dict[str, Mutant]:
-    """Give the backends on which the mutants are made: what `breaks` names there are the clauses that they pass."""
+    """Return the backends on which the mutants are made: what `breaks` names there are the clauses that they pass."""
     core = ("RDZV-STATE-1",)
     return {
         each.name: each

@@ -33,9 +33,9 @@ class MutantVerdict:
 
 
 def judge(mutant: Mutant, found: dict[str, list[str]]) -> tuple[str, ...]:
-    """Say what is wrong with how a mutant was caught: survived, by other clauses, or without the words."""
+    """Return what is wrong with how a mutant was caught: it survived, other clauses did, or the words are missing."""
     survived = [number for number in mutant.breaks if number not in found]
-    # A recorded history, or a model, shows whatever is broken and names the clause itself: it accuses nobody wrongly.
+    # A recorded history, or a model, shows whatever is broken and names the clause itself: it never blames a wrong one.
     told = {
         number for number, texts in found.items() if all(any(words in text for words in RECORDED) for text in texts)
     }
@@ -50,7 +50,7 @@ def judge(mutant: Mutant, found: dict[str, list[str]]) -> tuple[str, ...]:
 
 
 def hunt(name: str) -> MutantVerdict:
-    """Set the suite on one mutant."""
+    """Run the suite on one mutant."""
     began = time.monotonic()
     mutant = mutants()[name]
     found = failing_clauses(caught_by(mutant))
@@ -58,7 +58,7 @@ def hunt(name: str) -> MutantVerdict:
 
 
 def hunt_all(names: Iterable[str], jobs: int, seen: Callable[[MutantVerdict], None]) -> list[MutantVerdict]:
-    """Set the suite on mutants, in so many processes; `seen` is told of each verdict as it comes."""
+    """Run the suite on mutants, in `jobs` processes; call `seen` with each verdict as it comes."""
     verdicts: list[MutantVerdict] = []
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), install) as pool:
         # The slowest first, as far as that can be told: then no process is left alone with one at the end.
@@ -70,7 +70,7 @@ def hunt_all(names: Iterable[str], jobs: int, seen: Callable[[MutantVerdict], No
 
 
 def idle_clauses(verdicts: Collection[MutantVerdict]) -> list[str]:
-    """Give the clauses that caught nobody whom they must catch, without those that are excused."""
+    """Return the clauses that caught no mutant, without those that are excused."""
     busy = {number for verdict in verdicts for number in mutants()[verdict.name].breaks if number in verdict.found}
     return [number for number in catalogue() if number not in busy and number not in EXCUSED]
 

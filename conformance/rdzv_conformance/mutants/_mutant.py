@@ -14,7 +14,7 @@ class Mutant:
     """A broken backend.
 
     `sentence` says which real bug it stands for. `breaks` are the clauses that must fail, `may_break` those that fail
-    too but on which nobody relies: a race that is not always lost, or a clause whose test needs what is broken.
+    too but need not: a race that is not always lost, or a clause whose test needs what is broken.
     `message` must appear in the finding of the first clause of `breaks`.
     """
 

@@ -81,7 +81,7 @@ class BackendConformance(Suite):
 
 
 def _given(test: BackendConformance, request: pytest.FixtureRequest, name: str) -> Any:
-    """Give the fixture `name`, or the attribute where there is no such fixture."""
+    """Return the fixture `name`, or the attribute if there is no such fixture."""
     try:
         return request.getfixturevalue(name)
     except pytest.FixtureLookupError as error:

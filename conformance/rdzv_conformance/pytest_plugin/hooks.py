@@ -1,7 +1,7 @@
 """What `rdzv-conformance` adds to pytest: the marker `rdzv_clause`, how its tests are run, and a verdict at the end.
 
-It is loaded in every pytest run of whoever installed it, so it imports nothing and does next to nothing until a test
-of the suite has run.
+Every pytest run loads it wherever it is installed, so it imports next to nothing and does next to nothing until a
+test of the suite has run.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _finding(item: pytest.Item, when: str, clauses: tuple[str, ...], error: Base
 
 
 def _bent(item: pytest.Item, name: str, error: BaseException | None) -> str:
-    """Say how the class under test took a test out of the suite's hands, nothing if it did not."""
+    """Return how the class under test changed a test of the suite, nothing if it did not."""
     from rdzv_conformance.pytest_plugin.backend_conformance import BackendConformance
 
     if isinstance(error, pytest.xfail.Exception) or item.get_closest_marker("xfail"):

@@ -52,7 +52,7 @@ def summary(findings: Sequence[Mapping[str, Any]]) -> Summary:
 
 
 def _profiles(results: Sequence[TestResult]) -> tuple[str, ...]:
-    """Give the profiles of which anything was found but that the backend does not claim them."""
+    """Return the profiles of which something other than "unsupported" was found."""
     return tuple(
         profile
         for profile in PROFILES

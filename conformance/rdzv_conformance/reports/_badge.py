@@ -9,7 +9,7 @@ _LETTER, _PAD = 6.6, 9
 
 
 def badge(report: Report) -> str:
-    """Give the badge as SVG: `rdzv | certified: core, watch`."""
+    """Return the badge as SVG: `rdzv | certified: core, watch`."""
     left = f"rdzv {report.subject.backend}"
     held = ", ".join(profile for profile in report.profiles if report.holds(profile))
     right = f"certified: {held}" if report.certified else "not certified"

@@ -10,7 +10,7 @@ from rdzv_conformance.run.results import ClauseResult, Report, count
 
 
 def markdown(report: Report) -> str:
-    """Give the whole report as Markdown."""
+    """Return the whole report as Markdown."""
     return "\n".join(_lines(report)) + "\n"
 
 

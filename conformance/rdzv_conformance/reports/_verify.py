@@ -12,7 +12,7 @@ _SHOWN = 5
 
 
 def verify(report: Report) -> list[str]:
-    """Give what is different here, in words; nothing if the same files are installed that were certified."""
+    """Return what is different here, in words; nothing if the same files are installed that were certified."""
     differences = []
     if report.contract_version != CONTRACT_VERSION:
         differences.append(

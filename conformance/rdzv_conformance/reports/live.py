@@ -48,12 +48,12 @@ class ProgressLines(Progress):
     """One line for each test as it begins."""
 
     def began(self, test: str, done: int, total: int) -> None:
-        """Say which test runs."""
+        """Print which test runs."""
         click.echo(f"[{done + 1}/{total}] {words(test)}", err=True)
 
 
 class ProgressTable(Progress):
-    """A row for each section of the contract, a mark for each clause; drawn anew several times a second."""
+    """A row for each section of the contract, a mark for each clause; redrawn several times a second."""
 
     def __init__(self, title: str) -> None:
         self._title = title

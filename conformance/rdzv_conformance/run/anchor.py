@@ -89,7 +89,7 @@ class AnchorHolder:
         self._held: tuple[Target, Anchor] | None = None
 
     def hold(self, target: Target) -> Target:
-        """Make sure that the anchor of `target`, and no other, is open; give the target as paced by it."""
+        """Make sure that the anchor of `target`, and no other, is open; return the target as paced by it."""
         if self._held is None or self._held[0] != target:
             self.release()
             self._held = (target, Anchor(target))

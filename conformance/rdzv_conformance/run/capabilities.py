@@ -25,7 +25,7 @@ CAPABILITIES: dict[str, type] = {
 
 
 def claims_of(backend: RendezvousBackend) -> dict[str, Any]:
-    """Say of each capability whether the backend claims it, and whether its methods are there; fit for JSON."""
+    """Return for each capability whether the backend claims it and whether its methods are there; fit for JSON."""
     return {
         name: {
             "claimed": isinstance(backend, kind),
@@ -43,7 +43,7 @@ def capabilities(claims: Mapping[str, Mapping[str, bool]], clauses: Iterable[Cla
 
 def _capability(name: str, claimed: bool, there: bool, clauses: list[ClauseResult]) -> Capability:
     if not claimed:
-        remark = f"it has the methods, but does not derive from {CAPABILITIES[name].__name__}: nobody uses them"
+        remark = f"it has the methods, but does not derive from {CAPABILITIES[name].__name__}: they are never used"
         return Capability(name, False, there, remark if there else "")
     mine = [each for each in clauses if (each.clause == "RDZV-CAS-8" if name == "delete" else each.profile == name)]
     broken = [f"{each.clause} {each.status}" for each in mine if each.status in ("fail", "error")]

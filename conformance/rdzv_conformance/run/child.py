@@ -94,7 +94,7 @@ def _in_order(job: dict[str, Any], say: Callable[..., None], ending: ExitStack) 
 
 
 def _hurried(patience: float) -> str:
-    return f" (an earlier call hung: before that it would have had {patience:.0f} s; mend that one first)"
+    return f" (an earlier call hung: before that it would have had {patience:.0f} s; fix that one first)"
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ _TOPOLOGIES = {
 }
 _FAULTS = {
     "STATE_7_corrupt_storage_is_never_overwritten": "storage corrupted behind the backend's back",
-    "CAS_8_the_token_of_a_deleted_state_stays_dead": "a register deleted and created anew",
+    "CAS_8_the_token_of_a_deleted_state_stays_dead": "a register deleted and created again",
     "CONN_1_an_unreachable_store_is_a_connection_error_in_time": "a store that is not there",
     "CONN_4_a_silent_store_is_a_connection_error_in_time": "a store that stops answering",
     "CAS_14_a_write_whose_answer_is_lost_is_never_reported_as_refused": "the answer to a write lost",
@@ -61,5 +61,5 @@ def conditions(clauses: Iterable[ClauseResult]) -> tuple[Condition, ...]:
 
 
 def conditions_rest_on() -> list[str]:
-    """Name the tests that conditions are read from."""
+    """Return the names of the tests that conditions are read from."""
     return [f"test_RDZV_{name}" for name in (*_TOPOLOGIES, *_FAULTS)]

@@ -75,12 +75,12 @@ class Secrets:
         return cls(names, tuple(longest_first))
 
     def hide(self, text: str) -> str:
-        """Give `text` without them. One of under four characters is hidden where it is given, and not in prose."""
+        """Return `text` without them. One of under four characters is hidden where it is given, and not in prose."""
         for value in self.values:
             for form in (value, repr(value)[1:-1]):
                 text = text.replace(form, HIDDEN)
         return text
 
     def shown(self, options: Mapping[str, str]) -> dict[str, str]:
-        """Give the options as they may be shown."""
+        """Return the options as they may be shown."""
         return {name: HIDDEN if name in self.names else self.hide(value) for name, value in sorted(options.items())}

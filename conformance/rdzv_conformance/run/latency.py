@@ -1,4 +1,4 @@
-"""How long single calls take: a number of them, one after the other, on a register that nobody else uses."""
+"""How long single calls take: a number of them, one after the other, on a register of its own."""
 
 from __future__ import annotations
 

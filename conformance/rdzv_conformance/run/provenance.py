@@ -19,7 +19,7 @@ _SKIPPED = ("__pycache__", ".pyc", ".pyo", ".pth")
 def examine(role: str, distribution: str, module: str) -> Tested:
     """Hash what is installed of `distribution`, or, where it lists no modules (an editable install), of `module`.
 
-    `module` is imported by nobody here; one that is not found has no files. Metadata and compiled files are left out,
+    `module` is not imported; one that is not found has no files. Metadata and compiled files are left out,
     so that a wheel and the tree that it was built from have the same hashes.
     """
     top = module.partition(".")[0]

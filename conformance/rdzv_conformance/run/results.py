@@ -28,7 +28,7 @@ _WEIGHT: dict[Status, int] = {"fail": 4, "error": 3, "pass": 2, "untested": 1, "
 class TestResult:
     """What one test found, for which clauses, and in how many seconds."""
 
-    __test__ = False  # its name is no invitation to pytest
+    __test__ = False  # its name must not make pytest collect it
 
     test: str
     clauses: tuple[str, ...]
@@ -81,7 +81,7 @@ class Subject:
 class Capability:
     """Something that a backend may add: whether it claims it, and whether that was found to be true.
 
-    `found` is None where it was not tested. What is there but not claimed is used by nobody, and is reported.
+    `found` is None where it was not tested. What is there but not claimed is never used, and is reported.
     """
 
     name: str
@@ -146,16 +146,16 @@ class Report:
     machine: str = field(default_factory=lambda: f"{platform.machine()}, {os.cpu_count()} processors")
 
     def of(self, status: Status, profile: str | None = None) -> list[ClauseResult]:
-        """Give the clauses of a status, in one profile or in all."""
+        """Return the clauses of a status, in one profile or in all."""
         return [c for c in self.clauses if c.status == status and profile in (None, c.profile)]
 
     def holds(self, profile: str) -> bool:
-        """Say whether a profile is certified: nothing of it failed, and something of it was seen to hold."""
+        """Return whether a profile is certified: nothing of it failed, and something of it was seen to hold."""
         return not self.of("fail", profile) and not self.of("error", profile) and bool(self.of("pass", profile))
 
     @property
     def scope(self) -> str:
-        """Say for what the certificate speaks: the topologies and faults under which its clauses were seen to hold."""
+        """What the certificate covers: the topologies and faults under which its clauses were seen to hold."""
         held = [each for each in self.conditions if each.status == "pass"]
         topologies = [each.what for each in held if each.kind == "topology"]
         faults = [each.what for each in held if each.kind == "fault"]
@@ -192,7 +192,7 @@ class Report:
         return ", ".join(broken) or "no clause of it was seen to hold"
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the report for JSON, verdict first."""
+        """Return the report for JSON, verdict first."""
         return {"verdict": self.verdict, "certified": self.certified, **asdict(self)}
 
 
@@ -210,7 +210,7 @@ def status_of(error: BaseException | None) -> tuple[Status, str]:
 
 
 def with_what_was_left(results: Iterable[TestResult]) -> Iterator[TestResult]:
-    """Give the results, and for what a test left a failure of the clause that forbids it."""
+    """Return the results, and for what a test left a failure of the clause that forbids it."""
     for result in results:
         yield result
         for number, texts in by_its_clause(result.left):

@@ -20,13 +20,13 @@ _CLAIMS: dict[str, type] = {"watch": SupportsWatch, "membership": SupportsMember
 
 
 def claimed_profiles(backend: RendezvousBackend) -> tuple[str, ...]:
-    """Give the profiles that a backend claims by the capabilities it has."""
+    """Return the profiles that a backend claims by the capabilities it has."""
     capabilities = [profile for profile, capability in _CLAIMS.items() if isinstance(backend, capability)]
     return ("core", *capabilities, *(profile for profile in ("durable", "secure") if getattr(backend, profile, False)))
 
 
 def select_tests(profiles: Iterable[str]) -> list[str]:
-    """Give the names of the tests of `profiles`, in the order of the catalogue."""
+    """Return the names of the tests of `profiles`, in the order of the catalogue."""
     wanted = set(profiles)
     return [
         name
@@ -43,7 +43,7 @@ def run_test(target: Target, name: str) -> TestResult:
     try:
         execute(test, BackendUnderTest(target))
     except KeyboardInterrupt:
-        raise  # somebody's at the terminal: a backend's own is a finding by now
+        raise  # from the terminal: a backend's own is a finding by now
     except BaseException as raised:  # noqa: BLE001 - whatever it is, it is this test's result
         error = raised
     left: tuple[str, ...] = ()

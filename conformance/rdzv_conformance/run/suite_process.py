@@ -21,7 +21,7 @@ LOOK_EVERY = 1.0
 READER_LIMIT = 5.0
 LAST_WORDS = 50
 SILENCE_LIMIT = TEST_LIMIT + 60.0
-"""A process that says nothing for so long, times its pace, hangs where its own watchdog does not reach it."""
+"""Seconds, times the pace, of silence after which a process counts as hung where its own watchdog cannot reach."""
 
 
 class SuiteProcess:
@@ -54,7 +54,7 @@ class SuiteProcess:
         self._process.stdin.flush()
 
     def next_event(self) -> dict[str, Any] | None:
-        """Give what the process says next; None once it has ended, or hangs beyond help."""
+        """Return what the process says next; None once it has ended, or hangs beyond help."""
         line = self._next_line()
         event: dict[str, Any] | None = json.loads(line) if line else None
         if event is not None and event["kind"] == "pace":
@@ -63,7 +63,7 @@ class SuiteProcess:
         return event
 
     def _next_line(self) -> str:
-        """Give the next line, nothing at the end: of the process, not of the pipe, which its children may hold open."""
+        """Return the next line, "" at the end of the process. Its children may hold the pipe open for longer."""
         ends = time.monotonic() + SILENCE_LIMIT * self._pace
         while time.monotonic() < ends:
             ended = self._process.poll() is not None
@@ -75,7 +75,7 @@ class SuiteProcess:
         return ""
 
     def stop(self) -> str:
-        """End the process, and everything that it started, and say how it ended."""
+        """End the process and everything that it started; return how it ended."""
         hung = self._process.poll() is None and self._events.empty()
         try:
             self._process.wait(1)
@@ -85,10 +85,10 @@ class SuiteProcess:
         code = self._process.wait()
         end_group(self._process.pid)
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # a job that nobody has read
+        with contextlib.suppress(OSError):  # a job that was never read
             self._process.stdin.close()
         for reader in self._readers:
-            reader.join(READER_LIMIT)  # it goes on where somebody who has left the group holds the pipe
+            reader.join(READER_LIMIT)  # it goes on where a process that left the group holds the pipe
         last = next((line.strip() for line in reversed(self._said) if line.strip()), "")
         return f"{'it hung' if hung else f'status {code}'}{f', {last}' if last else ''}"
 
@@ -104,7 +104,7 @@ def end_group(group: int) -> None:
 def _follow(stream: IO[str] | None, take: Callable[[str], object], end: Callable[[], object]) -> threading.Thread:
     def read() -> None:
         assert stream is not None
-        with stream:  # closed by whoever reads it: anybody else would wait for the reader
+        with stream:  # closed by its reader: any other thread would wait for the reader
             for line in stream:
                 take(line)
         end()

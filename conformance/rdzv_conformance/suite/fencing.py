@@ -41,7 +41,7 @@ class Fencing:
 
     @clause("RDZV-CAS-8")
     def test_RDZV_CAS_8_the_token_of_a_deleted_state_stays_dead(self, under_test: BackendUnderTest) -> None:
-        """A deleted state's token is refused where there is nothing, and where the state was created anew."""
+        """A deleted state's token is refused where there is nothing, and where the state was created again."""
         register = under_test.open()
         under_test.needs(SupportsDelete, register)
         dead = register.write(b"same")
@@ -49,7 +49,7 @@ class Fencing:
         equal("what set_state with a deleted state's token gave", register.set_state(b"new", dead), None)
         register.is_empty("after a deletion")
         alive = register.write(b"same")
-        that(alive != dead, f"a state that was created anew has the deleted one's token {shown(dead)}")
+        that(alive != dead, f"a state that was created again has the deleted one's token {shown(dead)}")
         register.refuses(b"new", dead, StateSnapshot(b"same", alive))
         under_test.open().refuses(b"new", dead, StateSnapshot(b"same", alive))
 

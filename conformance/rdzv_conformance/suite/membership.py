@@ -366,19 +366,19 @@ class _Asked:
 
 
 def _numbered(lease: MemberLease, number: int) -> MemberLease:
-    """Give the same membership, whose writes all have the number `number`."""
+    """Return the same membership, whose writes all have the number `number`."""
     other = copy.copy(lease)
     vars(other)["next_sequence"] = _Asked(number)
     return other
 
 
 def _overtaken(lease: MemberLease) -> MemberLease:
-    """Give the same membership, whose writes are all older than any that was sent."""
+    """Return the same membership, whose writes are all older than any that was sent."""
     return _numbered(lease, 1)  # the first that a lease gives: newer than the entry, older than the three writes since
 
 
 def _again(lease: MemberLease) -> MemberLease:
-    """Give the same membership, whose writes are all the next one."""
+    """Return the same membership, whose writes are all the next one."""
     return _numbered(lease, lease.next_sequence())
 
 

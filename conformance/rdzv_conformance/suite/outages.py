@@ -76,7 +76,7 @@ class Outages:
 
 
 def _lose_an_answer(under_test: BackendUnderTest, after: int, exists: bool) -> int:
-    """Swallow the answer number `after` of a write; give how many were swallowed."""
+    """Swallow the answer number `after` of a write; return how many were swallowed."""
     run_id = f"{under_test.run_id}-{after}-{exists}"
     with through_proxy(under_test, run_id) as (register, proxy):
         direct = under_test.open(run_id)

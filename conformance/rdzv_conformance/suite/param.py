@@ -80,7 +80,7 @@ class Parameters:
 
 
 def _refusal(under_test: BackendUnderTest, what: str, **options: Any) -> str:
-    """Give the text of the ValueError, on the store and where none is: it must come before anything is created."""
+    """Return the text of the ValueError, on the store and where none is: it must come before anything is created."""
     error = raises(ValueError, what, lambda: under_test.open(**options))
     network = under_test.target.network_endpoint()
     if network is not None:

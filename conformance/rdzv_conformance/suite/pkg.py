@@ -123,7 +123,7 @@ def _num_keys(backend: Any) -> object:
 
 
 def _module_of(under_test: BackendUnderTest) -> str:
-    """Name the module of the entry point, or of the class where it was registered in code."""
+    """Return the module of the entry point, or of the class where it was registered in code."""
     backend = under_test.open().backend
     for info in BackendRegistry().list():
         if info.name == normalize(backend.name):

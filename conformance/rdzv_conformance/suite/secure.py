@@ -82,7 +82,7 @@ def _use(under_test: BackendUnderTest, options: Mapping[str, Any], write: bool =
 
 
 def _named(options: Mapping[str, Any]) -> str:
-    """Name the options, not their values: they may be secrets."""
+    """Return the names of the options, not their values: they may be secrets."""
     return ", ".join(f"{name} {'taken away' if value is None else 'changed'}" for name, value in options.items())
 
 

@@ -71,7 +71,7 @@ def hammer(under_test: BackendUnderTest, say: Say, name: str, seed: str, least: 
 
 
 def fork(under_test: BackendUnderTest, say: Say) -> None:
-    """Fork with an open instance: say what the child's first use gave, and whether this process's goes on."""
+    """Fork with an open instance; report what its first use in the child gave, and whether it still works here."""
     warnings.simplefilter("ignore", DeprecationWarning)  # to fork with threads is just what is to be tested
     register = under_test.open()
     token = register.write(b"before the fork")

@@ -18,7 +18,7 @@ class Contradiction(NamedTuple):
 
 
 def first_contradiction(history: Sequence[Operation]) -> Contradiction | None:
-    """Give the contradiction that was complete first, None if there is none."""
+    """Return the contradiction that was complete first, None if there is none."""
     return min(
         (*_alone(history), *_between(history), *_from_nowhere(history)),
         key=lambda found: max(history[index].answer or 0 for index in found.indexes),

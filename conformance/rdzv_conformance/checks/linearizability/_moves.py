@@ -42,7 +42,7 @@ class Look:
     place: Place
 
     def holds(self, place: Place) -> bool:
-        """Say whether this can be seen at `place`."""
+        """Return whether this can be seen at `place`."""
         return (place == self.place) == (self.sight == "at")
 
 
@@ -70,7 +70,7 @@ class Moves:
     unclaimed: frozenset[Place] = frozenset()
 
     def fog_without(self, kept: Collection[int]) -> Fog:
-        """Give what all moves but those of `kept` may do."""
+        """Return what all moves but those of `kept` may do."""
         left: set[Place] = set()
         entered: set[Place] = set()
         deleted: set[Place] = set()

@@ -11,7 +11,7 @@ KINDS: tuple[Kind, ...] = ("get", "get", "set", "set", "set", "delete", "wait")
 
 
 def sound_history(size: int, clients: int, seed: int, lost: float = 0.0) -> list[Operation]:
-    """Give the history of `size` calls by `clients`, each call of a client after its last was answered.
+    """Return the history of `size` calls by `clients`, each call of a client after its last was answered.
 
     A share `lost` of the calls is not answered; half of the writes among them took effect.
     """

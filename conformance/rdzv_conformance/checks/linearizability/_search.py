@@ -47,7 +47,7 @@ def first_unexplained(
     until: int | None = None,
     steps: int | None = None,
 ) -> int | None:
-    """Give the index of the first answer, in time, for which there is no order any more; None if there is one for all.
+    """Return the index of the first answer, in time, for which no order is left; None if there is one for all.
 
     Of the operations only `kept` are looked at, with fog in place of the others; time ends with the answer of the
     operation `until`. `TooHardError` after `steps` moves of the search.
@@ -132,7 +132,7 @@ class _Search:
         self._ways = [way._replace(used=NOTHING)]
 
     def _onward(self, way: _Way, enough: Callable[[_Way], bool]) -> list[_Way]:
-        """Give the ways on from `way`, each just long enough."""
+        """Return the ways on from `way`, each just long enough."""
         found: list[_Way] = []
         known = _Best()
         known.add(way)
@@ -151,7 +151,7 @@ class _Search:
         return found
 
     def _next(self, way: _Way) -> Iterator[tuple[Place, frozenset[int], frozenset[int]]]:
-        """Give where one more move can lead, with `moved` and `used` after it."""
+        """Return where one more move can lead, with `moved` and `used` after it."""
         for needs in (way.place,) if way.place == ABSENT else (way.place, ANYWHERE):
             for index in self._open_moves.get(needs, ()):
                 if index not in way.moved:
@@ -191,7 +191,7 @@ class _Search:
             yield ABSENT, way.moved, way.used
 
     def _wanted(self) -> frozenset[Place]:
-        """Give the places where something that is under way would go on."""
+        """Return the places where something that is under way would go on."""
         looked_for = {self._looks[index].place for index in self._open_looks}
         return frozenset(looked_for.union(self._open_moves, self._unanswered))
 
@@ -212,7 +212,7 @@ class _Best:
         return True
 
     def all(self) -> list[_Way]:
-        """Give those that are left."""
+        """Return those that are left."""
         return [way for rivals in self._groups.values() for way in rivals]
 
 

@@ -15,7 +15,7 @@ STEPS = 20_000
 
 
 def shrink(history: Sequence[Operation], moves: Moves, unexplained: int) -> list[int]:
-    """Give the indexes of operations that cannot be explained whatever the others did; `unexplained` is the last.
+    """Return the indexes of operations that cannot be explained whatever the others did; `unexplained` is the last.
 
     None of them can be left out, unless finding out took too long (5 s).
     """
@@ -53,7 +53,7 @@ def shrink(history: Sequence[Operation], moves: Moves, unexplained: int) -> list
 
 
 def _guesses(history: Sequence[Operation], prefix: list[int], unexplained: int) -> Iterator[list[int]]:
-    """Give larger and larger fragments: what speaks of the same tokens, then what was called last."""
+    """Return larger and larger fragments: what speaks of the same tokens, then what was called last."""
     near = {unexplained}
     for _ in range(2):
         tokens = {token for index in near for token in _tokens(history[index])}

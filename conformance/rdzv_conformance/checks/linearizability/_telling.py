@@ -12,7 +12,7 @@ FEW = 3
 
 
 def fault_of(history: Sequence[Operation], kept: Iterable[int]) -> Fault:
-    """Name the fault that the operations `kept` show, which cannot be explained whatever the others did."""
+    """Return the fault that the operations `kept` show, which cannot be explained whatever the others did."""
     operations = [history[index] for index in kept]
     won = [each for each in operations if each.has_won]
     for one, other in combinations(sorted(won, key=lambda each: each.call), 2):
@@ -61,7 +61,7 @@ def _out_of_time(history: Sequence[Operation], late: Operation, operations: list
 
 
 def _follows(operations: list[Operation], token: Hashable, each: Operation) -> bool:
-    """Say whether `each` tells of the token that the write with `token` has."""
+    """Return whether `each` tells of the token that the write with `token` has."""
     told = {each.token, None if each.found is None else each.found.token} - {None}
     return any(write.token == token and write.wrote in told for write in operations if write.wrote is not None)
 

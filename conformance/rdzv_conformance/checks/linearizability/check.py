@@ -31,7 +31,7 @@ class Verdict:
 
 
 def check(history: Sequence[Operation]) -> Verdict:
-    """Say whether `history`, of a register that held nothing at its beginning, is linearizable as a fenced register.
+    """Return whether `history`, of a register that held nothing at its beginning, is linearizable as a fenced register.
 
     That is: there is an order of the operations in which each takes effect at once at some moment between its call and
     its answer; one without an answer at any time after its call, or never. A write takes effect if its token is the
@@ -72,7 +72,7 @@ def _searched(history: Sequence[Operation]) -> Verdict | None:
 
 
 def _two_winners(history: Sequence[Operation], found: Verdict) -> Verdict | None:
-    """Give the plainer reason for what only has no order: somebody else won a token that one of them used."""
+    """Return the plainer reason where there is merely no order: another client won a token that one of them used."""
     if found.fault not in (Fault.NO_ORDER, Fault.LOST_UPDATE):
         return None
     winners = {each.token: each for each in found.shown_by if each.has_won and each.token is not None}
@@ -84,7 +84,7 @@ def _two_winners(history: Sequence[Operation], found: Verdict) -> Verdict | None
 
 
 def _until(history: Sequence[Operation], moment: int) -> list[Operation]:
-    """Give what was known before `moment`: it can be explained if all can."""
+    """Return what was known before `moment`: it can be explained if all can."""
     return [
         each if each.answer is not None and each.answer < moment else replace(each, answer=None, found=None, done=False)
         for each in history
@@ -111,7 +111,7 @@ def _explained(history: Sequence[Operation]) -> bool:
 
 
 def _written_too_late(history: Sequence[Operation], kept: Sequence[int]) -> list[int]:
-    """Give the writes of what `kept` saw before they were called: the search had not come to them yet."""
+    """Return the writes of what `kept` saw before they were called: the search had not come to them yet."""
     seen = {found.token: history[index] for index in kept if (found := history[index].found) is not None}
     seen |= {history[index].token: history[index] for index in kept if history[index].has_won}
     return [

@@ -42,7 +42,7 @@ class Fault(Enum):
     )
     TOKEN_REUSED = _Meaning("two writes have the same token", ("RDZV-CAS-7",))
     TOKEN_REUSED_AFTER_DELETION = _Meaning(
-        "a state that was created anew has a token that there was before", ("RDZV-CAS-8",)
+        "a state that was created again has a token that there was before", ("RDZV-CAS-8",)
     )
     TWO_VALUES = _Meaning("one token was seen with two states", ("RDZV-CAS-4",))
     OTHER_STATE_READ = _Meaning("a token was seen with another state than was written with it", ("RDZV-STATE-3",))

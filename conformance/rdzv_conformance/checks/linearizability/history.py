@@ -54,12 +54,12 @@ class Operation:
         return self.answer is None and self.kind in ("set", "delete")
 
     def precedes(self, other: Operation) -> bool:
-        """Say whether this one was answered before the other was called."""
+        """Return whether this one was answered before the other was called."""
         return self.answer is not None and self.answer < other.call
 
 
 def to_json(operation: Operation) -> list[Any]:
-    """Give an operation as JSON has it; its tokens must be text."""
+    """Return an operation as JSON has it; its tokens must be text."""
     found = operation.found
     return [
         operation.client,

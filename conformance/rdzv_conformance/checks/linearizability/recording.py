@@ -22,7 +22,7 @@ LONGEST_TOKEN = 10_000
 
 
 def least_steps(register: Register) -> int:
-    """Say how many calls a client should make at least: fewer on a slow store, so that it takes seconds there too."""
+    """Return the least number of calls for a client: fewer on a slow store, so that it takes seconds there too."""
     quickest = min(_took(register.get_state) for _ in range(3))
     return max(8, min(LEAST, int(LONG / max(quickest, 1e-6))))
 

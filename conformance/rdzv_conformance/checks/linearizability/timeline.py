@@ -49,14 +49,14 @@ def _lanes(drawn: Sequence[Operation], width: int) -> list[str]:
 
 
 def _columns(drawn: Sequence[Operation], width: int) -> dict[int, int]:
-    """Give every moment its column, the moments being equally far from each other; calls before answers."""
+    """Return every moment its column, the moments being equally far from each other; calls before answers."""
     moments = sorted({each.call for each in drawn} | {each.answer for each in drawn if each.answer is not None})
     steps = max(len(moments), 1)
     return {moment: place * width // steps for place, moment in enumerate(moments)}
 
 
 def _names(drawn: Sequence[Operation]) -> dict[Hashable, str]:
-    """Give the tokens short names, in the order in which they appear."""
+    """Return the tokens short names, in the order in which they appear."""
     names: dict[Hashable, str] = {}
     for each in drawn:
         for token in (each.token, None if each.found is None else each.found.token):

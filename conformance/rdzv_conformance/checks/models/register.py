@@ -149,7 +149,7 @@ class RegisterModel(Model):
         return _Token(value, repr(value))
 
     def _clause(self, token: _Token) -> str:
-        """Give the clause that says what a write with this token does."""
+        """Return the clause that says what a write with this token does."""
         if token.value is None:
             return "RDZV-CAS-1" if self.held is None else "RDZV-CAS-2"
         if self.held is None:

@@ -46,7 +46,7 @@ class Search:
         return now > self.ends and (now > self.ends + BUSY_SECONDS or time.process_time() > self.works)
 
     def claims(self, capability: type) -> bool:
-        """Say whether the backend claims a capability: it must not depend on what is open when the time is up.
+        """Return whether the backend claims a capability: it must not depend on what is open when the time is up.
 
         Which calls may be drawn has to be the same in every sequence, or hypothesis calls the model flaky.
         """
@@ -89,7 +89,7 @@ class Model(RuleBasedStateMachine):
         return self.search.under_test.open(f"{self.search.under_test.run_id}-{self.search.runs}")
 
     def call(self, clause: str, who: str, method: str, arguments: str, function: Any, *values: Any) -> tuple[str, Any]:
-        """Make a call; give its answer, and the name that it has in the program. What it raises breaks `clause`."""
+        """Make a call; return its name in the program, and its answer. What it raises breaks `clause`."""
         self._answers += 1
         name, what = f"a{self._answers}", f"{who}.{method}({arguments})"
         self.lines.append(f"{name} = {what}")
@@ -112,7 +112,7 @@ class Model(RuleBasedStateMachine):
             raise self.broken(clause, says)
 
     def broken(self, clause: str, says: str) -> Blamed:
-        """Give the finding, and keep the program."""
+        """Return the finding, and keep the program."""
         self.search.found(self.lines, says, clause)
         return Blamed(says, (clause,))
 
@@ -173,7 +173,7 @@ def _settings(latency: float) -> hypothesis.settings:
 
 
 def program_of(target: Target, lines: list[str]) -> str:
-    """Give the program that makes these calls, on a new run; an option's value, which may be secret, is left out."""
+    """Return the program that makes these calls, on a new run; an option's value, which may be secret, is left out."""
     options = "".join(f", {name}=..." for name in target.options)
     loads = []
     for name in target.preload:

@@ -1,7 +1,7 @@
-"""What each test leaves: threads, file descriptors, processes, temp files and keys, counted when all was closed.
+"""The leak detector: threads, file descriptors, processes, temp files and keys that a test leaves when all was closed.
 
-What a test leaves once may be a library's own, made at its first use and kept. So a test after which something is left
-is run again: what is left again is the backend's, and is told under the clause for it with the test's name.
+What a test leaves once may belong to a library that made it at its first use and keeps it. So a test that left
+something is run again: what is left again is the backend's, and is reported under its clause with the test's name.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Leaked(Blamed):
 
 
 def message_of(test: str, left: Sequence[str]) -> str:
-    """Say what a test left."""
+    """Return the message about what a test left."""
     named = [*left[:NAMED], *([f"and {len(left) - NAMED} more"] if len(left) > NAMED else [])]
     return f"{test} left behind, though all was closed: {', '.join(named)}"
 
@@ -55,7 +55,7 @@ def by_its_clause(left: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 class LeakDetector:
-    """Counts for all tests of this process. Thread-safe; tests that run at the same time are not counted."""
+    """Checks every test of this process. Thread-safe; tests that run at the same time are not checked."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -88,7 +88,7 @@ class LeakDetector:
             raise error
 
     def lasting_threads(self) -> list[str]:
-        """Name the threads that a backend left and that would keep the interpreter from ending."""
+        """Return the names of threads that a backend left and that would keep the interpreter from exiting."""
         return [each.name for each in self._threads if each.is_alive() and not each.daemon]
 
     def _once(
@@ -99,7 +99,7 @@ class LeakDetector:
         try:
             run(under_test)
         except KeyboardInterrupt:
-            raise  # somebody's at the terminal: a backend's own is a finding by now
+            raise  # from the terminal: a backend's own is a finding by now
         except BaseException as raised:  # noqa: BLE001 - handed to the caller
             error = raised
         under_test.calls.forget_errors()  # their frames hold what was about to be closed
@@ -114,7 +114,7 @@ class LeakDetector:
 
     @contextmanager
     def _among_others(self) -> Iterator[Callable[[], bool]]:
-        """Count the tests that run; give what says whether this one was alone all the time."""
+        """Count the tests that run; yield a function that returns whether this one has been alone all the time."""
         with self._lock:
             self._running += 1
             self._meetings += self._running > 1

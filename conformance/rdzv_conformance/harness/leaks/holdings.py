@@ -24,7 +24,7 @@ DESCRIPTORS = "/dev/fd"
 _KINDS = {stat.S_IFSOCK: "socket", stat.S_IFIFO: "pipe", stat.S_IFREG: "file", stat.S_IFCHR: "device"}
 _NUMBER = re.compile(r"[0-9]+")
 OWN = "rdzv-conformance-"
-"""How the names of the suite's own threads begin: one that hangs in a call of the backend is told as that call."""
+"""How the names of the suite's own threads begin: one that hangs in a call of the backend is reported as that call."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Holdings:
         )
 
     def left_over(self, settle: float = SETTLE) -> list[str]:
-        """Say what is there beyond this; what is about to end is awaited for at most `settle` seconds."""
+        """Return what is there beyond this; what is about to end is given at most `settle` seconds to do so."""
         began = time.monotonic()
         collected = False
         while True:
@@ -74,14 +74,14 @@ class Holdings:
 
 
 def kind_of(text: str) -> str:
-    """Name what is the same of two that are alike: neither numbers nor what was drawn at random."""
+    """Return what two of a kind have in common: no numbers, nothing that was drawn at random."""
     return "temp file" if text.startswith("temp file ") else _NUMBER.sub("#", text)
 
 
 def _more(what: str, before: frozenset[str], now: frozenset[str]) -> list[str]:
-    """Name what is there now and was not, as many of each kind as there are more.
+    """Return what is there now and was not, as many of each kind as there are more.
 
-    What was replaced by its like is not left: a connection that was made anew, a server that was started again.
+    What was replaced by another of its kind is not left: a connection that was reopened, a server that was restarted.
     """
     new = sorted(f"{what} {name}" for name in now - before)
     replaced = Counter(kind_of(f"{what} {name}") for name in before - now)
