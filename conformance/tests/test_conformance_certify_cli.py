@@ -162,8 +162,8 @@ def test_the_live_table_has_a_mark_for_every_clause() -> None:
     Console(file=out, width=100, force_terminal=False).print(progress)
     drawn = out.getvalue()
     assert f"mine, run 2 of 3  5/{len(tests)}" in drawn
-    assert "core   STATE  1✓ 2✓ 3✗ 4✓ 5…" in drawn
-    assert "store  STORE  1…" in drawn
+    assert "core   STATE   1✓ 2✓ 3✗ 4✓ 5…" in drawn
+    assert "store  STORE   1…" in drawn
     assert "RDZV-STATE-3 fail: [bold]odd\\x1b[2J" in drawn
 
 
