@@ -8,11 +8,12 @@ import tarfile
 import zipfile
 from email.message import Message
 from email.parser import Parser
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = [
     "rdzv-core",
     "rdzv-tcp",
@@ -26,6 +27,7 @@ NAMES = [
 FIRST_PARTY = NAMES[:7]
 FURTHER_IN_SDIST = {
     "rdzv-core": {"pyproject.toml", "PKG-INFO", ".gitignore", "README.md", "LICENSE", "CHANGELOG.md", "spec"},
+    "rdzv-conformance": {"pyproject.toml", "PKG-INFO", ".gitignore", "README.md", "LICENSE", "hatch_build.py"},
 }
 USUAL_IN_SDIST = {"pyproject.toml", "PKG-INFO", ".gitignore", "README.md", "LICENSE"}
 
@@ -85,6 +87,13 @@ def test_an_sdist_loses_no_module(name: str, built: dict[str, Any]) -> None:
     in_sdist = {file for file in _sdist_files(built[name]) if file.startswith(f"{package}/")}
     assert in_wheel == in_sdist
     assert f"{package}/__init__.py" in in_wheel
+
+
+def test_the_suite_ships_the_contract_page(built: dict[str, Any]) -> None:
+    """The clauses that the wheel reads, built from the sdist, are spec/contract.md, byte for byte."""
+    with zipfile.ZipFile(built["rdzv-conformance"].wheel) as wheel:
+        shipped = wheel.read("rdzv_conformance/contract/contract.md")
+    assert shipped == (ROOT / "spec" / "contract.md").read_bytes()
 
 
 @pytest.mark.parametrize("name", FIRST_PARTY)

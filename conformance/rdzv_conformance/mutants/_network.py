@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any
 
-from rdzv_conformance.mutants._catalogue import Mutant
+from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._remote import READ_TIMEOUT, SoundRemote
 from rdzv_conformance.mutants._settings import remotely
 from rdzv_core import RendezvousConnectionError, RendezvousParameters, SetStateResult, Token, accepts_options
@@ -89,7 +89,7 @@ class NamesNoEndpoint(SoundRemote):
             raise ValueError("invalid literal for int() with base 10") from error
 
 
-class InTwoSteps(SoundRemote):
+class WritesInTwoSteps(SoundRemote):
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
         reserved = super().set_state(b"", token)
         return super().set_state(state, reserved.token) if reserved and reserved.has_set else reserved
@@ -265,7 +265,7 @@ MUTANTS = (
         message="close() has not returned",
     ),
     _mutant(
-        InTwoSteps,
+        WritesInTwoSteps,
         "in-two-writes",
         "A write first reserves the register and then fills it: who is killed in between leaves an empty one.",
         "CONN-7",

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rdzv_conformance.mutants._catalogue import Mutant
+from rdzv_conformance.harness.helpers import Helpers
+from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._remote import AUTHORITY, READ_TIMEOUT, Guard, RemoteStore, SoundRemote
 from rdzv_conformance.mutants._settings import Place, Setting
-from rdzv_conformance.target import Helpers
 from rdzv_core import Option, RendezvousBackend, RendezvousConnectionError, RendezvousParameters, accepts_options
 
 PASSWORD = Option("password", str, None, "what the store asks for", secret=True)

@@ -39,18 +39,18 @@ class OwnStore:
 
     what = "rdzv serve with a data directory, a secret, and TLS on both sides"
 
-    def __init__(self, workshop: Any) -> None:
-        ours, theirs = workshop.authority("ours"), workshop.authority("theirs")
+    def __init__(self, sandbox: Any) -> None:
+        ours, theirs = sandbox.authority("ours"), sandbox.authority("theirs")
         secret = secrets.token_hex(16)
-        secret_file = workshop.directory / "secret"
+        secret_file = sandbox.directory / "secret"
         secret_file.write_text(secret, encoding="ascii")
         secret_file.chmod(0o600)
-        self._data_dir = workshop.directory / "data"
+        self._data_dir = sandbox.directory / "data"
         self._options = [
             *("--data-dir", str(self._data_dir), "--auth-token-file", str(secret_file)),
             *("--tls-cert", ours.cert, "--tls-key", ours.key, "--tls-ca", ours.ca),
         ]
-        self._workshop = workshop
+        self._sandbox = sandbox
         self._start("127.0.0.1:0")
         self.options = {"auth_token": secret, "tls_ca": ours.ca, "tls_cert": ours.cert, "tls_key": ours.key}
         self.wrong_credentials = [
@@ -94,14 +94,14 @@ class OwnStore:
 
     def _start(self, endpoint: str) -> None:
         command = [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", endpoint, *self._options]
-        self._server = self._workshop.service(command)
+        self._server = self._sandbox.service(command)
         self.endpoint: str = self._server.start()
 
 
 @contextmanager
-def own_store(workshop: Any) -> Iterator[OwnStore]:
-    """Start a server for the suite alone; `workshop` is a `rdzv_conformance.workshop.Workshop`."""
-    store = OwnStore(workshop)
+def own_store(sandbox: Any) -> Iterator[OwnStore]:
+    """Start a server for the suite alone; `sandbox` is a `rdzv_conformance.Sandbox`."""
+    store = OwnStore(sandbox)
     try:
         yield store
     finally:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from rdzv_conformance.proxy import Proxy
+from rdzv_conformance import Proxy
 from rdzv_tcp import TcpBackend, TcpServer, _members
 from rdzv_tcp._call import Call, Silent
 from rdzv_tcp._client import Client
