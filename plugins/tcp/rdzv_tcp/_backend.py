@@ -25,19 +25,17 @@ from rdzv_core import (
 )
 from rdzv_core.abc import OnDone
 from rdzv_core.addresses import is_unspecified, outgoing_address, usable_by_peers
-from rdzv_tcp._endpoint import read_endpoint
-from rdzv_tcp._hosting import Hosting, own_store_hint
+from rdzv_tcp._bootstrap import open_store
+from rdzv_tcp._client.pending_calls import Steps
+from rdzv_tcp._client.session import Session, new_nonce
 from rdzv_tcp._membership import TcpMembership
-from rdzv_tcp._message import MAX_NAME_CHARACTERS, NONCE_BYTES
-from rdzv_tcp._open import open_store
-from rdzv_tcp._round_store import TcpRoundStore
-from rdzv_tcp._security import SECURITY, client_credentials, host_tls
-from rdzv_tcp._session import Session, new_nonce
-from rdzv_tcp._settings import Settings
-from rdzv_tcp._steps import Steps
-from rdzv_tcp._store import TcpStore
-from rdzv_tcp._wire import (
+from rdzv_tcp._net.endpoint import read_endpoint
+from rdzv_tcp._net.security import SECURITY, client_credentials, host_tls
+from rdzv_tcp._net.settings import Settings
+from rdzv_tcp._protocol import (
+    MAX_NAME_CHARACTERS,
     MAX_STATE_BYTES,
+    NONCE_BYTES,
     Absent,
     Answer,
     Corrupt,
@@ -49,6 +47,9 @@ from rdzv_tcp._wire import (
     Unchanged,
     Wait,
 )
+from rdzv_tcp._raw_store import TcpStore
+from rdzv_tcp._round_store import TcpRoundStore
+from rdzv_tcp._server.hosting import Hosting, own_store_hint
 
 IS_HOST = Option(
     "is_host",
@@ -195,7 +196,7 @@ class TcpBackend(
         return self._session.run(self._watching(token, timeout))
 
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
-        self._session.submit(_POSTED[method](self, *arguments), done)
+        self._session.submit(_SUBMITTABLE[method](self, *arguments), done)
 
     def delete_state(self, token: Token | None = None) -> bool:
         answer, doubted = self._session.write(Delete(self._key, new_nonce(), _on_the_wire(token)))
@@ -273,7 +274,7 @@ class TcpBackend(
         return f"<TcpBackend {self.endpoint} run_id={self._params.run_id!r} [{state}]>"
 
 
-_POSTED: dict[str, Callable[..., Steps[Any]]] = {
+_SUBMITTABLE: dict[str, Callable[..., Steps[Any]]] = {
     "get_state": TcpBackend._getting,
     "wait_state": TcpBackend._watching,
     "enter": TcpBackend._entering,
@@ -283,7 +284,7 @@ _POSTED: dict[str, Callable[..., Steps[Any]]] = {
     "members": TcpBackend._viewing,
     "wait_members": TcpBackend._waiting,
 }
-TcpBackend.submittable = frozenset(_POSTED)
+TcpBackend.submittable = frozenset(_SUBMITTABLE)
 
 
 def _on_the_wire(token: Token | None) -> bytes | None:

@@ -8,22 +8,27 @@ from typing import Any
 
 from rdzv_core import RendezvousStateError, RendezvousTimeoutError, Store, SupportsSubmit
 from rdzv_core.abc import OnDone
-from rdzv_tcp._session import Session, new_nonce
-from rdzv_tcp._steps import Steps
-from rdzv_tcp._store_messages import (
+from rdzv_tcp._client.pending_calls import Steps
+from rdzv_tcp._client.session import Session, new_nonce
+from rdzv_tcp._protocol import (
+    MAX_STATE_BYTES,
+    Absent,
+    Answer,
     Count,
+    Done,
     Missing,
     NoInteger,
     Over,
+    Request,
     StoreAdd,
     StoreCompareSet,
     StoreCount,
     StoreDelete,
     StoreGet,
     StoreSet,
+    Value,
     Values,
 )
-from rdzv_tcp._wire import MAX_STATE_BYTES, Absent, Answer, Done, Request, Value
 
 DEFAULT_TIMEOUT = 300.0
 _ITEM_BYTES = 16

@@ -10,10 +10,10 @@ import click
 
 from rdzv_core import RendezvousError
 from rdzv_core.options import read_secret_file
-from rdzv_tcp._endpoint import read_endpoint
-from rdzv_tcp._security import read_secret, serving_tls
-from rdzv_tcp._server import TcpServer
-from rdzv_tcp._settings import Settings
+from rdzv_tcp._net.endpoint import read_endpoint
+from rdzv_tcp._net.security import read_secret, serving_tls
+from rdzv_tcp._net.settings import Settings
+from rdzv_tcp._server.server import TcpServer
 
 
 @click.command()

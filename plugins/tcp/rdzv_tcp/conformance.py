@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from rdzv_core import RendezvousParameters
-from rdzv_tcp._endpoint import read_endpoint
-from rdzv_tcp._log_format import read_log
-from rdzv_tcp._security import client_credentials
-from rdzv_tcp._store import TcpStore
+from rdzv_tcp._net.endpoint import read_endpoint
+from rdzv_tcp._net.security import client_credentials
+from rdzv_tcp._raw_store import TcpStore
+from rdzv_tcp._wal.format import read_log
 
 
 def corrupt(params: RendezvousParameters) -> None:

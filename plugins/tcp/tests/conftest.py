@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer
-from rdzv_tcp import _wire as wire
-from rdzv_tcp._endpoint import address_of
-from rdzv_tcp._frames import FrameReader
+from rdzv_tcp import _protocol as wire
+from rdzv_tcp._net.endpoint import address_of
+from rdzv_tcp._protocol import FrameReader
 
 from rdzv_core import RendezvousParameters, create_backend
 

@@ -26,9 +26,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rdzv_tcp import _wire as wire
-from rdzv_tcp._greeting import new_challenge
-from rdzv_tcp._server_messages import Health, Proof
+from rdzv_tcp import _protocol as wire
+from rdzv_tcp._protocol import HealthRequest, Proof, new_challenge
 
 from rdzv_core import RendezvousParameters, create_backend
 
@@ -233,7 +232,7 @@ def _message() -> Any:
         (
             wire.Hello(random.choice((0, 1, 99)), random.choice((b"", b"short", new_challenge()))),
             Proof(random.randbytes(32)),
-            Health(),
+            HealthRequest(),
             wire.Get(key),
             wire.Set(key, random.randbytes(random.randrange(3000)), nonce, random.choice((None, b"", nonce))),
             wire.Delete(key, nonce, random.choice((None, nonce))),

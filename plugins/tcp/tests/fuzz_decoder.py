@@ -26,14 +26,13 @@ except ImportError:
     atheris = None
 
 with atheris.instrument_imports(include=["rdzv_tcp"]) if atheris else contextlib.nullcontext():
-    from rdzv_tcp import _member_messages as members
-    from rdzv_tcp import _store_messages as stores
-    from rdzv_tcp import _wire as wire
-    from rdzv_tcp._frames import FrameReader
-    from rdzv_tcp._hub import Hub
-    from rdzv_tcp._peer import Peer
-    from rdzv_tcp._server_messages import Challenge, Failed, Health, Healthy, Proof
-    from rdzv_tcp._settings import Settings
+    from rdzv_tcp import _protocol as wire
+    from rdzv_tcp._net.settings import Settings
+    from rdzv_tcp._protocol import Challenge, Failed, FrameReader, HealthReport, HealthRequest, Proof
+    from rdzv_tcp._protocol import member_messages as members
+    from rdzv_tcp._protocol import store_messages as stores
+    from rdzv_tcp._server.connection import Peer
+    from rdzv_tcp._server.hub import Hub
 
 LIMIT = 4096
 NONCE = bytes(range(16))
@@ -41,7 +40,7 @@ SEEDS: list[Any] = [
     wire.Hello(wire.PROTOCOL),
     wire.Hello(wire.PROTOCOL, bytes(32)),
     Proof(bytes(32)),
-    Health(),
+    HealthRequest(),
     wire.Get("k"),
     wire.Set("k", b"state", NONCE, None),
     wire.Set("k", b"", NONCE, NONCE),
@@ -69,7 +68,7 @@ SEEDS: list[Any] = [
     wire.Value(b"v"),
     Challenge(bytes(32)),
     Failed("no space"),
-    Healthy("process 1 on n", 1.5, 1, 2, "0.1", ""),
+    HealthReport("process 1 on n", 1.5, 1, 2, "0.1", ""),
     members.Entered(NONCE),
     members.Entered(NONCE, 3),
     members.View(NONCE, bytes(24), 1, [(NONCE, b"payload")]),

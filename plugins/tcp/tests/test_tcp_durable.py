@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rdzv_tcp import TcpBackend, TcpServer, TcpStore, _journal
-from rdzv_tcp._journal import Journal
-from rdzv_tcp._log_format import encode_changes
-from rdzv_tcp._session import Session, new_nonce
-from rdzv_tcp._settings import Settings
-from rdzv_tcp._store_messages import StoreAdd
-from rdzv_tcp._table import Change, Record
-from rdzv_tcp._wire import Done, Set, Value
+from rdzv_tcp import TcpBackend, TcpServer, TcpStore
+from rdzv_tcp._client.session import Session, new_nonce
+from rdzv_tcp._net.settings import Settings
+from rdzv_tcp._protocol import Done, Set, StoreAdd, Value
+from rdzv_tcp._state.table import Record, RegisterChange
+from rdzv_tcp._wal import log as _journal
+from rdzv_tcp._wal.format import encode_changes
+from rdzv_tcp._wal.log import Log
 
 from rdzv_core import RendezvousConnectionError, RendezvousStateError
 from rdzv_core.endpoint import HostPort, parse_endpoint
@@ -187,7 +187,7 @@ def test_a_torn_last_batch_is_dropped_and_said(
     server.stop()
     log = data / "registers.log"
     whole = log.read_bytes()
-    torn = encode_changes([Change("key", Record(b"state", new_nonce()), new_nonce())])[:20]
+    torn = encode_changes([RegisterChange("key", Record(b"state", new_nonce()), new_nonce())])[:20]
     log.write_bytes(whole + torn)
     again = open_backend(str(serving(data).endpoint), is_host=False)
     assert again.get_state()
@@ -368,15 +368,15 @@ def test_many_writes_share_an_fsync(
     backends = [open_backend(str((server := serving(data)).endpoint), is_host=False)]
     backends += [backends[0].sibling(f"register-{number}") for number in range(8)]
     entered, go_on, batches = threading.Event(), threading.Event(), []
-    append = Journal.append
+    append = Log.append
 
-    def slow_append(journal: Journal, frame: bytes) -> None:
+    def slow_append(journal: Log, frame: bytes) -> None:
         batches.append(len(frame))
         entered.set()
         assert go_on.wait(20)
         append(journal, frame)
 
-    monkeypatch.setattr(Journal, "append", slow_append)
+    monkeypatch.setattr(Log, "append", slow_append)
     first = threading.Thread(target=backends[0].set_state, args=(b"first",))
     first.start()
     assert entered.wait(20)

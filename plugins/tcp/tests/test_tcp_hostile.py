@@ -16,16 +16,30 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rdzv_tcp import TcpBackend, TcpServer
-from rdzv_tcp import _wire as wire
-from rdzv_tcp._frames import FrameReader
-from rdzv_tcp._hub import RECEIVE_BYTES, Hub
-from rdzv_tcp._member_messages import Claim, Enter, Leave, Members, Renew, WaitMembers
-from rdzv_tcp._peer import Peer
-from rdzv_tcp._server_messages import Challenge, Health, Proof
-from rdzv_tcp._settings import Settings, connection_limits
-from rdzv_tcp._store_messages import StoreAdd, StoreCompareSet, StoreCount, StoreDelete, StoreGet, StoreSet
-from rdzv_tcp._tls import server_tls
-from rdzv_tcp._tls_door import TlsDoor
+from rdzv_tcp import _protocol as wire
+from rdzv_tcp._net.settings import Settings, connection_limits
+from rdzv_tcp._net.tls import server_tls
+from rdzv_tcp._protocol import (
+    Challenge,
+    Claim,
+    Enter,
+    FrameReader,
+    HealthRequest,
+    Leave,
+    Members,
+    Proof,
+    Renew,
+    StoreAdd,
+    StoreCompareSet,
+    StoreCount,
+    StoreDelete,
+    StoreGet,
+    StoreSet,
+    WaitMembers,
+)
+from rdzv_tcp._server.connection import Peer
+from rdzv_tcp._server.hub import RECEIVE_BYTES, Hub
+from rdzv_tcp._server.tls_transport import TlsTransport
 
 from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError, RendezvousParameters, create_backend
 from rdzv_core.endpoint import HostPort
@@ -40,7 +54,7 @@ tokens = st.one_of(st.none(), st.just(b""), nonces)
 messages = st.one_of(
     st.builds(wire.Hello, st.sampled_from([0, wire.PROTOCOL, 2**40]), st.sampled_from([b"", b"x", bytes(32)])),
     st.builds(Proof, st.binary(min_size=32, max_size=32)),
-    st.builds(Health),
+    st.builds(HealthRequest),
     st.builds(wire.Get, keys),
     st.builds(wire.Set, keys, st.binary(max_size=30), nonces, tokens),
     st.builds(wire.Delete, keys, nonces, tokens),
@@ -161,7 +175,7 @@ def test_a_tls_door_takes_anything(authority: Any, pieces: list[bytes], like_tls
     if like_tls and pieces:
         pieces = [b"\x16\x03\x01" + struct.pack(">H", len(pieces[0])) + pieces[0], *pieces[1:]]
     assert hub.settings.tls is not None
-    asyncio.run(_converse(hub, TlsDoor(hub, hub.settings.tls), list(pieces)))
+    asyncio.run(_converse(hub, TlsTransport(hub, hub.settings.tls), list(pieces)))
     assert _clean(hub)
 
 
@@ -221,7 +235,7 @@ def test_who_says_nothing_keeps_nobody_out(
     serving: Any, raw_peer: Any, open_backend: Callable[..., TcpBackend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the connections without a hello the oldest makes room for a new one; a proper client gets in at once."""
-    monkeypatch.setattr("rdzv_tcp._settings._MAX_STRANGERS", 5)
+    monkeypatch.setattr("rdzv_tcp._net.settings._MAX_STRANGERS", 5)
     server = serving()
     silent = [raw_peer(server, hello=False) for _ in range(50)]
     backend = open_backend(str(server.endpoint), is_host=False)
@@ -235,7 +249,7 @@ def test_a_hello_that_does_not_end_is_not_waited_for(
     serving: Any, raw_peer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who sends it byte by byte is disconnected after the time for a hello, however busy."""
-    monkeypatch.setattr("rdzv_tcp._peer.HELLO_SECONDS", 0.3)
+    monkeypatch.setattr("rdzv_tcp._server.connection.HELLO_SECONDS", 0.3)
     peer = raw_peer(serving(), hello=False)
     peer.socket.settimeout(0.1)
     for number in range(200):

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rdzv_tcp import TcpBackend, TcpServer, _commit, _journal
-from rdzv_tcp._journal import Journal
-from rdzv_tcp._log_format import FIRST_LINE, WITHOUT_MEMBERS, Start, encode_frame, read_log
-from rdzv_tcp._member_messages import Enter
-from rdzv_tcp._settings import Settings
+from rdzv_tcp import TcpBackend, TcpServer
+from rdzv_tcp._net.settings import Settings
+from rdzv_tcp._protocol import Enter
+from rdzv_tcp._wal import group_commit as _commit
+from rdzv_tcp._wal import log as _journal
+from rdzv_tcp._wal.format import FIRST_LINE, WITHOUT_MEMBERS, LogStart, encode_frame, read_log
+from rdzv_tcp._wal.log import Log
 
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort, parse_endpoint
@@ -35,7 +37,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def serving(data: Path) -> Iterator[Serving]:
-    """Start servers on `data` on threads of this process, each at the endpoint of the last one that was stopped."""
+    """LogStart servers on `data` on threads of this process, each at the endpoint of the last one that was stopped."""
     started: list[TcpServer] = []
 
     def start() -> TcpServer:
@@ -57,15 +59,15 @@ class SlowDisk:
         self.waits, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
         self.appended = 0
-        append = Journal.append
+        append = Log.append
 
-        def slow_append(journal: Journal, frame: bytes) -> None:
+        def slow_append(journal: Log, frame: bytes) -> None:
             self.appended += 1
             self.waits.set()
             assert self.go_on.wait(LIMIT)
             append(journal, frame)
 
-        monkeypatch.setattr(Journal, "append", slow_append)
+        monkeypatch.setattr(Log, "append", slow_append)
 
     def stop(self) -> None:
         self.waits.clear()
@@ -242,7 +244,7 @@ def test_a_disk_that_fails_changes_no_membership(
 
     monkeypatch.setattr(_commit, "AGAIN_SECONDS", 0.1)
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "append", full)
+        patch.setattr(Log, "append", full)
         for call in (
             lambda: backend.enter(b"new", 600.0),
             lambda: backend.update(stays, b"new"),
@@ -300,7 +302,7 @@ def test_a_log_that_is_written_anew_holds_the_members(
 def test_a_log_of_an_older_version_is_read_and_written_anew(serving: Serving, open_backend: Open, data: Path) -> None:
     """It has no memberships: from now on they have an incarnation that stays, in a log that says its version."""
     data.mkdir()
-    (data / "registers.log").write_bytes(WITHOUT_MEMBERS + encode_frame([Start(b"i" * 16)]))
+    (data / "registers.log").write_bytes(WITHOUT_MEMBERS + encode_frame([LogStart(b"i" * 16)]))
     first = serving()
     assert (data / "registers.log").read_bytes().startswith(FIRST_LINE)
     assert first._hub.table.incarnation == b"i" * 16

@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Callable
 
 import pytest
-from rdzv_tcp import _members
-from rdzv_tcp._log_format import encode_snapshot, read_log
-from rdzv_tcp._member_messages import Ended, Enter, Entered, Leave, Members, Renew, View
-from rdzv_tcp._members import Memberships, grace
+from rdzv_tcp._protocol import Ended, Enter, Entered, Leave, Members, Renew, View
+from rdzv_tcp._state import members as _members
+from rdzv_tcp._state.members import Memberships, grace
+from rdzv_tcp._wal.format import encode_snapshot, read_log
 
 TTL = 10.0
 IDS = [number.to_bytes(16, "big") for number in range(100)]

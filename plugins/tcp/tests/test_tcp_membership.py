@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 from rdzv_conformance.proxy import Proxy
-from rdzv_tcp import TcpBackend, TcpServer, _members
-from rdzv_tcp._call import Call, Silent
-from rdzv_tcp._client import Client
-from rdzv_tcp._connection import Connection
-from rdzv_tcp._desk import Desk
-from rdzv_tcp._endpoint import address_of
-from rdzv_tcp._member_messages import Claim, Enter, Members
-from rdzv_tcp._wire import PROTOCOL, Hello, Set, encode, frame
+from rdzv_tcp import TcpBackend, TcpServer
+from rdzv_tcp._client.client import Client
+from rdzv_tcp._client.connection import Connection
+from rdzv_tcp._client.errors import NoAnswer
+from rdzv_tcp._client.pending_calls import PendingCall
+from rdzv_tcp._net.endpoint import address_of
+from rdzv_tcp._protocol import PROTOCOL, Claim, Enter, Hello, Members, Set, encode, frame
+from rdzv_tcp._server.desk import Desk
+from rdzv_tcp._state import members as _members
 
 from rdzv_core import MemberLease, RendezvousConfigurationError, RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
@@ -203,11 +204,11 @@ def test_a_client_without_anything_between_is_known_as_such(host: str, open_back
 
 
 def break_off_silent(backend: TcpBackend, connection: Connection) -> None:
-    connection.break_off(Silent("the server stopped answering"))
+    connection.break_off(NoAnswer("the server stopped answering"))
 
 
 def break_off_interrupted(backend: TcpBackend, connection: Connection) -> None:
-    call = Call()
+    call = PendingCall()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection, "_await", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -532,7 +533,7 @@ def test_a_request_that_no_client_would_send_ends_its_connection_with_a_reason(
     requests: list[Any], reason: str, server: TcpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The peer is told what was wrong; nothing that it sent after that is done."""
-    monkeypatch.setattr("rdzv_tcp._desk.MAX_MEMBERS", 3)
+    monkeypatch.setattr("rdzv_tcp._server.desk.MAX_MEMBERS", 3)
     with socket.create_connection(("127.0.0.1", server.endpoint.port), timeout=LIMIT) as peer:
         messages = [Hello(PROTOCOL), *requests, Set("k", b"v", b"n" * 16, None)]
         peer.sendall(b"".join(frame(number, encode(message)) for number, message in enumerate(messages, 1)))

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from rdzv_tcp import TcpBackend, TcpServer, _stores
-from rdzv_tcp._store_messages import StoreGet
-from rdzv_tcp._wire import MAX_STATE_BYTES, PROTOCOL, Hello, encode, frame
+from rdzv_tcp import TcpBackend, TcpServer
+from rdzv_tcp._protocol import MAX_STATE_BYTES, PROTOCOL, Hello, StoreGet, encode, frame
+from rdzv_tcp._state import stores as _stores
 
 from rdzv_core import RendezvousConnectionError, RendezvousStateError, RendezvousTimeoutError
 from rdzv_core._fallback import store_of

@@ -19,12 +19,12 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer, TcpStore
-from rdzv_tcp import _wire as wire
-from rdzv_tcp._greeting import Greeting, new_challenge, prove
-from rdzv_tcp._security import Credentials
-from rdzv_tcp._server_messages import Challenge, Proof
-from rdzv_tcp._settings import Settings
-from rdzv_tcp._tls import server_tls
+from rdzv_tcp import _protocol as wire
+from rdzv_tcp._net.security import Credentials
+from rdzv_tcp._net.settings import Settings
+from rdzv_tcp._net.tls import server_tls
+from rdzv_tcp._protocol import Challenge, Proof, new_challenge, prove
+from rdzv_tcp._protocol.server_handshake import ServerHandshake
 
 from rdzv_core import (
     RendezvousConfigurationError,
@@ -173,7 +173,7 @@ def test_a_reflected_proof_is_refused(guarded: TcpServer, raw_peer: Any) -> None
 
 def test_a_client_proves_itself_once() -> None:
     """A second hello does not give a second try at the first challenge, nor a proof without one."""
-    greeting = Greeting(SECRET.encode(), lambda proof: wire.Welcome(1, b"", "", proof))
+    greeting = ServerHandshake(SECRET.encode(), lambda proof: wire.Welcome(1, b"", "", proof))
     with pytest.raises(wire.WireError, match="the first message must be a hello"):
         greeting.take(Proof(bytes(32)))
     greeting.take(wire.Hello(wire.PROTOCOL, new_challenge()))
@@ -205,7 +205,7 @@ def test_a_server_that_proves_nothing_is_refused(asks: bool) -> None:
         params = RendezvousParameters(
             "tcp", f"127.0.0.1:{listener.getsockname()[1]}", "r", 1, 1, is_host=False, auth_token=SECRET
         )
-        with pytest.raises(RendezvousConfigurationError, match=r"has not proved|asked for no proof"):
+        with pytest.raises(RendezvousConfigurationError, match=r"has not proved|did not ask for a proof"):
             create_backend(params)
         posing.join(20)
 
@@ -347,7 +347,7 @@ def test_a_node_hosts_with_tls(open_backend: Open, authority: Any) -> None:
         (
             "server",
             ["ca"],
-            "this client speaks TLS (tls_ca), and the server plain text",
+            "this client speaks TLS (tls_ca), and the server speaks plain text",
             "plain text, and the client TLS",
         ),
         ("tls_server", ["other ca"], "not of the authority in tls_ca=", "does not accept this server's certificate"),
@@ -451,7 +451,7 @@ def test_a_handshake_that_does_not_end_is_ended(
     tls_server: TcpServer, monkeypatch: pytest.MonkeyPatch, raw_peer: Any
 ) -> None:
     """Who begins TLS and says no more is disconnected."""
-    monkeypatch.setattr("rdzv_tcp._peer.HELLO_SECONDS", 0.2)
+    monkeypatch.setattr("rdzv_tcp._server.connection.HELLO_SECONDS", 0.2)
     peer = raw_peer(tls_server, hello=False)
     peer.socket.sendall(b"\x16\x03\x01\x02\x00\x01")
     assert peer.hear() is None

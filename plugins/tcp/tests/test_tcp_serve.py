@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rdzv_tcp import TcpBackend, _hub
+from rdzv_tcp import TcpBackend
+from rdzv_tcp._server import hub as _hub
 
 Open = Callable[..., TcpBackend]
 

@@ -6,9 +6,11 @@ import itertools
 from collections.abc import Callable
 
 import pytest
-from rdzv_tcp import _stores
-from rdzv_tcp._store_messages import (
+from rdzv_tcp._protocol import (
+    Absent,
     Count,
+    Done,
+    Kept,
     Missing,
     NoInteger,
     Over,
@@ -18,10 +20,11 @@ from rdzv_tcp._store_messages import (
     StoreDelete,
     StoreGet,
     StoreSet,
+    Value,
     Values,
 )
-from rdzv_tcp._stores import KEPT_STORES, Stores
-from rdzv_tcp._wire import Absent, Done, Kept, Value
+from rdzv_tcp._state import stores as _stores
+from rdzv_tcp._state.stores import KEPT_STORES, Stores
 
 _numbers = itertools.count()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer
-from rdzv_tcp._call import Lost
+from rdzv_tcp._client.errors import ConnectionLost
 
 from rdzv_core import RendezvousConnectionError, RendezvousTimeoutError
 from rdzv_core.abc import SupportsSubmit
@@ -130,13 +130,13 @@ def test_E9_posted_waits_go_on_over_a_restart(open_backend: Open, serve: Callabl
 
 
 def test_posted_calls_on_a_dead_server_end_in_time(open_backend: Open, serve: Callable[..., Any]) -> None:
-    """With nobody to connect to, a submitted call raises within its read timeout and says that the host is gone."""
+    """With nobody to connect to, a submitted call raises within its read timeout and says that the store host was lost."""
     server = serve()
     backend = open_backend(server.endpoint, read_timeout=2)
     assert Submitting(backend, "get_state").result() is None
     server.end(signal.SIGKILL)
     started = time.monotonic()
-    with pytest.raises(RendezvousConnectionError, match="the host is gone"):
+    with pytest.raises(RendezvousConnectionError, match="lost the store host"):
         Submitting(backend, "get_state").result()
     assert time.monotonic() - started < 10
 
@@ -162,7 +162,7 @@ def test_a_refused_thread_ends_the_call_that_needed_it_and_no_other(
     if not reader:
         connection = backend._session._client._connection
         assert connection is not None
-        connection.break_off(Lost("cut"))
+        connection.break_off(ConnectionLost("cut"))
     refuse_thread("reader" if reader else "connects again")
     with pytest.raises(RendezvousConnectionError, match=r"refused this process a thread \(can't start new thread\)"):
         Submitting(backend, "get_state").result()
@@ -181,7 +181,7 @@ def test_who_enters_and_gets_no_thread_is_told_so(
     connection = backend._session._client._connection
     assert connection is not None
     refuse_thread("reader")
-    connection.break_off(Lost("cut"))
+    connection.break_off(ConnectionLost("cut"))
     with contextlib.suppress(RendezvousConnectionError):  # unless the thread was refused before it asked
         backend.refresh(lease)
     assert backend.refresh(lease) is True

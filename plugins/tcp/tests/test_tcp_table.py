@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from rdzv_tcp import _table
-from rdzv_tcp._table import Table
-from rdzv_tcp._wire import Absent, Corrupt, Delete, Done, Found, Get, Kept, RawGet, RawSet, Set, Value
+from rdzv_tcp._protocol import Absent, Corrupt, Delete, Done, Found, Get, Kept, RawGet, RawSet, Set, Value
+from rdzv_tcp._state import table as _table
+from rdzv_tcp._state.table import Table
 
 from rdzv_core.envelope import seal, unseal
 

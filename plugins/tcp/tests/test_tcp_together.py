@@ -7,11 +7,11 @@ import socket
 from typing import Any
 
 import pytest
-from rdzv_tcp import _wire as wire
-from rdzv_tcp._frames import FrameReader
-from rdzv_tcp._hub import Hub
-from rdzv_tcp._peer import TOGETHER_BYTES, Peer
-from rdzv_tcp._settings import Settings
+from rdzv_tcp import _protocol as wire
+from rdzv_tcp._net.settings import Settings
+from rdzv_tcp._protocol import FrameReader
+from rdzv_tcp._server.connection import TOGETHER_BYTES, Peer
+from rdzv_tcp._server.hub import Hub
 
 NONCE = bytes(range(16))
 

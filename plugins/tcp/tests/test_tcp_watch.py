@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend
-from rdzv_tcp import _wire as wire
+from rdzv_tcp import _protocol as wire
 
 Open = Callable[..., TcpBackend]
 InThreads = Callable[..., list[Any]]
@@ -142,7 +142,7 @@ def test_what_many_wait_for_is_encoded_once(
         encoded.append(message)
         return wire.encode(message)
 
-    monkeypatch.setattr("rdzv_tcp._hub.encode", encode)
+    monkeypatch.setattr("rdzv_tcp._server.hub.encode", encode)
 
     def act(number: int) -> Any:
         store = backend.store("p")

@@ -7,8 +7,8 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rdzv_tcp import _wire as wire
-from rdzv_tcp._frames import FrameReader
+from rdzv_tcp import _protocol as wire
+from rdzv_tcp._protocol import FrameReader
 
 NONCE = bytes(range(16))
 REQUESTS = [
