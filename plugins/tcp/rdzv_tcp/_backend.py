@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from rdzv_core import (
-    Option,
     RendezvousBackend,
     RendezvousConnectionError,
     RendezvousParameters,
@@ -30,8 +29,9 @@ from rdzv_tcp._client.pending_calls import Steps
 from rdzv_tcp._client.session import Session, new_nonce
 from rdzv_tcp._membership import TcpMembership
 from rdzv_tcp._net.endpoint import read_endpoint
-from rdzv_tcp._net.security import SECURITY, client_credentials, host_tls
+from rdzv_tcp._net.security import client_credentials, host_tls
 from rdzv_tcp._net.settings import Settings
+from rdzv_tcp._options import CONNECT_TIMEOUT, DATA_DIR, FSYNC, IS_HOST, OPTIONS, READ_TIMEOUT
 from rdzv_tcp._protocol import (
     MAX_NAME_CHARACTERS,
     MAX_STATE_BYTES,
@@ -50,32 +50,15 @@ from rdzv_tcp._protocol import (
 from rdzv_tcp._raw_store import TcpStore
 from rdzv_tcp._round_store import TcpRoundStore
 from rdzv_tcp._server.hosting import Hosting, own_store_hint
+from rdzv_tcp._server.server import TcpServer
 
-IS_HOST = Option(
-    "is_host",
-    bool,
-    None,
-    "whether this process hosts the store; unset: it does if it can bind the endpoint, else it connects",
-)
-READ_TIMEOUT = Option("read_timeout", int, 60, "seconds that a call may take", positive=True)
-CONNECT_TIMEOUT = Option(
-    "connect_timeout",
-    float,
-    None,
-    "seconds that one attempt to connect at creation may take (a handler makes more of them, until join_timeout); "
-    "unset: 5, or read_timeout where that is shorter",
-    positive=True,
-)
-_REMEMBERED_BYTES = 64 * 1024
 DEFAULT_CONNECT_TIMEOUT = 5.0
-"""Seconds: whoever waits for a store that comes up later is told soon why it cannot be reached yet."""
+"""Seconds: a node that waits for a store which comes up later is soon told why it cannot be reached yet."""
+
+_REMEMBERED_BYTES = 64 * 1024
 
 
-DATA_DIR = Option("data_dir", str, None, "hosting: keep registers in this directory; unset: in memory only")
-FSYNC = Option("fsync", bool, True, "hosting with data_dir: answer a write only when it is on the disk")
-
-
-@accepts_options(IS_HOST, READ_TIMEOUT, CONNECT_TIMEOUT, DATA_DIR, FSYNC, *SECURITY)
+@accepts_options(*OPTIONS)
 def create_backend(params: RendezvousParameters) -> TcpBackend:
     """Create a backend for `params`; hosts the store where that is this process's part, and is connected then.
 
@@ -272,6 +255,17 @@ class TcpBackend(
     def __repr__(self) -> str:
         state = "closed" if self._session.closed else "hosting" if self.is_host else "connected"
         return f"<TcpBackend {self.endpoint} run_id={self._params.run_id!r} [{state}]>"
+
+
+def session_of(backend: TcpBackend) -> Session:
+    """Return the session of a backend, for tests."""
+    return backend._session
+
+
+def server_of(backend: TcpBackend) -> TcpServer:
+    """Return the server that a backend hosts, for tests."""
+    assert backend._hosting is not None
+    return backend._hosting.server
 
 
 _SUBMITTABLE: dict[str, Callable[..., Steps[Any]]] = {

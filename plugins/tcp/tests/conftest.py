@@ -170,7 +170,7 @@ class LossyProxy:
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
-        self._target = target
+        self.target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.endpoint = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.between: Callable[[], object] = lambda: None
@@ -189,7 +189,7 @@ class LossyProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(self._target)
+            server = socket.create_connection(self.target)
             self._pairs.append((client, server))
             for source, sink, loses in ((client, server, False), (server, client, True)):
                 self._threads.append(threading.Thread(target=self._pump, args=(source, sink, loses), daemon=True))

@@ -31,8 +31,8 @@ with atheris.instrument_imports(include=["rdzv_tcp"]) if atheris else contextlib
     from rdzv_tcp._protocol import Challenge, Failed, FrameReader, HealthReport, HealthRequest, Proof
     from rdzv_tcp._protocol import member_messages as members
     from rdzv_tcp._protocol import store_messages as stores
-    from rdzv_tcp._server.connection import Peer
-    from rdzv_tcp._server.hub import Hub
+    from rdzv_tcp._server.connection import Connection
+    from rdzv_tcp._server.core import Core
 
 LIMIT = 4096
 NONCE = bytes(range(16))
@@ -131,20 +131,18 @@ def read(decode: Any, pieces: list[bytes]) -> list[Any]:
 
 async def converse(pieces: list[bytes]) -> None:
     """Let a connection that was greeted receive the pieces, and be lost."""
-    hub = Hub(Settings())
-    peer, transport = Peer(hub), Recorder()
+    core = Core(Settings())
+    peer, transport = Connection(core.shared), Recorder()
     with transport.socket:
         peer.connection_made(transport)
         for piece in [wire.frame(1, wire.encode(wire.Hello(wire.PROTOCOL))), *pieces]:
             if transport.closed:
                 break
-            hub.scratch[: len(piece)] = piece
+            core.shared.scratch[: len(piece)] = piece
             peer.buffer_updated(len(piece))
         peer.connection_lost(None)
-    hub.desk.reaper.stop()
-    hub.refusals.sum_up()
-    hub.crowd.close()
-    left = hub.peers or hub._waiting
+    await core.finish()
+    left = core.connections or len(core.waiters)
     assert not left, "something is left of a lost connection"
 
 

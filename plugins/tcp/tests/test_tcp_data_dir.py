@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from rdzv_tcp import TcpBackend
-from rdzv_tcp._wal import log as _journal
+from rdzv_tcp._wal import log as log_module
 from rdzv_tcp._wal.log import Log, UnusableDirectoryError
 
 from rdzv_core import RendezvousConfigurationError
@@ -110,7 +110,7 @@ def test_a_directory_that_cannot_be_written_says_whether_that_passes(
     def fail(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(_journal, "_write_all", fail)
+    monkeypatch.setattr(log_module, "_write_all", fail)
     with pytest.raises(UnusableDirectoryError, match=os.strerror(number)) as caught:
         Log(tmp_path / "data")
     assert caught.value.may_pass == (number != errno.EACCES)

@@ -21,9 +21,11 @@ from rdzv_tcp import TcpBackend, TcpServer, TcpStore
 from rdzv_tcp._client.session import Session, new_nonce
 from rdzv_tcp._net.settings import Settings
 from rdzv_tcp._protocol import Done, Set, StoreAdd, Value
+from rdzv_tcp._server.server import probe
 from rdzv_tcp._state.table import Record, RegisterChange
-from rdzv_tcp._wal import log as _journal
+from rdzv_tcp._wal import log as log_module
 from rdzv_tcp._wal.format import encode_changes
+from rdzv_tcp._wal.group_commit import GroupCommit
 from rdzv_tcp._wal.log import Log
 
 from rdzv_core import RendezvousConnectionError, RendezvousStateError
@@ -291,7 +293,7 @@ def test_a_log_is_written_anew_when_it_is_mostly_past(
     serving: Serving, open_backend: Open, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file stays within a few times of what it has to hold, and a restart finds the same in it."""
-    monkeypatch.setattr(_journal, "COMPACT_BYTES", 10_000)
+    monkeypatch.setattr(log_module, "COMPACT_BYTES", 10_000)
     server = serving(data)
     backend = open_backend(str(server.endpoint), is_host=False)
     other = backend.sibling("other")
@@ -318,7 +320,7 @@ def test_a_log_that_cannot_be_written_anew_is_used_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Without room for a second log the first one grows: that is said, and nothing is lost."""
-    monkeypatch.setattr(_journal, "COMPACT_BYTES", 1000)
+    monkeypatch.setattr(log_module, "COMPACT_BYTES", 1000)
 
     def no_room(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -386,9 +388,9 @@ def test_many_writes_share_an_fsync(
 
     others = threading.Thread(target=in_threads, args=(8, write))
     others.start()
-    committer = server._hub.committer
-    assert committer is not None
-    while len(committer._queue) < 8:
+    commit = probe(server).core.commit
+    assert isinstance(commit, GroupCommit)
+    while len(commit) < 8:
         # A read is answered meanwhile, and knows nothing of what is not on the disk.
         assert backends[0].get_state() is None
     assert first.is_alive()  # nor is its writer told of it
@@ -464,7 +466,7 @@ def test_a_client_cannot_pile_up_writes_that_wait_for_the_disk(serving: Serving,
     nonces = [new_nonce() for _ in range(40)]
     answers = peer.pipeline([Set(f"key-{number}", bytes(500_000), nonce, None) for number, nonce in enumerate(nonces)])
     assert answers == [Done()] * 40
-    assert len(server._hub.table) == 40
+    assert len(probe(server).core.state.table) == 40
 
 
 @pytest.fixture

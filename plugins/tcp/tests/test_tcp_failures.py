@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer
+from rdzv_tcp._backend import session_of
 from rdzv_tcp._protocol import PROTOCOL, Get, Hello, Set, decode_answer, encode, frame
+from rdzv_tcp._server.server import probe
 
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
@@ -102,7 +104,7 @@ def test_a_call_that_is_interrupted_at_its_start_leaves_no_descriptor(
     """Ctrl-C before anything was sent: the next call works, and after `close` nothing is open."""
     before = descriptors()
     backend = open_backend(str(server.endpoint), is_host=False)
-    connection = backend._session._client._connection
+    connection = session_of(backend).client.connection
     assert connection is not None
     monkeypatch.setattr(connection, "_lock", InterruptsOnce())
     with pytest.raises(KeyboardInterrupt):
@@ -110,7 +112,7 @@ def test_a_call_that_is_interrupted_at_its_start_leaves_no_descriptor(
     assert backend.get_state() is None
     backend.close()
     deadline = time.monotonic() + 20
-    while server._hub.peers and time.monotonic() < deadline:
+    while probe(server).core.connections and time.monotonic() < deadline:
         time.sleep(0.001)
     assert descriptors() == before
 
@@ -187,10 +189,8 @@ def test_a_write_is_not_sent_again_to_a_server_without_memory(
     backend = open_backend(lossy.endpoint, is_host=False, read_timeout=5)
 
     def restart() -> None:
-        from rdzv_tcp._state.table import Table
-
-        # A new table is what a restarted server has; the proxy keeps the endpoint.
-        server._hub.table = Table()
+        # An empty table of another incarnation is what a restarted server has; the proxy keeps the endpoint.
+        probe(server).core.state.table.restore(b"i" * 16, {})
 
     lossy.lose_next_answer(restart)
     with pytest.raises(RendezvousConnectionError, match="restarted, without its memory"):
@@ -269,7 +269,7 @@ def test_a_client_that_takes_no_answers_is_not_served_more(server: TcpServer) ->
         with socket.create_connection(address, timeout=20) as other:
             other.sendall(frame(1, encode(Hello(PROTOCOL))) + frame(2, encode(Get("absent"))))
             assert other.recv(1000)
-        peers = list(server._hub.peers)
+        peers = list(probe(server).core.connections)
         assert max(peer.transport.get_write_buffer_size() for peer in peers) < 4 * len(state)
         with greedy.makefile("rb") as stream:
             numbers = []

@@ -12,6 +12,7 @@ import pytest
 from rdzv_tcp import TcpServer
 from rdzv_tcp import _protocol as wire
 from rdzv_tcp._protocol import Enter, Renew
+from rdzv_tcp._server.server import probe
 
 from rdzv_core.endpoint import HostPort
 
@@ -22,7 +23,7 @@ NONCE = bytes(range(16))
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[TcpServer]:
     """A server to which eight calm connections are a crowd, and who says nothing for 0.1 s is calm."""
-    monkeypatch.setattr("rdzv_tcp._server.idle_polling.CROWD", MANY)
+    monkeypatch.setattr("rdzv_tcp._server.idle_polling.MANY", MANY)
     monkeypatch.setattr("rdzv_tcp._server.idle_polling.SWEEP_SECONDS", 0.1)
     monkeypatch.setattr("rdzv_tcp._server.idle_polling.CALM_REQUESTS", 0)
     with TcpServer(HostPort("127.0.0.1", 0)).start() as started:
@@ -38,7 +39,7 @@ def peers(server: TcpServer, raw_peer: Callable[..., Any]) -> list[Any]:
 
 
 def calm(server: TcpServer) -> int:
-    return len(server._hub.crowd._calm)
+    return len(probe(server).core.idle_polling.calm)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -63,7 +64,7 @@ def test_who_is_calm_is_woken(server: TcpServer, peers: list[Any]) -> None:
     """A write ends the waits of calm connections; its writer is calm itself."""
     for peer in peers[1:]:
         peer.say(wire.Wait("k", None, 60.0))
-    until(lambda: len(server._hub._waiting.get("k", ())) == len(peers) - 1)
+    until(lambda: len(probe(server).core.waiters.waiting_for("k")) == len(peers) - 1)
     until(lambda: calm(server) == len(peers))
     assert isinstance(peers[0].ask(wire.Set("k", b"state", NONCE, None)), wire.Done)
     assert [peer.hear()[1] for peer in peers[1:]] == [wire.Found(b"state", NONCE)] * (len(peers) - 1)
@@ -71,8 +72,10 @@ def test_who_is_calm_is_woken(server: TcpServer, peers: list[Any]) -> None:
 
 def test_who_talks_is_read_at_once(server: TcpServer, peers: list[Any]) -> None:
     """Two requests in a row end the calm of their connection, and silence brings it back."""
-    (lively,) = [peer for peer in server._hub.peers if peer.descriptor in descriptors(peers[3].socket, server)]
-    while lively in server._hub.crowd._calm:
+    (lively,) = [
+        peer for peer in probe(server).core.connections if peer.descriptor in descriptors(peers[3].socket, server)
+    ]
+    while lively in probe(server).core.idle_polling.calm:
         peers[3].ask(wire.Get("k"))
     assert calm(server) == len(peers) - 1
     until(lambda: calm(server) == len(peers))
@@ -82,8 +85,8 @@ def test_the_end_of_a_calm_connection_is_noticed(server: TcpServer, peers: list[
     """It is forgotten, and what its client entered ends after its grace."""
     peers[0].ask(Enter("run", NONCE, b"", 0.4, NONCE))
     peers[0].socket.close()
-    until(lambda: len(server._hub.peers) == len(peers) - 1)
-    until(lambda: not len(server._hub.desk.members))
+    until(lambda: len(probe(server).core.connections) == len(peers) - 1)
+    until(lambda: not len(probe(server).core.state.members))
     until(lambda: calm(server) == len(peers) - 1)
 
 
@@ -93,7 +96,7 @@ def test_who_takes_no_answers_is_not_read_from(server: TcpServer, peers: list[An
     until(lambda: calm(server) == len(peers))
     for _ in range(10):
         peers[0].say(wire.Get("k"))
-    until(lambda: any(peer._paused for peer in server._hub.peers))
+    until(lambda: any(peer.blocked for peer in probe(server).core.connections))
     assert isinstance(peers[1].ask(wire.Get("other")), wire.Absent)
     assert [len(peers[0].hear()[1].state) for _ in range(10)] == [4_000_000] * 10
 
@@ -102,7 +105,7 @@ def test_few_are_no_crowd(server: TcpServer, peers: list[Any]) -> None:
     """When most have gone, those who are left are read at once, however calm they are."""
     for peer in peers[3:]:
         peer.socket.close()
-    until(lambda: len(server._hub.peers) == 3)
+    until(lambda: len(probe(server).core.connections) == 3)
     until(lambda: calm(server) == 0)
     assert isinstance(peers[0].ask(wire.Get("k")), wire.Absent)
 
@@ -116,7 +119,7 @@ def test_members_of_a_crowd_stay(server: TcpServer, peers: list[Any]) -> None:
         for peer, name in zip(peers, names, strict=True):
             assert isinstance(peer.ask(Renew(name, sequence, None)), wire.Done)
         threading.Event().wait(0.2)
-    assert len(server._hub.desk.members) == len(peers)
+    assert len(probe(server).core.state.members) == len(peers)
 
 
 def test_a_calm_connection_that_talks_nonsense_is_refused(server: TcpServer, peers: list[Any]) -> None:
@@ -132,6 +135,6 @@ def descriptors(client: socket.socket, server: TcpServer) -> set[int]:
     """Give the descriptor of the server's end of a connection."""
     return {
         peer.descriptor
-        for peer in list(server._hub.peers)
+        for peer in list(probe(server).core.connections)
         if peer.transport.get_extra_info("peername") == client.getsockname()
     }

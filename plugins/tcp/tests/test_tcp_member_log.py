@@ -14,8 +14,9 @@ import pytest
 from rdzv_tcp import TcpBackend, TcpServer
 from rdzv_tcp._net.settings import Settings
 from rdzv_tcp._protocol import Enter
-from rdzv_tcp._wal import group_commit as _commit
-from rdzv_tcp._wal import log as _journal
+from rdzv_tcp._server.server import probe
+from rdzv_tcp._wal import group_commit
+from rdzv_tcp._wal import log as log_module
 from rdzv_tcp._wal.format import FIRST_LINE, WITHOUT_MEMBERS, LogStart, encode_frame, read_log
 from rdzv_tcp._wal.log import Log
 
@@ -242,7 +243,7 @@ def test_a_disk_that_fails_changes_no_membership(
         failed.set()
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_commit, "AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.1)
     with monkeypatch.context() as patch:
         patch.setattr(Log, "append", full)
         for call in (
@@ -271,12 +272,12 @@ def test_who_died_while_its_entry_was_written_is_given_up_as_any_other(
     assert disk.waits.wait(LIMIT)
     peer.socket.close()
     deadline = time.monotonic() + LIMIT
-    while server._hub.peers:
+    while probe(server).core.connections:
         assert time.monotonic() < deadline
         time.sleep(0.001)
-    leases = server._hub.desk.members._leases
+    members = probe(server).core.state.members
     disk.go_on.set()
-    while member not in leases or leases[member].end == leases[member].ends:
+    while (entry := members.find(member)) is None or entry.end == entry.ends:
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
@@ -285,7 +286,7 @@ def test_a_log_that_is_written_anew_holds_the_members(
     serving: Serving, open_backend: Open, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stays short however often members come and go, and a restart finds the same in it."""
-    monkeypatch.setattr(_journal, "COMPACT_BYTES", 20_000)
+    monkeypatch.setattr(log_module, "COMPACT_BYTES", 20_000)
     backend = open_backend(str(serving().endpoint), is_host=False, read_timeout=20)
     leases = [backend.enter(b"stays %d" % number, 600.0) for number in range(3)]
     for number in range(300):
@@ -305,7 +306,7 @@ def test_a_log_of_an_older_version_is_read_and_written_anew(serving: Serving, op
     (data / "registers.log").write_bytes(WITHOUT_MEMBERS + encode_frame([LogStart(b"i" * 16)]))
     first = serving()
     assert (data / "registers.log").read_bytes().startswith(FIRST_LINE)
-    assert first._hub.table.incarnation == b"i" * 16
+    assert probe(first).core.state.table.incarnation == b"i" * 16
     backend = open_backend(str(first.endpoint), is_host=False, read_timeout=20)
     lease = backend.enter(b"here", 600.0)
     serving()

@@ -164,7 +164,7 @@ def test_versions_of_runs_that_were_forgotten_do_not_come_again(
         enter(IDS[number], run=str(number % 5))
         known.add(table.version("0"))
         table.leave(Leave(IDS[number]))
-    assert len(table._runs) == 2
+    assert table.footprint()["runs"] == 2
     enter(IDS[50], run="0")
     assert table.version("0") not in known
 
@@ -337,9 +337,10 @@ def test_what_is_kept_is_bounded_by_who_is_there(table: Memberships, monkeypatch
             table.renew(Renew(member, 1, b"x"), 0.0)
             table.leave(Leave(member))
         table.disconnected(CLIENT, CONNECTION, 0.0, gone=True)
-    assert len(table) == len(table._clients) == 0
-    assert len(table._heap) <= 65
-    assert max(len(table._ended), len(table._runs), len(table._empty)) <= 10
+    footprint = table.footprint()
+    assert len(table) == footprint["clients"] == 0
+    assert footprint["planned ends"] <= 65
+    assert max(footprint["remembered ends"], footprint["runs"], footprint["runs without members"]) <= 10
 
 
 def test_the_next_end_is_that_of_the_first_lease(table: Memberships, enter: Callable[..., object]) -> None:

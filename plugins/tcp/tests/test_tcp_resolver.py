@@ -25,8 +25,8 @@ NAME = HostPort("localhost", 29400)
 
 def await_answer(looking: Resolver) -> None:
     """Wait until the resolver has answered."""
-    assert looking._asked is not None
-    assert looking._asked.answered.wait(20)
+    assert looking.asked is not None
+    assert looking.asked.answered.wait(20)
 
 
 def test_a_look_up_gives_what_the_resolver_gives() -> None:

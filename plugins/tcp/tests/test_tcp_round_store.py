@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer
+from rdzv_tcp._backend import server_of
 from rdzv_tcp._protocol import MAX_STATE_BYTES, PROTOCOL, Hello, StoreGet, encode, frame
+from rdzv_tcp._server.server import probe
 from rdzv_tcp._state import stores as _stores
 
 from rdzv_core import RendezvousConnectionError, RendezvousStateError, RendezvousTimeoutError
@@ -69,9 +71,8 @@ def test_who_waits_at_a_round_that_is_over_is_told(
             with pytest.raises(RendezvousStateError, match="was dropped: this run has newer ones"):
                 old.get("never", 600)
             return "told"
-        assert backend._hosting is not None
-        hub = backend._hosting.server._hub
-        while not hub._waiting:
+        core = probe(server_of(backend)).core
+        while not core.waiters:
             backend.get_state()
         for newer in range(1, _stores.KEPT_STORES + 1):
             backend.store(f"epoch/{newer}").set("k", b"v")
@@ -100,7 +101,7 @@ def test_compare_set_whose_answer_was_lost_is_told_as_done(open_backend: Callabl
     """Though another has changed the key since, the writer learns that its own write took effect."""
     backend = open_backend(lossy.endpoint, is_host=False)
     store = backend.store("p")
-    direct = open_backend(f"127.0.0.1:{lossy._target[1]}", is_host=False).store("p")
+    direct = open_backend(f"127.0.0.1:{lossy.target[1]}", is_host=False).store("p")
     lossy.lose_next_answer(between=lambda: direct.set("k", b"other"))
     assert store.compare_set("k", None, b"mine") == b"mine"
     assert direct.get("k", LIMIT) == b"other"
@@ -155,7 +156,7 @@ def test_what_waits_on_a_connection_holds_a_bounded_amount_of_memory(
             received += data
     assert b"waits for more than 16777216 bytes of keys on one connection" in received
     backend = open_backend(str(server.endpoint), is_host=False)
-    while server._hub._waiting:
+    while probe(server).core.waiters:
         backend.get_state()
 
 

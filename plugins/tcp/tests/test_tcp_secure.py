@@ -25,6 +25,7 @@ from rdzv_tcp._net.settings import Settings
 from rdzv_tcp._net.tls import server_tls
 from rdzv_tcp._protocol import Challenge, Proof, new_challenge, prove
 from rdzv_tcp._protocol.server_handshake import ServerHandshake
+from rdzv_tcp._server.server import probe
 
 from rdzv_core import (
     RendezvousConfigurationError,
@@ -145,7 +146,7 @@ def test_a_refused_client_reaches_nothing(guarded: TcpServer, raw_peer: Any) -> 
     answer = peer.ask(wire.RawSet("key", b"value", bytes(16)))
     assert isinstance(answer, wire.Refused)
     assert peer.hear() is None
-    assert len(guarded._hub.table) == 0
+    assert len(probe(guarded).core.state.table) == 0
 
 
 def test_a_replayed_proof_is_refused(guarded: TcpServer, raw_peer: Any) -> None:

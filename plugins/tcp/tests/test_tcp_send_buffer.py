@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend
-from rdzv_tcp._client.connection import Connection
+from rdzv_tcp._backend import server_of, session_of
+from rdzv_tcp._client.connection import ClientConnection
 from rdzv_tcp._client.errors import CallAborted, ConnectionLost, NoAnswer
 from rdzv_tcp._client.pending_calls import Ask, PendingCall, Steps, SubmittedCall
 from rdzv_tcp._client.send_buffer import SendBuffer
 from rdzv_tcp._protocol import Done, Found, FrameReader, Get, Request, Set, decode_request, framed
+from rdzv_tcp._server.server import probe
 
 NONCE = bytes(16)
 PATIENCE = 20.0
@@ -115,7 +117,7 @@ class Stubborn(threading.Thread):
 class Submitter:
     """What a client is to submitted calls, on one connection."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
 
     def submit(self, call: SubmittedCall) -> None:
@@ -132,7 +134,7 @@ def test_a_reader_whose_answers_lead_to_requests_does_not_wait_for_room(
     ours, theirs = ends
     server = Stubborn(theirs)
     server.start()
-    connection = Connection(ours)
+    connection = ClientConnection(ours)
     ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
     def steps() -> Steps[None]:
@@ -151,7 +153,7 @@ def test_a_reader_whose_answers_lead_to_requests_does_not_wait_for_room(
 def test_a_request_that_is_given_up_half_sent_is_never_completed(ends: tuple[socket.socket, socket.socket]) -> None:
     """Its connection ends instead: a write must not be done when nobody expects it any more."""
     ours, theirs = ends
-    connection = Connection(ours)
+    connection = ClientConnection(ours)
     with pytest.raises(NoAnswer):
         connection.exchange(PendingCall(), Set("key", bytes(4_000_000), NONCE, None), time.monotonic() + 0.2)
     assert connection.broken
@@ -165,7 +167,7 @@ def test_a_request_that_is_given_up_half_sent_is_never_completed(ends: tuple[soc
 def test_a_request_that_is_given_up_whole_harms_no_other(ends: tuple[socket.socket, socket.socket]) -> None:
     """Its answer is not waited for any more; the connection is as good as before, if anything came on it."""
     ours, theirs = ends
-    connection = Connection(ours)
+    connection = ClientConnection(ours)
     call = PendingCall()
     call_is_out = threading.Thread(target=lambda: (theirs.recv(MUCH), call.abort()))
     call_is_out.start()
@@ -179,8 +181,8 @@ def test_a_request_that_is_given_up_whole_harms_no_other(ends: tuple[socket.sock
 def test_both_sides_send_at_once(backend: TcpBackend) -> None:
     """Nagle's algorithm is off: no answer waits for the one before it to be acknowledged, which may take 40 ms."""
     backend.get_state()
-    server = backend._hosting.server  # type: ignore[union-attr] # it hosts
-    sockets = [peer.transport.get_extra_info("socket") for peer in server._hub.peers]
-    sockets.append(backend._session._client._connection._socket)  # type: ignore[union-attr] # it is connected
+    server = server_of(backend)
+    sockets = [peer.transport.get_extra_info("socket") for peer in probe(server).core.connections]
+    sockets.append(session_of(backend).client.connection.socket)  # type: ignore[union-attr] # it is connected
     assert len(sockets) >= 2
     assert all(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in sockets)

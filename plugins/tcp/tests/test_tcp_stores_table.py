@@ -139,7 +139,7 @@ def test_reading_makes_no_store(stores: Stores, look: Callable[..., object]) -> 
     """Who asks for what nobody has written costs nothing that stays."""
     assert look("k") == Missing(["k"])
     assert stores.count(StoreCount("r", "p")) == Count(0)
-    assert stores._runs == {}
+    assert len(stores) == 0
 
 
 def test_rounds_without_end_take_no_more_memory(
@@ -149,10 +149,10 @@ def test_rounds_without_end_take_no_more_memory(
     monkeypatch.setattr(_stores, "REMEMBERED_WRITES", 100)
     for number in range(2000):
         put("k", b"v" * 1000, prefix=f"epoch/{number}")
-    run = stores._runs["r"]
-    assert len(run.stores) == KEPT_STORES
-    assert len(run.dropped) == 64
-    assert len(stores._answers) == 100
+    kept, ((run, dropped),), answers = stores.copy_out()
+    assert [each[0] for each in kept] == ["r"] * KEPT_STORES
+    assert (run, len(dropped)) == ("r", 64)
+    assert len(answers) == 100
 
 
 def test_large_values_are_told_piece_by_piece(

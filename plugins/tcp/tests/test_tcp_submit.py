@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer
+from rdzv_tcp._backend import session_of
 from rdzv_tcp._client.errors import ConnectionLost
 
 from rdzv_core import RendezvousConnectionError, RendezvousTimeoutError
@@ -130,7 +131,7 @@ def test_E9_posted_waits_go_on_over_a_restart(open_backend: Open, serve: Callabl
 
 
 def test_posted_calls_on_a_dead_server_end_in_time(open_backend: Open, serve: Callable[..., Any]) -> None:
-    """With nobody to connect to, a submitted call raises within its read timeout and says that the store host was lost."""
+    """With nobody to connect to, a submitted call raises within its read timeout: it says the store host was lost."""
     server = serve()
     backend = open_backend(server.endpoint, read_timeout=2)
     assert Submitting(backend, "get_state").result() is None
@@ -160,7 +161,7 @@ def test_a_refused_thread_ends_the_call_that_needed_it_and_no_other(
     """RDZV-SUBMIT-2, -4: without a thread left `submit` raises nothing, the call ends, and the next one works."""
     backend = open_backend(str(server.endpoint), is_host=False)
     if not reader:
-        connection = backend._session._client._connection
+        connection = session_of(backend).client.connection
         assert connection is not None
         connection.break_off(ConnectionLost("cut"))
     refuse_thread("reader" if reader else "connects again")
@@ -178,7 +179,7 @@ def test_who_enters_and_gets_no_thread_is_told_so(
     with pytest.raises(RendezvousConnectionError, match="refused this process a thread"):
         backend.enter(b"", 600.0)
     lease = backend.enter(b"", 600.0)
-    connection = backend._session._client._connection
+    connection = session_of(backend).client.connection
     assert connection is not None
     refuse_thread("reader")
     connection.break_off(ConnectionLost("cut"))

@@ -74,7 +74,7 @@ def test_the_memory_of_writes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     table = Table()
     for before, nonce in itertools.pairwise([None, *NONCES]):
         table.set(Set("k", b"a", nonce or b"", before))
-    assert len(table._applied) == len(table._applied_in_order) == 3
+    assert table.remembered == len(table.copy_out()[1]) == 3
     assert table.set(Set("k", b"z", NONCES[-2], b"")) == Done()
     assert table.set(Set("k", b"z", ONE, b"")) == Found(b"a", NONCES[-1])
 

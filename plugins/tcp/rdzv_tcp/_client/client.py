@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
-from rdzv_tcp._client.connection import Connection
+from rdzv_tcp._client.connection import ClientConnection
 from rdzv_tcp._client.diagnostics import failure, text_of
 from rdzv_tcp._client.dial import dial
 from rdzv_tcp._client.errors import CallAborted, CallFailed, ConnectionLost, NoAnswer, Rejected
@@ -45,7 +45,7 @@ class Client:
         self.endpoint = endpoint
         self.credentials = credentials
         self.users = 0
-        self._connection: Connection | None = None
+        self._connection: ClientConnection | None = None
         self._connecting = threading.Lock()
         self._resolver = Resolver(endpoint)
         self._reconnector = Reconnector(self)
@@ -57,6 +57,21 @@ class Client:
         self.local_host = ""
         self._last_server = ""
         _clients_alive.add(self)
+
+    @property
+    def connection(self) -> ClientConnection | None:
+        """The connection that was made last."""
+        return self._connection
+
+    @property
+    def connecting(self) -> bool:
+        """Whether a thread is connecting now, or checks the connection."""
+        return self._connecting.locked()
+
+    @property
+    def reconnecting(self) -> bool:
+        """Whether a thread connects again for submitted calls, or for members."""
+        return self._reconnector.running
 
     def connect(self, call: PendingCall, seconds: float, before_attempt: Callable[[], str] = str) -> None:
         """Be connected within `seconds`; raises `RendezvousConnectionError`.
@@ -138,7 +153,9 @@ class Client:
         if connection is not None:
             connection.break_off(ConnectionLost("closed"), for_good=True)
 
-    def connected(self, call: PendingCall, deadline: float, before_attempt: Callable[[], str] = str) -> Connection:
+    def connected(
+        self, call: PendingCall, deadline: float, before_attempt: Callable[[], str] = str
+    ) -> ClientConnection:
         """Give a connection that lives, a new one if needed; raises a `CallFailed`."""
         connection = self._connection
         if connection is not None and not connection.gone_while_idle():
@@ -176,7 +193,7 @@ class Client:
         error.__cause__ = trouble
         return error
 
-    def _connect(self, call: PendingCall, deadline: float, before_attempt: Callable[[], str]) -> Connection:
+    def _connect(self, call: PendingCall, deadline: float, before_attempt: Callable[[], str]) -> ClientConnection:
         pauses, patience = new_pauses(), _FIRST_PATIENCE
         while True:
             remark = before_attempt()
@@ -197,7 +214,7 @@ class Client:
                     ) from error
             _pause(call, pause)
 
-    def _claimed(self, connection: Connection, call: PendingCall, deadline: float) -> Connection:
+    def _claimed(self, connection: ClientConnection, call: PendingCall, deadline: float) -> ClientConnection:
         """Let the server know at once whose connection this is, so that it knows whose end it is."""
         if self._settled:
             try:
@@ -208,7 +225,7 @@ class Client:
                 raise
         return connection
 
-    def _mind(self, connection: Connection) -> None:
+    def _mind(self, connection: ClientConnection) -> None:
         connection.ended = self._connect_again
         connection.attend()
 

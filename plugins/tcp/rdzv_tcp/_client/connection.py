@@ -32,21 +32,21 @@ _FRESH = 0.001
 """Seconds after an answer in which a connection is believed to live, without asking the system."""
 
 
-class Connection:
+class ClientConnection:
     """A connected socket and the calls on it. Thread-safe. It owns the socket, and a pipe that wakes its reader."""
 
     def __init__(self, connected: socket.socket, tls: TlsPipe | None = None) -> None:
         connected.setblocking(False)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._socket = connected
+        self.socket = connected
         self.address = address_of(connected.getsockname())
         self.local_host = str(connected.getsockname()[0])
         """This end of it, as this process sees it."""
         self._tls = tls
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
-        self._outbox = SendBuffer(connected, tls)
+        self._send_buffer = SendBuffer(connected, tls)
         self._awaits_room = False
         self._poll = select.poll()
         self._poll.register(connected, select.POLLIN)
@@ -61,12 +61,17 @@ class Connection:
         """Called when a connection that is attended has ended."""
         self._broken: Exception | None = None
         self._open = True
-        self._received = 0
+        self.bytes_received = 0
         self._used = 0.0
         self._scratch = memoryview(bytearray(_RECEIVE_BYTES))
         self.incarnation = b""
         self.server = ""
         self.durable = self.guarded = False
+
+    @property
+    def bytes_sent(self) -> int:
+        """How many bytes were to be sent, so far."""
+        return self._send_buffer.taken
 
     @property
     def broken(self) -> bool:
@@ -84,11 +89,11 @@ class Connection:
             with self._lock:
                 request_id = self._last_id = self._last_id % 0xFFFFFFFF + 1
                 self._calls[request_id] = call
-            received = self._received
+            received = self.bytes_received
             mark = self._send(call, framed(request_id, request))
             self._await(call, deadline, received)
         except (NoAnswer, CallAborted):
-            if not self._outbox.has_sent(mark):
+            if not self._send_buffer.has_sent(mark):
                 # The rest of it, sent some time later, would be done when nobody expects it any more.
                 self.break_off(ConnectionLost("a request was given up before all of it was sent"))
             raise
@@ -117,7 +122,7 @@ class Connection:
             self._check(call)
             self._last_id = call.request_id = self._last_id % 0xFFFFFFFF + 1
             self._calls[call.request_id] = call
-            call.connection, call.received = self, self._received
+            call.connection, call.received = self, self.bytes_received
         try:
             self.attend()
             self._send(call, framed(call.request_id, request))
@@ -161,9 +166,9 @@ class Connection:
             self._broken = cause
             try:
                 if for_good:
-                    self._socket.shutdown(socket.SHUT_RDWR)
+                    self.socket.shutdown(socket.SHUT_RDWR)
                 else:
-                    self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                    self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             except OSError:  # the peer was faster
                 pass
             submitted = [call for call in self._calls.values() if isinstance(call, SubmittedCall)]
@@ -190,7 +195,7 @@ class Connection:
         if time.monotonic() - self._used < _FRESH:
             return False
         try:
-            return not self._socket.recv(1, socket.MSG_PEEK)
+            return not self.socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
         except OSError:
@@ -199,7 +204,7 @@ class Connection:
     def _close_when_left(self) -> None:
         if self._broken is not None and not self._calls and self._open:
             self._open = False
-            self._socket.close()
+            self.socket.close()
             os.close(self._woken)
             os.close(self._waker)
 
@@ -225,11 +230,11 @@ class Connection:
         self._check(call)
         call.sent, mark = True, 0
         try:
-            mark = self._outbox.send(data)
+            mark = self._send_buffer.send(data)
         except OSError as error:
             self.break_off(error)
             self._check(call)
-        if self._outbox.waiting:
+        if self._send_buffer.waiting:
             with self._lock:
                 if self._reader is not None:  # else whoever reads next sees it
                     self._wake_reader()
@@ -252,7 +257,7 @@ class Connection:
                 assert call.event is not None
                 in_time = call.event.wait(max(0.0, deadline - time.monotonic()))
             if not in_time and not self._check(call):
-                if self._received == received:
+                if self.bytes_received == received:
                     # Not a byte since the request left: the next call is better off with a connection of its own.
                     self.break_off(NoAnswer("the server stopped answering"))
                 raise NoAnswer("no answer came")
@@ -260,9 +265,9 @@ class Connection:
     def _read(self, call: PendingCall, deadline: float) -> bool:
         """Read, for everybody, until `call` is settled; False once the deadline has passed."""
         while not self._check(call):
-            if self._awaits_room != self._outbox.waiting:
+            if self._awaits_room != self._send_buffer.waiting:
                 self._awaits_room = not self._awaits_room
-                self._poll.modify(self._socket, select.POLLIN | (select.POLLOUT if self._awaits_room else 0))
+                self._poll.modify(self.socket, select.POLLIN | (select.POLLOUT if self._awaits_room else 0))
             remaining = deadline - time.monotonic()
             ready = self._poll.poll(max(0.0, remaining) * 1000)
             if not ready and remaining <= 0:
@@ -279,17 +284,17 @@ class Connection:
 
     def _flush(self) -> None:
         try:
-            self._outbox.flush()
+            self._send_buffer.flush()
         except OSError as error:
             self.break_off(error)
 
     def _receive(self) -> None:
-        self._outbox.gather()
+        self._send_buffer.gather()
         try:
-            count = self._socket.recv_into(self._scratch)
+            count = self.socket.recv_into(self._scratch)
             if not count:
                 raise ConnectionResetError("the server closed the connection")
-            self._received += count
+            self.bytes_received += count
             data = self._scratch[:count]
             self._frames.feed(data if self._tls is None else self._tls.open(data))
             while (taken := self._frames.take()) is not None:
@@ -369,7 +374,7 @@ class Connection:
             overdue = [call for call in submitted if call.deadline <= now]
             for call in overdue:
                 del self._calls[call.request_id]
-                silent = silent or call.received == self._received
+                silent = silent or call.received == self.bytes_received
         _tell(overdue, NoAnswer("no answer came"))
         if silent:
             # Not a byte since a request left: the next call is better off with a connection of its own.

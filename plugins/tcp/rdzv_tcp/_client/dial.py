@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from rdzv_core.endpoint import HostPort
-from rdzv_tcp._client.connection import Connection
+from rdzv_tcp._client.connection import ClientConnection
 from rdzv_tcp._client.errors import CallAborted, ConnectionLost, NoAnswer, Rejected
 from rdzv_tcp._client.pending_calls import PendingCall
 from rdzv_tcp._client.resolver import Resolver
@@ -29,7 +29,7 @@ The system itself repeats it ever more rarely: what comes back after an outage w
 """
 
 
-def dial(lookup: Resolver, credentials: Credentials, call: PendingCall, deadline: float) -> Connection:
+def dial(lookup: Resolver, credentials: Credentials, call: PendingCall, deadline: float) -> ClientConnection:
     """Connect to the first address of an endpoint that welcomes this client.
 
     Raises the last address's `OSError`, `ConnectionLost` or `NoAnswer`; `Rejected` if what answers there is not a
@@ -86,11 +86,11 @@ def _await_outcome(connecting: socket.socket, address: Address, deadline: float,
 
 def _greet(
     connected: socket.socket, endpoint: HostPort, credentials: Credentials, call: PendingCall, deadline: float
-) -> Connection:
+) -> ClientConnection:
     tls = credentials.tls
     try:
         pipe = None if tls is None else start_tls(connected, endpoint, tls, deadline, lambda: call.aborted)
-        connection = Connection(connected, pipe)
+        connection = ClientConnection(connected, pipe)
     except BaseException:
         connected.close()
         raise
@@ -107,7 +107,7 @@ def _greet(
     return connection
 
 
-def _introduce(connection: Connection, secret: bytes | None, call: PendingCall, deadline: float) -> Welcome:
+def _introduce(connection: ClientConnection, secret: bytes | None, call: PendingCall, deadline: float) -> Welcome:
     """Go through the handshake. Raises a `CallFailed`."""
     handshake = ClientHandshake(secret, connection.address)
     message: Hello | Proof | Welcome = handshake.hello()

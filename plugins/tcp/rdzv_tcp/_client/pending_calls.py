@@ -26,7 +26,7 @@ Steps: TypeAlias = Generator[Ask, Answer, R]
 
 
 class Line(Protocol):
-    """What carries calls: a `Connection`."""
+    """What carries calls: a `ClientConnection`."""
 
     def interrupt(self, call: PendingCall) -> None:
         """Wake the thread of `call`, so that it looks at what has become of it."""

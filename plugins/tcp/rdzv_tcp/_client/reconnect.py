@@ -44,6 +44,11 @@ class Reconnector:
         self._stopped = threading.Event()
         self._wanted_until = 0.0
 
+    @property
+    def running(self) -> bool:
+        """Whether a thread is connecting."""
+        return self._running is not None
+
     def take(self, call: SubmittedCall) -> None:
         """See to it that `call` goes on."""
         with self._lock:

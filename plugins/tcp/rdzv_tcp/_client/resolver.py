@@ -22,7 +22,8 @@ class Resolver:
 
     def __init__(self, endpoint: HostPort) -> None:
         self.endpoint = endpoint
-        self._asked: _Asked | None = None
+        self.asked: Query | None = None
+        """The query that was made last, until its answer is taken."""
 
     def addresses(self, call: PendingCall, deadline: float) -> list[Address]:
         """Return what `resolve` returns.
@@ -34,23 +35,23 @@ class Resolver:
             return resolve(self.endpoint, socket.AI_NUMERICHOST)
         except socket.gaierror:  # a name
             pass
-        asked = self._asked
+        asked = self.asked
         if asked is None or time.monotonic() >= asked.good_until:
-            asked = _Asked(self.endpoint)
+            asked = Query(self.endpoint)
             start_thread("rdzv tcp looks up a name", asked.ask)
-            self._asked = asked
+            self.asked = asked
         while not asked.answered.wait(max(0.0, min(_SLICE, deadline - time.monotonic()))):
             if call.aborted:
                 raise CallAborted
             if time.monotonic() >= deadline:
                 raise socket.gaierror(socket.EAI_AGAIN, "the resolver has not answered yet")
-        self._asked = None
+        self.asked = None
         if asked.failure is not None:
             raise asked.failure
         return asked.addresses
 
 
-class _Asked:
+class Query:
     """One question to the resolver."""
 
     def __init__(self, endpoint: HostPort) -> None:

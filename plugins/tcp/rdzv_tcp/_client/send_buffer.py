@@ -19,7 +19,7 @@ class SendBuffer:
         self._socket, self._tls = connected, tls
         self._lock = threading.Lock()
         self._rest = bytearray()
-        self._taken = 0
+        self.taken = 0
         self._gathering = False
 
     @property
@@ -35,8 +35,8 @@ class SendBuffer:
         with self._lock:
             if self._tls is not None:
                 data = self._tls.seal(bytes(data))
-            self._taken += len(data)
-            mark = self._taken
+            self.taken += len(data)
+            mark = self.taken
             if self._rest or self._gathering:
                 self._rest += data
             elif (sent := self._try(data)) < len(data):
@@ -45,7 +45,7 @@ class SendBuffer:
 
     def has_sent(self, mark: int) -> bool:
         """Whether all that was to be sent up to `mark` is on its way."""
-        return self._taken - len(self._rest) >= mark
+        return self.taken - len(self._rest) >= mark
 
     def gather(self) -> None:
         """Keep what is sent until `flush`, so that it goes together."""

@@ -33,7 +33,7 @@ class Session:
         self._credentials = credentials
         self.read_timeout = read_timeout
         """Seconds that a request may take altogether, connecting again included."""
-        self._client: Client = share_client(endpoint, credentials)
+        self.client: Client = share_client(endpoint, credentials)
         self._state = threading.Condition()
         self._calls: set[PendingCall] = set()
         self._closed = False
@@ -47,23 +47,23 @@ class Session:
     @property
     def durable(self) -> bool:
         """Say whether the server that was last connected to keeps registers on disk."""
-        return self._client.durable
+        return self.client.durable
 
     @property
     def guarded(self) -> bool:
         """Say whether that server and its clients know each other, and nobody can read along."""
-        return self._client.guarded
+        return self.client.guarded
 
     @property
     def local_host(self) -> str:
         """Return this end's address of the connection that was made last."""
-        return self._client.local_host
+        return self.client.local_host
 
     def connect(self, seconds: float, before_attempt: Callable[[], str] = str) -> None:
         """Be connected within `seconds`; see `Client.connect`."""
         call = self._enter()
         try:
-            self._client.connect(call, seconds, before_attempt)
+            self.client.connect(call, seconds, before_attempt)
         finally:
             self._leave(call)
 
@@ -71,7 +71,7 @@ class Session:
         """Ask something that may be asked any number of times; `make` is called anew for each."""
         call = self._enter()
         try:
-            return self._client.request(call, make, self.read_timeout if seconds is None else seconds).answer
+            return self.client.request(call, make, self.read_timeout if seconds is None else seconds).answer
         finally:
             self._leave(call)
 
@@ -92,7 +92,7 @@ class Session:
             self._leave(call)
             done(result, self.closed_error() if isinstance(error, CallAborted) else error)
 
-        call = SubmittedCall(self._client, steps, finish)
+        call = SubmittedCall(self.client, steps, finish)
         self._calls.add(call)
         if self._closed:
             call.abort()
@@ -101,7 +101,7 @@ class Session:
 
     def settle(self) -> bytes:
         """Note that there are members from now on; gives whose they are. See `Client.settle`."""
-        return self._client.settle()
+        return self.client.settle()
 
     def asking(self, make: Callable[[], Request]) -> Ask:
         """Give a request with the time that one has on this session."""
@@ -125,7 +125,7 @@ class Session:
         """Send something that the server does once for its nonce, however often it arrives."""
         call = self._enter()
         try:
-            reply = self._client.request(call, lambda: request, self.read_timeout, once=True)
+            reply = self.client.request(call, lambda: request, self.read_timeout, once=True)
         finally:
             self._leave(call)
         if isinstance(reply.answer, Failed):
@@ -151,7 +151,7 @@ class Session:
             calls = self._calls.copy()
         for call in calls:
             call.abort()
-        release_client(self._client)
+        release_client(self.client)
         with self._state:
             self._state.wait_for(lambda: not self._calls, timeout=_CLOSE_SECONDS)
 

@@ -1,13 +1,17 @@
-"""How many may connect: those who are served, and those who have not said yet who they are."""
+"""How many may connect: those that are served, and those that have not introduced themselves yet."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from rdzv_tcp._protocol.server_handshake import AccessDenied
 
-if TYPE_CHECKING:
-    from rdzv_tcp._server.connection import Peer
+
+class Abortable(Protocol):
+    """A connection."""
+
+    def abort(self) -> None:
+        """End it at once."""
 
 
 class ServerFull(AccessDenied):
@@ -15,37 +19,40 @@ class ServerFull(AccessDenied):
 
 
 class Admission:
-    """Counts a server's connections. One too many who has said hello is refused with a reason.
+    """Counts a server's connections. One too many that has said hello is refused with a reason.
 
-    Of those who have not, the oldest makes room for a new one: whoever opens connections and says nothing, however
-    many, cannot keep out a client that says hello at once.
+    Of those that have not, the oldest makes room for a new one: a peer that opens connections and says nothing,
+    however many, cannot keep out a client that says hello at once.
     """
 
     def __init__(self, max_connections: int, max_strangers: int) -> None:
         self._max_connections = max_connections
         self._max_strangers = max_strangers
-        self._strangers: dict[Peer, None] = {}
-        self._served: set[Peer] = set()
+        self._strangers: dict[Abortable, None] = {}
+        self._served: set[Abortable] = set()
 
-    def arrived(self, peer: Peer) -> None:
+    def __len__(self) -> int:
+        return len(self._strangers) + len(self._served)
+
+    def arrived(self, connection: Abortable) -> None:
         """Count a new connection."""
-        self._strangers[peer] = None
+        self._strangers[connection] = None
         if len(self._strangers) > self._max_strangers:
             oldest = next(iter(self._strangers))
             del self._strangers[oldest]
-            oldest.transport.abort()
+            oldest.abort()
 
-    def admit(self, peer: Peer) -> None:
-        """Count a connection among those that are served; raises `ServerFull` if there is no room."""
+    def admit(self, connection: Abortable) -> None:
+        """Count a connection among those that are served. Raises `ServerFull` if there is no room."""
         if len(self._served) >= self._max_connections:
             raise ServerFull(
                 f"this server has {len(self._served)} connections and takes no more: "
                 "close some, or raise its limit of open files (ulimit -n)"
             )
-        self._strangers.pop(peer, None)
-        self._served.add(peer)
+        self._strangers.pop(connection, None)
+        self._served.add(connection)
 
-    def left(self, peer: Peer) -> None:
-        """Count a connection no more."""
-        self._strangers.pop(peer, None)
-        self._served.discard(peer)
+    def left(self, connection: Abortable) -> None:
+        """Stop counting a connection."""
+        self._strangers.pop(connection, None)
+        self._served.discard(connection)

@@ -1,4 +1,4 @@
-"""One connection, as the server sees it."""
+"""One connection of the server: its bytes, how much of them it may cost, and which answers go together."""
 
 from __future__ import annotations
 
@@ -6,40 +6,37 @@ import asyncio
 import logging
 import socket
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import cast
 
 from rdzv_tcp._net.endpoint import address_of
+from rdzv_tcp._net.settings import Settings
 from rdzv_tcp._net.tls import is_tls
 from rdzv_tcp._protocol import (
     MAX_FRAME_BYTES,
     MAX_HELLO_BYTES,
     PROTOCOL,
     Answer,
-    Delete,
     FrameReader,
-    Get,
-    HealthRequest,
     Hello,
-    ListKeys,
-    Proof,
-    RawGet,
-    RawSet,
     Refused,
-    Renew,
     Request,
-    Set,
-    Wait,
     Welcome,
     WireError,
     decode_request,
-    encode,
     frame,
     framed,
 )
 from rdzv_tcp._protocol.server_handshake import AccessDenied, ServerHandshake
-from rdzv_tcp._server.admission import ServerFull
-from rdzv_tcp._server.hub import Hub, Waiter
-from rdzv_tcp._server.wait_requests import RegisterWait, WaitRequest
+from rdzv_tcp._server.admission import Admission, ServerFull
+from rdzv_tcp._server.commit import Commit
+from rdzv_tcp._server.idle_polling import IdlePolling
+from rdzv_tcp._server.outcomes import Write
+from rdzv_tcp._server.rejections import Rejections
+from rdzv_tcp._server.service import Service
+from rdzv_tcp._server.wait_requests import WaitRequest
+from rdzv_tcp._server.waiters import Waiter, Waiters
 
 HELLO_SECONDS = 10.0
 MAX_WAITS = 16_384
@@ -51,7 +48,24 @@ TOGETHER_BYTES = 64 * 1024
 """Answers that are ready together are sent together up to about this many bytes."""
 
 
-class Peer(asyncio.BufferedProtocol):
+@dataclass(frozen=True)
+class Surroundings:
+    """What the connections of a server share."""
+
+    settings: Settings
+    scratch: memoryview
+    """One buffer serves all connections: the loop hands what was received on before it receives again."""
+    welcome: Callable[[bytes], Welcome]
+    service: Service
+    commit: Commit
+    waiters: Waiters
+    admission: Admission
+    idle_polling: IdlePolling
+    rejections: Rejections
+    connections: set[Connection] = field(default_factory=set)
+
+
+class Connection(asyncio.BufferedProtocol):
     """Serves one client.
 
     What a connection can cost is bounded: one frame of at most 8 MiB coming in, about as much going out (a client
@@ -60,13 +74,12 @@ class Peer(asyncio.BufferedProtocol):
 
     # There are thousands of these: the less of each a request looks at, the better for the processor's caches.
     __slots__ = (
-        "_due",
-        "_greeted",
-        "_greeting",
+        "_handshake",
         "_hello_timer",
-        "_hub",
+        "_overdue",
         "_paused",
         "_reader",
+        "_shared",
         "_silent",
         "_together",
         "_uncommitted",
@@ -80,10 +93,10 @@ class Peer(asyncio.BufferedProtocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, shared: Surroundings) -> None:
+        self._shared = shared
         self._reader: FrameReader[Request] = FrameReader(decode_request, MAX_HELLO_BYTES)
-        self._greeting = ServerHandshake(hub.settings.secret, hub.welcome)
+        self._handshake: ServerHandshake | None = ServerHandshake(shared.settings.secret, shared.welcome)
         self.direct = False
         """Whether the client's process is at the other end, and no proxy, whose end would say nothing of the client."""
         self.said_end = False
@@ -91,33 +104,33 @@ class Peer(asyncio.BufferedProtocol):
         self.heard = 0
         """How often something was received."""
         self._silent = True
-        self._greeted = False
         self._uncommitted = 0
         self._paused = False
         self._together: bytearray | None = None
         self._waiting: set[Waiter] = set()
         self._waiting_bytes = 0
-        self._due: deque[Waiter] = deque()
+        self._overdue: deque[Waiter] = deque()
+        """Those whose topic has changed while the client did not take its answers."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not every loop's transport is of the class; each has its methods.
         self.transport = cast(asyncio.Transport, transport)
-        self._hub.peers.add(self)
-        self._hub.lobby.arrived(self)
+        self._shared.connections.add(self)
+        self._shared.admission.arrived(self)
         # So that the connection of a machine that is gone ends some day.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._hello_timer = asyncio.get_running_loop().call_later(HELLO_SECONDS, self.transport.abort)
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._hub.peers.discard(self)
-        self._hub.lobby.left(self)
-        self._hub.crowd.leave(self)
+        self._shared.connections.discard(self)
+        self._shared.admission.left(self)
+        self._shared.idle_polling.leave(self)
         self._hello_timer.cancel()
-        self._hub.desk.lost(self)
-        for waiting in self._waiting:
-            self._hub.forget(waiting)
+        self._shared.service.disconnected(self)
+        for waiter in self._waiting:
+            self._shared.waiters.remove(waiter)
         self._waiting.clear()
-        self._due.clear()
+        self._overdue.clear()
 
     def eof_received(self) -> None:
         self.said_end = not self.transport.is_closing()  # what follows an end from here is no word of the client
@@ -128,13 +141,13 @@ class Peer(asyncio.BufferedProtocol):
         return int(self.transport.get_extra_info("socket").fileno())
 
     def get_buffer(self, _: int) -> memoryview:
-        return self._hub.scratch
+        return self._shared.scratch
 
     def buffer_updated(self, nbytes: int) -> None:
         self.heard += 1
         if self._silent:
             self._silent = False
-            if is_tls(self._hub.scratch[:nbytes]):
+            if is_tls(self._shared.scratch[:nbytes]):
                 self._refuse(
                     AccessDenied(
                         "this server speaks plain text, and the client TLS: give the server tls_cert and tls_key"
@@ -143,7 +156,7 @@ class Peer(asyncio.BufferedProtocol):
                 return
         if self.transport.is_closing():
             return
-        self._reader.feed(self._hub.scratch[:nbytes])
+        self._reader.feed(self._shared.scratch[:nbytes])
         if self.blocked:
             self._reader.keep()
         else:
@@ -164,14 +177,14 @@ class Peer(asyncio.BufferedProtocol):
             self._stop_reading()
 
     def _stop_reading(self) -> None:
-        self._hub.crowd.rouse(self)
+        self._shared.idle_polling.rouse(self)
         self.transport.pause_reading()
 
-    def release(self, request_id: int, body: bytes, size: int) -> None:
+    def release(self, request_id: int, answer: Answer, size: int) -> None:
         """Answer a write that waited for the disk."""
         held_up = self._uncommitted > MAX_UNCOMMITTED_BYTES
         self._uncommitted -= size
-        self.send(request_id, body)
+        self.answer(request_id, answer)
         if held_up and not self.blocked and not self.transport.is_closing():
             self._go_on()
 
@@ -181,10 +194,10 @@ class Peer(asyncio.BufferedProtocol):
         return self._paused or self._uncommitted > MAX_UNCOMMITTED_BYTES
 
     def _go_on(self) -> None:
-        while self._due and not self._paused:
-            waiting = self._due.popleft()
-            self._waiting_bytes -= waiting.size
-            self.send(waiting.request_id, encode(waiting.question.answer()))
+        while self._overdue and not self._paused:
+            waiter = self._overdue.popleft()
+            self._waiting_bytes -= waiter.size
+            self.answer(waiter.request_id, waiter.request.answer())
         if not self.blocked and not self.transport.is_closing():
             self._serve()
         if not self.blocked:
@@ -193,14 +206,13 @@ class Peer(asyncio.BufferedProtocol):
     def wake(self, answers: list[tuple[Waiter, bytes]]) -> None:
         """Answer waits whose topic has changed; a client that is behind gets the state of when it has caught up."""
         alone = len(answers) == 1 or not self._gather()
-        for waiting, body in answers:
-            waiting.stop_alarm()
-            self._waiting.discard(waiting)
+        for waiter, body in answers:
+            self._waiting.discard(waiter)
             if self._paused:
-                self._due.append(waiting)
+                self._overdue.append(waiter)
             else:
-                self._waiting_bytes -= waiting.size
-                self.send(waiting.request_id, body)
+                self._waiting_bytes -= waiter.size
+                self._send(frame(waiter.request_id, body))
         if not alone:
             self._send_gathered()
 
@@ -221,86 +233,60 @@ class Peer(asyncio.BufferedProtocol):
             self._send_gathered()
 
     def _handle(self, request_id: int, request: Request) -> None:
-        if not self._greeted:
-            self._greet(request_id, request)
-        elif isinstance(request, Renew):
-            self._hub.desk.renew(self, request_id, request)
-        elif isinstance(request, Get):
-            self.answer(request_id, self._hub.table.look(request.key))
-        elif isinstance(request, Wait):
-            self.ask(request_id, RegisterWait(self._hub.table, request), request.seconds)
-        elif isinstance(request, (Set, Delete, RawGet, RawSet)):
-            self._answer(request_id, request)
-        elif isinstance(request, (Hello, Proof)):
-            raise WireError("this connection has been introduced already")
-        elif isinstance(request, ListKeys):
-            self.answer(request_id, self._hub.table.list_keys(request))
-        elif isinstance(request, HealthRequest):
-            self.send(request_id, encode(self._hub.health()))
+        if self._handshake is not None:
+            self._greet(self._handshake, request_id, request)
+            return
+        outcome = self._shared.service.handle(request, self)
+        if isinstance(outcome, WaitRequest):
+            self._wait(request_id, outcome)
+        elif isinstance(outcome, Write):
+            self._shared.commit.submit(self, request_id, outcome.request)
         else:
-            self._hub.desk.serve(self, request_id, request)
+            self.answer(request_id, outcome)
 
-    def _answer(self, request_id: int, request: Set | Delete | RawGet | RawSet) -> None:
-        table = self._hub.table
-        if isinstance(request, RawGet):
-            self.answer(request_id, table.raw_get(request))
-            return
-        if self._hub.committer is not None:
-            self._hub.committer.submit(self, request_id, request)
-            return
-        before = table.token(request.key)
-        answer = table.write(request)
-        # The writer's answer goes first: whoever is woken by the write competes with it for this thread.
-        self.send(request_id, encode(answer))
-        if table.token(request.key) != before:
-            self._hub.changed(request.key, self)
-
-    def _greet(self, request_id: int, request: Request) -> None:
-        answer = self._greeting.take(request)
+    def _greet(self, handshake: ServerHandshake, request_id: int, request: Request) -> None:
+        answer = handshake.take(request)
         if isinstance(request, Hello):
             seen = address_of(self.transport.get_extra_info("peername"))
             self.direct = bool(seen) and request.address == seen
         if isinstance(answer, Welcome):
-            self._hub.lobby.admit(self)
-            self._greeted = True
+            self._shared.admission.admit(self)
+            self._handshake = None
             self._reader.limit = MAX_FRAME_BYTES
             self._hello_timer.cancel()
-            if self._hub.settings.tls is None:
-                self._hub.crowd.join(self)
-        self.send(request_id, encode(answer))
+            if self._shared.settings.tls is None:
+                self._shared.idle_polling.join(self)
+        self.answer(request_id, answer)
 
-    def ask(self, request_id: int, question: WaitRequest, seconds: float) -> None:
-        """Answer a question as soon as there is an answer, or after `seconds`."""
-        topic = question.topic()
+    def _wait(self, request_id: int, request: WaitRequest) -> None:
+        topic = request.topic()
         if topic is None:
-            self.send(request_id, encode(question.answer()))
-        elif not seconds > 0:
-            self.send(request_id, encode(question.in_vain()))
+            self.answer(request_id, request.answer())
+        elif not request.seconds > 0:
+            self.answer(request_id, request.timeout_answer())
         else:
-            if len(self._waiting) + len(self._due) >= MAX_WAITS:
+            if len(self._waiting) + len(self._overdue) >= MAX_WAITS:
                 raise WireError(f"more than {MAX_WAITS} waits on one connection")
-            waiting = Waiter(self, request_id, question, topic)
-            if self._waiting_bytes + waiting.size > MAX_WAIT_BYTES:
+            waiter = Waiter(self, request_id, request, topic)
+            if self._waiting_bytes + waiter.size > MAX_WAIT_BYTES:
                 raise WireError(f"waits for more than {MAX_WAIT_BYTES} bytes of keys on one connection")
-            self._waiting_bytes += waiting.size
-            self._hub.alarms.set(waiting, min(seconds, MAX_WAIT_SECONDS))
-            self._waiting.add(waiting)
-            self._hub.wait(waiting)
+            self._waiting_bytes += waiter.size
+            self._waiting.add(waiter)
+            self._shared.waiters.add(waiter, min(request.seconds, MAX_WAIT_SECONDS))
 
-    def expire(self, waiting: Waiter) -> None:
-        """Answer a wait whose time is over."""
-        self._waiting.discard(waiting)
-        self._waiting_bytes -= waiting.size
-        self._hub.forget(waiting)
-        self.send(waiting.request_id, encode(waiting.question.in_vain()))
+    def expire(self, waiter: Waiter) -> None:
+        """Answer a waiter whose time is over."""
+        self._waiting.discard(waiter)
+        self._waiting_bytes -= waiter.size
+        self.answer(waiter.request_id, waiter.request.timeout_answer())
 
-    def send(self, request_id: int, body: bytes) -> None:
-        """Send an answer, unless the connection is about to end."""
-        self._write(frame(request_id, body))
+    def abort(self) -> None:
+        """End it at once."""
+        self.transport.abort()
 
     def answer(self, request_id: int, answer: Answer) -> None:
-        """The same for an answer that is for this client alone."""
-        self._write(framed(request_id, answer))
+        """Send an answer, unless the connection is about to end."""
+        self._send(framed(request_id, answer))
 
     def flush(self) -> None:
         """Send what was to be sent together so far."""
@@ -319,7 +305,7 @@ class Peer(asyncio.BufferedProtocol):
         self.flush()
         self._together = None
 
-    def _write(self, data: bytes | bytearray) -> None:
+    def _send(self, data: bytes | bytearray) -> None:
         if self._together is None:
             self._transmit(data)
         elif len(self._together) + len(data) <= TOGETHER_BYTES:
@@ -334,8 +320,8 @@ class Peer(asyncio.BufferedProtocol):
 
     def _refuse(self, reason: WireError) -> None:
         level = logging.WARNING if isinstance(reason, AccessDenied) else logging.INFO
-        self._hub.refusals.note(self.transport.get_extra_info("peername"), str(reason), level)
-        self.send(0, encode(Refused(PROTOCOL, str(reason), isinstance(reason, ServerFull))))
+        self._shared.rejections.note(self.transport.get_extra_info("peername"), str(reason), level)
+        self.answer(0, Refused(PROTOCOL, str(reason), isinstance(reason, ServerFull)))
         self.flush()
         self.transport.close()
         # A peer that does not even take the refusal is not waited for.

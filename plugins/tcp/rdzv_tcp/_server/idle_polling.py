@@ -10,12 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import selectors
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from rdzv_tcp._server.connection import Peer
-
-CROWD = 500
+MANY = 500
 """How many calm connections there must be; with fewer, each is read as soon as it says something."""
 
 LOOK_SECONDS = 0.05
@@ -31,36 +28,60 @@ BURST_TURNS = 2
 """Who is heard twice within so many looks has something to talk about, and is read at once from then on."""
 
 
+class Polled(Protocol):
+    """A connection that is read by the loop, or by `IdlePolling`."""
+
+    transport: asyncio.Transport
+    heard: int
+    """How often something was received."""
+
+    @property
+    def descriptor(self) -> int:
+        """The descriptor of its socket."""
+
+    @property
+    def blocked(self) -> bool:
+        """Whether nothing is to be read from it for now."""
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was received into the buffer that all connections share."""
+
+
 class IdlePolling:
     """Takes calm connections off the loop's own watch, and puts back who becomes lively. Idle until there are many."""
 
     def __init__(self, scratch: memoryview) -> None:
         self._scratch = scratch
-        self._lively: dict[Peer, int] = {}
-        self._calm: dict[Peer, int] = {}
+        self._lively: dict[Polled, int] = {}
+        self._calm: dict[Polled, int] = {}
         self._turn = 0
         self._selector: selectors.BaseSelector | None = None
         self._sweeping: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
 
-    def join(self, peer: Peer) -> None:
+    @property
+    def calm(self) -> list[Polled]:
+        """The connections that are read together."""
+        return list(self._calm)
+
+    def join(self, connection: Polled) -> None:
         """Look after a connection from now on; it is not to be paused."""
-        self._lively[peer] = peer.heard
-        if self._sweeping is None and len(self._lively) >= CROWD:
+        self._lively[connection] = connection.heard
+        if self._sweeping is None and len(self._lively) >= MANY:
             self._sweeping = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
 
-    def leave(self, peer: Peer) -> None:
+    def leave(self, connection: Polled) -> None:
         """Look after a connection no more."""
-        self._lively.pop(peer, None)
-        if self._calm.pop(peer, None) is not None and self._selector is not None:
-            self._selector.unregister(peer.descriptor)
+        self._lively.pop(connection, None)
+        if self._calm.pop(connection, None) is not None and self._selector is not None:
+            self._selector.unregister(connection.descriptor)
 
-    def rouse(self, peer: Peer) -> None:
+    def rouse(self, connection: Polled) -> None:
         """Have a connection read by the loop again, if it is not."""
-        if peer in self._calm:
-            self.leave(peer)
-            peer.transport.resume_reading()
-            self.join(peer)
+        if connection in self._calm:
+            self.leave(connection)
+            connection.transport.resume_reading()
+            self.join(connection)
 
     def close(self) -> None:
         """Look after nobody any more."""
@@ -76,27 +97,27 @@ class IdlePolling:
 
     def _sweep(self) -> None:
         self._sweeping = None
-        calm = [peer for peer, heard in self._lively.items() if peer.heard - heard <= CALM_REQUESTS]
+        calm = [connection for connection, heard in self._lively.items() if connection.heard - heard <= CALM_REQUESTS]
         together = len(self._calm) + len(calm)
-        if together >= CROWD:
-            for peer in calm:
-                if not peer.blocked:
-                    self._calm_down(peer)
-        elif together < CROWD * 3 // 4:  # not at once, lest a few who come and go set all the others in motion
-            for peer in list(self._calm):
-                self.rouse(peer)
-        for peer in self._lively:
-            self._lively[peer] = peer.heard
-        if len(self._lively) + len(self._calm) >= CROWD // 2 and self._sweeping is None:
+        if together >= MANY:
+            for connection in calm:
+                if not connection.blocked:
+                    self._calm_down(connection)
+        elif together < MANY * 3 // 4:  # not at once, lest a few who come and go set all the others in motion
+            for connection in list(self._calm):
+                self.rouse(connection)
+        for connection in self._lively:
+            self._lively[connection] = connection.heard
+        if len(self._lively) + len(self._calm) >= MANY // 2 and self._sweeping is None:
             self._sweeping = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
 
-    def _calm_down(self, peer: Peer) -> None:
+    def _calm_down(self, connection: Polled) -> None:
         if self._selector is None:
             self._selector = selectors.DefaultSelector()
-        peer.transport.pause_reading()
-        self._selector.register(peer.descriptor, selectors.EVENT_READ, peer)
-        del self._lively[peer]
-        self._calm[peer] = self._turn - BURST_TURNS - 1
+        connection.transport.pause_reading()
+        self._selector.register(connection.descriptor, selectors.EVENT_READ, connection)
+        del self._lively[connection]
+        self._calm[connection] = self._turn - BURST_TURNS - 1
         if self._looking is None:
             self._looking = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
 
@@ -108,8 +129,8 @@ class IdlePolling:
         self._looking = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
         self._turn += 1
         for key, _ in self._selector.select(0):
-            peer: Peer = key.data
-            if peer not in self._calm:  # it left while others were read
+            connection: Polled = key.data
+            if connection not in self._calm:  # it left while others were read
                 continue
             try:
                 count = os.readv(key.fd, [self._scratch])
@@ -117,12 +138,12 @@ class IdlePolling:
                 count = 0
             if count:
                 try:
-                    peer.buffer_updated(count)
+                    connection.buffer_updated(count)
                 except BaseException:
-                    peer.transport.abort()
+                    connection.transport.abort()
                     raise
             # Of the end of a connection the loop finds out by itself.
-            if not count or self._turn - self._calm.get(peer, self._turn) <= BURST_TURNS:
-                self.rouse(peer)
+            if not count or self._turn - self._calm.get(connection, self._turn) <= BURST_TURNS:
+                self.rouse(connection)
             else:
-                self._calm[peer] = self._turn
+                self._calm[connection] = self._turn

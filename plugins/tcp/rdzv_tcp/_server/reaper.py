@@ -20,27 +20,30 @@ LATE = 0.1
 
 
 class Reaper:
-    """Calls `ended` with the members whose leases have run out.
+    """Calls `expired` with the members whose leases have run out, once it was told to `begin`.
 
     A turn that comes late tells that the server stood still: stopped, swapped out, suspended, or busy. What clients
     sent meanwhile lies unread. So that turn ends nobody, gives those a fresh ttl who may have missed theirs by it, and
     leaves another turn's time for reading.
     """
 
-    def __init__(
-        self, members: Memberships, ended: Callable[[list[bytes]], None], now: Callable[[], float] = clock.now
-    ) -> None:
+    def __init__(self, members: Memberships, now: Callable[[], float] = clock.now) -> None:
         self.now = now
         self._members = members
-        self._ended = ended
+        self._expired: Callable[[list[bytes]], None] | None = None
         self._due = 0.0
-        self._was_late = self._stopped = False
+        self._was_late = False
         self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, expired: Callable[[list[bytes]], None]) -> None:
+        """Begin to end leases: `expired` is called with the members whose time is over."""
+        self._expired = expired
+        self.arm()
 
     def arm(self) -> None:
         """See to it that there is a turn when the next lease ends; to be called when that may have come nearer."""
         end = self._members.next_end()
-        if end is None or self._stopped:
+        if end is None or self._expired is None:
             return
         now = self.now()
         due = min(max(end, now + SLACK), now + BEAT)
@@ -50,7 +53,7 @@ class Reaper:
 
     def stop(self) -> None:
         """End nobody any more."""
-        self._stopped = True
+        self._expired = None
         self._cancel()
 
     def _cancel(self) -> None:
@@ -76,6 +79,6 @@ class Reaper:
                 return
         self._was_late = False
         due = self._members.take_due(now)
-        if due:
-            self._ended(due)
+        if due and self._expired is not None:
+            self._expired(due)
         self.arm()

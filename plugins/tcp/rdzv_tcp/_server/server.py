@@ -10,13 +10,12 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from typing import NamedTuple
 
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._net.settings import Settings
-from rdzv_tcp._server.connection import Peer
-from rdzv_tcp._server.hub import Hub
+from rdzv_tcp._server.core import Core
 from rdzv_tcp._server.listen import BACKLOG, bound_addresses, listen
-from rdzv_tcp._server.tls_transport import TlsTransport
 
 _log = logging.getLogger("rdzv_tcp")
 
@@ -39,7 +38,7 @@ class TcpServer:
         """Where clients reach it: the host that was given, and the port that was bound."""
         try:
             # Only who has bound the endpoint touches the data directory: an election is decided before.
-            self._hub = Hub(settings)
+            self._core = Core(settings)
         except BaseException:
             for listener in self._listeners:
                 listener.close()
@@ -87,8 +86,7 @@ class TcpServer:
                 thread.join()
             for listener in self._listeners:
                 listener.close()
-            if self._hub.journal is not None:
-                self._hub.journal.close()
+            self._core.close()
 
     def members(self) -> dict[str, list[bytes]]:
         """Return what the members of every run say; none where it does not serve. Not to be called on its loop."""
@@ -97,7 +95,7 @@ class TcpServer:
         if loop is None:
             return {}
         try:
-            loop.call_soon_threadsafe(lambda: said.set_result(self._hub.desk.members.payloads()))
+            loop.call_soon_threadsafe(lambda: said.set_result(self._core.state.members.payloads()))
             return said.result(_ANSWER_SECONDS)
         except (RuntimeError, FutureTimeout):  # the loop has ended, or is about to
             return {}
@@ -106,9 +104,10 @@ class TcpServer:
         """Serve in the running loop; `on_serving` is called with the event that ends it."""
         self._loop = loop = asyncio.get_running_loop()
         servers = [
-            await loop.create_server(self._new_peer, sock=listener, backlog=BACKLOG) for listener in self._listeners
+            await loop.create_server(self._core.new_connection, sock=listener, backlog=BACKLOG)
+            for listener in self._listeners
         ]
-        self._hub.desk.begin()
+        self._core.begin()
         on_serving(self._stopping)
         await self._stopping.wait()
         # Nobody is accepted any more. Only then are those disconnected who just were, and the listeners closed last:
@@ -118,22 +117,14 @@ class TcpServer:
         await self._disconnect_all()
         for server in servers:
             server.close()
-        self._hub.refusals.sum_up()
-        self._hub.crowd.close()
-        self._hub.desk.reaper.stop()
-        if self._hub.committer is not None:
-            await self._hub.committer.close()
-
-    def _new_peer(self) -> asyncio.BaseProtocol:
-        tls = self.settings.tls
-        return Peer(self._hub) if tls is None else TlsTransport(self._hub, tls)
+        await self._core.finish()
 
     async def _disconnect_all(self) -> None:
-        # A connection that was just accepted becomes a peer some turns of the loop later.
+        # A socket that was just accepted becomes a connection some turns of the loop later.
         turns = 5
-        while turns > 0 or self._hub.peers:
-            for peer in list(self._hub.peers):
-                peer.transport.abort()
+        while turns > 0 or self._core.connections:
+            for connection in list(self._core.connections):
+                connection.abort()
             await asyncio.sleep(0)
             turns -= 1
 
@@ -152,14 +143,12 @@ class TcpServer:
         nobody runs here, and must not close a number that stands for something else by then.
         """
         nowhere = os.open(os.devnull, os.O_RDONLY)
-        owned = [*self._listeners, *(peer.transport.get_extra_info("socket") for peer in self._hub.peers)]
-        for descriptor in (one.fileno() for one in owned):
+        owned = [one.fileno() for one in self._listeners] + [one.descriptor for one in self._core.connections]
+        for descriptor in owned:
             if descriptor >= 0:
                 os.dup2(nowhere, descriptor, inheritable=False)
         os.close(nowhere)
-        self._hub.crowd.close()
-        if self._hub.journal is not None:
-            self._hub.journal.close()  # the lock is the parent's: closing a copy does not give it up
+        self._core.close()  # the directory's lock is the parent's: closing a copy does not give it up
         self._thread, self._stop_lock = None, threading.Lock()
         _abandoned.append(self)
 
@@ -171,8 +160,24 @@ class TcpServer:
 
     def __repr__(self) -> str:
         state = "serving" if self._thread is not None and self._thread.is_alive() else "not serving"
-        peers, registers = len(self._hub.peers), len(self._hub.table)
-        return f"<TcpServer {self.endpoint} [{state}, {peers} connections, {registers} registers]>"
+        connections, registers = len(self._core.connections), len(self._core.state.table)
+        return f"<TcpServer {self.endpoint} [{state}, {connections} connections, {registers} registers]>"
+
+
+class Probe(NamedTuple):
+    """What a server is made of."""
+
+    core: Core
+    loop: asyncio.AbstractEventLoop
+    thread: threading.Thread
+    stopping: asyncio.Event
+
+
+def probe(server: TcpServer) -> Probe:
+    """Return what a server that serves on its own thread is made of, for tests."""
+    assert server._loop is not None
+    assert server._thread is not None
+    return Probe(server._core, server._loop, server._thread, server._stopping)
 
 
 _servers: weakref.WeakSet[TcpServer] = weakref.WeakSet()

@@ -1,4 +1,4 @@
-"""TLS on the server's side of a connection: between asyncio's transport and the peer, and a transport to the latter."""
+"""TLS on the server's side of a connection: a protocol to asyncio's transport, and a transport to the connection."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from typing import Any
 
 from rdzv_tcp._net.tls import TlsPipe, TlsRefused, is_tls, refusal_by_server
 from rdzv_tcp._protocol import PROTOCOL, Refused, encode, frame
-from rdzv_tcp._server.connection import Peer
-from rdzv_tcp._server.hub import Hub
+from rdzv_tcp._server.connection import Connection, Surroundings
 
 PLAIN_TEXT = "this server speaks TLS, and the client plain text: give the client tls_ca"
 
 
 class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
-    """Serves one client over TLS. The peer's time for its hello includes the handshake.
+    """Serves one client over TLS. The time for the hello includes the handshake.
 
     Not asyncio's own TLS: that loses the alert which tells a client why it was refused.
     """
 
-    def __init__(self, hub: Hub, context: ssl.SSLContext) -> None:
+    def __init__(self, shared: Surroundings, context: ssl.SSLContext) -> None:
         super().__init__()
-        self._hub = hub
-        self._peer = Peer(hub)
+        self._shared = shared
+        self._connection = Connection(shared)
         self._tls = TlsPipe(context)
         self._first = True
         self._open = False
@@ -36,25 +35,25 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._raw = transport
-        self._peer.connection_made(self)
+        self._connection.connection_made(self)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._peer.connection_lost(error)
+        self._connection.connection_lost(error)
 
     def eof_received(self) -> None:
-        self._peer.eof_received()
+        self._connection.eof_received()
 
     def pause_writing(self) -> None:
-        self._peer.pause_writing()
+        self._connection.pause_writing()
 
     def resume_writing(self) -> None:
-        self._peer.resume_writing()
+        self._connection.resume_writing()
 
     def get_buffer(self, _: int) -> memoryview:
-        return self._hub.scratch
+        return self._shared.scratch
 
     def buffer_updated(self, nbytes: int) -> None:
-        received = self._hub.scratch[:nbytes]
+        received = self._shared.scratch[:nbytes]
         if self._refused:
             return
         if self._first and not is_tls(received):
@@ -76,21 +75,21 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
             self._pass_on(data)
 
     def _pass_on(self, data: bytes) -> None:
-        room = len(self._hub.scratch)
+        room = len(self._shared.scratch)
         for at in range(0, len(data), room):
             piece = data[at : at + room]
-            self._hub.scratch[: len(piece)] = piece
-            self._peer.buffer_updated(len(piece))
+            self._shared.scratch[: len(piece)] = piece
+            self._connection.buffer_updated(len(piece))
 
     def _refuse(self, reason: str, last_words: bytes) -> None:
-        self._hub.refusals.note(self.get_extra_info("peername"), reason, logging.WARNING)
+        self._shared.rejections.note(self.get_extra_info("peername"), reason, logging.WARNING)
         self._refused = True
         # Only the sending side is closed: what the client has sent meanwhile would make the system reset the
-        # connection, and the client could lose what it is told. The peer's hello timer ends what it does not.
+        # connection, and the client could lose what it is told. The connection's hello timer ends what it does not.
         self._raw.write(last_words)
         self._raw.write_eof()
 
-    # As the peer's transport.
+    # As the connection's transport.
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self._open and not self._refused:

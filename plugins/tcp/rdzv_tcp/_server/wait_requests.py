@@ -1,4 +1,4 @@
-"""What a client can wait for: what has to change, and what it is told then."""
+"""What a client can wait for: what has to change, and the answer then."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Hashable
 
 from rdzv_tcp._protocol import Answer, Changed, StoreGet, Unchanged, Wait, WaitMembers
 from rdzv_tcp._state.members import Memberships
+from rdzv_tcp._state.state import members_topic
 from rdzv_tcp._state.stores import Stores
 from rdzv_tcp._state.table import Table
 
@@ -14,43 +15,45 @@ _KEY_BYTES = 64
 
 
 class WaitRequest(ABC):
-    """A request that is answered once something has changed, or after its time.
+    """A request that is answered once something has changed, or after `seconds`.
 
-    Whoever asks a question with the same `likeness` is told the same, in the same encoded bytes.
+    All requests with the same `likeness` that wait for the same topic get the same answer, in the same encoded bytes.
     """
 
-    __slots__ = ()
+    __slots__ = ("seconds",)
+
+    seconds: float
 
     @property
     @abstractmethod
     def likeness(self) -> Hashable:
-        """What tells one answer from another among those who wait for the same topic."""
+        """What distinguishes the answers of those who wait for the same topic."""
 
     @property
     @abstractmethod
     def size(self) -> int:
-        """About how many bytes are kept while it waits, beside what every question costs."""
+        """About how many bytes are kept while it waits, beside what every request costs."""
 
     @abstractmethod
     def topic(self) -> Hashable | None:
-        """Give what has to change before there is an answer; None: there is one."""
+        """Return what has to change before there is an answer; None: there is one."""
 
     @abstractmethod
     def answer(self) -> Answer:
-        """Give what is to be told now."""
+        """Return the answer of now."""
 
-    def in_vain(self) -> Answer:
-        """Give what is to be told when the time is over."""
+    def timeout_answer(self) -> Answer:
+        """Return the answer when the time is over."""
         return Unchanged()
 
 
 class RegisterWait(WaitRequest):
-    """Waits for a register's token not to be the one that is known."""
+    """Waits until a register's token is not the one that the client knows."""
 
     __slots__ = ("_request", "_table")
 
     def __init__(self, table: Table, request: Wait) -> None:
-        self._table, self._request = table, request
+        self._table, self._request, self.seconds = table, request, request.seconds
 
     @property
     def size(self) -> int:
@@ -68,12 +71,12 @@ class RegisterWait(WaitRequest):
 
 
 class MembersWait(WaitRequest):
-    """Waits for a run's version not to be the one that is known."""
+    """Waits until a run's version is not the one that the client knows."""
 
     __slots__ = ("_members", "_request")
 
     def __init__(self, members: Memberships, request: WaitMembers) -> None:
-        self._members, self._request = members, request
+        self._members, self._request, self.seconds = members, request, request.seconds
 
     @property
     def size(self) -> int:
@@ -85,19 +88,19 @@ class MembersWait(WaitRequest):
 
     def topic(self) -> Hashable | None:
         run = self._request.run
-        return ("members", run) if self._members.version(run) == self._request.version else None
+        return members_topic(run) if self._members.version(run) == self._request.version else None
 
     def answer(self) -> Answer:
         return Changed()
 
 
 class StoreWait(WaitRequest):
-    """Waits for keys of a store to be there: for one at a time, in whatever order they come."""
+    """Waits for keys of a store to be set: for one at a time, in whatever order they come."""
 
     __slots__ = ("_request", "_stores")
 
     def __init__(self, stores: Stores, request: StoreGet) -> None:
-        self._stores, self._request = stores, request
+        self._stores, self._request, self.seconds = stores, request, request.seconds
 
     @property
     def size(self) -> int:
@@ -114,5 +117,5 @@ class StoreWait(WaitRequest):
     def answer(self) -> Answer:
         return self._stores.get(self._request)
 
-    def in_vain(self) -> Answer:
+    def timeout_answer(self) -> Answer:
         return self.answer()

@@ -111,6 +111,29 @@ class Memberships:
     def __len__(self) -> int:
         return len(self._leases)
 
+    def find(self, member: bytes) -> MemberEntry | None:
+        """Return a member."""
+        return self._leases.get(member)
+
+    def entries(self) -> list[MemberEntry]:
+        """Return all members."""
+        return list(self._leases.values())
+
+    def connection_of(self, client: bytes) -> object:
+        """Return the connection that `client` claimed last, None if that has ended."""
+        there = self._clients.get(client)
+        return None if there is None else there.connection
+
+    def footprint(self) -> dict[str, int]:
+        """Return how many entries each part of it has, for tests of what stays."""
+        return {
+            "clients": len(self._clients),
+            "runs": len(self._runs),
+            "runs without members": len(self._empty),
+            "remembered ends": len(self._ended),
+            "planned ends": len(self._heap),
+        }
+
     @property
     def runs(self) -> int:
         """How many runs have members."""

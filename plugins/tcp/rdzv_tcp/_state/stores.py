@@ -74,6 +74,10 @@ class Stores:
         self._runs: dict[str, _Run] = {}
         self._answers: OrderedDict[bytes, StoreAnswer] = OrderedDict()
 
+    def __len__(self) -> int:
+        """How many runs have stores, or had them."""
+        return len(self._runs)
+
     def change(self, request: StoreWrite, displaced: str | None = None) -> Outcome:
         """Do what `request` asks; `displaced` is what `displaces` gave when that was decided, if it was earlier."""
         again = self._answers.get(request.nonce)

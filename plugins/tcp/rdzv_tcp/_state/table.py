@@ -71,6 +71,11 @@ class Table:
     def __len__(self) -> int:
         return len(self._records)
 
+    @property
+    def remembered(self) -> int:
+        """How many writes it recognises if they come again."""
+        return len(self._applied)
+
     def token(self, key: str) -> bytes | None:
         """Give the token of what is there, corrupt or not."""
         record = self._record(key)

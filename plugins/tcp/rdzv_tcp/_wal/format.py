@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -27,7 +27,8 @@ from rdzv_tcp._protocol import (
     Value,
 )
 from rdzv_tcp._state.members import Memberships, MembersSnapshot
-from rdzv_tcp._state.stores import Stores, StoresSnapshot
+from rdzv_tcp._state.state import State, new_state
+from rdzv_tcp._state.stores import StoresSnapshot
 from rdzv_tcp._state.table import Record, RegisterChange, Table
 
 FIRST_LINE: Final = b"rdzv-tcp log 2\n"
@@ -132,14 +133,6 @@ Entry: TypeAlias = (
 )
 
 
-class Kept(NamedTuple):
-    """What a log keeps."""
-
-    table: Table
-    stores: Stores
-    members: Memberships
-
-
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[Entry]).decode
 
@@ -210,7 +203,7 @@ def _encode_members(content: MembersSnapshot) -> Iterator[bytes]:
     yield encode_frame([*entries, MembersEnded(b"".join(content.ended))])
 
 
-def read_log(data: memoryview) -> tuple[Kept, int]:
+def read_log(data: memoryview) -> tuple[State, int]:
     """Give what a log keeps, and where its last whole frame ends: what follows was never acknowledged.
 
     Raises `CorruptLog`.
@@ -218,7 +211,7 @@ def read_log(data: memoryview) -> tuple[Kept, int]:
     begins = bytes(data[: len(FIRST_LINE)])
     if begins not in (FIRST_LINE, WITHOUT_MEMBERS):
         raise CorruptLog(0, f"a log begins with {FIRST_LINE!r}, this with {begins!r}")
-    kept, end = Kept(Table(), Stores(), Memberships()), len(FIRST_LINE)
+    kept, end = new_state(), len(FIRST_LINE)
     while (body := _body_at(data, end)) is not None:
         with body:
             try:
@@ -239,7 +232,7 @@ def _entry(key: str, record: Record | None, nonce: bytes) -> Entry:
     return RegisterDeleted(key, nonce) if record is None else RegisterSet(key, record.value, nonce, record.fault)
 
 
-def _replay(kept: Kept, entry: Entry) -> None:
+def _replay(kept: State, entry: Entry) -> None:
     table, stores, members = kept
     if isinstance(entry, MembershipEntry | MembersEnded):
         _replay_member(members, entry)

@@ -1,12 +1,14 @@
-"""Writes that have to reach the disk before they are answered, several at a time. Runs on the server's loop."""
+"""Writes by way of the disk, many with one fsync."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from rdzv_tcp._protocol import (
     Answer,
@@ -14,213 +16,243 @@ from rdzv_tcp._protocol import (
     Enter,
     Failed,
     Leave,
+    MemberWrite,
     RawSet,
     Renew,
     Set,
     StoreCompareSet,
     StoreSet,
-    encode,
+    StoreWrite,
+    WriteRequest,
 )
-from rdzv_tcp._state.stores import StoreWrite
-from rdzv_tcp._state.table import Draft, RegisterChange, RegisterWrite
+from rdzv_tcp._state.state import Effect, members_topic
+from rdzv_tcp._state.table import Draft, RegisterChange
 from rdzv_tcp._wal.format import MembersEnded, MembershipEntry, StoreEntry, encode_changes
 from rdzv_tcp._wal.log import Log
-
-if TYPE_CHECKING:
-    from rdzv_tcp._server.connection import Peer
-    from rdzv_tcp._server.desk import MemberWrite
-    from rdzv_tcp._server.hub import Hub
+from rdzv_tcp._wal.pending_members import PendingMembers
 
 BATCH_BYTES = 8 * 1024 * 1024
 
-AGAIN_SECONDS = 1.0
-"""How long after a failed write somebody is to be ended again whose end could not be written down."""
+RETRY_SECONDS = 1.0
+"""How long after a failed write the server tries again to end a member whose end could not be written."""
 
 _MEMBER_BYTES = 64
 
 _log = logging.getLogger("rdzv_tcp")
 
 
-class _Submitted(NamedTuple):
-    peer: Peer
+class Writer(Protocol):
+    """Whose write it is."""
+
+    def hold(self, size: int) -> None:
+        """Note that a write of `size` bytes waits for the disk: not too many may."""
+
+    def release(self, request_id: int, answer: Answer, size: int) -> None:
+        """Answer a write that waited for the disk."""
+
+
+W = TypeVar("W", bound=Writer)
+W_contra = TypeVar("W_contra", bound=Writer, contravariant=True)
+
+
+class Effects(Protocol[W_contra]):
+    """What makes a batch that is on disk take effect in memory, and tells those who wait for it."""
+
+    def now(self) -> float:
+        """Return the time, by the clock of the leases."""
+
+    def apply(self, request: MemberWrite | StoreWrite, writer: W_contra, displaced: str | None) -> Effect:
+        """Do what a write asks; `displaced` is the store that it displaces."""
+
+    def changed(
+        self, topics: Iterable[Hashable], writer: W_contra | None = None, dropped: tuple[str, ...] | None = None
+    ) -> None:
+        """Answer those who wait for `topics`, or for anything below `dropped`."""
+
+    def settled(self) -> None:
+        """Note that a batch is done: a lease may end sooner now."""
+
+
+@dataclass
+class _Submitted(Generic[W]):
+    writer: W
     request_id: int
-    request: RegisterWrite | StoreWrite | MemberWrite
+    request: WriteRequest
     size: int
 
 
-class _RunOut(NamedTuple):
+class _Expired(NamedTuple):
     """Members whose time was over when this was submitted."""
 
     members: list[bytes]
 
 
-class _Batch(NamedTuple):
-    """Changes of registers with what is answered then; and other requests, whose answers come of doing them.
+@dataclass
+class _Batch(Generic[W]):
+    """What goes to the disk together.
 
-    `over` are the members who end, and `touched` those of whom the batch speaks, once for each time.
+    Of registers the answers are known before, and `changes` is what they change. What other writes answer comes of
+    doing them. `ended` are the members who end, and `touched` those that the batch is about, once for each time.
     """
 
     changes: list[RegisterChange]
-    answers: list[tuple[_Submitted, Answer]]
-    asked: list[tuple[_Submitted, StoreEntry | MembershipEntry]]
-    over: list[bytes]
-    touched: list[bytes]
+    answered: list[tuple[_Submitted[W], Answer]] = field(default_factory=list)
+    entries: list[tuple[_Submitted[W], StoreEntry | MembershipEntry]] = field(default_factory=list)
+    ended: list[bytes] = field(default_factory=list)
+    touched: list[bytes] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.answered) + len(self.entries) + len(self.ended)
 
 
-class GroupCommit:
-    """Decides writes in batches: first into the journal, on a thread of its own, then into memory, then the answers.
+class GroupCommit(Generic[W]):
+    """Commits writes in batches: first into the log, on a thread of its own, then into memory, then the answers.
 
     Reads go on meanwhile and see what is in memory, that is what is on the disk and nothing else. While one batch is
     written the next one gathers, so that under load one fsync serves many writes. A batch that cannot be written
     changes nothing, and each of its writers is told so.
-
-    A membership is renewed in memory alone. But what comes of a member of whom something is on its way to the disk
-    goes the same way, so that the log holds it in the order in which it was done.
     """
 
-    def __init__(self, hub: Hub, journal: Log) -> None:
-        self._hub = hub
-        self._journal = journal
-        self._queue: deque[_Submitted | _RunOut] = deque()
-        self._concerned: Counter[bytes] = Counter()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rdzv-tcp-journal")
+    def __init__(self, log: Log, pending: PendingMembers, effects: Effects[W]) -> None:
+        self._log = log
+        self._table, self._stores, self._members = log.state
+        self._pending = pending
+        self._effects = effects
+        self._queue: deque[_Submitted[W] | _Expired] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rdzv-tcp-log")
         self._task: asyncio.Task[None] | None = None
 
-    def submit(self, peer: Peer, request_id: int, request: RegisterWrite | StoreWrite | MemberWrite) -> None:
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def submit(self, writer: W, request_id: int, request: WriteRequest) -> None:
         """Do `request` with the next batch, and answer it then."""
         size = _size(request)
-        peer.hold(size)
+        writer.hold(size)
         if isinstance(request, (Enter, Renew, Leave)):
-            self._concerned[request.member] += 1
-        self._put(_Submitted(peer, request_id, request, size))
+            self._pending.add((request.member,))
+        self._put(_Submitted(writer, request_id, request, size))
 
     def end(self, members: list[bytes]) -> None:
-        """End those of `members`, whose time is over, who are still there, and not renewed, when it is their turn."""
-        self._concerned.update(members)
-        self._put(_RunOut(members))
+        """End those of `members`, whose time is over, that are still there, and not renewed, when it is their turn."""
+        self._pending.add(members)
+        self._put(_Expired(members))
 
-    def concerns(self, member: bytes) -> bool:
-        """Say whether something about `member` is on its way to the disk."""
-        return member in self._concerned
+    async def close(self) -> None:
+        """Finish what was submitted, then end the thread and close the log."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+        self._thread.shutdown()
+        self._log.close()
 
-    def _put(self, one: _Submitted | _RunOut) -> None:
+    def _put(self, one: _Submitted[W] | _Expired) -> None:
         self._queue.append(one)
         if self._task is None:
             # A task begins when what is ready now has been read: so the first batch takes all of that.
             self._task = asyncio.get_running_loop().create_task(self._work())
 
-    async def close(self) -> None:
-        """Finish what was submitted, then end the thread and close the journal."""
-        while self._task is not None:
-            await asyncio.wait([self._task])
-        self._thread.shutdown()
-        self._journal.close()
-
     async def _work(self) -> None:
         try:
             while self._queue:
                 await self._commit(self._decide())
-                if self._journal.wants_compaction:
+                if self._log.wants_compaction:
                     await self._compact()
         finally:
             self._task = None
 
-    def _decide(self) -> _Batch:
-        draft, stores = Draft(self._hub.table), self._hub.desk.stores
-        batch = _Batch(draft.changes, [], [], [], [])
+    def _decide(self) -> _Batch[W]:
+        draft = Draft(self._table)
+        batch: _Batch[W] = _Batch(draft.changes)
         size = 0
         while self._queue and size < BATCH_BYTES:
             submitted = self._queue.popleft()
-            if isinstance(submitted, _RunOut):
+            if isinstance(submitted, _Expired):
                 self._decide_ends(submitted.members, batch)
                 continue
             size += submitted.size
             request = submitted.request
             if isinstance(request, (Set, Delete, RawSet)):
-                batch.answers.append((submitted, draft.write(request)))
+                batch.answered.append((submitted, draft.write(request)))
             elif isinstance(request, (Enter, Renew, Leave)):
                 batch.touched.append(request.member)
-                batch.asked.append((submitted, MembershipEntry(request)))
+                batch.entries.append((submitted, MembershipEntry(request)))
             else:
-                batch.asked.append((submitted, StoreEntry(request, stores.displaces(request))))
-                if stores.makes_store(request):
+                batch.entries.append((submitted, StoreEntry(request, self._stores.displaces(request))))
+                if self._stores.makes_store(request):
                     break  # which store the next one displaces, if any, is only known when this one is there
         return batch
 
-    def _decide_ends(self, members: list[bytes], batch: _Batch) -> None:
-        now = self._hub.desk.reaper.now()
+    def _decide_ends(self, members: list[bytes], batch: _Batch[W]) -> None:
+        now = self._effects.now()
         for member in members:
             batch.touched.append(member)
-            # Who has asked for something since is there: it came before the end.
-            if self._hub.desk.members.is_due(member, now) and self._concerned[member] == 1:
-                batch.over.append(member)
+            # A member about which more is pending is alive: it asked for something before its end was decided.
+            if self._members.is_due(member, now) and self._pending.count(member) == 1:
+                batch.ended.append(member)
             else:
-                self._hub.desk.members.postpone(member, now)
+                self._members.postpone(member, now)
 
-    async def _commit(self, batch: _Batch) -> None:
+    async def _commit(self, batch: _Batch[W]) -> None:
         failure = await self._write(batch)
-        for submitted, answer in batch.answers:
-            submitted.peer.release(submitted.request_id, encode(failure or answer), submitted.size)
-        changed = self._hub.desk.members.end(batch.over) if failure is None else set()
-        for submitted, asked in batch.asked:
-            if failure is not None:
-                submitted.peer.release(submitted.request_id, encode(failure), submitted.size)
-            elif isinstance(asked, MembershipEntry):
-                answer, run = self._hub.desk.do(submitted.peer, asked.request)
-                submitted.peer.release(submitted.request_id, encode(answer), submitted.size)
-                changed.update(() if run is None else (run,))
-            else:
-                outcome = self._hub.desk.stores.change(asked.request, asked.displaced)
-                submitted.peer.release(submitted.request_id, encode(outcome.answer), submitted.size)
-                self._hub.desk.store_changed(asked.request, outcome, submitted.peer)
         if failure is None:
-            for key in dict.fromkeys(change.key for change in batch.changes):
-                self._hub.changed(key)
-        self._hub.desk.changed_runs(changed)
-        self._hub.desk.reaper.arm()
+            self._take_effect(batch)
+        else:
+            for submitted in [one for one, _ in batch.answered] + [one for one, _ in batch.entries]:
+                submitted.writer.release(submitted.request_id, failure, submitted.size)
+        self._effects.settled()
 
-    async def _write(self, batch: _Batch) -> Failed | None:
-        """Have a batch on disk, and its registers in memory; gives why it is not."""
+    def _take_effect(self, batch: _Batch[W]) -> None:
+        """Answer a batch whose registers have changed, and do the rest of it."""
+        for submitted, answer in batch.answered:
+            submitted.writer.release(submitted.request_id, answer, submitted.size)
+        runs: dict[Hashable, None] = dict.fromkeys(map(members_topic, self._members.end(batch.ended)))
+        for submitted, entry in batch.entries:
+            displaced = entry.displaced if isinstance(entry, StoreEntry) else None
+            answer, topics, dropped = self._effects.apply(entry.request, submitted.writer, displaced)
+            submitted.writer.release(submitted.request_id, answer, submitted.size)
+            if isinstance(entry, MembershipEntry):
+                runs.update(dict.fromkeys(topics))  # once for all changes of the batch
+            else:
+                self._effects.changed(topics, submitted.writer, dropped)
+        self._effects.changed(dict.fromkeys(change.key for change in batch.changes))
+        self._effects.changed(runs)
+
+    async def _write(self, batch: _Batch[W]) -> Failed | None:
+        """Have a batch on disk, and its registers in memory. Return why it is not."""
         failure: Failed | None = None
-        entries: list[StoreEntry | MembershipEntry | MembersEnded] = [asked for _, asked in batch.asked]
-        if batch.over:
-            entries.insert(0, MembersEnded(b"".join(batch.over)))
+        entries: list[StoreEntry | MembershipEntry | MembersEnded] = [entry for _, entry in batch.entries]
+        if batch.ended:
+            entries.insert(0, MembersEnded(b"".join(batch.ended)))
         try:
             if batch.changes or entries:
-                await self._in_thread(self._journal.append, encode_changes(batch.changes, entries))
+                await self._in_thread(self._log.append, encode_changes(batch.changes, entries))
         except OSError as error:
             failure = Failed(error.strerror or str(error))
-            writes = len(batch.answers) + len(batch.asked) + len(batch.over)
-            _log.error("rdzv tcp server: %d writes failed: %s", writes, failure.reason)
-            for member in batch.over:
-                self._hub.desk.members.postpone(member, self._hub.desk.reaper.now() + AGAIN_SECONDS)
+            _log.error("rdzv tcp server: writes that failed: %d: %s", len(batch), failure.reason)
+            for member in batch.ended:
+                self._members.postpone(member, self._effects.now() + RETRY_SECONDS)
         else:
             for change in batch.changes:
-                self._hub.table.apply(change)
-        self._concerned -= Counter(batch.touched)
+                self._table.apply(change)
+        self._pending.done(batch.touched)
         return failure
 
     async def _compact(self) -> None:
-        table = self._hub.table
+        records, nonces = self._table.copy_out()
+        incarnation, stores, members = self._table.incarnation, self._stores.copy_out(), self._members.copy_out()
         try:
-            await self._in_thread(
-                self._journal.compact,
-                table.incarnation,
-                *table.copy_out(),
-                self._hub.desk.stores.copy_out(),
-                self._hub.desk.members.copy_out(),
-            )
+            await self._in_thread(self._log.compact, incarnation, records, nonces, stores, members)
         except OSError as error:
             _log.error(
-                "rdzv tcp server: could not write the log anew: %s; the old one is used on", error.strerror or error
+                "rdzv tcp server: could not compact the log: %s; the old one stays in use", error.strerror or error
             )
 
-    async def _in_thread(self, function: object, *arguments: object) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)  # type: ignore[arg-type]
+    async def _in_thread(self, function: Callable[..., None], *arguments: object) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
 
-def _size(request: RegisterWrite | StoreWrite | MemberWrite) -> int:
-    """Give about how much memory a request takes."""
+def _size(request: WriteRequest) -> int:
+    """Return about how much memory a request takes."""
     match request:
         case Set():
             return len(request.key) + len(request.state)

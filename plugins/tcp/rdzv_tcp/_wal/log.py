@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rdzv_core import RendezvousStateError
-from rdzv_tcp._state.members import Memberships, MembersSnapshot
-from rdzv_tcp._state.stores import Stores, StoresSnapshot
-from rdzv_tcp._state.table import Record, Table
-from rdzv_tcp._wal.format import WITHOUT_MEMBERS, CorruptLog, Kept, encode_snapshot, read_log
+from rdzv_tcp._state.members import MembersSnapshot
+from rdzv_tcp._state.state import State, new_state
+from rdzv_tcp._state.stores import StoresSnapshot
+from rdzv_tcp._state.table import Record
+from rdzv_tcp._wal.format import WITHOUT_MEMBERS, CorruptLog, encode_snapshot, read_log
 
 COMPACT_BYTES = 16 * 1024 * 1024
 """A log shorter than this is never written anew; a longer one when it is twice as long as what it has to hold."""
@@ -67,7 +68,7 @@ class Log:
             _check_is_free(self.directory)
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _lock(self.directory)
-            self.table, self.stores, self.members = self._read() if self._path.exists() else self._begin()
+            self.state = self._read() if self._path.exists() else self._begin()
         except OSError as error:
             self.close()
             if error.errno == errno.EBUSY:
@@ -121,7 +122,7 @@ class Log:
                 os.close(descriptor)
         self._file = self._lock = -1
 
-    def _read(self) -> Kept:
+    def _read(self) -> State:
         self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         size = os.fstat(self._file).st_size
         log = self._path.read_bytes()
@@ -151,12 +152,12 @@ class Log:
             self._replace(encode_snapshot(kept.table.incarnation, records, nonces, stores, members))
         return kept
 
-    def _begin(self) -> Kept:
-        table, members = Table(), Memberships()
-        self._replace(encode_snapshot(table.incarnation, {}, [], members=members.copy_out()))
+    def _begin(self) -> State:
+        state = new_state()
+        self._replace(encode_snapshot(state.table.incarnation, {}, [], members=state.members.copy_out()))
         self._sync_directory(self.directory.parent)
         self._compact_at = COMPACT_BYTES
-        return Kept(table, Stores(), members)
+        return state
 
     def _replace(self, pieces: Iterable[bytes]) -> None:
         new = self._path.with_suffix(".new")
