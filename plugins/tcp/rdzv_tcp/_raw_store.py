@@ -10,7 +10,6 @@ from rdzv_tcp import _protocol as wire
 from rdzv_tcp._client.session import Session, new_nonce
 from rdzv_tcp._net.security import NO_CREDENTIALS, Credentials
 from rdzv_tcp._protocol import (
-    MAX_STATE_BYTES,
     Absent,
     Delete,
     Done,
@@ -19,7 +18,6 @@ from rdzv_tcp._protocol import (
     Keys,
     ListKeys,
     RawGet,
-    RawSet,
     Value,
 )
 
@@ -84,17 +82,6 @@ class TcpStore:
             return None
         assert isinstance(answer, Value), answer
         return answer.value
-
-    def set(self, key: str, value: bytes) -> None:
-        """Store `value`, whatever was there; what is no intact envelope makes the register corrupt.
-
-        The register gets a new token in any case: storing an old value again revives no old token. Raises
-        `ValueError` for a value over 8 MiB.
-        """
-        if len(value) > MAX_STATE_BYTES:
-            raise ValueError(f"a value of {len(value)} bytes for {key!r}: at most {MAX_STATE_BYTES} can be stored")
-        answer = self._session.write(RawSet(key, value, new_nonce())).answer
-        assert isinstance(answer, Done), answer
 
     def delete(self, key: str) -> bool:
         """Delete `key`; True if it was there."""

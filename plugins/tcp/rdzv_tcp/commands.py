@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import signal
+from collections.abc import Callable
 
 import click
 
@@ -50,11 +51,26 @@ def serve(
 
     Prints the address to give to the nodes on one line. Without --data-dir what it holds is gone when it ends.
     """
+    server = open_server(endpoint, data_dir, fsync, auth_token_file, tls_cert, tls_key, tls_ca, max_connections)
+    serve_until_stopped(server)
+
+
+def open_server(
+    endpoint: str,
+    data_dir: str | None,
+    fsync: bool,
+    auth_token_file: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+    tls_ca: str | None,
+    max_connections: int | None,
+) -> TcpServer:
+    """Return the server that these options of `rdzv serve` describe, bound. Raises `click.ClickException`."""
     _allow_many_connections()
     try:
         token = None if auth_token_file is None else read_secret_file("auth_token_file", auth_token_file)
         secret, tls = read_secret(token), serving_tls(tls_cert, tls_key, tls_ca)
-        server = TcpServer(read_endpoint(endpoint), Settings(secret, tls, data_dir, fsync, max_connections))
+        return TcpServer(read_endpoint(endpoint), Settings(secret, tls, data_dir, fsync, max_connections))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
@@ -66,9 +82,19 @@ def serve(
         ) from error
     except RendezvousError as error:
         raise click.ClickException(f"cannot serve at {endpoint!r}: {error}") from error
+
+
+def serve_until_stopped(server: TcpServer, on_serving: Callable[[], object] = lambda: None) -> None:
+    """Serve until SIGTERM, SIGHUP or Ctrl-C; `on_serving` is called in the loop before the endpoint is announced."""
     ended_by: list[signal.Signals] = []
+    kept: list[object] = []
+
+    def begin(stopping: asyncio.Event) -> None:
+        kept.append(on_serving())
+        _announce(server, stopping, ended_by)
+
     with server:
-        asyncio.run(server.run(lambda stopping: _announce(server, stopping, ended_by)))
+        asyncio.run(server.run(begin))
     click.echo(f"rdzv: got {ended_by[0].name}: stopped serving at {server.endpoint}", err=True)
 
 

@@ -85,11 +85,12 @@ HEARD = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 class ServerProcess:
-    """`rdzv serve` in a process of its own."""
+    """`rdzv serve` in a process of its own; `corruptible`: the suite's, which can be told to corrupt a register."""
 
-    def __init__(self, endpoint: str, *options: str) -> None:
+    def __init__(self, endpoint: str, *options: str, corruptible: bool = False) -> None:
+        program = ["rdzv_tcp.conformance"] if corruptible else ["rdzv_core", "serve"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", endpoint, *options],
+            [sys.executable, "-m", *program, "--endpoint", endpoint, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -130,8 +131,8 @@ def serve_module() -> Iterator[Callable[..., ServerProcess]]:
 def _starting() -> Iterator[Callable[..., ServerProcess]]:
     started: list[ServerProcess] = []
 
-    def start(endpoint: str = "127.0.0.1:0", *options: str) -> ServerProcess:
-        started.append(ServerProcess(endpoint, *options))
+    def start(endpoint: str = "127.0.0.1:0", *options: str, corruptible: bool = False) -> ServerProcess:
+        started.append(ServerProcess(endpoint, *options, corruptible=corruptible))
         return started[-1]
 
     yield start

@@ -47,7 +47,6 @@ SEEDS: list[Any] = [
     wire.Delete("k", NONCE, None),
     wire.Wait("k", None, 1.5),
     wire.RawGet("ä/\x00"),
-    wire.RawSet("k", bytes(64), NONCE),
     members.Claim(NONCE),
     members.Enter("run", NONCE, b"payload", 15.0, NONCE),
     members.Renew(NONCE, 3, None),

@@ -332,7 +332,7 @@ def test_a_log_that_cannot_be_written_anew_is_used_on(
     for number in range(5):
         backend.set_state(bytes([number]) * 1000, token_of(backend))
     before = backend.get_state()
-    assert "could not write the log anew: No space left on device" in caplog.text
+    assert "could not compact the log: No space left on device" in caplog.text
     backend.close()
     server.stop()
     monkeypatch.undo()

@@ -61,7 +61,6 @@ messages = st.one_of(
     st.builds(wire.Delete, keys, nonces, tokens),
     st.builds(wire.Wait, keys, tokens, st.floats()),
     st.builds(wire.RawGet, keys),
-    st.builds(wire.RawSet, keys, st.binary(max_size=30), nonces),
     st.builds(Claim, nonces),
     st.builds(Enter, keys, nonces, st.binary(max_size=5), st.floats(min_value=0, exclude_min=True), nonces),
     st.builds(Renew, nonces, st.integers(-9, 9), st.none() | st.binary(max_size=5)),

@@ -35,7 +35,7 @@ def test_close_leaves_no_thread_and_no_descriptor(descriptors: Callable[[], set[
     store = TcpStore("127.0.0.1", host.raw_store.port)
     for one in (host, client, sibling):
         one.set_state(b"x")
-    store.set("k", b"v")
+    assert store.get("k") is None
     for each in (client, store, host, sibling):
         each.close()
     assert set(threading.enumerate()) == threads

@@ -13,7 +13,6 @@ from rdzv_tcp._protocol import (
     Enter,
     Found,
     Leave,
-    RawSet,
     Renew,
     Set,
     StoreAdd,
@@ -62,14 +61,13 @@ requests = st.lists(
         st.builds(Set, st.sampled_from("ab"), st.binary(max_size=5), st.sampled_from(NONCES), st.none()),
         st.builds(Set, st.sampled_from("ab"), st.binary(max_size=5), *[st.sampled_from(NONCES)] * 2),
         st.builds(Delete, st.sampled_from("ab"), st.sampled_from(NONCES), st.none()),
-        st.builds(RawSet, st.sampled_from("ab"), st.binary(max_size=5), st.sampled_from(NONCES)),
     ),
     max_size=12,
 )
 
 
 @given(st.lists(requests, max_size=4))
-def test_a_table_comes_back_from_its_log(batches: list[list[Set | Delete | RawSet]]) -> None:
+def test_a_table_comes_back_from_its_log(batches: list[list[Set | Delete]]) -> None:
     """Whatever was written and deleted, the log makes the same records, and the same memory of writes."""
     table, log = Table(), b""
     log = b"".join(encode_snapshot(table.incarnation, {}, []))
@@ -88,7 +86,7 @@ def test_a_table_comes_back_from_its_log(batches: list[list[Set | Delete | RawSe
 
 
 @given(requests)
-def test_a_draft_answers_as_the_table_would(some: list[Set | Delete | RawSet]) -> None:
+def test_a_draft_answers_as_the_table_would(some: list[Set | Delete]) -> None:
     """A batch is decided one after another, and the table is what it was until the changes are applied."""
     table, twin = Table(), Table()
     draft = Draft(table)

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rdzv_tcp import TcpBackend, TcpServer, TcpStore
+from rdzv_tcp import TcpBackend, TcpServer
 from rdzv_tcp import _protocol as wire
-from rdzv_tcp._net.security import Credentials
 from rdzv_tcp._net.settings import Settings
 from rdzv_tcp._net.tls import server_tls
 from rdzv_tcp._protocol import Challenge, Proof, new_challenge, prove
@@ -143,7 +142,7 @@ def test_a_refused_client_reaches_nothing(guarded: TcpServer, raw_peer: Any) -> 
     """Before the proof no request is served, and after a wrong one the connection ends."""
     peer = raw_peer(guarded, hello=False)
     assert isinstance(peer.ask(wire.Hello(wire.PROTOCOL, new_challenge())), Challenge)
-    answer = peer.ask(wire.RawSet("key", b"value", bytes(16)))
+    answer = peer.ask(wire.Set("key", b"value", bytes(16), None))
     assert isinstance(answer, wire.Refused)
     assert peer.hear() is None
     assert len(probe(guarded).core.state.table) == 0
@@ -211,7 +210,7 @@ def test_a_server_that_proves_nothing_is_refused(asks: bool) -> None:
         posing.join(20)
 
 
-def test_the_secret_is_never_sent(guarded: TcpServer) -> None:
+def test_the_secret_is_never_sent(guarded: TcpServer, open_backend: Open) -> None:
     """Not a byte of it crosses the wire in either direction, as it is or in hex."""
     heard: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -236,9 +235,9 @@ def test_the_secret_is_never_sent(guarded: TcpServer) -> None:
 
         listening = threading.Thread(target=listen_in)
         listening.start()
-        credentials = Credentials(SECRET.encode())
-        with TcpStore("127.0.0.1", listener.getsockname()[1], 20, credentials) as store:
-            store.set("key", b"value")
+        backend = open_backend(f"127.0.0.1:{listener.getsockname()[1]}", is_host=False, auth_token=SECRET)
+        backend.set_state(b"value")
+        backend.close()
         listening.join(20)
     everything = b"".join(heard)
     assert b"value" in everything

@@ -19,7 +19,6 @@ REQUESTS = [
     wire.Delete("k", NONCE, NONCE),
     wire.Wait("k", None, 1.5),
     wire.RawGet("ä/\x00"),
-    wire.RawSet("k", bytes(256), NONCE),
 ]
 ANSWERS = [
     wire.Welcome(1, NONCE, "process 1 on n"),

@@ -30,7 +30,6 @@ from rdzv_tcp._protocol.register_messages import (
     Keys,
     ListKeys,
     RawGet,
-    RawSet,
     Set,
     Unchanged,
     Value,
@@ -51,7 +50,7 @@ from rdzv_tcp._protocol.store_messages import (
     Values,
 )
 
-RegisterRequest: TypeAlias = Get | Set | Delete | Wait | RawGet | RawSet | ListKeys
+RegisterRequest: TypeAlias = Get | Set | Delete | Wait | RawGet | ListKeys
 MemberRequest: TypeAlias = Claim | Enter | Renew | Leave | Members | WaitMembers
 StoreRequest: TypeAlias = StoreSet | StoreGet | StoreCompareSet | StoreAdd | StoreDelete | StoreCount
 Request: TypeAlias = Hello | Proof | HealthRequest | RegisterRequest | MemberRequest | StoreRequest
@@ -61,7 +60,7 @@ MemberAnswer: TypeAlias = Entered | Ended | View | Changed | Done | Unchanged
 StoreAnswer: TypeAlias = Values | Missing | Count | NoInteger | Over | Value | Done | Kept | Absent
 Answer: TypeAlias = Welcome | Refused | Challenge | Failed | HealthReport | RegisterAnswer | MemberAnswer | StoreAnswer
 
-RegisterWrite: TypeAlias = Set | Delete | RawSet
+RegisterWrite: TypeAlias = Set | Delete
 MemberWrite: TypeAlias = Enter | Renew | Leave
 StoreWrite: TypeAlias = StoreSet | StoreCompareSet | StoreAdd | StoreDelete
 WriteRequest: TypeAlias = RegisterWrite | MemberWrite | StoreWrite

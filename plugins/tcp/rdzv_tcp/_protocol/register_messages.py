@@ -37,15 +37,9 @@ class Wait(Message, tag="wait"):
 
 
 class RawGet(Message, tag="raw-get"):
-    key: str
-
-
-class RawSet(Message, tag="raw-set"):
-    """Put `value` there whatever was there: a sealed envelope becomes a state, anything else a corrupt record."""
+    """Ask for what a store would keep: a state in its envelope, or what could not be read as one."""
 
     key: str
-    value: bytes
-    nonce: Nonce
 
 
 class ListKeys(Message, tag="list-keys"):

@@ -164,8 +164,13 @@ class TcpServer:
         return f"<TcpServer {self.endpoint} [{state}, {connections} connections, {registers} registers]>"
 
 
+def core_of(server: TcpServer) -> Core:
+    """Return what a server is made of, for tests."""
+    return server._core
+
+
 class Probe(NamedTuple):
-    """What a server is made of."""
+    """What a server is made of that serves on a thread of its own."""
 
     core: Core
     loop: asyncio.AbstractEventLoop
@@ -173,8 +178,13 @@ class Probe(NamedTuple):
     stopping: asyncio.Event
 
 
+def servers_of_this_process() -> list[TcpServer]:
+    """Return the servers of this process that are not stopped or forgotten, for tests."""
+    return list(_servers)
+
+
 def probe(server: TcpServer) -> Probe:
-    """Return what a server that serves on its own thread is made of, for tests."""
+    """Return what a server that serves on a thread of its own is made of, for tests."""
     assert server._loop is not None
     assert server._thread is not None
     return Probe(server._core, server._loop, server._thread, server._stopping)

@@ -16,7 +16,6 @@ from rdzv_tcp._protocol import (
     ListKeys,
     Members,
     RawGet,
-    RawSet,
     Renew,
     Request,
     Set,
@@ -57,7 +56,6 @@ class Service:
             Wait: registers.wait,
             Set: registers.write,
             Delete: registers.write,
-            RawSet: registers.write,
             Renew: members.renew,
             Members: members.view,
             WaitMembers: members.wait,
@@ -72,7 +70,7 @@ class Service:
             StoreDelete: stores.write,
         }
         self._appliers: dict[type, Callable[[Any, Caller], Effect]] = {
-            **dict.fromkeys((Set, Delete, RawSet), registers.apply),
+            **dict.fromkeys((Set, Delete), registers.apply),
             **dict.fromkeys((Enter, Renew, Leave), members.apply),
             **dict.fromkeys((StoreSet, StoreCompareSet, StoreAdd, StoreDelete), stores.apply),
         }

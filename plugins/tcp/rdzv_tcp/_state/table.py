@@ -7,8 +7,7 @@ import secrets
 from collections import deque
 from typing import NamedTuple, TypeAlias
 
-from rdzv_core import RendezvousStateError
-from rdzv_core.envelope import seal, unseal
+from rdzv_core.envelope import seal
 from rdzv_tcp._protocol import (
     MAX_NAME_CHARACTERS,
     Absent,
@@ -22,7 +21,6 @@ from rdzv_tcp._protocol import (
     Keys,
     ListKeys,
     RawGet,
-    RawSet,
     Set,
     Value,
 )
@@ -51,7 +49,7 @@ class RegisterChange(NamedTuple):
     nonce: bytes
 
 
-RegisterWrite: TypeAlias = Set | Delete | RawSet
+RegisterWrite: TypeAlias = Set | Delete
 
 
 class Table:
@@ -101,7 +99,7 @@ class Table:
         """Do what a request asks for, at most once."""
         if isinstance(request, Set):
             return self.set(request)
-        return self.delete(request) if isinstance(request, Delete) else self.raw_set(request)
+        return self.delete(request)
 
     def set(self, request: Set) -> Answer:
         """Write if the expected token is the current one; else give what is there."""
@@ -131,17 +129,6 @@ class Table:
             return Absent()
         return Value(seal(record.value, record.token) if record.fault is None else record.value)
 
-    def raw_set(self, request: RawSet) -> Answer:
-        """Put a value there. The token is the request's, not the envelope's: an old value revives no old token."""
-        if self._is_applied(request.nonce):
-            return Done()
-        try:
-            record = Record(unseal(request.value)[0], request.nonce)
-        except RendezvousStateError as error:
-            record = Record(request.value, request.nonce, str(error))
-        self.apply(RegisterChange(request.key, record, request.nonce))
-        return Done()
-
     def apply(self, change: RegisterChange) -> None:
         """Make a change, whatever was there, and remember its nonce."""
         if change.record is None:
@@ -159,6 +146,10 @@ class Table:
     def copy_out(self) -> tuple[dict[str, Record], list[bytes]]:
         """Give a copy of the records, and the remembered nonces in their order."""
         return dict(self._records), list(self._applied_in_order)
+
+    def record(self, key: str) -> Record | None:
+        """Return what `key` holds, corrupt or not."""
+        return self._record(key)
 
     def _record(self, key: str) -> Record | None:
         return self._records.get(key)

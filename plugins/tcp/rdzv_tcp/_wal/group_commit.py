@@ -17,7 +17,6 @@ from rdzv_tcp._protocol import (
     Failed,
     Leave,
     MemberWrite,
-    RawSet,
     Renew,
     Set,
     StoreCompareSet,
@@ -171,7 +170,7 @@ class GroupCommit(Generic[W]):
                 continue
             size += submitted.size
             request = submitted.request
-            if isinstance(request, (Set, Delete, RawSet)):
+            if isinstance(request, (Set, Delete)):
                 batch.answered.append((submitted, draft.write(request)))
             elif isinstance(request, (Enter, Renew, Leave)):
                 batch.touched.append(request.member)
@@ -256,8 +255,6 @@ def _size(request: WriteRequest) -> int:
     match request:
         case Set():
             return len(request.key) + len(request.state)
-        case RawSet():
-            return len(request.key) + len(request.value)
         case StoreSet():
             return sum(len(key) + len(value) for key, value in request.items.items())
         case StoreCompareSet():
