@@ -78,7 +78,7 @@ def create_backend(params: RendezvousParameters) -> TcpBackend:
             raise ValueError("option tls_ca is given and tls_cert is not: a host needs a certificate to speak TLS")
         is_host = False
     if endpoint.port == 0 and is_host is False:
-        raise ValueError(f"endpoint {params.endpoint!r}: port 0 is for who hosts; a client needs the host's port")
+        raise ValueError(f"endpoint {params.endpoint!r}: port 0 is for hosting; a client needs the host's port")
     session, hosting = open_store(endpoint, is_host, read_timeout, connect_timeout, credentials, settings)
     return TcpBackend(params, session, hosting)
 
@@ -246,7 +246,7 @@ class TcpBackend(
     def _unknown(self, what: str) -> RendezvousConnectionError:
         return RendezvousConnectionError(
             f"{self._who()}: the connection was lost while {what} {self._key!r}, and the register has changed since: "
-            "whether this took effect is not known; read the state again and decide anew"
+            "whether this took effect is not known; read the state again, then decide what to write"
         )
 
     def _who(self) -> str:
@@ -282,7 +282,7 @@ TcpBackend.submittable = frozenset(_SUBMITTABLE)
 
 
 def _on_the_wire(token: Token | None) -> bytes | None:
-    """Give a token as it is sent: one of a foreign kind becomes one that no register ever has."""
+    """Return a token as it is sent: one of a foreign kind becomes one that no register ever has."""
     if token is None or (isinstance(token, bytes) and len(token) == NONCE_BYTES):
         return token
     return b""

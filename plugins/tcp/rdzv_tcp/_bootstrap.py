@@ -1,4 +1,4 @@
-"""Opening a store: who hosts it, and being connected to whoever does."""
+"""Opening a store: which process hosts it, and connecting to that one."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def open_store(
     credentials: Credentials,
     settings: Settings,
 ) -> tuple[Session, Hosting | None]:
-    """Give a connected session, and the hold on the server if this process hosts it.
+    """Return a connected session, and the hold on the server if this process hosts it.
 
-    `is_host` None: whoever can bind the endpoint hosts it. Connecting and binding take turns, so that one of several
-    processes that start at once hosts and the others find it, in whatever order they come, and also when a host
-    ends at just that moment. Raises `RendezvousConnectionError`.
+    `is_host` None: the process that can bind the endpoint hosts it. Connecting and binding take turns, so
+    that one of several processes that start at once hosts and the others find it, in whatever order they come, and also
+    when a host ends at just that moment. Raises `RendezvousConnectionError`.
     """
     hosting: Hosting | None = None
     if is_host or (is_host is None and endpoint.port == 0):

@@ -55,7 +55,7 @@ class TcpStore:
 
     @classmethod
     def over(cls, session: Session) -> TcpStore:
-        """Give the store on a session that somebody else closes."""
+        """Return the store on a session that somebody else closes."""
         store = cls.__new__(cls)
         store._session = session
         return store
@@ -76,7 +76,7 @@ class TcpStore:
         return self._session.read_timeout
 
     def get(self, key: str) -> bytes | None:
-        """Give what is stored at `key`, None if nothing is. Never waits for it."""
+        """Return what is stored at `key`, None if nothing is. Never waits for it."""
         answer = self._session.read(lambda: RawGet(key))
         if isinstance(answer, Absent):
             return None
@@ -84,7 +84,7 @@ class TcpStore:
         return answer.value
 
     def delete(self, key: str) -> bool:
-        """Delete `key`; True if it was there."""
+        """Delete `key`. Return whether it was there."""
         answer, doubted = self._session.write(Delete(key, new_nonce(), None))
         if doubted and isinstance(answer, Kept):
             raise RendezvousConnectionError(
@@ -125,7 +125,7 @@ class TcpStore:
         )
 
     def close(self) -> None:
-        """Let go of the connection. Idempotent."""
+        """Release the connection. Idempotent."""
         self._session.close()
 
     def __enter__(self) -> TcpStore:

@@ -25,18 +25,18 @@ from rdzv_tcp._server.server import TcpServer
     metavar="HOST[:PORT]",
     help="Where to listen; the port is 29400 if not given, 0 takes a free one.",
 )
-@click.option("--data-dir", metavar="DIR", help="Keep registers there, so that they outlive this process.")
+@click.option("--data-dir", metavar="DIR", help="Keep registers in this directory, so that they outlive this process.")
 @click.option(
     "--fsync/--no-fsync",
     default=True,
     show_default=True,
-    help="With --data-dir: answer a write only when it is on the disk; else a power cut can lose the last ones.",
+    help="With --data-dir: answer a write only when it is on disk; without it a power cut can lose the last writes.",
 )
-@click.option("--auth-token-file", metavar="FILE", help="The secret that clients must know.")
+@click.option("--auth-token-file", metavar="FILE", help="A file with the secret that clients must know.")
 @click.option("--tls-cert", metavar="FILE", help="Speak TLS, with this certificate (PEM).")
-@click.option("--tls-key", metavar="FILE", help="Its key (PEM), if that is not in the same file.")
-@click.option("--tls-ca", metavar="FILE", help="Let in only clients with a certificate of these authorities (PEM).")
-@click.option("--max-connections", type=click.IntRange(min=1), help="How many clients to serve at once.")
+@click.option("--tls-key", metavar="FILE", help="The key of that certificate (PEM), if it is not in the same file.")
+@click.option("--tls-ca", metavar="FILE", help="Accept only clients with a certificate of these authorities (PEM).")
+@click.option("--max-connections", type=click.IntRange(min=1), help="Maximum number of clients served at once.")
 def serve(
     endpoint: str,
     data_dir: str | None,
@@ -49,7 +49,7 @@ def serve(
 ) -> None:
     """Serve a tcp store that outlives the nodes, until SIGTERM, SIGHUP or Ctrl-C.
 
-    Prints the address to give to the nodes on one line. Without --data-dir what it holds is gone when it ends.
+    Prints the address to give to the nodes on one line. Without --data-dir the contents are lost when it ends.
     """
     server = open_server(endpoint, data_dir, fsync, auth_token_file, tls_cert, tls_key, tls_ca, max_connections)
     serve_until_stopped(server)

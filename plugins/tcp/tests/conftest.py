@@ -317,7 +317,7 @@ def in_threads() -> Callable[..., list[Any]]:
 
 @pytest.fixture
 def descriptors() -> Callable[[], set[tuple[str, str]]]:
-    """Give this process's open sockets and pipes."""
+    """Return this process's open sockets and pipes."""
 
     def look() -> set[tuple[str, str]]:
         found = set()
@@ -347,7 +347,7 @@ class RawPeer:
         self.socket.sendall(wire.frame(self._last_id, wire.encode(message)))
 
     def hear(self) -> tuple[int, wire.Answer] | None:
-        """Give the next answer, None at the end of the connection."""
+        """Return the next answer, None at the end of the connection."""
         while (taken := self._reader.take()) is None:
             try:
                 data = self.socket.recv(65536)

@@ -112,7 +112,7 @@ def one_input(data: bytes) -> None:
 
 
 def read(decode: Any, pieces: list[bytes]) -> list[Any]:
-    """Give what a reader makes of the pieces: each message as it is written again, and how it ended."""
+    """Return what a reader makes of the pieces: each message as it is written again, and how it ended."""
     reader: FrameReader[Any] = FrameReader(decode, LIMIT)
     found: list[Any] = []
     try:
@@ -156,20 +156,20 @@ def with_atheris(seconds: int) -> None:
 
 
 def with_hypothesis(seconds: int) -> None:
-    """Draw inputs: frames, true and spoiled, and bytes."""
+    """Draw inputs: frames, true and corrupt, and bytes."""
     from hypothesis import HealthCheck, given, settings
     from hypothesis import strategies as st
 
     frames = st.builds(
         wire.frame, st.integers(0, 2**32 - 1), st.one_of(st.sampled_from(SEEDS).map(wire.encode), st.binary())
     )
-    spoiled = st.builds(
+    corrupt = st.builds(
         lambda data, at, byte: data[: at % len(data)] + bytes([byte]) + data[at % len(data) + 1 :],
         frames,
         st.integers(0, 4096),
         st.integers(0, 255),
     )
-    streams = st.lists(st.one_of(frames, spoiled, st.binary(max_size=40)), max_size=8).map(b"".join)
+    streams = st.lists(st.one_of(frames, corrupt, st.binary(max_size=40)), max_size=8).map(b"".join)
     inputs = st.builds(lambda step, stream: bytes([step]) + stream, st.integers(0, 255), streams)
     count = 0
 

@@ -244,14 +244,14 @@ def test_E17_an_ipv6_address_alone_has_the_default_port(
 
 @pytest.mark.parametrize("endpoint", ["[::1", "host:99999", "host:x", "a b:1"])
 def test_a_malformed_endpoint_is_a_value_error(endpoint: str) -> None:
-    """RDZV-PARAM-4: what is no endpoint is refused by name."""
+    """RDZV-PARAM-4: what is not an endpoint is refused by name."""
     with pytest.raises(ValueError, match="endpoint"):
         create_backend(RendezvousParameters("tcp", endpoint, "r", 1, 1))
 
 
 def test_port_0_is_for_who_hosts() -> None:
     """A client must be told the port."""
-    with pytest.raises(ValueError, match="port 0 is for who hosts"):
+    with pytest.raises(ValueError, match="port 0 is for hosting"):
         create_backend(RendezvousParameters("tcp", "127.0.0.1:0", "r", 1, 1, is_host=False))
 
 
@@ -353,7 +353,9 @@ def test_a_connection_to_itself_is_no_connection(free_port: int) -> None:
         alone.setblocking(False)
         with pytest.raises(ConnectionRefusedError, match="nobody listens"):
             _establish(alone, address, time.monotonic() + 10, lambda: False)
-    with socket.socket() as host:  # a host binds its port anew; it would be refused for a minute after an orderly close
+    with (
+        socket.socket() as host
+    ):  # a host binds its port again; it would be refused for a minute after an orderly close
         host.bind(address.sockaddr)
 
 
@@ -374,14 +376,14 @@ def test_a_host_on_all_addresses_is_not_known_by_the_one_it_met_itself_at(
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "0.0.0.0"])
 def test_a_host_of_a_store_that_others_cannot_mean_says_so(open_backend: Open, host: str) -> None:
-    """Who connects to it has nothing to say."""
+    """A client that connects to it has nothing to say."""
     backend = open_backend(f"{host}:0")
     assert f"hosts its own store at {backend.endpoint}" in backend.endpoint_hint()
     assert open_backend(backend.endpoint.replace("0.0.0.0", "127.0.0.1"), is_host=False).endpoint_hint() == ""
 
 
 def test_something_else_that_listens_there_is_told_apart(listening: Callable[..., str]) -> None:
-    """What answers in another protocol is no store, and the error says so at once."""
+    """What answers in another protocol is not a store, and the error tells so at once."""
     endpoint = listening(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     params = RendezvousParameters("tcp", endpoint, "r", 1, 1, is_host=False, read_timeout=30)
     with pytest.raises(RendezvousConfigurationError, match="does not speak rdzv's protocol"):

@@ -197,7 +197,7 @@ def test_a_torn_last_batch_is_dropped_and_said(
     assert log.read_bytes() == whole
 
 
-def test_a_spoiled_log_is_refused_and_left_as_it_is(
+def test_a_corrupt_log_is_refused_and_left_as_it_is(
     serve: Serve, serving: Serving, open_backend: Open, data: Path
 ) -> None:
     """The error names file and offset, the server does not start, and the file is not touched."""
@@ -208,10 +208,10 @@ def test_a_spoiled_log_is_refused_and_left_as_it_is(
     backend.close()
     server.stop()
     log = data / "registers.log"
-    spoiled = bytearray(log.read_bytes())
-    spoiled[spoiled.index(b"one")] ^= 1
-    log.write_bytes(spoiled)
-    with pytest.raises(RendezvousStateError, match=rf"{log}: spoiled at offset \d+ of {len(spoiled)}: .*truncate -s"):
+    corrupt = bytearray(log.read_bytes())
+    corrupt[corrupt.index(b"one")] ^= 1
+    log.write_bytes(corrupt)
+    with pytest.raises(RendezvousStateError, match=rf"{log}: corrupt at offset \d+ of {len(corrupt)}: .*truncate -s"):
         serving(data)
     ended = subprocess.run(
         [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", "127.0.0.1:0", "--data-dir", str(data)],
@@ -221,17 +221,17 @@ def test_a_spoiled_log_is_refused_and_left_as_it_is(
         check=False,
     )
     assert ended.returncode != 0
-    assert "spoiled at offset" in ended.stderr
+    assert "corrupt at offset" in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert log.read_bytes() == spoiled
+    assert log.read_bytes() == corrupt
 
 
-def test_a_backend_that_hosts_says_that_its_directory_is_spoiled(open_backend: Open, data: Path) -> None:
+def test_a_backend_that_hosts_says_that_its_directory_is_corrupt(open_backend: Open, data: Path) -> None:
     """The same for a node that hosts: it neither starts with nothing nor tries until its time is over."""
     data.mkdir()
     (data / "registers.log").write_text("not what a server wrote")
     for is_host in (True, None):
-        with pytest.raises(RendezvousStateError, match="spoiled at offset 0"):
+        with pytest.raises(RendezvousStateError, match="corrupt at offset 0"):
             open_backend("127.0.0.1:0", is_host=is_host, data_dir=str(data), connect_timeout=20)
 
 
@@ -258,7 +258,7 @@ def test_the_directory_of_who_does_not_host_is_not_looked_at(serving: Serving, o
 def test_a_directory_that_is_still_in_use_is_waited_for(
     serving: Serving, open_backend: Open, data: Path, free_port: int
 ) -> None:
-    """Who hosts next may come while the last server ends, which gives its port free before its directory."""
+    """The next host may come while the last server ends, which frees its port before its directory."""
     last = serving(data)
     threading.Timer(0.5, last.stop).start()
     assert open_backend(f"127.0.0.1:{free_port}", data_dir=str(data), connect_timeout=20).is_host
@@ -289,7 +289,7 @@ def test_a_full_disk_fails_the_write_and_nothing_else(serve: Serve, open_backend
     assert backend.get_state() == result[:2]
 
 
-def test_a_log_is_written_anew_when_it_is_mostly_past(
+def test_a_log_is_compacted_when_it_is_mostly_past(
     serving: Serving, open_backend: Open, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file stays within a few times of what it has to hold, and a restart finds the same in it."""
@@ -312,7 +312,7 @@ def test_a_log_is_written_anew_when_it_is_mostly_past(
     other.close()
 
 
-def test_a_log_that_cannot_be_written_anew_is_used_on(
+def test_a_log_that_cannot_be_compacted_stays_in_use(
     serving: Serving,
     open_backend: Open,
     data: Path,
@@ -343,7 +343,7 @@ def test_a_log_that_cannot_be_written_anew_is_used_on(
 def test_a_write_that_cannot_be_taken_back_ends_all_writing(
     serving: Serving, open_backend: Open, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the disk fails a write and its being taken back, what it holds is not known: no more is written to it."""
+    """If the disk fails a write and its rollback, what it holds is not known: no more is written to it."""
     server = serving(data)
     backend = open_backend(str(server.endpoint), is_host=False)
     backend.set_state(b"state")
@@ -354,9 +354,7 @@ def test_a_write_that_cannot_be_taken_back_ends_all_writing(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", failing)
-        with pytest.raises(
-            RendezvousConnectionError, match=r"could not be taken back.*whether it is kept is not known"
-        ):
+        with pytest.raises(RendezvousConnectionError, match=r"so did its rollback.*may or may not be durable"):
             backend.set_state(b"next", token_of(backend))
     with pytest.raises(RendezvousConnectionError, match="restart the server"):
         backend.set_state(b"next", token_of(backend))

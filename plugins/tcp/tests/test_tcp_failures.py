@@ -247,7 +247,7 @@ def test_half_open_connections_disturb_nobody(open_backend: Open) -> None:
 
 
 def test_a_connection_without_a_hello_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who does not introduce himself in time is disconnected."""
+    """A peer that does not introduce itself in time is disconnected."""
     monkeypatch.setattr("rdzv_tcp._server.connection.HELLO_SECONDS", 0.1)
     with (
         TcpServer(HostPort("127.0.0.1", 0)).start() as server,

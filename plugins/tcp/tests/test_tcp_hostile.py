@@ -248,7 +248,7 @@ def test_who_says_nothing_keeps_nobody_out(
 def test_a_hello_that_does_not_end_is_not_waited_for(
     serving: Any, raw_peer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who sends it byte by byte is disconnected after the time for a hello, however busy."""
+    """A peer that sends it byte by byte is disconnected after the time for a hello, however busy."""
     monkeypatch.setattr("rdzv_tcp._server.connection.HELLO_SECONDS", 0.3)
     peer = raw_peer(serving(), hello=False)
     peer.socket.settimeout(0.1)

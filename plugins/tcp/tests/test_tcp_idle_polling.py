@@ -132,7 +132,7 @@ def test_a_calm_connection_that_talks_nonsense_is_refused(server: TcpServer, pee
 
 
 def descriptors(client: socket.socket, server: TcpServer) -> set[int]:
-    """Give the descriptor of the server's end of a connection."""
+    """Return the descriptor of the server's end of a connection."""
     return {
         peer.descriptor
         for peer in list(probe(server).core.connections)

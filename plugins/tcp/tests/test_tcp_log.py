@@ -137,7 +137,7 @@ member_changes = st.lists(
 
 @given(member_changes)
 def test_memberships_come_back_from_their_log(changes: list[Enter | Renew | Leave | list[bytes]]) -> None:
-    """Whoever entered, wrote, left or was ended, in whatever order: the log makes the same, and so does a short one."""
+    """Entries, writes, leaves and ends in any order: the log makes the same, and so does a compacted one."""
     members, log = Memberships(), b""
     log = b"".join(encode_snapshot(INCARNATION, {}, [], members=members.copy_out()))
     for number, change in enumerate(changes):
@@ -192,23 +192,23 @@ def test_a_torn_last_batch_is_left_out(cut: int) -> None:
 
 
 @pytest.mark.parametrize("at", range(len(LOG) - len(batch(3))))
-def test_a_spoiled_byte_before_the_last_batch_is_told(at: int) -> None:
+def test_a_corrupt_byte_before_the_last_batch_is_told(at: int) -> None:
     """Any byte that is another than was written is an error that says where, never a shorter log."""
-    spoiled = bytearray(LOG)
-    spoiled[at] ^= 0x40
+    corrupt = bytearray(LOG)
+    corrupt[at] ^= 0x40
     with pytest.raises(CorruptLog) as caught:
-        read_log(memoryview(spoiled))
+        read_log(memoryview(corrupt))
     pieces = [*encode_snapshot(INCARNATION, {}, []), batch(1), batch(2)]
     frames = [0, *itertools.accumulate(map(len, pieces))]
     assert caught.value.offset == max(begin for begin in frames if begin <= at)
 
 
-def test_a_spoiled_last_batch_that_is_whole_is_told() -> None:
+def test_a_corrupt_last_batch_that_is_whole_is_told() -> None:
     """The last batch was acknowledged as the others were: if it is there at full length, it must be right."""
-    spoiled = bytearray(LOG)
-    spoiled[-1] ^= 1
+    corrupt = bytearray(LOG)
+    corrupt[-1] ^= 1
     with pytest.raises(CorruptLog, match="checksum"):
-        read_log(memoryview(spoiled))
+        read_log(memoryview(corrupt))
 
 
 def test_zeros_at_the_end_are_a_torn_write() -> None:
@@ -228,7 +228,7 @@ def test_a_sector_that_was_never_written_is_a_torn_write() -> None:
         read_log(memoryview(bytes(holed) + batch(5)))
 
 
-def test_zeros_with_a_batch_after_them_are_spoiled() -> None:
+def test_zeros_with_a_batch_after_them_are_corrupt() -> None:
     """What follows a gap may have been acknowledged: it is not dropped in silence."""
     with pytest.raises(CorruptLog) as caught:
         read_log(memoryview(LOG + bytes(12) + batch(4)))
@@ -243,8 +243,8 @@ def test_what_is_no_log_is_told(log: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_a_log_or_spoiled(tail: bytes) -> None:
-    """Whatever follows the last batch, reading gives at least what was before, or says that it is spoiled."""
+def test_any_bytes_are_a_log_or_corrupt(tail: bytes) -> None:
+    """Whatever follows the last batch, reading returns at least what was before, or reports a corrupt log."""
     try:
         log = read_log(memoryview(LOG + tail))[0].table.copy_out()[0]
     except CorruptLog as error:

@@ -84,7 +84,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDisk]:
 
 
 def seen(backend: TcpBackend) -> list[tuple[str, bytes]]:
-    """Give who is there, with the payloads."""
+    """Return who is there, with the payloads."""
     return [(member.id, member.payload) for member in backend.members().members]
 
 
@@ -100,7 +100,7 @@ def await_members(backend: TcpBackend, expected: list[str]) -> None:
 
 
 def test_RDZV_MEMBER_15_members_outlive_a_kill_of_the_server(serve: Serve, open_backend: Open, data: Path) -> None:
-    """Who is there, in which order, with which payload, and who has left: all of it is as it was, and no version is."""
+    """Members, their order and payloads, and those that left: all of it is as it was, and no version is."""
     first = serve("127.0.0.1:0", "--data-dir", str(data))
     one, other = (open_backend(first.endpoint, is_host=False, read_timeout=20) for _ in range(2))
     leases = [(one, other)[number % 2].enter(b"%d" % number, 600.0) for number in range(5)]
@@ -156,7 +156,7 @@ def test_who_ended_before_a_kill_has_ended_after_it(serve: Serve, open_backend: 
 
 
 def test_nobody_is_told_of_an_end_before_it_is_on_disk(serving: Serving, open_backend: Open, disk: SlowDisk) -> None:
-    """Whose time is over is there until then, and is told that it has ended after that."""
+    """A member whose time is over is there until it has been ended, and is told so after that."""
     backend = open_backend(str(serving().endpoint), is_host=False)
     lease = backend.enter(b"goes", 0.3)
     disk.stop()
@@ -233,7 +233,7 @@ def test_a_refresh_does_not_overtake_an_update_on_its_way_to_the_disk(
 def test_a_disk_that_fails_changes_no_membership(
     serving: Serving, open_backend: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody enters, leaves, or is ended, and each caller is told; who has run out is ended when the disk is well."""
+    """Nobody enters, leaves or is ended, and each caller is told; ends are made up for when the disk works again."""
     backend = open_backend(str(serving().endpoint), is_host=False, read_timeout=5)
     stays, goes = backend.enter(b"stays", 600.0), backend.enter(b"goes", 0.5)
     before = seen(backend)
@@ -282,7 +282,7 @@ def test_who_died_while_its_entry_was_written_is_given_up_as_any_other(
         time.sleep(0.001)
 
 
-def test_a_log_that_is_written_anew_holds_the_members(
+def test_a_compacted_log_holds_the_members(
     serving: Serving, open_backend: Open, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stays short however often members come and go, and a restart finds the same in it."""
@@ -300,7 +300,7 @@ def test_a_log_that_is_written_anew_holds_the_members(
     assert [backend.refresh(lease) for lease in leases] == [True] * 3
 
 
-def test_a_log_of_an_older_version_is_read_and_written_anew(serving: Serving, open_backend: Open, data: Path) -> None:
+def test_a_log_of_an_older_version_is_read_and_compacted(serving: Serving, open_backend: Open, data: Path) -> None:
     """It has no memberships: from now on they have an incarnation that stays, in a log that says its version."""
     data.mkdir()
     (data / "registers.log").write_bytes(WITHOUT_MEMBERS + encode_frame([LogStart(b"i" * 16)]))

@@ -36,7 +36,7 @@ def enter(table: Memberships) -> Callable[..., object]:
 
 @pytest.fixture
 def seen(table: Memberships) -> Callable[..., list[bytes]]:
-    """Give the ids of those who are there."""
+    """Return the ids of those who are there."""
     return lambda run="r": [member for member, _ in table.view(Members(run, 0, None)).members]
 
 
@@ -94,7 +94,7 @@ def test_a_lease_ends_at_its_ttl_and_not_before(
 def test_a_renewal_is_a_whole_ttl_from_when_it_arrived(
     table: Memberships, enter: Callable[..., object], seen: Callable[..., list[bytes]]
 ) -> None:
-    """Who renews stays beyond the end that it had before, until the new one."""
+    """A member that renews stays beyond the end that it had before, until the new one."""
     enter(ONE)
     assert table.renew(Renew(ONE, 1, None), 6.0) is True
     assert table.end(table.take_due(6.0 + TTL - 0.01)) == set()
@@ -182,7 +182,7 @@ def test_an_entry_sent_twice_is_one_member(
 def test_a_late_copy_of_an_entry_revives_nobody(
     table: Memberships, enter: Callable[..., object], seen: Callable[..., list[bytes]]
 ) -> None:
-    """Who left, was ended, or left before its entry came, does not come back by it."""
+    """A member that left, was ended, or left before its entry came, does not come back by it."""
     enter(ONE)
     table.leave(Leave(ONE))
     enter(TWO)
@@ -273,7 +273,7 @@ def test_who_is_put_back_is_due_again(table: Memberships, enter: Callable[..., o
 
 
 def test_a_renewal_on_another_connection_stops_the_grace(table: Memberships, enter: Callable[..., object]) -> None:
-    """Whoever renews is alive, on whatever connection."""
+    """A member that renews is alive, on any connection."""
     table.connected(CLIENT, CONNECTION)
     enter(ONE)
     table.disconnected(CLIENT, CONNECTION, 1.0, gone=True)

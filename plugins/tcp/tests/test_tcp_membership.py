@@ -34,7 +34,7 @@ LIMIT = 20.0
 
 
 def ids(backend: TcpBackend) -> list[str]:
-    """Give the ids of those who are there."""
+    """Return the ids of those who are there."""
     return [member.id for member in backend.members().members]
 
 
@@ -102,7 +102,7 @@ def test_a_stopped_process_stays_for_its_ttl(backend: TcpBackend, run_python: Ca
 def test_a_process_with_members_connects_again_by_itself(
     backend: TcpBackend, open_backend: Callable[..., TcpBackend]
 ) -> None:
-    """Who lost its connection claims itself on the next one, though it makes no call in the meantime."""
+    """A client that lost its connection claims itself on the next one, even if it makes no call meanwhile."""
     client = open_backend(f"127.0.0.1:{backend.endpoint.rpartition(':')[2]}", is_host=False)
     lease = client.enter(b"here", 600.0)
     core = probe(server_of(backend)).core
@@ -320,7 +320,7 @@ def no_such_name(*_: Any, **__: Any) -> Any:
 
 
 def test_an_end_that_is_noticed_late_is_not_taken_for_one_of_the_next_connection(backend: TcpBackend) -> None:
-    """Who has connected again need not do it once more, though the thread that read the last one says so only now."""
+    """A client that has connected again need not do it once more, though the last reader reports its end only now."""
     lease = backend.enter(b"here", 600.0)
     client = session_of(backend).client
     connection = client.connection

@@ -19,7 +19,7 @@ from rdzv_core.endpoint import HostPort
 
 
 def told(caplog: pytest.LogCaptureFixture, *refusals: tuple[object, str]) -> list[str]:
-    """Give the lines of a log after refusals of hosts for reasons, its interval being over then."""
+    """Return the lines of a log after refusals of hosts for reasons, its interval being over then."""
 
     async def refuse() -> None:
         log = Rejections()
@@ -56,7 +56,7 @@ def test_any_number_of_hosts_and_reasons_is_a_bounded_number_of_lines(caplog: py
     assert f"{10_000 - MOST} more times" in lines[-1]
 
 
-def test_the_next_interval_tells_anew(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_interval_tells_again(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """The count comes by itself when the interval is over, and what comes after it has a line again."""
     monkeypatch.setattr("rdzv_tcp._server.rejections.INTERVAL", 0.05)
 

@@ -68,7 +68,7 @@ def test_who_waits_at_a_round_that_is_over_is_told(
 
     def act(number: int) -> object:
         if number == 0:
-            with pytest.raises(RendezvousStateError, match="was dropped: this run has newer ones"):
+            with pytest.raises(RendezvousStateError, match="was dropped, since this run has newer ones"):
                 old.get("never", 600)
             return "told"
         core = probe(server_of(backend)).core
@@ -108,7 +108,7 @@ def test_compare_set_whose_answer_was_lost_is_told_as_done(open_backend: Callabl
 
 
 def test_what_is_too_large_is_refused_before_it_is_sent(backend: TcpBackend) -> None:
-    """A value, or both of a compare-and-set, over 8 MiB are a ValueError; so is a key that is no text."""
+    """A value, or both of a compare-and-set, over 8 MiB are a ValueError; so is a key that is not text."""
     store = backend.store("p")
     large = bytes(MAX_STATE_BYTES)
     store.set("k", large)
@@ -145,7 +145,7 @@ def test_a_closed_backend_has_no_store(backend: TcpBackend, server: TcpServer) -
 def test_what_waits_on_a_connection_holds_a_bounded_amount_of_memory(
     server: TcpServer, open_backend: Callable[..., TcpBackend]
 ) -> None:
-    """Who waits for too many keys at once is disconnected, and what it waited for is forgotten."""
+    """A peer that waits for too many keys at once is disconnected, and what it waited for is forgotten."""
     with socket.create_connection(("127.0.0.1", server.endpoint.port), timeout=LIMIT) as peer:
         peer.sendall(frame(1, encode(Hello(PROTOCOL))))
         keys = ["k" * 1000] * 6000

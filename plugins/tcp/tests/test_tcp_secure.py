@@ -82,7 +82,7 @@ def heard() -> Iterator[queue.SimpleQueue[logging.LogRecord]]:
 
 
 def refused(server: TcpServer, **config: Any) -> str:
-    """Give the error with which a client is refused, which comes long before its timeout."""
+    """Return the error with which a client is refused, which comes long before its timeout."""
     began = time.monotonic()
     params = RendezvousParameters("tcp", str(server.endpoint), "r", 1, 1, is_host=False, read_timeout=60, **config)
     with pytest.raises(RendezvousConfigurationError) as caught:
@@ -117,7 +117,7 @@ def test_a_node_that_hosts_asks_for_its_own_secret(open_backend: Open) -> None:
 @pytest.mark.parametrize(
     ("config", "text"),
     [
-        ({}, "this server asks for a shared secret, the client has none: give it auth_token or auth_token_file"),
+        ({}, "this server asks for a shared secret, and the client has none: give it auth_token or auth_token_file"),
         ({"auth_token": "guessed"}, "the client's secret is not this server's"),
     ],
 )
@@ -133,7 +133,7 @@ def test_a_client_without_the_secret_is_refused(
 
 def test_a_server_without_the_secret_is_refused(server: TcpServer, caplog: pytest.LogCaptureFixture) -> None:
     """A client that has one does not talk to a server that has none; both sides say so."""
-    text = "the client has a secret (auth_token), this server has none"
+    text = "the client has a secret (auth_token), and this server has none"
     assert text in refused(server, auth_token=SECRET)
     assert text in caplog.text
 
@@ -183,7 +183,7 @@ def test_a_client_proves_itself_once() -> None:
 
 @pytest.mark.parametrize("asks", [False, True], ids=["a welcome at once", "a wrong proof"])
 def test_a_server_that_proves_nothing_is_refused(asks: bool) -> None:
-    """Who sits at the endpoint and lets everybody in is not the server: a client with a secret tells it nothing."""
+    """A server at the endpoint that lets everybody in is not the right one: a client with a secret tells it nothing."""
     welcome = wire.frame(
         2 if asks else 1, wire.encode(wire.Welcome(wire.PROTOCOL, bytes(16), "an impostor", bytes(32)))
     )
@@ -450,7 +450,7 @@ def test_a_forked_child_has_a_tls_connection_of_its_own(
 def test_a_handshake_that_does_not_end_is_ended(
     tls_server: TcpServer, monkeypatch: pytest.MonkeyPatch, raw_peer: Any
 ) -> None:
-    """Who begins TLS and says no more is disconnected."""
+    """A peer that begins TLS and says no more is disconnected."""
     monkeypatch.setattr("rdzv_tcp._server.connection.HELLO_SECONDS", 0.2)
     peer = raw_peer(tls_server, hello=False)
     peer.socket.sendall(b"\x16\x03\x01\x02\x00\x01")
@@ -471,7 +471,7 @@ def test_a_store_open_to_all_says_so(serving: Any, authority: Any, caplog: pytes
 
 
 def test_the_server_says_how_it_is(serve: Any, open_backend: Open, tmp_path: Path) -> None:
-    """Who it is, how long it has been up, what it holds and what that costs, and what can be relied on."""
+    """Its process, uptime, contents and memory, and what can be relied on."""
     server = serve("127.0.0.1:0", "--data-dir", str(tmp_path / "data"))
     backend = open_backend(server.endpoint)
     backend.set_state(b"state")

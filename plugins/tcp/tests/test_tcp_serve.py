@@ -86,7 +86,7 @@ def test_serve_beyond_loopback_warns(serve: Callable[..., Any]) -> None:
     server = serve("0.0.0.0:0")
     status, errors = server.end(signal.SIGTERM)
     assert status == 0
-    assert errors.startswith("warning: whoever reaches 0.0.0.0:")
+    assert errors.startswith("warning: anybody who can reach 0.0.0.0:")
     assert "no authentication" in errors
 
 

@@ -30,7 +30,7 @@ _numbers = itertools.count()
 
 
 def nonce() -> bytes:
-    """Give one that was not used before."""
+    """Return one that was not used before."""
     return next(_numbers).to_bytes(16, "big")
 
 
@@ -85,7 +85,7 @@ def test_a_write_sent_twice_takes_effect_once(
 
 
 def test_adding_counts_in_decimal_text(stores: Stores, put: Callable[..., object], look: Callable[..., object]) -> None:
-    """From nothing it starts at 0, of any size; what is no integer stays as it is."""
+    """From nothing it starts at 0, of any size; what is not an integer stays as it is."""
     assert stores.change(StoreAdd("r", "p", "n", "5", nonce())).answer == Value(b"5")
     assert stores.change(StoreAdd("r", "p", "n", str(-(10**30)), nonce())).answer == Value(b"%d" % (5 - 10**30))
     put("word", b"x" * 100)
@@ -136,7 +136,7 @@ def test_other_runs_displace_nothing(stores: Stores, put: Callable[..., object],
 
 
 def test_reading_makes_no_store(stores: Stores, look: Callable[..., object]) -> None:
-    """Who asks for what nobody has written costs nothing that stays."""
+    """A request for what nobody has written leaves nothing behind."""
     assert look("k") == Missing(["k"])
     assert stores.count(StoreCount("r", "p")) == Count(0)
     assert len(stores) == 0

@@ -207,7 +207,7 @@ def test_posted_and_awaited_calls_share_a_connection(backend: TcpBackend, in_thr
 
 
 def test_a_forked_child_posts_on_a_connection_of_its_own(backend: TcpBackend, run_python: Callable[..., Any]) -> None:
-    """The reader of the parent's connection stays in the parent; the child's first call connects anew."""
+    """The reader of the parent's connection stays in the parent; the child's first call makes a new connection."""
     code = """
 import os, queue, sys
 from rdzv_core import RendezvousParameters, create_backend

@@ -56,7 +56,7 @@ class Talk:
         self.peers[name].buffer_updated(len(data))
 
     def heard(self) -> list[tuple[str, list[tuple[int, wire.Answer]]]]:
-        """Who was told what, piece by piece."""
+        """The answers that each connection got, piece by piece."""
         return [(name, answers(data)) for name, data in self.written]
 
     def end(self) -> None:

@@ -46,7 +46,7 @@ def test_no_state_is_waited_for_and_then_given_up(backend: TcpBackend) -> None:
 
 
 def test_a_wait_longer_than_the_read_timeout_lasts_its_time(open_backend: Open) -> None:
-    """A wait is asked for anew, in pieces shorter than the read timeout, and no error."""
+    """A wait is asked for again, in pieces shorter than the read timeout, and no error."""
     backend = open_backend("127.0.0.1:0", read_timeout=1)
     token = token_of(backend.set_state(b"x"))
     began = time.monotonic()

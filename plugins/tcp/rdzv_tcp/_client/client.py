@@ -74,9 +74,9 @@ class Client:
         return self._reconnector.running
 
     def connect(self, call: PendingCall, seconds: float, before_attempt: Callable[[], str] = str) -> None:
-        """Be connected within `seconds`; raises `RendezvousConnectionError`.
+        """Be connected within `seconds`. Raises `RendezvousConnectionError`.
 
-        `before_attempt` is called before each attempt; what it gives is added to the error.
+        `before_attempt` is called before each attempt; what it returns is added to the error.
         """
         try:
             self.connected(call, time.monotonic() + seconds, before_attempt)
@@ -131,11 +131,11 @@ class Client:
         call.end(None, failure)
 
     def settle(self) -> bytes:
-        """Note that members are entered here; gives the name under which this client claims them on a new connection.
+        """Note that members are entered here. Return the name under which this client claims them on a new connection.
 
         Each client has a name of its own: where a process has several, with other credentials or another spelling of
-        the endpoint, closing one says nothing of the members of the others. From now on the connection is minded, also
-        between calls. Raises `RendezvousConnectionError` if the system has no thread for that.
+        the endpoint, closing one says nothing of the members of the others. From now on the end of the connection is
+        noticed, also between calls. Raises `RendezvousConnectionError` if the system has no thread for that.
         """
         self._settled = True
         connection = self._connection
@@ -156,7 +156,7 @@ class Client:
     def connected(
         self, call: PendingCall, deadline: float, before_attempt: Callable[[], str] = str
     ) -> ClientConnection:
-        """Give a connection that lives, a new one if needed; raises a `CallFailed`."""
+        """Return a connection that lives, a new one if needed; raises a `CallFailed`."""
         connection = self._connection
         if connection is not None and not connection.gone_while_idle():
             return connection
@@ -185,7 +185,7 @@ class Client:
             self._connecting.release()
 
     def _still_trying(self) -> ConnectionLost | NoAnswer:
-        """Give the error of who waited in vain for the thread that connects."""
+        """Return the error of a call that waited in vain for the thread that connects."""
         trouble = self._trouble
         if trouble is None:
             return NoAnswer("another thread is still trying to connect")

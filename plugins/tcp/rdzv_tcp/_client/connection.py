@@ -75,7 +75,7 @@ class ClientConnection:
 
     @property
     def broken(self) -> bool:
-        """Say whether the connection has ended."""
+        """Return whether the connection has ended."""
         return self._broken is not None
 
     def exchange(self, call: PendingCall, request: Request, deadline: float) -> Answer:
@@ -141,7 +141,7 @@ class ClientConnection:
                 self._attended = True
 
     def forget(self, call: SubmittedCall) -> bool:
-        """Discard the answer to a submitted call; False if it has been told of one, or of the connection's end."""
+        """Discard the answer to a submitted call. Return False if it was told of one, or of the connection's end."""
         with self._lock:
             return self._calls.pop(call.request_id, None) is not None
 
@@ -189,7 +189,7 @@ class ClientConnection:
         self._close_when_left()
 
     def gone_while_idle(self) -> bool:
-        """Say whether the server has closed the connection, so that a request is not sent into the void."""
+        """Return whether the server has closed the connection, so that a request is not sent in vain."""
         if self._reader is not None or self._broken is not None or self._calls:
             return self.broken
         if time.monotonic() - self._used < _FRESH:
@@ -215,7 +215,7 @@ class ClientConnection:
             pass
 
     def _check(self, call: PendingCall) -> bool:
-        """Say whether the answer is there; raise what ends the call without one."""
+        """Return whether the answer is there. Raises what ends the call without one."""
         if call.answer is not None:
             return True
         if call.aborted:
@@ -236,7 +236,7 @@ class ClientConnection:
             self._check(call)
         if self._send_buffer.waiting:
             with self._lock:
-                if self._reader is not None:  # else whoever reads next sees it
+                if self._reader is not None:  # else the next reader sees it
                     self._wake_reader()
         return mark
 
@@ -263,7 +263,7 @@ class ClientConnection:
                 raise NoAnswer("no answer came")
 
     def _read(self, call: PendingCall, deadline: float) -> bool:
-        """Read, for everybody, until `call` is settled; False once the deadline has passed."""
+        """Read, for all calls, until `call` is settled. Return False once the deadline has passed."""
         while not self._check(call):
             if self._awaits_room != self._send_buffer.waiting:
                 self._awaits_room = not self._awaits_room

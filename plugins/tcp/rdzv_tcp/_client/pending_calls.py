@@ -1,4 +1,4 @@
-"""Requests under way: those that a thread waits for, and those that whoever reads their answer carries on."""
+"""Requests under way: those that a thread waits for, and those that the reader of their answer carries on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 
 class Ask(NamedTuple):
-    """A request that may be sent any number of times, made anew for each, and `seconds` for it altogether."""
+    """A request that may be sent any number of times, made again for each attempt, and `seconds` for it altogether."""
 
     make: Callable[[], Request]
     seconds: float
@@ -32,7 +32,7 @@ class Line(Protocol):
         """Wake the thread of `call`, so that it looks at what has become of it."""
 
     def forget(self, call: Any) -> bool:
-        """Discard the answer to a submitted call; False if it has been told of one, or of the connection's end."""
+        """Discard the answer to a submitted call. Return False if it was told of one, or of the connection's end."""
 
 
 class PendingCall:

@@ -30,7 +30,7 @@ def new_pauses() -> Backoff:
 
 
 class Reconnector:
-    """Holds calls until their client has a connection, then has them submitted anew, each within its own deadline.
+    """Holds calls until their client has a connection, then submits them again, each within its own deadline.
 
     Thread-safe.
     """
@@ -64,7 +64,7 @@ class Reconnector:
         self._begin()
 
     def stop(self) -> None:
-        """Give up connecting: the client is closed, and all who waited have been told."""
+        """Stop connecting: the client is closed, and all calls that waited have been told."""
         with self._lock:
             self._wanted_until = 0.0
             self._stopped.set()
@@ -115,12 +115,12 @@ class Reconnector:
             return None
 
     def _due(self) -> float:
-        """Give when somebody is to be told next that there was no connection in time."""
+        """Return when somebody is to be told next that there was no connection in time."""
         with self._lock:
             return min((call.deadline for call in self._stranded), default=float("inf"))
 
     def _submit_again(self, calls: list[SubmittedCall]) -> Exception | None:
-        """Connect and submit `calls`; gives why that was not possible until now, None if they need no other attempt."""
+        """Connect and submit `calls`. Return why that failed; None if they need no other attempt."""
         client = self._client
         try:
             client.connected(self._attempt, self._attempt_until)
@@ -141,7 +141,7 @@ class Reconnector:
         return None
 
     def _end_late(self, failure: Exception) -> None:
-        """Give up those whose time is over."""
+        """End the calls whose time is over."""
         now = time.monotonic()
         with self._lock:
             late = [call for call in self._stranded if call.deadline <= now]

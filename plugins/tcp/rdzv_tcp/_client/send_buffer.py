@@ -1,4 +1,4 @@
-"""Sending without waiting: what the socket does not take at once is sent later, by whoever reads."""
+"""Sending without waiting: what the socket does not take at once is sent later, by the thread that reads."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from rdzv_tcp._net.tls import TlsPipe
 class SendBuffer:
     """Sends frames in order, each whole. Thread-safe, and no method waits.
 
-    A server that is behind reads no requests until its answers are taken. If whoever takes them waited for room to
-    send, as it does where an answer leads to the next request, both would wait for ever.
+    A server that is behind reads no requests until its answers are taken. If the thread that takes them waited for
+    room to send, as it does where an answer leads to the next request, both would wait for ever.
     """
 
     def __init__(self, connected: socket.socket, tls: TlsPipe | None) -> None:

@@ -41,17 +41,17 @@ class Session:
 
     @property
     def closed(self) -> bool:
-        """Say whether `close` was called."""
+        """Return whether `close` was called."""
         return self._closed
 
     @property
     def durable(self) -> bool:
-        """Say whether the server that was last connected to keeps registers on disk."""
+        """Return whether the server that was last connected to keeps registers on disk."""
         return self.client.durable
 
     @property
     def guarded(self) -> bool:
-        """Say whether that server and its clients know each other, and nobody can read along."""
+        """Return whether that server and its clients know each other, and nobody can read along."""
         return self.client.guarded
 
     @property
@@ -68,7 +68,7 @@ class Session:
             self._leave(call)
 
     def read(self, make: Callable[[], Request], seconds: float | None = None) -> Answer:
-        """Ask something that may be asked any number of times; `make` is called anew for each."""
+        """Ask something that may be asked any number of times; `make` is called for each attempt."""
         call = self._enter()
         try:
             return self.client.request(call, make, self.read_timeout if seconds is None else seconds).answer
@@ -100,15 +100,15 @@ class Session:
             call.begin()
 
     def settle(self) -> bytes:
-        """Note that there are members from now on; gives whose they are. See `Client.settle`."""
+        """Note that there are members from now on, and return whose they are. See `Client.settle`."""
         return self.client.settle()
 
     def asking(self, make: Callable[[], Request]) -> Ask:
-        """Give a request with the time that one has on this session."""
+        """Return a request with the time that one has on this session."""
         return Ask(make, self.read_timeout)
 
     def waiting(self, make: Callable[[float], Request], timeout: float, in_vain: type[Message]) -> Steps[Answer]:
-        """Give the steps of a request that is answered later: until the answer is not `in_vain`, or `timeout` is over.
+        """Return the steps of a request that is answered later: until it is not `in_vain`, or `timeout` is over.
 
         `make` is given how many seconds the server may wait. Half of the read timeout is waited, half is for the
         answer: a server that has stopped is noticed in time.
@@ -133,11 +133,11 @@ class Session:
         return reply
 
     def not_kept(self, answer: Failed) -> str:
-        """Say that the server could not write something down."""
+        """Return that the server could not write something down."""
         return f"tcp backend at '{self.endpoint}': the server could not keep a write on disk: {answer.reason}"
 
     def share(self) -> Session:
-        """Give another session on the same connection."""
+        """Return another session on the same connection."""
         if self._closed:
             raise self.closed_error()
         return Session(self.endpoint, self.read_timeout, self._credentials)
@@ -171,14 +171,14 @@ class Session:
                 self._state.notify_all()
 
     def closed_error(self) -> RendezvousConnectionError:
-        """Give the error of a call after `close`."""
+        """Return the error of a call after `close`."""
         return RendezvousConnectionError(
             f"tcp backend at '{self.endpoint}': this instance is closed; create another one"
         )
 
 
 def new_nonce() -> bytes:
-    """Give the name of a write: random, never used before or after."""
+    """Return the name of a write: random, never used before or after."""
     try:
         return _nonces.pop()
     except IndexError:

@@ -21,7 +21,7 @@ def share_client(endpoint: HostPort, credentials: Credentials) -> Client:
 
 
 def release_client(client: Client) -> None:
-    """Give a client back; the last one closes it."""
+    """Return a client; the last release closes it."""
     with _lock:
         client.users -= 1
         if client.users == 0:

@@ -28,11 +28,11 @@ class Address(NamedTuple):
         return int(self.sockaddr[1])
 
     def with_port(self, port: int) -> Address:
-        """Give the same address with another port."""
+        """Return the same address with another port."""
         return Address(self.family, (self.sockaddr[0], port, *self.sockaddr[2:]))
 
     def is_loopback(self) -> bool:
-        """Say whether only this machine can reach it."""
+        """Return whether only this machine can reach it."""
         return ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
 
     def __str__(self) -> str:
@@ -52,12 +52,12 @@ def address_of(sockaddr: Any) -> str:
 
 
 def read_endpoint(endpoint: str) -> HostPort:
-    """Read `host[:port]` or `[v6]:port`; raises `ValueError` naming what is wrong with it."""
+    """Read `host[:port]` or `[v6]:port`. Raises `ValueError` naming what is wrong with it."""
     return parse_endpoint(endpoint, DEFAULT_PORT)
 
 
 def resolve(endpoint: HostPort, flags: int = 0) -> list[Address]:
-    """Give the addresses of an endpoint, IPv4 before IPv6 and by number, whatever order the resolver gave them in.
+    """Return the addresses of an endpoint, IPv4 before IPv6 and by number, whatever order the resolver gave them in.
 
     The order decides who hosts: all processes try the same address first, so that two of them cannot each take one
     of a name's addresses. Raises `OSError`; takes as long as the system's resolver does. `flags` are `getaddrinfo`'s.

@@ -1,4 +1,4 @@
-"""Who may talk to whom: the options of secret and TLS, and what a client and a server make of them."""
+"""The options of secret and TLS, and the credentials that a client and a server make of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NO_CREDENTIALS = Credentials()
 
 
 def client_credentials(params: RendezvousParameters) -> Credentials:
-    """Read what a client needs from the options; raises `ValueError` naming a file or an option that is wrong."""
+    """Read what a client needs from the options. Raises `ValueError` naming a file or an option that is wrong."""
     ca, cert, key = TLS_CA.optional(params), TLS_CERT.optional(params), TLS_KEY.optional(params)
     for option, value in ((TLS_CERT, cert), (TLS_KEY, key), (TLS_CLIENT_CA, TLS_CLIENT_CA.optional(params))):
         if ca is None and value is not None:
@@ -50,7 +50,7 @@ def host_tls(params: RendezvousParameters) -> ssl.SSLContext | None:
 
 
 def serving_tls(cert: str | None, key: str | None, client_ca: str | None) -> ssl.SSLContext | None:
-    """Read what `rdzv serve` is given; raises `ValueError`."""
+    """Read what `rdzv serve` is given. Raises `ValueError`."""
     if cert is None and client_ca is not None:
         raise ValueError(f"option tls_ca={client_ca!r} needs tls_cert too: a server has to have a certificate")
     _check_pair(cert, key)
@@ -58,7 +58,7 @@ def serving_tls(cert: str | None, key: str | None, client_ca: str | None) -> ssl
 
 
 def read_secret(token: str | None) -> bytes | None:
-    """Return the secret as bytes, without the white space around it; raises `ValueError` for an empty one."""
+    """Return the secret as bytes, without the white space around it. Raises `ValueError` for an empty one."""
     if token is None:
         return None
     if not token.strip():

@@ -25,12 +25,12 @@ class Settings:
 
     @property
     def open_to_all(self) -> bool:
-        """Say whether whoever reaches the server can use it."""
+        """Return whether whoever reaches the server can use it."""
         return self.secret is None and (self.tls is None or self.tls.verify_mode != ssl.CERT_REQUIRED)
 
 
 def connection_limits(settings: Settings) -> tuple[int, int]:
-    """Give how many connections may be served, and how many more may be there that have not said hello yet."""
+    """Return how many connections may be served, and how many more may be there that have not said hello yet."""
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if descriptors == resource.RLIM_INFINITY:
         descriptors = 1_000_000

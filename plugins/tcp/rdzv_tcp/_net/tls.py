@@ -1,6 +1,6 @@
 """TLS without a socket: bytes in, bytes out, so that both sides keep their own way of waiting for a socket.
 
-TLS 1.3 only: both sides are ours, and a connection never stops in the middle to negotiate anew.
+TLS 1.3 only: both sides are ours, and a connection never stops in the middle to negotiate again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class TlsPipe:
         self._lock = threading.Lock()
 
     def shake_hands(self, received: bytes | memoryview = b"") -> bool:
-        """Go on with the handshake; True once it is over. Then, and if it raises `ssl.SSLError`, look `to_send`."""
+        """Go on with the handshake. Return True once it is over. Then, and after an `ssl.SSLError`, send `to_send`."""
         self._incoming.write(received)
         try:
             self._object.do_handshake()
@@ -56,17 +56,17 @@ class TlsPipe:
         return True
 
     def to_send(self) -> bytes:
-        """Give what is to be sent to the other side; empty if nothing is."""
+        """Return what is to be sent to the other side; empty if nothing is."""
         return self._outgoing.read()
 
     def seal(self, data: bytes) -> bytes:
-        """Give `data` as it is sent. What was sealed first must be sent first."""
+        """Return `data` as it is sent. What was sealed first must be sent first."""
         with self._lock:
             self._object.write(data)
             return self._outgoing.read()
 
     def open(self, received: bytes | memoryview) -> bytes:
-        """Give what was sent; empty while a record is not whole. Raises `ssl.SSLError`, `TlsRefused` for a refusal."""
+        """Return what was sent; empty while a record is not whole. Raises `ssl.SSLError`, or `TlsRefused`."""
         pieces = []
         with self._lock:
             self._incoming.write(received)
@@ -83,12 +83,12 @@ class TlsPipe:
 
 
 def is_tls(first: bytes | memoryview) -> bool:
-    """Say whether a connection begins with TLS. A frame begins with a zero, being no longer than it may be."""
+    """Return whether a connection begins with TLS. A frame begins with a zero, being no longer than it may be."""
     return len(first) > 0 and first[0] in (_HANDSHAKE, _ALERT)
 
 
 def client_tls(ca: str, cert: str | None = None, key: str | None = None) -> ClientTls:
-    """Read the files of a client; raises `ValueError` naming the one that is wrong."""
+    """Read the files of a client. Raises `ValueError` naming the one that is wrong."""
     digest = hashlib.sha256()
     for option, path in (("tls_ca", ca), ("tls_cert", cert), ("tls_key", key)):
         digest.update(_content(option, path) if path is not None else b"-")
@@ -114,7 +114,7 @@ def server_tls(cert: str, key: str | None = None, client_ca: str | None = None) 
 
 
 def refusal_by_client(error: ssl.SSLError, tls: ClientTls, host: str) -> str:
-    """Say why a client ended the handshake."""
+    """Return why a client ended the handshake."""
     if isinstance(error, ssl.SSLCertVerificationError):
         what = error.verify_message.rstrip(".")
         if "mismatch" in what.lower():
@@ -126,7 +126,7 @@ def refusal_by_client(error: ssl.SSLError, tls: ClientTls, host: str) -> str:
 
 
 def alert_to_client(error: ssl.SSLError) -> str:
-    """Say what the server's alert means."""
+    """Return what the server's alert means."""
     if "CERTIFICATE_REQUIRED" in _reason(error):
         return "the server asks for a client certificate and got none: give tls_cert and tls_key"
     if any(word in _reason(error) for word in ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")):

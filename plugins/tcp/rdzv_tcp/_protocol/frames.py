@@ -68,7 +68,7 @@ class FrameReader(Generic[M]):
 
     @property
     def more(self) -> bool:
-        """Say whether anything was fed that was not taken."""
+        """Return whether anything was fed that was not taken."""
         return self._taken < len(self._fed) or bool(self._buffer)
 
     def feed(self, data: bytes | memoryview) -> None:
@@ -86,9 +86,9 @@ class FrameReader(Generic[M]):
         self._fed, self._taken = b"", 0
 
     def take(self) -> tuple[int, M] | None:
-        """Give the next request id and message, None until one is whole.
+        """Return the next request id and message, None until one is whole.
 
-        Raises `WireError` for a body over the limit, as soon as its header is there, and for one that is no message.
+        Raises `WireError` for a body over the limit, as soon as its header is there, and for one that is not a message.
         """
         if self._buffer:
             return self._take_kept()
@@ -114,7 +114,7 @@ class FrameReader(Generic[M]):
         return request_id, message
 
     def _header(self, data: bytes | memoryview, at: int) -> tuple[int, int, int] | None:
-        """Give the id of the frame at `at`, and where its body begins and ends; None if it is not all there."""
+        """Return the id of the frame at `at`, and where its body begins and ends; None if it is not all there."""
         start = at + _HEADER_BYTES
         if len(data) < start:
             return None

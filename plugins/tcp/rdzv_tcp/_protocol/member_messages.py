@@ -73,7 +73,7 @@ class Entered(Message, tag="entered"):
 
 
 class Ended(Message, tag="ended"):
-    """There is no such member, or it is one no more."""
+    """There is no such member, or it has ended."""
 
 
 class View(Message, tag="view"):

@@ -12,9 +12,11 @@ from rdzv_tcp._protocol.messages import Request
 from rdzv_tcp._protocol.proofs import new_challenge, prove
 
 _NONE_HERE: Final = (
-    "the client has a secret (auth_token), this server has none: give the server the same one, or the client none"
+    "the client has a secret (auth_token), and this server has none: give the server the same one, or the client none"
 )
-_NONE_THERE: Final = "this server asks for a shared secret, the client has none: give it auth_token or auth_token_file"
+_NONE_THERE: Final = (
+    "this server asks for a shared secret, and the client has none: give it auth_token or auth_token_file"
+)
 _WRONG: Final = "the client's secret is not this server's: give both the same auth_token"
 
 
@@ -31,7 +33,7 @@ class ServerHandshake:
         self._asked: tuple[bytes, bytes] | None = None
 
     def take(self, request: Request) -> Challenge | Welcome:
-        """Answer a message; raises `WireError` for one that is out of place, `AccessDenied` for wrong credentials."""
+        """Answer a message. Raises `WireError` for one that is out of place, `AccessDenied` for wrong credentials."""
         if isinstance(request, Hello) and self._asked is None:
             return self._hello(request)
         if isinstance(request, Proof) and self._asked is not None:

@@ -78,7 +78,7 @@ class Count(Message, tag="count"):
 
 
 class NoInteger(Message, tag="no-integer"):
-    """What is at the key is no integer to add to: its beginning."""
+    """The beginning of what is at the key, which is not an integer to add to."""
 
     value: bytes
 

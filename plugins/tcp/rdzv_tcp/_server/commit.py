@@ -14,7 +14,7 @@ from rdzv_tcp._wal.group_commit import Writer
 
 
 class Client(Writer, Caller, WaiterOwner, Protocol):
-    """Whose write it is: a `Connection`."""
+    """The connection whose write it is."""
 
     def answer(self, request_id: int, answer: Answer) -> None:
         """Send an answer, unless the connection is about to end."""
@@ -43,7 +43,7 @@ class ImmediateCommit:
 
     def submit(self, writer: Client, request_id: int, request: WriteRequest) -> None:
         answer, topics, dropped = self._apply(request, writer)
-        # The writer's answer goes first: whoever is woken by the write competes with it for this thread.
+        # The writer's answer goes first: the waiters that are woken compete with it for this thread.
         writer.answer(request_id, answer)
         if topics or dropped is not None:
             self._waiters.changed(topics, writer, dropped)

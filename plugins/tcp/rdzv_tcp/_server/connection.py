@@ -133,7 +133,7 @@ class Connection(asyncio.BufferedProtocol):
         self._overdue.clear()
 
     def eof_received(self) -> None:
-        self.said_end = not self.transport.is_closing()  # what follows an end from here is no word of the client
+        self.said_end = not self.transport.is_closing()  # an end that follows one from here says nothing of the client
 
     @property
     def descriptor(self) -> int:
@@ -295,7 +295,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transmit(together)
 
     def _gather(self) -> bool:
-        """Send what comes together, until `_send_gathered`; False if that is being done already."""
+        """Gather answers until `_send_gathered`. Return False if that is being done already."""
         if self._together is not None:
             return False
         self._together = bytearray()

@@ -20,7 +20,7 @@ class Hosting:
         self._held = True
 
     def share(self) -> Hosting:
-        """Give another hold on the same server."""
+        """Return another hold on the same server."""
         with _lock:
             _users[self.server] = _users.get(self.server, 0) + 1
         return Hosting(self.server)

@@ -22,10 +22,10 @@ SWEEP_SECONDS = 2.0
 """How often those are looked for who have become calm."""
 
 CALM_REQUESTS = 4
-"""Who was heard no more often than this between two sweeps is calm."""
+"""A connection that was heard no more often than this between two sweeps is calm."""
 
 BURST_TURNS = 2
-"""Who is heard twice within so many looks has something to talk about, and is read at once from then on."""
+"""A connection that is heard twice within so many looks is busy, and read at once from then on."""
 
 
 class Polled(Protocol):
@@ -103,7 +103,7 @@ class IdlePolling:
             for connection in calm:
                 if not connection.blocked:
                     self._calm_down(connection)
-        elif together < MANY * 3 // 4:  # not at once, lest a few who come and go set all the others in motion
+        elif together < MANY * 3 // 4:  # not at once: a few that come and go would set all the others in motion
             for connection in list(self._calm):
                 self.rouse(connection)
         for connection in self._lively:

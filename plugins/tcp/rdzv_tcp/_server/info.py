@@ -16,7 +16,7 @@ from rdzv_tcp._state.state import State
 
 
 class ServerInfo:
-    """Who the server is, since when, and how much it holds."""
+    """The server's process, its uptime, and how much it holds."""
 
     def __init__(self, settings: Settings, state: State, directory: Path | None, connections: Sized) -> None:
         self._settings = settings

@@ -34,7 +34,7 @@ def listen(endpoint: HostPort, *, elect: bool = False) -> list[socket.socket]:
 
 
 def bound_addresses(listeners: Iterable[socket.socket]) -> list[Address]:
-    """Give where `listeners` listen."""
+    """Return where `listeners` listen."""
     return [Address(one.family, one.getsockname()) for one in listeners]
 
 

@@ -18,7 +18,7 @@ Outcome: TypeAlias = Answer | WaitRequest | Write
 
 
 class Caller(Protocol):
-    """Who asks: a `Connection`."""
+    """The connection that asks."""
 
     direct: bool
     """Whether the client's process is at the other end, and no proxy, whose end would say nothing of the client."""

@@ -27,7 +27,7 @@ class _Told:
 
 
 class Rejections:
-    """Logs refused peers. Its memory and its lines are bounded, whoever connects. Runs on the server's loop alone."""
+    """Logs refused peers, with bounded memory and a bounded number of lines. Runs on the server's loop alone."""
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, str], _Told] = {}

@@ -27,7 +27,7 @@ class TcpServer:
 
     It is bound, and accepts connections, from its creation on; they are answered from `start` or `run` on. One of
     the two is called, once. Raises `OSError` on creation where `endpoint` cannot be bound or the data
-    directory not be used, `RendezvousStateError` where that is spoiled. Thread-safe.
+    directory cannot be used, `RendezvousStateError` where that is corrupt. Thread-safe.
     """
 
     def __init__(self, endpoint: HostPort, settings: Settings | None = None, *, elect: bool = False) -> None:
@@ -37,7 +37,7 @@ class TcpServer:
         self.endpoint = HostPort(endpoint.host, self.addresses[0].port)
         """Where clients reach it: the host that was given, and the port that was bound."""
         try:
-            # Only who has bound the endpoint touches the data directory: an election is decided before.
+            # Only a process that has bound the endpoint touches the data directory: an election is decided before.
             self._core = Core(settings)
         except BaseException:
             for listener in self._listeners:
@@ -64,12 +64,12 @@ class TcpServer:
         return self
 
     def exposure(self) -> str:
-        """Say who can do what without being asked for anything; empty if only this machine can, or nobody."""
+        """Return what anybody can do without credentials; empty if only this machine, or nobody, can."""
         open_to = [str(address) for address in self.addresses if not address.is_loopback()]
         if not open_to or not self.settings.open_to_all:
             return ""
         return (
-            f"whoever reaches {', '.join(open_to)} can read and change every run: there is no authentication; "
+            f"anybody who can reach {', '.join(open_to)} can read and change every run: there is no authentication; "
             "set auth_token, or tls_cert and tls_client_ca, or listen on a network that you trust"
         )
 
@@ -137,7 +137,7 @@ class TcpServer:
             self._serving.set()
 
     def _abandon(self) -> None:
-        """In a forked child: let go of the parent's sockets, so that its end is seen by whoever is connected to it.
+        """In a forked child: let go of the parent's sockets, so that its clients see its end.
 
         The descriptors are pointed elsewhere instead of closed: the objects that own them live on in a loop that
         nobody runs here, and must not close a number that stands for something else by then.

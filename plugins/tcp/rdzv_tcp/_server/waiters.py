@@ -1,4 +1,4 @@
-"""Who waits for what: requests by the topic that has to change. Runs on the server's loop alone."""
+"""Requests that wait, by the topic that has to change. Runs on the server's loop alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rdzv_tcp._server.wait_requests import WaitRequest
 
 
 class WaiterOwner(Protocol):
-    """Who is answered: a `Connection`."""
+    """The connection that is answered."""
 
     def wake(self, answers: list[tuple[Waiter, bytes]]) -> None:
         """Send the answers to waiters whose topic has changed."""

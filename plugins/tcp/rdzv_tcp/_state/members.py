@@ -28,7 +28,7 @@ _ENTRY_BYTES = 32
 
 
 def grace(ttl: float) -> float:
-    """Give how long a member with this ttl goes on after its process was said to be gone."""
+    """Return how long a member with this ttl goes on after its process was said to be gone."""
     return min(GRACE_SECONDS, ttl / 2)
 
 
@@ -53,7 +53,7 @@ class MemberEntry:
         return min(self.ends, self.cut)
 
     def renew(self, now: float) -> None:
-        """Give it a whole ttl."""
+        """Start its ttl again."""
         self.ends, self.cut = now + self.ttl, math.inf
 
 
@@ -78,7 +78,7 @@ class MembersSnapshot(NamedTuple):
 
 
 class _Client:
-    """Who entered members, and the latest connection that it claimed."""
+    """A client that entered members, and the latest connection that it claimed."""
 
     __slots__ = ("connection", "leases")
 
@@ -90,8 +90,8 @@ class _Client:
 class Memberships:
     """Leases by run, in entry order. Not thread-safe: one thread owns it.
 
-    `take_due` is to be called at `next_end`; until who is late has been ended, it is still there, and a renewal finds
-    its lease. A lease that has ended does not come back, nor does its id: the latest that ended are remembered.
+    `take_due` is to be called at `next_end`. A member that is late is there until it has been ended, and may renew
+    until then. A lease that has ended does not come back, nor does its id: the latest that ended are remembered.
     `incarnation` is new with every object, unless it is restored; versions are new in any case.
     """
 
@@ -145,7 +145,7 @@ class Memberships:
         return {name: [lease.payload for lease in leases] for name, leases in there}
 
     def version(self, run: str) -> bytes:
-        """Give what differs after every change of the set or of a payload."""
+        """Return what differs after every change of the set or of a payload."""
         there = self._runs.get(run)
         return self._versions_begin + (self._forgotten if there is None else there.version).to_bytes(8, "big")
 
@@ -168,16 +168,16 @@ class Memberships:
         return Entered(self.incarnation, ahead)
 
     def has_ended(self, member: bytes) -> bool:
-        """Say whether `member` was there and will not be again."""
+        """Return whether `member` was there and will not be again."""
         return member in self._ended
 
     def run_of(self, member: bytes) -> str | None:
-        """Give the run in which `member` is, None if it is not there."""
+        """Return the run in which `member` is, None if it is not there."""
         lease = self._leases.get(member)
         return None if lease is None else lease.run
 
     def renew(self, request: Renew, now: float) -> bool:
-        """Renew the lease, and replace the payload if there is one; False if there is no such member."""
+        """Renew the lease, and replace the payload if there is one. Return False if there is no such member."""
         lease = self._leases.get(request.member)
         if lease is None:
             return False
@@ -190,7 +190,7 @@ class Memberships:
         return True
 
     def is_news(self, request: Renew) -> bool:
-        """Say whether a renewal is of a member, and newer than any that came before."""
+        """Return whether a renewal is of a member, and newer than any that came before."""
         lease = self._leases.get(request.member)
         return lease is not None and request.sequence > lease.sequence
 
@@ -209,7 +209,7 @@ class Memberships:
             self._end(lease)
 
     def view(self, request: Members) -> View:
-        """Give those who are asked for, or as many of them as fit into `PAGE_BYTES`."""
+        """Return those who are asked for, or as many of them as fit into `PAGE_BYTES`."""
         run = self._runs.get(request.run)
         if run is None:
             return View(self.incarnation, self.version(request.run), 0, [])
@@ -252,18 +252,18 @@ class Memberships:
             self._queue(lease)
 
     def held_by(self, client: bytes) -> int:
-        """Give how many members `client` has."""
+        """Return how many members `client` has."""
         there = self._clients.get(client)
         return 0 if there is None else len(there.leases)
 
     # Time
 
     def next_end(self) -> float | None:
-        """Give when to call `end_due`; None: there is nobody."""
+        """Return when to call `take_due` next; None: there are no members."""
         return self._heap[0][0] if self._heap else None
 
     def take_due(self, now: float) -> list[bytes]:
-        """Give who has run out of time, to be ended with `end`, or put back with `postpone`."""
+        """Return the members that have run out of time, to be ended with `end`, or put back with `postpone`."""
         due = []
         while self._heap and self._heap[0][0] <= now:
             at, _, lease = heapq.heappop(self._heap)
@@ -277,7 +277,7 @@ class Memberships:
         return due
 
     def is_due(self, member: bytes, now: float) -> bool:
-        """Say whether `member` is there and has run out of time."""
+        """Return whether `member` is there and has run out of time."""
         lease = self._leases.get(member)
         return lease is not None and lease.end <= now
 
@@ -288,7 +288,7 @@ class Memberships:
             self._queue(lease, until)
 
     def end(self, members: Iterable[bytes]) -> set[str]:
-        """End those who are there; gives their runs. None of them comes back."""
+        """End those of `members` that are there, and return their runs. None of them comes back."""
         changed = set()
         for member in members:
             lease = self._leases.get(member)
@@ -300,7 +300,7 @@ class Memberships:
         return changed
 
     def forgive(self, stall: float, now: float) -> None:
-        """Give a fresh ttl to everybody who cannot make up for `stall` seconds in which nobody looked."""
+        """Start the ttl again of every member that cannot make up for `stall` seconds in which nobody looked."""
         for lease in self._leases.values():
             if stall > min(STALL_SECONDS, lease.ttl / 4):
                 cut = lease.cut
@@ -311,7 +311,7 @@ class Memberships:
     # What is kept on disk
 
     def copy_out(self) -> MembersSnapshot:
-        """Give a copy of everything that does not depend on the time."""
+        """Return a copy of everything that does not depend on the time."""
         leases = [lease for run in self._runs.values() for lease in run.leases.values()]
         members = [
             (Enter(lease.run, lease.id, lease.payload, lease.ttl, lease.client), lease.sequence) for lease in leases
@@ -319,7 +319,7 @@ class Memberships:
         return MembersSnapshot(self.incarnation, members, list(self._ended))
 
     def begin(self, now: float) -> None:
-        """Give a whole ttl to everybody, and to nobody the word of a connection: this is what was read from disk."""
+        """Start the ttl of every member that was read from disk, whatever its connection said."""
         self._heap.clear()
         for lease in self._leases.values():
             lease.renew(now)

@@ -92,19 +92,19 @@ class Stores:
         return Outcome(answer, set_keys, displaced)
 
     def makes_store(self, request: StoreWrite) -> bool:
-        """Say whether `request` is the first write to its store."""
+        """Return whether `request` is the first write to its store."""
         there = self._runs.get(request.run)
         return there is None or request.prefix not in there.stores
 
     def displaces(self, request: StoreWrite) -> str | None:
-        """Give the prefix of the store that goes if `request` makes one now: the one used longest ago."""
+        """Return the prefix of the store that goes if `request` makes one now: the one used longest ago."""
         there = self._runs.get(request.run)
         if there is None or request.prefix in there.stores or len(there.stores) < KEPT_STORES:
             return None
         return next(iter(there.stores))
 
     def copy_out(self) -> StoresSnapshot:
-        """Give a copy of everything."""
+        """Return a copy of everything."""
         stores = [
             (run, prefix, dict(store)) for run, there in self._runs.items() for prefix, store in there.stores.items()
         ]
@@ -116,7 +116,7 @@ class Stores:
         self._runs.setdefault(run, _Run()).stores.setdefault(prefix, {}).update(items)
 
     def drop(self, run: str, prefixes: list[str]) -> None:
-        """Say of a run that is read from disk which stores were dropped."""
+        """Note which stores of a run that is read from disk were dropped."""
         self._runs.setdefault(run, _Run()).dropped.extend(prefixes)
 
     def remember(self, nonce: bytes, answer: StoreAnswer) -> None:
@@ -126,7 +126,7 @@ class Stores:
             self._answers.popitem(last=False)
 
     def get(self, request: StoreGet) -> StoreAnswer:
-        """Give the values, or which keys are missing."""
+        """Return the values, or which keys are missing."""
         if self.is_over(request.run, request.prefix):
             return Over()
         store = self._store(request.run, request.prefix)
@@ -136,20 +136,20 @@ class Stores:
         return Values(_page(store[key] for key in request.keys)) if request.values else Done()
 
     def missing(self, request: StoreGet) -> Topic | None:
-        """Give a key that must be set before there is an answer; None: there is one."""
+        """Return a key that must be set before there is an answer; None: there is one."""
         if self.is_over(request.run, request.prefix):
             return None
         store = self._store(request.run, request.prefix)
         return next(((request.run, request.prefix, key) for key in request.keys if key not in store), None)
 
     def count(self, request: StoreCount) -> StoreAnswer:
-        """Give the number of keys."""
+        """Return the number of keys."""
         if self.is_over(request.run, request.prefix):
             return Over()
         return Count(len(self._store(request.run, request.prefix)))
 
     def is_over(self, run: str, prefix: str) -> bool:
-        """Say whether the store was dropped for newer ones."""
+        """Return whether the store was dropped for newer ones."""
         there = self._runs.get(run)
         return there is not None and prefix in there.dropped
 
@@ -175,7 +175,7 @@ class Stores:
 
 
 def _apply(request: StoreWrite, store: dict[str, bytes]) -> tuple[StoreAnswer, list[str]]:
-    """StoreWrite the store; gives the answer and which keys were set."""
+    """Change the store. Return the answer, and the keys that were set."""
     if isinstance(request, StoreSet):
         store.update(request.items)
         return Done(), list(request.items)

@@ -75,16 +75,16 @@ class Table:
         return len(self._applied)
 
     def token(self, key: str) -> bytes | None:
-        """Give the token of what is there, corrupt or not."""
+        """Return the token of what is there, corrupt or not."""
         record = self._record(key)
         return None if record is None else record.token
 
     def get(self, request: Get) -> Answer:
-        """Give what is there."""
+        """Return what is there."""
         return self.look(request.key)
 
     def look(self, key: str) -> Answer:
-        """Give what is at `key`: `Found`, `Absent` or `Corrupt`."""
+        """Return what is at `key`: `Found`, `Absent` or `Corrupt`."""
         record = self._record(key)
         if record is None:
             return Absent()
@@ -123,7 +123,7 @@ class Table:
         return Done()
 
     def raw_get(self, request: RawGet) -> Answer:
-        """Give the record as a store would keep it: a state in its envelope, anything else as it is."""
+        """Return the record as a store would keep it: a state in its envelope, anything else as it is."""
         record = self._record(request.key)
         if record is None:
             return Absent()
@@ -144,7 +144,7 @@ class Table:
         self._applied_in_order.clear()
 
     def copy_out(self) -> tuple[dict[str, Record], list[bytes]]:
-        """Give a copy of the records, and the remembered nonces in their order."""
+        """Return a copy of the records, and the remembered nonces in their order."""
         return dict(self._records), list(self._applied_in_order)
 
     def record(self, key: str) -> Record | None:

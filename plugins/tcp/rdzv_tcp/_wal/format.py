@@ -2,7 +2,7 @@
 
 A log is a readable first line, then frames. A frame is 12 bytes of header (big-endian: length of the body, CRC-32 of
 the body, CRC-32 of these eight bytes) and a body of MessagePack: the entries of one batch, which are kept together or
-not at all. As the header has a checksum of its own, a log that ends too early can be told from one that was spoiled.
+not at all. As the header has a checksum of its own, a log that ends too early can be told from a corrupt one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from rdzv_tcp._state.table import Record, RegisterChange, Table
 
 FIRST_LINE: Final = b"rdzv-tcp log 2\n"
 WITHOUT_MEMBERS: Final = b"rdzv-tcp log 1\n"
-"""How a log begins that a server wrote which kept no memberships; a later one reads it, and writes it anew."""
+"""How a log without memberships begins, which an older server wrote. It is read, and compacted to this version."""
 
 _HEADER: Final = struct.Struct(">III")
 _SECTOR: Final = 512
@@ -138,7 +138,7 @@ _decode: Final = msgspec.msgpack.Decoder(list[Entry]).decode
 
 
 def encode_frame(entries: list[Entry]) -> bytes:
-    """Give the frame that holds `entries`."""
+    """Return the frame that holds `entries`."""
     body = _encode(entries)
     head = struct.pack(">II", len(body), zlib.crc32(body))
     return b"%b%b%b" % (head, struct.pack(">I", zlib.crc32(head)), body)
@@ -147,7 +147,7 @@ def encode_frame(entries: list[Entry]) -> bytes:
 def encode_changes(
     changes: Iterable[RegisterChange], asked: Iterable[StoreEntry | MembershipEntry | MembersEnded] = ()
 ) -> bytes:
-    """Give the frame of one batch."""
+    """Return the frame of one batch."""
     return encode_frame([*(_entry(change.key, change.record, change.nonce) for change in changes), *asked])
 
 
@@ -158,7 +158,7 @@ def encode_snapshot(
     stores: StoresSnapshot = NO_STORES,
     members: MembersSnapshot = NO_MEMBERS,
 ) -> Iterator[bytes]:
-    """Give, piece by piece, the shortest log that makes a table, stores and memberships with this content."""
+    """Yield, piece by piece, the shortest log that makes a table, stores and memberships with this content."""
     yield FIRST_LINE
     entries: list[Entry] = [LogStart(incarnation, members.incarnation)]
     size = 0
@@ -204,7 +204,7 @@ def _encode_members(content: MembersSnapshot) -> Iterator[bytes]:
 
 
 def read_log(data: memoryview) -> tuple[State, int]:
-    """Give what a log keeps, and where its last whole frame ends: what follows was never acknowledged.
+    """Return what a log keeps, and where its last whole frame ends: what follows was never acknowledged.
 
     Raises `CorruptLog`.
     """
@@ -277,7 +277,7 @@ def _replay_register(table: Table, entry: LogStart | RegisterSet | RegisterDelet
 
 
 def _body_at(data: memoryview, at: int) -> memoryview | None:
-    """Give the body of the frame at `at`; None where the log ends, or where only a torn frame follows."""
+    """Return the body of the frame at `at`; None where the log ends, or where only a torn frame follows."""
     left = len(data) - at
     if left < _HEADER.size or not any(data[at : at + _HEADER.size]):
         # Zeros are what a power cut leaves of a write that made the file longer and did not fill it.
@@ -299,6 +299,6 @@ def _body_at(data: memoryview, at: int) -> memoryview | None:
 
 
 def _has_empty_sector(data: memoryview, start: int, end: int) -> bool:
-    """Say whether a sector of the last batch was never written, as a power cut can leave it."""
+    """Return whether a sector of the last batch was never written, as a power cut can leave it."""
     first = start - start % _SECTOR
     return any(not any(data[max(at, start) : min(at + _SECTOR, end)]) for at in range(first, end, _SECTOR))

@@ -41,7 +41,7 @@ _log = logging.getLogger("rdzv_tcp")
 
 
 class Writer(Protocol):
-    """Whose write it is."""
+    """The connection whose write it is."""
 
     def hold(self, size: int) -> None:
         """Note that a write of `size` bytes waits for the disk: not too many may."""

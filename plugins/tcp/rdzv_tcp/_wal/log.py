@@ -18,7 +18,7 @@ from rdzv_tcp._state.table import Record
 from rdzv_tcp._wal.format import WITHOUT_MEMBERS, CorruptLog, encode_snapshot, read_log
 
 COMPACT_BYTES = 16 * 1024 * 1024
-"""A log shorter than this is never written anew; a longer one when it is twice as long as what it has to hold."""
+"""A shorter log is never compacted; a longer one is when it is twice as long as what it has to hold."""
 
 _log = logging.getLogger("rdzv_tcp")
 _RECORD_OVERHEAD = 64
@@ -54,7 +54,7 @@ class Log:
 
     Files have the mode 0600; a directory that is missing is created with 0700. Opening it raises
     `UnusableDirectoryError` where that is impossible, another `OSError` where another server has it, and
-    `RendezvousStateError` for a log that was spoiled. What a crash cut off at its end was never acknowledged, and is
+    `RendezvousStateError` for a corrupt log. What a crash cut off at its end was never acknowledged, and is
     taken away.
     """
 
@@ -80,7 +80,7 @@ class Log:
 
     @property
     def wants_compaction(self) -> bool:
-        """Say whether the log is much longer than what it has to hold."""
+        """Return whether the log is much longer than what it has to hold."""
         return self._size > self._compact_at and self._broken is None
 
     def append(self, frame: bytes) -> None:
@@ -95,7 +95,7 @@ class Log:
             _write_all(self._file, frame)
             self._sync(self._file)
         except OSError as error:
-            self._take_back(error)
+            self._roll_back(error)
             raise OSError(error.errno, f"{self._path}: {_explained(error)}: nothing was written") from error
         self._size += len(frame)
 
@@ -130,8 +130,8 @@ class Log:
             kept, self._size = read_log(memoryview(log))
         except CorruptLog as error:
             raise RendezvousStateError(
-                f"{self._path}: spoiled at offset {error.offset} of {size}: {error}. Nothing was changed. Bring it "
-                "back from a copy; or, if what follows may be lost, cut it with "
+                f"{self._path}: corrupt at offset {error.offset} of {size}: {error}. Nothing was changed. Restore it "
+                "from a copy; or, if what follows may be lost, cut it with "
                 f"`truncate -s {error.offset}`, or move it away to start with nothing"
             ) from error
         if self._size < size:
@@ -148,7 +148,7 @@ class Log:
         live += sum(len(enter.payload) + len(enter.run) + _RECORD_OVERHEAD for enter, _ in members.members)
         self._compact_at = max(COMPACT_BYTES, 2 * live)
         if log.startswith(WITHOUT_MEMBERS):
-            # What is added to it from now on an older server could not read, and must not take for spoiled.
+            # What is added to it from now on an older server could not read, and must not take for corrupt.
             self._replace(encode_snapshot(kept.table.incarnation, records, nonces, stores, members))
         return kept
 
@@ -178,17 +178,17 @@ class Log:
             self._sync_directory(self.directory)
         except OSError as error:
             # After a power cut the name could stand for the old file: nothing that is only in the new one may count.
-            self._broken = f"{self._path}: {error.strerror}: restart the server when the disk is well"
+            self._broken = f"{self._path}: {error.strerror}: fix the disk, then restart the server"
             raise
 
-    def _take_back(self, failure: OSError) -> None:
+    def _roll_back(self, failure: OSError) -> None:
         try:
             os.ftruncate(self._file, self._size)
             self._sync(self._file)
         except OSError as error:
             self._broken = (
-                f"{self._path}: a write failed ({failure.strerror}) and could not be taken back ({error.strerror}): "
-                "whether it is kept is not known, and nothing more is written; restart the server when the disk is well"
+                f"{self._path}: a write failed ({failure.strerror}), and so did its rollback ({error.strerror}): the "
+                "last batch may or may not be durable. Writes are disabled; fix the disk, then restart the server"
             )
             raise OSError(errno.EIO, self._broken) from error
 
@@ -225,8 +225,8 @@ def _check_is_free(directory: Path) -> None:
     named = f"{', '.join(map(repr, foreign[:_MOST_NAMED]))}{more}"
     raise OSError(
         errno.ENOTEMPTY,
-        f"the directory is not empty, and no rdzv server has used it: it holds {named}; give one that is empty, or "
-        f"that does not exist yet, as {str(directory / 'rdzv')!r}",
+        f"the directory is not empty, and holds files that are not an rdzv server's: {named}; give one that is "
+        f"empty or does not exist yet, such as {str(directory / 'rdzv')!r}",
     )
 
 
