@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdzv_tcp._protocol import (
     Delete,
@@ -66,6 +66,7 @@ requests = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(requests, max_size=4))
 def test_a_table_comes_back_from_its_log(batches: list[list[Set | Delete]]) -> None:
     """Whatever was written and deleted, the log makes the same records, and the same memory of writes."""
@@ -85,6 +86,7 @@ def test_a_table_comes_back_from_its_log(batches: list[list[Set | Delete]]) -> N
     assert read_log(memoryview(short))[0].table.copy_out() == table.copy_out()
 
 
+@settings(deadline=None)
 @given(requests)
 def test_a_draft_answers_as_the_table_would(some: list[Set | Delete]) -> None:
     """A batch is decided one after another, and the table is what it was until the changes are applied."""
@@ -108,6 +110,7 @@ store_changes = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(store_changes)
 def test_stores_come_back_from_their_log(changes: list[StoreWrite]) -> None:
     """Their keys, which of them went for newer ones, and what is answered to a write that comes again."""
@@ -135,6 +138,7 @@ member_changes = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(member_changes)
 def test_memberships_come_back_from_their_log(changes: list[Enter | Renew | Leave | list[bytes]]) -> None:
     """Entries, writes, leaves and ends in any order: the log makes the same, and so does a compacted one."""
@@ -242,6 +246,7 @@ def test_what_is_no_log_is_told(log: bytes) -> None:
         read_log(memoryview(log))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_log_or_corrupt(tail: bytes) -> None:
     """Whatever follows the last batch, reading returns at least what was before, or reports a corrupt log."""

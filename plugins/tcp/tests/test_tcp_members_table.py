@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 from rdzv_tcp._protocol import Ended, Enter, Entered, Leave, Members, Renew, View
 from rdzv_tcp._state import members as _members
-from rdzv_tcp._state.members import Memberships, grace
+from rdzv_tcp._state.member_entry import grace
+from rdzv_tcp._state.members import Memberships
 from rdzv_tcp._wal.format import encode_snapshot, read_log
 
 TTL = 10.0

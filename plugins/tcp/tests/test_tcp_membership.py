@@ -26,6 +26,7 @@ from rdzv_tcp._protocol import PROTOCOL, Claim, Enter, Hello, Members, Set, enco
 from rdzv_tcp._server.server import probe
 from rdzv_tcp._server.service import Service
 from rdzv_tcp._state import members as _members
+from rdzv_tcp._state.member_entry import MemberEntry
 
 from rdzv_core import MemberLease, RendezvousConfigurationError, RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
@@ -128,7 +129,7 @@ def proxy(server: TcpServer) -> Iterator[Proxy]:
         yield there
 
 
-def lease_at(server: TcpServer, lease: MemberLease) -> _members.MemberEntry:
+def lease_at(server: TcpServer, lease: MemberLease) -> MemberEntry:
     """Return a lease as its server has it."""
     entry = probe(server).core.state.members.find(bytes.fromhex(lease.id))
     assert entry is not None
@@ -148,7 +149,7 @@ def test_RDZV_MEMBER_14_a_process_that_lives_stays_whatever_becomes_of_its_conne
     way: str, server: TcpServer, proxy: Proxy, open_backend: Callable[..., TcpBackend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is a member for its ttl, its calls raise meanwhile and never say that it is none, and then work again."""
-    monkeypatch.setattr(_members, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("rdzv_tcp._state.member_entry.GRACE_SECONDS", 0.0)
     client = open_backend(f"localhost:{proxy.port}", is_host=False, read_timeout=2)
     lease = client.enter(b"here", 600.0)
     kept, before = lease_at(server, lease), set(probe(server).core.connections)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import math
 import secrets
@@ -11,13 +10,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from rdzv_tcp._protocol import Ended, Enter, Entered, Leave, Members, Renew, View
-
-GRACE_SECONDS = 1.0
-"""How long a member goes on after its process said that it is gone, but half of its ttl at most.
-
-A process says so by the end of its connection, and one that lives never ends a connection in that way. Whoever
-refreshes or claims meanwhile is alive all the same.
-"""
+from rdzv_tcp._state.expiry import ExpiryQueue
+from rdzv_tcp._state.member_entry import MemberEntry, grace
 
 STALL_SECONDS = 1.0
 REMEMBERED_RUNS = 4096
@@ -25,36 +19,6 @@ REMEMBERED_VIEWS = 4
 REMEMBERED_ENDS = 16_384
 PAGE_BYTES = 4 * 1024 * 1024
 _ENTRY_BYTES = 32
-
-
-def grace(ttl: float) -> float:
-    """Return how long a member with this ttl goes on after its process was said to be gone."""
-    return min(GRACE_SECONDS, ttl / 2)
-
-
-class MemberEntry:
-    """One membership. It ends at `ends`, or at `cut` where its process was said to be gone."""
-
-    __slots__ = ("client", "cut", "ends", "id", "payload", "queued", "run", "sequence", "ttl")
-
-    def __init__(self, request: Enter, now: float) -> None:
-        self.id = request.member
-        self.run = request.run
-        self.payload = request.payload
-        self.ttl = request.ttl
-        self.client = request.client
-        self.sequence = 0
-        self.queued = math.inf
-        self.renew(now)
-
-    @property
-    def end(self) -> float:
-        """When it ends if nothing happens."""
-        return min(self.ends, self.cut)
-
-    def renew(self, now: float) -> None:
-        """Start its ttl again."""
-        self.ends, self.cut = now + self.ttl, math.inf
 
 
 class _Run:
@@ -104,8 +68,7 @@ class Memberships:
         self._forgotten = 0
         self._leases: dict[bytes, MemberEntry] = {}
         self._clients: dict[bytes, _Client] = {}
-        self._heap: list[tuple[float, int, MemberEntry]] = []
-        self._serial = itertools.count()
+        self._expiry = ExpiryQueue()
         self._ended: OrderedDict[bytes, None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -131,7 +94,7 @@ class Memberships:
             "runs": len(self._runs),
             "runs without members": len(self._empty),
             "remembered ends": len(self._ended),
-            "planned ends": len(self._heap),
+            "planned ends": len(self._expiry),
         }
 
     @property
@@ -260,16 +223,12 @@ class Memberships:
 
     def next_end(self) -> float | None:
         """Return when to call `take_due` next; None: there are no members."""
-        return self._heap[0][0] if self._heap else None
+        return self._expiry.next()
 
     def take_due(self, now: float) -> list[bytes]:
         """Return the members that have run out of time, to be ended with `end`, or put back with `postpone`."""
         due = []
-        while self._heap and self._heap[0][0] <= now:
-            at, _, lease = heapq.heappop(self._heap)
-            if lease.queued != at:
-                continue  # it ended otherwise, or stands in the heap for an earlier time
-            lease.queued = math.inf
+        while (lease := self._expiry.pop(now)) is not None:
             if lease.end <= now:
                 due.append(lease.id)
             else:
@@ -320,23 +279,16 @@ class Memberships:
 
     def begin(self, now: float) -> None:
         """Start the ttl of every member that was read from disk, whatever its connection said."""
-        self._heap.clear()
+        self._expiry.clear()
         for lease in self._leases.values():
             lease.renew(now)
-            lease.queued = math.inf
             self._queue(lease)
 
     def _queue(self, lease: MemberEntry, not_before: float = -math.inf) -> None:
-        # A renewal only makes it end later, and queues nothing: that is found out when the earlier time comes.
-        if lease.end < lease.queued:
-            lease.queued = max(lease.end, not_before)
-            heapq.heappush(self._heap, (lease.queued, next(self._serial), lease))
-            if len(self._heap) > 2 * len(self._leases) + 64:
-                self._heap = [entry for entry in self._heap if entry[2].queued == entry[0]]
-                heapq.heapify(self._heap)
+        self._expiry.add(lease, len(self._leases), not_before)
 
     def _end(self, lease: MemberEntry) -> None:
-        lease.queued = -math.inf
+        self._expiry.remove(lease)
         del self._leases[lease.id]
         self._remember(lease.id)
         client = self._clients[lease.client]
