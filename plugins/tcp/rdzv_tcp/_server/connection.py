@@ -20,6 +20,7 @@ from rdzv_tcp._protocol import (
     Answer,
     FrameReader,
     Hello,
+    Message,
     Refused,
     Request,
     Welcome,
@@ -237,12 +238,13 @@ class Connection(asyncio.BufferedProtocol):
             self._greet(self._handshake, request_id, request)
             return
         outcome = self._shared.service.handle(request, self)
-        if isinstance(outcome, WaitRequest):
-            self._wait(request_id, outcome)
+        # An answer first, as it comes most often; and to ask whether something is of an abstract class takes long.
+        if isinstance(outcome, Message):
+            self._send(framed(request_id, outcome))
         elif isinstance(outcome, Write):
             self._shared.commit.submit(self, request_id, outcome.request)
         else:
-            self.answer(request_id, outcome)
+            self._wait(request_id, outcome)
 
     def _greet(self, handshake: ServerHandshake, request_id: int, request: Request) -> None:
         answer = handshake.take(request)
