@@ -10,8 +10,9 @@ from typing import Any
 from rdzv_conformance.target import Helpers
 from rdzv_conformance.workshop import Workshop
 from rdzv_core import RendezvousParameters
+from rdzv_core.compat import resolved_name
 from rdzv_core.memory import MemoryBackend
-from rdzv_core.registry import entry_points, normalize, resolved_name
+from rdzv_core.registry import entry_points, normalize
 
 GROUP = "rdzv_conformance.helpers"
 

@@ -1,6 +1,6 @@
 """The contract: what a backend must be, and what it may add.
 
-`RendezvousBackend` is required. The `Supports…` classes are capabilities; whoever lacks one gets core's fallback.
+`RendezvousBackend` is required. The `Supports…` classes are capabilities; core has a fallback for each.
 The numbered clauses behind these docstrings are in `spec/contract.md`.
 """
 

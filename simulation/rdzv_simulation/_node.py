@@ -52,7 +52,7 @@ class Node:
     def __init__(self, name: str, host: Host, chance: random.Random, node_id: str = "") -> None:
         self.name, self.node_id, self.host = name, node_id or name, host
         self.alive = True
-        self.stalled = self.thawed_late = self.stopping = self.leaving = False
+        self.stalled = self.thawed_late = self.stopping = self.leaving = self.closing = False
         self.working: Assignment | None = None
         self._member = ""
         self._stuck_until = -1.0
@@ -133,6 +133,7 @@ class Node:
     def close(self) -> None:
         """Let it close the run."""
         self._world.note(f"{self.name} closes the run")
+        self.closing = True
         self._deliver(self.machine.close)
 
     # What the network brings
@@ -201,6 +202,8 @@ class Node:
                 self._checker.let_go(self._member)
             self._world.later(self._chance.random(), self._network.store.end_early, self._member)
             self._end()
+        elif isinstance(outcome, operations.Closed):
+            self.closing = False
 
     def _end(self) -> None:
         self.alive = False

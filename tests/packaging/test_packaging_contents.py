@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-NAMES = ["rdzv-core", "rdzv-tcp", "rdzv-file", "rdzv-etcd", "rdzv-conformance", "rdzv-sqlite"]
-FIRST_PARTY = NAMES[:5]
+NAMES = ["rdzv-core", "rdzv-tcp", "rdzv-file", "rdzv-etcd", "rdzv-conformance", "rdzv-torchrun", "rdzv-sqlite"]
+FIRST_PARTY = NAMES[:6]
 FURTHER_IN_SDIST = {
     "rdzv-core": {"pyproject.toml", "PKG-INFO", ".gitignore", "README.md", "LICENSE", "CHANGELOG.md", "spec"},
 }

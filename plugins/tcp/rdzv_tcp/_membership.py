@@ -6,8 +6,8 @@ import secrets
 import time
 
 from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, SupportsMembership, Token
-from rdzv_core._checks import checked_payload, checked_ttl
 from rdzv_core.abc import Member
+from rdzv_core.validation import checked_payload, checked_ttl
 from rdzv_tcp._client.pending_calls import Steps
 from rdzv_tcp._client.session import Session
 from rdzv_tcp._protocol import (

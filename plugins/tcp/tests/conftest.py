@@ -22,20 +22,6 @@ from rdzv_tcp._protocol import FrameReader
 from rdzv_core import RendezvousParameters, create_backend
 
 
-@pytest.fixture(scope="session", autouse=True)
-def signals_are_not_ignored() -> Iterator[None]:
-    """Have what the tests start hear signals, also where the tests run in the background of a script or under nohup.
-
-    A shell makes its background jobs ignore SIGINT and SIGQUIT, nohup SIGHUP; every child inherits that.
-    """
-    ignored = [number for number in HEARD if signal.getsignal(number) == signal.SIG_IGN]
-    for number in ignored:
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    yield
-    for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
-
-
 @pytest.fixture
 def open_backend() -> Iterator[Callable[..., TcpBackend]]:
     """Create backends by name, and close them when the test is over."""
@@ -79,9 +65,6 @@ def _is_free(port: int) -> bool:
 def free_port(free_ports: Iterator[int]) -> int:
     """A port of `free_ports`."""
     return next(free_ports)
-
-
-HEARD = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 class ServerProcess:
