@@ -77,7 +77,7 @@ def test_a_host_that_is_gone_is_named(open_backend: Open, serve: Callable[..., A
         assert f"tcp backend at '{server.endpoint}': lost the store host" in str(caught.value)
         assert f"process {server.process.pid}" in str(caught.value)
         assert "If it was `rdzv serve`, start it again" in str(caught.value)
-        assert "If it was a node, the store went with it: start the job again" in str(caught.value)
+        assert "If it was a node, the store is lost with it: start the job again" in str(caught.value)
         assert caught.value.__cause__ is not None
 
 
