@@ -8,15 +8,15 @@ PYTHON ?= python3
 VENV ?= .venv
 
 # One `pip install` names all of them: they depend on each other in versions that are on no index.
-EDITABLE = -e '.[cli]' -e plugins/tcp -e plugins/file -e plugins/etcd -e conformance -e simulation -e examples/rdzv-sqlite
+EDITABLE = -e '.[cli]' -e plugins/tcp -e plugins/file -e plugins/etcd -e conformance -e simulation -e integrations/torchrun -e examples/rdzv-sqlite
 PACKAGES = rdzv_core plugins/tcp/rdzv_tcp plugins/file/rdzv_file plugins/etcd/rdzv_etcd \
-	conformance/rdzv_conformance simulation/rdzv_simulation examples/demo benchmarks
-PROJECTS = $(wildcard pyproject.toml plugins/*/pyproject.toml conformance/pyproject.toml simulation/pyproject.toml examples/*/pyproject.toml)
+	conformance/rdzv_conformance simulation/rdzv_simulation integrations/torchrun/rdzv_torchrun examples/demo benchmarks
+PROJECTS = $(wildcard pyproject.toml plugins/*/pyproject.toml conformance/pyproject.toml simulation/pyproject.toml integrations/*/pyproject.toml examples/*/pyproject.toml)
 
 PYTEST_FLAGS = --timeout=300 --durations=10
 
 BIN = $(abspath $(VENV))/bin
-# The interpreter's version is in the stamp's name, so that another PYTHON sets up anew.
+# The interpreter's version is in the stamp's name, so that another PYTHON sets up again.
 STAMP = $(VENV)/.rdzv-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 
 .PHONY: help demo test lint types imports pytest cases test-wheels mutants simulate chaos certificates setup clean
@@ -57,7 +57,7 @@ imports: $(STAMP)
 
 # Most of the time is spent in waiting for timeouts, so four lanes run side by side; the first one is seen as it runs.
 LANE_1 = tests --ignore=tests/core --ignore=tests/packaging
-LANE_2 = plugins/tcp simulation
+LANE_2 = plugins/tcp simulation integrations
 LANE_3 = plugins/etcd plugins/file examples tests/packaging
 LANE_4 = conformance tests/core
 BESIDE = $(BIN)/pytest $(PYTEST_FLAGS) -p no:cacheprovider

@@ -1,8 +1,9 @@
 """Thousands of nodes in one process, without a thread for each.
 
-The library's state machine and its calls on tcp, carried by asyncio on a connection of its own for every node.
+The library's state machine and its tcp calls on asyncio, with a separate connection for every node.
 
-Run as a process: `python -m benchmarks._clients ENDPOINT RUN TOTAL FIRST COUNT`; it says ready, and meets when told.
+Run as a process: `python -m benchmarks._clients ENDPOINT RUN TOTAL FIRST COUNT`. It prints ready, and meets when it
+reads a line.
 """
 
 from __future__ import annotations
@@ -17,12 +18,11 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from rdzv_tcp import TcpBackend
-from rdzv_tcp._client import Reply
-from rdzv_tcp._endpoint import address_of
-from rdzv_tcp._message import NONCE_BYTES
-from rdzv_tcp._session import Session
-from rdzv_tcp._steps import Ask, Steps
-from rdzv_tcp._wire import HEADER, PROTOCOL, Answer, Hello, Request, decode_answer, framed
+from rdzv_tcp._client.client import Reply
+from rdzv_tcp._client.pending_calls import Ask, Steps
+from rdzv_tcp._client.session import Session
+from rdzv_tcp._net.endpoint import address_of
+from rdzv_tcp._protocol import HEADER, NONCE_BYTES, PROTOCOL, Answer, Hello, Request, decode_answer, framed
 
 from rdzv_core import RendezvousParameters, clock
 from rdzv_core._handler import operations
@@ -37,7 +37,7 @@ AT_ONCE = 100
 
 
 class Connection(asyncio.Protocol):
-    """One connection; every answer is handed to who asked."""
+    """One connection; each answer goes to the caller that asked."""
 
     transport: asyncio.Transport
 
@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
 
 
 class LoopSession:
-    """What a backend needs of a session, on one asyncio connection. `run` and `write` are for other threads."""
+    """What a backend needs from a session, on one asyncio connection. `run` and `write` are for other threads."""
 
     durable = guarded = closed = False
     read_timeout = 60.0
@@ -86,15 +86,15 @@ class LoopSession:
         self._loop = asyncio.get_running_loop()
 
     def settle(self) -> bytes:
-        """Give the name of this node: it is read all the time."""
+        """Return the name of this node: its connection is always read."""
         return self._name
 
     def submit(self, steps: Steps[Any], done: OnDone) -> None:
-        """Go through a call's steps."""
+        """Run a call's steps."""
         self._go_on(lambda: next(steps), steps, done)
 
     def run(self, steps: Steps[Any]) -> Any:
-        """Go through a call's steps, waiting for each answer."""
+        """Run a call's steps, waiting for each answer."""
         try:
             ask = next(steps)
             while True:
@@ -130,28 +130,28 @@ class LoopSession:
 
 
 class Node:
-    """One node of the run: the real state machine, told what happens by the loop."""
+    """One node of the run: the real state machine, driven by the event loop."""
 
     def __init__(self, params: RendezvousParameters, connection: Connection) -> None:
         session = LoopSession(params.endpoint, connection)
-        self._access = StoreAdapter(TcpBackend(params, cast("Session", session)))
+        self._adapter = StoreAdapter(TcpBackend(params, cast("Session", session)))
         settings = HandlerSettings.from_params(params)
         self._machine = Machine(settings, random=random.Random(), place_checks=AGED_BY_THE_STORE)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self.held: asyncio.Future[operations.Assignment] = self._loop.create_future()
+        self.assigned: asyncio.Future[operations.Assignment] = self._loop.create_future()
 
     def ask(self) -> None:
-        """Begin to meet."""
+        """Ask for a round."""
         self._machine.ask(clock.now())
         self._after()
 
     def _after(self) -> None:
         for outcome in self._machine.take_outcomes():
             if isinstance(outcome, operations.RoundJoined):
-                self.held.set_result(outcome.held)
+                self.assigned.set_result(outcome.held)
             elif isinstance(outcome, operations.Failed):
-                self.held.set_exception(outcome.error)
+                self.assigned.set_exception(outcome.error)
         for operation in self._machine.take_operations():
             self._start(operation)
         if self._timer is not None:
@@ -160,13 +160,13 @@ class Node:
         self._timer = self._loop.call_later(wait, self._tick)
 
     def _start(self, operation: operations.Operation) -> None:
-        if self._access.begin(operation, lambda result, error: self._ended(operation, result, error)):
+        if self._adapter.begin(operation, lambda result, error: self._ended(operation, result, error)):
             return
-        thread = self._loop.run_in_executor(None, self._access.perform, operation)
+        thread = self._loop.run_in_executor(None, self._adapter.perform, operation)
         thread.add_done_callback(lambda one: self._ended(operation, one.result(), None))
 
     def _ended(self, operation: operations.Operation, result: Any, error: Exception | None) -> None:
-        # Not at once: what is submitted may have ended before the machine has noted that it was begun.
+        # Not at once: a submitted call may end before the machine has noted that it began.
         self._loop.call_soon(self._take_in, operation, result, error)
 
     def _take_in(self, operation: operations.Operation, result: Any, error: Exception | None) -> None:
@@ -182,7 +182,7 @@ class Node:
 
 
 async def greeted(host: str, port: int) -> Connection:
-    """Give a connection on which the server has said welcome."""
+    """Return a connection on which the server has said welcome."""
     loop = asyncio.get_running_loop()
     welcome: asyncio.Future[Answer] = loop.create_future()
     _, connection = await loop.create_connection(Connection, host, port)
@@ -193,7 +193,7 @@ async def greeted(host: str, port: int) -> Connection:
 
 
 async def connected(host: str, port: int, count: int) -> list[Connection]:
-    """Connect, a few at a time."""
+    """Connect so many, a few at a time."""
     found: list[Connection] = []
     while len(found) < count:
         found += await asyncio.gather(*(greeted(host, port) for _ in range(min(AT_ONCE, count - len(found)))))
@@ -201,7 +201,7 @@ async def connected(host: str, port: int, count: int) -> list[Connection]:
 
 
 async def main() -> None:
-    """Connect, say so, and meet when told."""
+    """Connect, print ready, and meet on the next line of stdin."""
     endpoint, run_id, total, first, count = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
     there = parse_endpoint(endpoint, 29400)
     options = {"is_host": False, "join_timeout": 300.0}
@@ -215,9 +215,9 @@ async def main() -> None:
     for node in nodes:
         node.ask()
         await asyncio.sleep(0)
-    held = await asyncio.gather(*(node.held for node in nodes))
+    assignments = await asyncio.gather(*(node.assigned for node in nodes))
     ended = time.monotonic()
-    places = [(one.round, one.rank, one.size) for one in held]
+    places = [(one.round, one.rank, one.size) for one in assignments]
     print(json.dumps({"ended": ended, "places": places}), flush=True)
     await asyncio.to_thread(sys.stdin.readline)
 

@@ -1,4 +1,4 @@
-"""Thousands of clients in one process: bare connections that speak the protocol, without the library's client.
+"""Thousands of clients in one process: bare connections that speak the wire format, without the library's client.
 
 Run as a process: `python -m benchmarks._herd waiters|members|renewals endpoint key count`.
 """
@@ -12,9 +12,7 @@ import secrets
 import sys
 import time
 
-from rdzv_tcp._member_messages import Enter, Members, Renew
-from rdzv_tcp._message import Message
-from rdzv_tcp._wire import HEADER, PROTOCOL, Hello, Wait, encode, frame
+from rdzv_tcp._protocol import HEADER, PROTOCOL, Enter, Hello, Members, Message, Renew, Wait, encode, frame
 
 from rdzv_core.endpoint import parse_endpoint
 
@@ -23,7 +21,7 @@ AT_ONCE = 200
 
 
 class Connection(asyncio.Protocol):
-    """One connection; `answered` is called with each body. Bodies are told apart by their headers alone."""
+    """One connection. Only the headers of answers are read, not their bodies."""
 
     transport: asyncio.Transport
 
@@ -47,7 +45,7 @@ class Connection(asyncio.Protocol):
             self._asked.pop(request_id).set_result(length)
 
     def ask(self, request: Message) -> asyncio.Future[int]:
-        """Send a request; the future gives the length of its answer's body."""
+        """Send a request; return a future of the length of its answer's body."""
         self._last += 1
         self._asked[self._last] = answer = self._loop.create_future()
         self.transport.write(frame(self._last, encode(request)))
@@ -55,7 +53,7 @@ class Connection(asyncio.Protocol):
 
 
 async def connected(host: str, port: int, count: int) -> list[Connection]:
-    """Connect and greet."""
+    """Connect so many, and send hello."""
     loop = asyncio.get_running_loop()
     found: list[Connection] = []
     while len(found) < count:
@@ -67,10 +65,10 @@ async def connected(host: str, port: int, count: int) -> list[Connection]:
 
 
 async def waiters(herd: list[Connection], key: str) -> None:
-    """Wait for `key` on each connection, again and again; say when the last was woken, by `time.monotonic`."""
+    """Wait for `key` on each connection, again and again; print when the last one woke, by `time.monotonic`."""
     while True:
         waits = [one.ask(Wait(key, None, 60.0)) for one in herd]
-        # An answer to what was asked after the wait: the server has it.
+        # This answer was asked for after the wait, so the server has the wait.
         await asyncio.gather(*(one.ask(Members("", 0, 0)) for one in herd))
         print("waiting", flush=True)
         sizes = await asyncio.gather(*waits)
@@ -80,7 +78,7 @@ async def waiters(herd: list[Connection], key: str) -> None:
 
 
 async def member(connection: Connection, key: str, entered: asyncio.Event, busy: bool) -> None:
-    """Renew thrice a ttl; `busy`: also wait for the head and see which place it has, as a node of a settled round."""
+    """Renew three times per ttl; if `busy`, also wait for the head and check the place, as a node at work does."""
     name = secrets.token_bytes(16)
     await connection.ask(Enter("run-" + key, name, bytes(100), TTL, name))
     await entered.wait()
@@ -106,7 +104,7 @@ async def member(connection: Connection, key: str, entered: asyncio.Event, busy:
 
 
 async def members(herd: list[Connection], key: str, busy: bool) -> None:
-    """Be members until the end of stdin."""
+    """Be members until stdin ends."""
     entered = asyncio.Event()
     tasks = [asyncio.create_task(member(one, key, entered, busy)) for one in herd]
     await herd[0].ask(Members("", 0, 0))
@@ -120,7 +118,7 @@ async def members(herd: list[Connection], key: str, busy: bool) -> None:
 
 
 async def main(what: str, endpoint: str, key: str, count: int) -> None:
-    """Connect, and be what is asked for."""
+    """Connect, and be waiters or members."""
     there = parse_endpoint(endpoint, 0)
     herd = await connected(there.host, there.port, count)
     await (waiters(herd, key) if what == "waiters" else members(herd, key, busy=what == "members"))

@@ -1,4 +1,4 @@
-"""A relay that counts what passes: `python -m benchmarks._meter HOST:PORT`; each line on stdin is answered by bytes."""
+"""A relay that counts bytes: `python -m benchmarks._meter HOST:PORT`; it answers each line on stdin with the count."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 async def main() -> None:
-    """Print the address, then for each line on stdin the bytes that went through so far, both ways together."""
+    """Print the address, then for each line on stdin the bytes relayed so far, both ways together."""
     host, _, port = sys.argv[1].rpartition(":")
     passed = 0
 

@@ -1,4 +1,4 @@
-"""Some nodes of a run in one process, told what to do by lines on stdin, answering with lines of JSON.
+"""Some nodes of a run in one process; lines on stdin tell them what to do, and they answer with lines of JSON.
 
 Run as a process: `python -m benchmarks._nodes JSON`, with backend, endpoint, run_id, min_nodes, max_nodes, first (the
 number of the first node here), count, options, and counting (whether to count calls on the store).
@@ -22,7 +22,7 @@ from rdzv_core._handler.store_adapter import StoreAdapter
 
 
 class Node:
-    """One handler and the thread that uses it, which is there before anything is measured."""
+    """One handler and the thread that uses it, started before anything is measured."""
 
     def __init__(self, handler: RendezvousHandler) -> None:
         self.handler = handler
@@ -33,15 +33,15 @@ class Node:
         threading.Thread(target=self._work, daemon=True).start()
 
     def meet(self) -> None:
-        """Begin to meet."""
+        """Start to ask for a round."""
         self._tasks.put(self._meet)
 
     def await_change(self) -> None:
-        """Begin to wait for a change."""
+        """Start to wait for a change."""
         self._tasks.put(self._await_change)
 
     def join(self) -> None:
-        """Wait until that has ended; raises what it failed with."""
+        """Wait until that has ended; raise the error if it failed."""
         if (error := self._ended.get()) is not None:
             raise error
 
@@ -50,7 +50,7 @@ class Node:
             task = self._tasks.get()
             try:
                 task()
-            except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+            except Exception as error:  # noqa: BLE001 - `join` raises it
                 self._ended.put(error)
             else:
                 self._ended.put(None)
@@ -65,7 +65,7 @@ class Node:
 
 
 def count_calls() -> Counter[str]:
-    """Have every call on a store counted, by what it is for; a roster's own value is a write of its own."""
+    """Count every call on a store, by kind; a separate value for the roster counts as a register write."""
     calls: Counter[str] = Counter()
     lock = threading.Lock()
     perform, begin = StoreAdapter.perform, StoreAdapter.begin
@@ -96,7 +96,7 @@ def count_calls() -> Counter[str]:
 
 
 def main() -> None:
-    """Make the nodes, say so, and do what stdin says: meet, change, calls."""
+    """Create the nodes, print ready, and do what each line of stdin says: meet, change or calls."""
     given = json.loads(sys.argv[1])
     calls = count_calls() if given["counting"] else Counter[str]()
     nodes = []
@@ -127,7 +127,7 @@ def main() -> None:
             places = [node.places[-1] for node in nodes if node.places]
             answer = {"ended": ended, "places": places, "reasons": sorted({node.reason for node in nodes})}
         print(json.dumps(answer), flush=True)
-    os._exit(0)  # leaving is not what is measured
+    os._exit(0)  # leaving is not measured
 
 
 if __name__ == "__main__":

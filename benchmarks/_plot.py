@@ -1,4 +1,4 @@
-"""Time over the number of nodes, on two logarithmic axes, as a picture."""
+"""A picture of the time by number of nodes, on two logarithmic axes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LABEL_POINTS = 9
 
 
 def draw(rows: list[dict[str, Any]], path: Path, command: str) -> None:
-    """Write the picture of `rows`, as `benchmarks/rendezvous.py` gives them; the suffix of `path` names the format.
+    """Write the picture of `rows` from `benchmarks/rendezvous.py`; the suffix of `path` selects the format.
 
-    Needs matplotlib, which is no dependency of this project: raises `SystemExit` with what to install.
+    Needs matplotlib, which this project does not depend on: without it raises `SystemExit` with what to install.
     """
     try:
         from matplotlib import pyplot  # type: ignore[import-not-found]
@@ -50,7 +50,7 @@ def draw(rows: list[dict[str, Any]], path: Path, command: str) -> None:
 
 
 def label_ends(axes: Any, ends: list[tuple[int, float, str]]) -> None:
-    """Write the seconds behind the last point of each line, none over another."""
+    """Label the last point of each line with its seconds; labels do not overlap."""
     lowest: dict[int, float] = {}
     points_per_pixel = 72 / axes.figure.dpi
     for nodes, seconds, colour in sorted(ends):

@@ -1,4 +1,4 @@
-"""Child processes of a benchmark: started, asked, and ended with it."""
+"""Child processes of a benchmark, which end with it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class Child:
-    """A process that is told lines and answers with lines."""
+    """A process that reads lines and answers with lines."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -25,7 +25,7 @@ class Child:
         self.process.stdin.flush()
 
     def hear(self) -> str:
-        """Wait for a line; raises `RuntimeError` if the process ended instead."""
+        """Wait for a line; raise `RuntimeError` if the process ended instead."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -35,7 +35,7 @@ class Child:
 
 @contextlib.contextmanager
 def child(*command: str) -> Iterator[Child]:
-    """Run a command for as long as it is needed."""
+    """Run a command while the block runs."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield Child(process)
@@ -46,7 +46,7 @@ def child(*command: str) -> Iterator[Child]:
 
 @contextlib.contextmanager
 def on_cpu(cpu: int) -> Iterator[None]:
-    """Have this process, and what it starts meanwhile, run on one processor: `cpu`, counted among those it may use."""
+    """Run this process, and what it starts meanwhile, on one processor: `cpu`, counted among those it may use."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {sorted(allowed)[cpu % len(allowed)]})
     try:
@@ -57,18 +57,18 @@ def on_cpu(cpu: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def rdzv_server(*options: str) -> Iterator[tuple[Child, str]]:
-    """Run `rdzv serve` on a free port; gives the process and its endpoint."""
+    """Run `rdzv serve` on a free port; yield the process and its endpoint."""
     with child(sys.executable, "-m", "rdzv_core", "serve", "--endpoint", "127.0.0.1:0", *options) as server:
         yield server, server.hear()
 
 
 def rss(pid: int) -> int:
-    """Give a process's resident memory, in bytes. Linux."""
+    """Return the resident memory of a process, in bytes. Linux."""
     return _status(pid, "VmRSS")
 
 
 def peak_rss(pid: int) -> int:
-    """Give the most memory that a process ever had resident, in bytes. Linux."""
+    """Return the peak resident memory of a process, in bytes. Linux."""
     return _status(pid, "VmHWM")
 
 
@@ -80,12 +80,12 @@ def _status(pid: int, field: str) -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Give the processor time that a process has used. Linux."""
+    """Return the processor time that a process has used, in seconds. Linux."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def allow_many_files() -> None:
-    """Let this process and its children have as many connections as the system permits."""
+    """Allow this process and its children as many connections as the system permits."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,4 +1,4 @@
-"""A run whose nodes are spread over processes: started, told what to do all at once, and heard."""
+"""A run whose nodes are spread over processes, which do the same thing at the same time."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ class Run:
         self.run_id = run_id
 
     def all(self, line: str) -> tuple[float, list[Any]]:
-        """Tell all of them a line; gives when that was, and what they answer."""
+        """Send a line to all of them; return when that was, and their answers."""
         began = time.monotonic()
         for one in self.children:
             one.tell(line)
         return began, [json.loads(one.hear()) for one in self.children]
 
     def meet(self) -> float:
-        """Let all nodes ask at once; gives the seconds until the last one held its rank."""
+        """Let all nodes ask at once; return the seconds until the last one has its rank."""
         began = time.monotonic()
         return self.meet_at() - began
 
     def meet_at(self) -> float:
-        """Let all nodes ask at once; gives when the last one held its rank, by `time.monotonic`."""
+        """Let all nodes ask at once; return when the last one got its rank, by `time.monotonic`."""
         _, answers = self.all("meet")
         check_places([place for answer in answers for place in answer["places"]])
         return max(float(answer["ended"]) for answer in answers)
 
     def calls(self) -> Counter[str]:
-        """Give the calls on the store since the last time, by kind."""
+        """Return the calls on the store since the last time, by kind."""
         total: Counter[str] = Counter()
         for answer in self.all("calls")[1]:
             total.update(answer)
@@ -53,10 +53,12 @@ class Run:
 
 
 def check_places(places: list[Sequence[int]]) -> None:
-    """Raise `RuntimeError` unless these are the ranks of one round, without gap."""
+    """Raise `RuntimeError` unless these are the ranks of one round, without a gap."""
     rounds, ranks, sizes = {one[0] for one in places}, sorted(one[1] for one in places), {one[2] for one in places}
     if len(rounds) != 1 or sizes != {len(places)} or ranks != list(range(len(places))):
-        raise RuntimeError(f"that is no round: rounds {rounds}, sizes {sizes}, {len(places)} nodes, ranks {ranks[:9]}…")
+        raise RuntimeError(
+            f"this is not one round: rounds {rounds}, sizes {sizes}, {len(places)} nodes, ranks {ranks[:9]}…"
+        )
 
 
 def shares(nodes: int, processes: int) -> list[int]:
@@ -67,7 +69,7 @@ def shares(nodes: int, processes: int) -> list[int]:
 
 @contextlib.contextmanager
 def started(commands: Sequence[Sequence[str]], run_id: str) -> Iterator[Run]:
-    """Run the commands until they are not needed, 300 s at most; they have said that they are ready."""
+    """Run the commands while the block runs, for at most 300 s; they have said that they are ready."""
     with contextlib.ExitStack() as stack:
         children = [stack.enter_context(child(*command)) for command in commands]
         watchdog = threading.Timer(PATIENCE, _kill, [children])
@@ -94,7 +96,7 @@ def nodes(
     counting: bool = False,
     options: dict[str, Any] | None = None,
 ) -> Iterator[Run]:
-    """Give a run of as many processes, with as many nodes each, as `counts` says; `least` is its min_nodes."""
+    """Yield a run with a process for each of `counts`, which has so many nodes; `least` is its min_nodes."""
     given = {
         "backend": backend,
         "run_id": uuid.uuid4().hex,
@@ -113,7 +115,7 @@ def nodes(
 
 @contextlib.contextmanager
 def torch_nodes(python: str, port: int, counts: Sequence[int]) -> Iterator[Run]:
-    """Give PyTorch's c10d rendezvous as shipped, its store hosted by the first process."""
+    """Yield a run of PyTorch's c10d rendezvous as shipped; the first process hosts its store."""
     given = {
         "endpoint": f"127.0.0.1:{port}",
         "run_id": uuid.uuid4().hex,

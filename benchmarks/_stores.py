@@ -1,4 +1,4 @@
-"""The stores that the benchmarks use, each a real one of its own."""
+"""The stores of the benchmarks: real ones, a new one each time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from examples.demo.stores import STORES
 
 @contextlib.contextmanager
 def store_of(backend: str) -> Iterator[str]:
-    """Start what a backend needs; gives its endpoint."""
+    """Start the store of a backend; yield its endpoint."""
     if backend not in STORES:
         raise SystemExit(f"no store for {backend!r} here: it is one of {', '.join(STORES)}")
     with tempfile.TemporaryDirectory(prefix="rdzv-benchmark-") as folder, STORES[backend](Path(folder)) as endpoint:

@@ -1,4 +1,4 @@
-"""Some nodes of PyTorch's c10d rendezvous in one process: `PEER_PYTHON _torch_nodes.py JSON`; it meets once.
+"""Some nodes of PyTorch's c10d rendezvous in one process: `PEER_PYTHON _torch_nodes.py JSON`. They meet once.
 
 JSON: endpoint, run_id, total, count, hosts (whether the first of them hosts the store), timeout.
 """
@@ -12,13 +12,13 @@ import threading
 import time
 from typing import Any
 
-from torch.distributed.elastic.rendezvous import RendezvousParameters  # type: ignore[import-not-found]
-from torch.distributed.elastic.rendezvous.c10d_rendezvous_backend import create_backend  # type: ignore
-from torch.distributed.elastic.rendezvous.dynamic_rendezvous import create_handler  # type: ignore[import-not-found]
+from torch.distributed.elastic.rendezvous import RendezvousParameters
+from torch.distributed.elastic.rendezvous.c10d_rendezvous_backend import create_backend
+from torch.distributed.elastic.rendezvous.dynamic_rendezvous import create_handler
 
 
 def main() -> None:
-    """Make the nodes, say so, and meet when told."""
+    """Create the nodes, print ready, and meet on the next line of stdin."""
     given = json.loads(sys.argv[1])
     handlers: list[Any] = []
     places: list[tuple[int, int, int]] = []

@@ -1,4 +1,4 @@
-"""The other side of the comparison with torch; runs in an interpreter that has torch, and imports nothing of rdzv."""
+"""The other side of the comparison with torch: runs in an interpreter that has torch, and does not import rdzv."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import timedelta
 
 warnings.simplefilter("ignore")
 
-from torch.distributed import TCPStore  # type: ignore[import-not-found] # noqa: E402
-from torch.distributed.elastic.rendezvous.c10d_rendezvous_backend import (  # type: ignore[import-not-found] # noqa: E402
+from torch.distributed import TCPStore  # noqa: E402
+from torch.distributed.elastic.rendezvous.c10d_rendezvous_backend import (  # noqa: E402
     C10dRendezvousBackend,
 )
 
@@ -20,7 +20,7 @@ WARM_UP = 50
 
 
 def serve() -> None:
-    """Serve a store until the end of stdin."""
+    """Serve a store until stdin ends."""
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=LIMIT)
     print(store.port, flush=True)
     sys.stdin.read()
@@ -36,7 +36,7 @@ def measure(port: int) -> None:
         token = backend.set_state(state)[1]
         times = []
         for turn in range(WARM_UP + int(count)):
-            # Its token is the state itself: to write the same again would compare it with itself.
+            # Its token is the state itself: writing the same state again would compare it with itself.
             state = turn.to_bytes(8, "big") + state[8:]
             began = time.perf_counter()
             if what == "get":

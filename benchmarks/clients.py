@@ -1,9 +1,9 @@
-"""How long 10,000 nodes take to meet that are nothing but the protocol, and what their tcp server uses.
+"""How long 10,000 nodes take to meet when they are only the protocol, and what their tcp server uses.
 
     python benchmarks/clients.py [--clients 10000] [--processes 4] [--json]
 
-Each has the library's state machine and a connection of its own; asyncio carries them, so that a few processes can hold
-them all. The clock starts when all are connected, and stops when the last one has its rank. Linux.
+Each has the library's state machine and its own connection. They run on asyncio, so that a few processes can hold them
+all. The clock starts when all are connected, and stops when the last one has its rank. Linux.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks._run import shares, started
 
 
 def measure(clients: int, processes: int) -> dict[str, Any]:
-    """Let them meet once."""
+    """Let them meet once; return the figures."""
     counts, run_id = shares(clients, processes), uuid.uuid4().hex
     with rdzv_server() as (server, endpoint):
         commands = [
@@ -43,11 +43,11 @@ def measure(clients: int, processes: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print a line."""
+    """Measure, and print a line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clients", type=int, default=10_000)
-    parser.add_argument("--processes", type=int, default=4)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--clients", type=int, default=10_000, help="number of nodes")
+    parser.add_argument("--processes", type=int, default=4, help="number of processes that run them")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
     allow_many_files()
     row = measure(given.clients, given.processes)

@@ -1,4 +1,4 @@
-"""What it costs to create a backend by name, and to import what it takes: `python -m benchmarks.create`."""
+"""How long it takes to create a backend by name, and to import what it needs: `python -m benchmarks.create`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TIMES = 100
 
 
 def main() -> None:
-    """Print a line for each."""
+    """Print a line for each import and each backend."""
     for module in ("rdzv_core", "rdzv_core._handler"):
         print(f"import {module:<22} {1000 * statistics.median(_import(module) for _ in range(5)):8.1f} ms")
     with store_of("file") as file, store_of("tcp") as tcp:

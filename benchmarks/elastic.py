@@ -1,11 +1,11 @@
-"""What it takes until everybody knows, and what it costs while nothing happens, on tcp.
+"""How soon all nodes know of a death, and what a run costs while nothing happens, on tcp.
 
     python benchmarks/elastic.py [--told 1000] [--killed 64] [--heartbeats 100,1000] [--processes 8] [--json]
 
-told        one of N nodes is killed; from when the store has ended its membership until the last of the others has
-            been told
-killed      one of N nodes is killed by SIGKILL; from then until the others hold the next roster, with a fence delay of
-            0 and of 1 s, and a last call of 0.2 s (the store might yet bring another node)
+told        one of N nodes is killed: the time from the end of its membership in the store until the last of the others
+            knows
+killed      one of N nodes is killed: the time from its SIGKILL until the others have the next roster, with a fence
+            delay of 0 and of 1 s, and a last call of 0.2 s (another node might still come)
 heartbeats  bytes on the wire, both ways, per node and keep-alive interval (5 s) of a run in which nothing happens
 """
 
@@ -31,12 +31,12 @@ SETTLING_INTERVALS, MEASURED_INTERVALS = 4, 9
 
 
 def with_a_victim(total: int, processes: int) -> list[int]:
-    """Spread nodes over processes, one of them in a process of its own: the last."""
+    """Spread nodes over processes; the last process has only one."""
     return [*shares(total - 1, processes - 1), 1]
 
 
 def kill_one(run: Run) -> float:
-    """Kill the last process; gives when."""
+    """Kill the last process; return when."""
     victim = run.children.pop()
     killed = time.monotonic()
     victim.process.kill()
@@ -44,7 +44,7 @@ def kill_one(run: Run) -> float:
 
 
 def told(total: int, processes: int) -> dict[str, Any]:
-    """Give how long the news of a death takes to reach the last node."""
+    """Measure how long the news of a death takes to reach the last node."""
     with rdzv_server() as (_, endpoint), nodes("tcp", endpoint, with_a_victim(total, processes)) as run:
         run.meet()
         params = RendezvousParameters("tcp", endpoint, run.run_id, 1, 2, is_host=False)
@@ -66,7 +66,7 @@ def told(total: int, processes: int) -> dict[str, Any]:
 
 
 def killed(total: int, processes: int, fence_delay: float) -> dict[str, Any]:
-    """Give how long the others take to hold a roster without the one that was killed."""
+    """Measure how long it takes until the others have a roster without the one that was killed."""
     options = {"fence_delay": fence_delay, "last_call_timeout": LAST_CALL}
     counts = with_a_victim(total, processes)
     with rdzv_server() as (_, endpoint), nodes("tcp", endpoint, counts, least=total - 1, options=options) as run:
@@ -78,7 +78,7 @@ def killed(total: int, processes: int, fence_delay: float) -> dict[str, Any]:
 
 
 def heartbeats(total: int, processes: int) -> dict[str, Any]:
-    """Give the bytes that a node at work causes in one keep-alive interval."""
+    """Measure the bytes that a node at work causes in one keep-alive interval."""
     with (
         rdzv_server() as (_, endpoint),
         child(sys.executable, "-m", "benchmarks._meter", endpoint) as meter,
@@ -95,13 +95,13 @@ def heartbeats(total: int, processes: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print a line for each."""
+    """Print a line for each measurement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--told", type=int, default=1000, help="nodes; 0: leave this out")
     parser.add_argument("--killed", type=int, default=64, help="nodes; 0: leave this out")
     parser.add_argument("--heartbeats", default="100,1000", help="nodes, several with commas; empty: leave this out")
-    parser.add_argument("--processes", type=int, default=8)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--processes", type=int, default=8, help="number of processes that run the nodes")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
     allow_many_files()
     rows = []

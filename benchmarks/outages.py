@@ -1,14 +1,15 @@
-"""What the absence of a store does to a job: real nodes at work, and a store that is killed, stopped or late.
+"""What happens to a job while its store is away: real nodes at work, and a store that is killed, stopped or late.
 
     python -m benchmarks.outages [--store tcp,etcd,cluster] [--away 2,7,20] [--ttl 15] [--nodes 3] [--json]
 
-killed   SIGKILL, and started again after so many seconds (tcp: `rdzv serve --data-dir`)
+killed   SIGKILL, and restarted after so many seconds (tcp: `rdzv serve --data-dir`)
 stopped  SIGSTOP for so many seconds
-late     not there yet when the nodes start, for so many seconds
-cut      (cluster: three etcds) one member is killed, stopped, or cut off from the others and from its clients
+late     not there for so many seconds after the nodes start
+cut      cut off from the other members and from its clients
 
-Printed for each: how many commands were stopped, whether all nodes still work in the same round, and how long after the
-return of the store all of them work (0 where none was stopped; late: from when the store is there).
+With cluster it is one of three etcds that is killed, stopped or cut off. For each case this prints how many commands
+were stopped, whether all nodes still work in the same round, and how soon after the store's return all of them work (0
+if none was stopped).
 """
 
 from __future__ import annotations
@@ -48,12 +49,12 @@ time.sleep(600)
 STARTS_WITHIN, POLL = 90.0, 0.05
 AT_ONCE = 3
 _ports = itertools.count(29_700)
-"""Not from the range from which the system takes the ports of clients: a server comes back to its own."""
+"""Outside the range from which the system takes client ports, since a server must get its own back."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one absence did."""
+    """The effect of one absence."""
 
     store: str
     what: str
@@ -64,7 +65,7 @@ class Row:
 
 
 class Job:
-    """`rdzv run` nodes whose commands write down when they start and are stopped."""
+    """`rdzv run` nodes whose commands record when they start and are stopped."""
 
     def __init__(self, backend: str, endpoint: str, folder: Path, nodes: int, ttl: float) -> None:
         self.files = [folder / f"told-{number}" for number in range(nodes)]
@@ -80,7 +81,7 @@ class Job:
             ]
 
     def told(self) -> list[list[tuple[str, int, float]]]:
-        """Return for each node what its command said: started or stopped, in which round, when."""
+        """Return what each node's command recorded: started or stopped, in which round, when."""
         read = [file.read_text().splitlines() if file.exists() else [] for file in self.files]
         lines = [[line.split() for line in node] for node in read]
         return [[(what, int(number), float(at)) for what, number, at in node] for node in lines]
@@ -91,7 +92,7 @@ class Job:
         return len(last) == 1 and last.pop()[0] == "started"
 
     def wait(self) -> None:
-        """Wait until all are at work; raises `RuntimeError`."""
+        """Wait until all are at work; raise `RuntimeError` after 90 s."""
         until = time.monotonic() + STARTS_WITHIN
         while not self.at_work():
             if time.monotonic() > until:
@@ -130,7 +131,7 @@ class Served:
         assert self._process is not None
         os.kill(self._process.pid, number)
 
-    def strike(self, what: str) -> Callable[[], None]:
+    def take_away(self, what: str) -> Callable[[], None]:
         """Take the store away; return what brings it back."""
         if what == "stopped":
             self.send(signal.SIGSTOP)
@@ -158,7 +159,7 @@ class Etcd:
     def start(self) -> None:
         self._cluster.start()
 
-    def strike(self, what: str) -> Callable[[], None]:
+    def take_away(self, what: str) -> Callable[[], None]:
         """Take a member away; return what brings it back."""
         cluster, member = self._cluster, self._member
         if what == "stopped":
@@ -181,7 +182,7 @@ class Etcd:
 
 @contextlib.contextmanager
 def opened(store: str, folder: Path) -> Iterator[Served | Etcd]:
-    """Make a store that is not started yet; it is gone afterwards."""
+    """Yield a store that is not started yet, and stop it at the end."""
     made = Served(folder) if store == "tcp" else Etcd(3 if store == "cluster" else 1)
     try:
         yield made
@@ -190,20 +191,20 @@ def opened(store: str, folder: Path) -> Iterator[Served | Etcd]:
 
 
 def absence(store: str, what: str, away: float, nodes: int, ttl: float) -> Row:
-    """Let nodes work, take the store away for a while, and see what becomes of them."""
+    """Let nodes work, take the store away for a while, and see what happens to them."""
     with tempfile.TemporaryDirectory(prefix="rdzv-outages-") as name, opened(store, folder := Path(name)) as there:
         there.start()
-        back = there.strike("killed") if what == "late" else None
+        back = there.take_away("killed") if what == "late" else None
         job = Job("tcp" if store == "tcp" else "etcd", there.endpoint, folder, nodes, ttl)
         try:
             if back is None:
                 job.wait()
-                back = there.strike(what)
+                back = there.take_away(what)
             time.sleep(away)
             back()
             returned = time.monotonic()
             if what != "late":
-                time.sleep(ttl)  # whoever was to be fenced has been by then
+                time.sleep(ttl)  # by then every node that must be fenced has been
             job.wait()
             told = job.told()
         finally:
@@ -215,13 +216,13 @@ def absence(store: str, what: str, away: float, nodes: int, ttl: float) -> Row:
 
 
 def main() -> None:
-    """Print a line for each."""
+    """Print a line for each absence."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", default="tcp,etcd,cluster")
+    parser.add_argument("--store", default="tcp,etcd,cluster", help="several with commas")
     parser.add_argument("--away", default="2,7,20", help="seconds, several with commas")
-    parser.add_argument("--ttl", type=float, default=15.0)
-    parser.add_argument("--nodes", type=int, default=3)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--ttl", type=float, default=15.0, help="seconds that a lease lasts")
+    parser.add_argument("--nodes", type=int, default=3, help="number of nodes")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
     cases = [
         (store, what, float(away), given.nodes, given.ttl)
@@ -234,7 +235,7 @@ def main() -> None:
     if given.json:
         print(json.dumps([row.__dict__ for row in rows], indent=2))
         return
-    print(f"{given.nodes} nodes, ttl {given.ttl:g} s: the work is covered for {0.9 * given.ttl:g} s")
+    print(f"{given.nodes} nodes, ttl {given.ttl:g} s: the lease covers work for {0.9 * given.ttl:g} s")
     print(f"{'store':8} {'what':8} {'away':>6} {'commands stopped':>17} {'same round':>11} {'again after':>12}")
     for row in rows:
         same = "yes" if row.same_round else "no"

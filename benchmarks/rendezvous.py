@@ -1,11 +1,10 @@
-"""How long N nodes take to meet, all started at once: ours, and PyTorch's beside it where PEER_PYTHON has it.
+"""How long N nodes take to meet when all start at once: with rdzv, and with torch if PEER_PYTHON has it.
 
     python benchmarks/rendezvous.py --nodes 64,256,512,1000 --processes 8 --backend tcp [--json] [--plot docs/scale.svg]
 
-Handlers are made, are connected, and have a thread each, before the clock starts; min_nodes = max_nodes = N. The clock
-stops when the last node holds its rank. What it costs the store is counted in a meeting of its own, which is not
-timed. Everything runs on loopback and ends by itself. Several backends, and torch, take turns, so that they have the
-same machine.
+Before the clock starts, all handlers are connected and have a thread each; min_nodes = max_nodes = N. The clock stops
+when the last node has its rank. The cost for the store is counted in a separate meeting that is not timed. Everything
+runs on loopback and ends by itself. Backends, and torch, take turns, so that all have the same machine.
 """
 
 from __future__ import annotations
@@ -27,20 +26,20 @@ from benchmarks._stores import store_of
 
 MEMBERSHIP_WRITES = ("Enter", "Update", "Refresh", "Leave")
 FALLBACK_AT_MOST = 256
-"""On stores without memberships of their own every node reads and writes registers, which with more takes minutes."""
+"""On stores without membership every node reads and writes registers; with more nodes that takes minutes."""
 
 TORCH_AT_MOST = 128
-"""With more nodes torch takes minutes, or does not finish in 300 s: say so with --torch-nodes to see it."""
+"""With more nodes torch takes minutes, or does not finish in 300 s; --torch-nodes raises this."""
 
 
 def meeting(backend: str, endpoint: str, counts: list[int]) -> float:
-    """Give the seconds in which a run of so many nodes meets."""
+    """Return the seconds that a run of so many nodes takes to meet."""
     with nodes(backend, endpoint, counts) as run:
         return run.meet()
 
 
 def costs(backend: str, endpoint: str, counts: list[int]) -> dict[str, float]:
-    """Give what a round costs the store: register writes, and per node membership writes and calls of all kinds."""
+    """Return what a round costs the store: register writes, and per node membership writes and calls of all kinds."""
     with nodes(backend, endpoint, counts, counting=True) as run:
         run.meet()
         calls, total = run.calls(), sum(counts)
@@ -53,7 +52,7 @@ def costs(backend: str, endpoint: str, counts: list[int]) -> dict[str, float]:
 
 
 def torch_meeting(python: str, counts: list[int]) -> float | None:
-    """Give the seconds in which PyTorch's rendezvous does the same; None if it does not in 300 s."""
+    """Return the seconds that PyTorch's rendezvous takes for the same; None if more than 300."""
     with torch_nodes(python, 29500 + os.getpid() % 400, counts) as run:
         try:
             return run.meet()
@@ -63,7 +62,7 @@ def torch_meeting(python: str, counts: list[int]) -> float | None:
 
 
 def measure(given: argparse.Namespace) -> list[dict[str, Any]]:
-    """Measure every backend at every number of nodes; gives a row for each."""
+    """Measure every backend with every number of nodes; return a row for each."""
     rows = []
     python = os.environ.get("PEER_PYTHON")
     for total in map(int, given.nodes.split(",")):
@@ -91,19 +90,19 @@ def measure(given: argparse.Namespace) -> list[dict[str, Any]]:
 def main() -> None:
     """Print a line for each number of nodes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nodes", default="64,256,512,1000", help="how many, several with commas")
-    parser.add_argument("--processes", type=int, default=8, help="over how many processes they are spread")
+    parser.add_argument("--nodes", default="64,256,512,1000", help="number of nodes; several with commas")
+    parser.add_argument("--processes", type=int, default=8, help="number of processes that run them")
     parser.add_argument("--backend", default="tcp", help="tcp, file, etcd or sqlite; several with commas")
-    parser.add_argument("--turns", type=int, default=3, help="how often each is measured; the median counts")
+    parser.add_argument("--turns", type=int, default=3, help="number of measurements; the median counts")
     parser.add_argument(
         "--fallback-nodes",
         type=int,
         default=FALLBACK_AT_MOST,
-        help="the most nodes to measure other stores than tcp with",
+        help="the greatest number of nodes for stores other than tcp",
     )
-    parser.add_argument("--torch-nodes", type=int, default=TORCH_AT_MOST, help="the most nodes to measure torch with")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--plot", metavar="FILE", help="also draw time over nodes (needs matplotlib)")
+    parser.add_argument("--torch-nodes", type=int, default=TORCH_AT_MOST, help="the greatest number of nodes for torch")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--plot", metavar="FILE", help="also draw the time by number of nodes (needs matplotlib)")
     given = parser.parse_args()
     allow_many_files()
     rows = measure(given)

@@ -1,7 +1,7 @@
-"""How fast the tcp store is, beside what else there is: `python -m benchmarks.tcp` in the root of the repository.
+"""How fast the tcp store is, beside others: `python -m benchmarks.tcp` in the root of the repository.
 
-Client and server are always different processes of this machine. torch is measured where `PEER_PYTHON` names an
-interpreter that has it, Redis where `redis-server` is installed. Linux.
+Client and server are always different processes of this machine. torch is measured if `PEER_PYTHON` is an interpreter
+that has it, Redis if `redis-server` is installed. Linux.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import sys
 import time
 from typing import Any
 
-from rdzv_tcp import TcpStore
+from rdzv_tcp._client.session import Session, new_nonce
+from rdzv_tcp._protocol import Set
 
+from benchmarks._contenders import compare, contenders, timed
 from benchmarks._processes import Child, allow_many_files, child, cpu_seconds, rdzv_server, rss
-from benchmarks._subjects import compare, subjects, timed
 from rdzv_core import RendezvousParameters, create_backend
+from rdzv_core.endpoint import HostPort
 
 SIZES = {"200 B": 200, "20 kB": 20_000, "1 MB": 1_000_000}
 MB = 1_000_000
@@ -25,10 +27,10 @@ IDLE = {"renewals": "", "members": ", as nodes between rounds"}
 
 
 def latencies(count: int) -> list[dict[str, Any]]:
-    """Give the median times of get and compare-and-set, server and client on a processor each, then on one."""
+    """Return the median times of get and compare-and-set, with server and client on a processor each, then on one."""
     rows = []
     for placement, cpu in (("", 1), (", one processor", 0)):
-        with subjects(cpu) as found:
+        with contenders(cpu) as found:
             for label, size in SIZES.items():
                 for what in ("get", "cas"):
                     calls = count if size < MB else count // 10
@@ -39,7 +41,7 @@ def latencies(count: int) -> list[dict[str, Any]]:
 
 
 def wake_up(count: int, turns: int) -> dict[str, Any]:
-    """Give the seconds from a write of 20 kB until the last of `count` waiting connections has the answer."""
+    """Return the seconds from a write of 20 kB until the last of `count` waiting connections has the answer."""
     with rdzv_server() as (_, endpoint):
         params = RendezvousParameters("tcp", endpoint, "herd", 1, 2, is_host=False)
         backend = create_backend(params)
@@ -60,9 +62,9 @@ def wake_up(count: int, turns: int) -> dict[str, Any]:
 
 
 def idle_members(kind: str, count: int, seconds: float) -> dict[str, Any]:
-    """Give what a server uses for members that renew (`renewals`), or do all that nodes between rounds do (`members`).
+    """Return what a server uses for members that renew (`renewals`), or do all that nodes at work do (`members`).
 
-    That is: renew every 5 s, wait for the head 30 s at a time, ask for their place every 19 s.
+    That is: renew every 5 s, wait for the head 30 s at a time, check their place every 19 s.
     """
     with rdzv_server() as (server, endpoint):
         params = RendezvousParameters("tcp", endpoint, "herd", 1, 2, is_host=False)
@@ -79,7 +81,7 @@ def idle_members(kind: str, count: int, seconds: float) -> dict[str, Any]:
 
 
 def many_runs(count: int, calls: int) -> dict[str, Any]:
-    """Give the memory of a server with `count` runs of 1 kB, and how long a get takes beside one with one run."""
+    """Return the memory of a server with `count` runs of 1 kB, and its time for a get beside a server with one run."""
     with rdzv_server() as few, rdzv_server() as many:
         _fill(few[1], 1)
         _fill(many[1], count)
@@ -101,16 +103,11 @@ def _memory(server: Child) -> int:
 
 def _fill(endpoint: str, count: int) -> None:
     host, _, port = endpoint.rpartition(":")
-    with TcpStore(host, int(port)) as store:
-        for number in range(count):
-            # What is not in an envelope is kept as it is, and costs as much.
-            params = RendezvousParameters("tcp", endpoint, f"run-{number}", 1, 2)
-            if number == 0:
-                backend = create_backend(RendezvousParameters("tcp", endpoint, "run-0", 1, 2, is_host=False))
-                backend.set_state(bytes(1000))
-                backend.close()
-            else:
-                store.set(params.key, b"x" * 1000)
+    session = Session(HostPort(host, int(port)), 60)
+    for number in range(count):
+        params = RendezvousParameters("tcp", endpoint, f"run-{number}", 1, 2)
+        session.write(Set(params.key, bytes(1000), new_nonce(), None))
+    session.close()
 
 
 def _get_time(endpoint: str, calls: int) -> float:
@@ -122,7 +119,7 @@ def _get_time(endpoint: str, calls: int) -> float:
 
 
 def show(results: dict[str, Any]) -> str:
-    """Give the results as a table in Markdown."""
+    """Format the results as a table in Markdown."""
     rows = [("what", "rdzv", "ratio", "beside it", "goal")]
     rows += [_latency_row(row) for row in results["latencies"]]
     wake, runs = results["wake_up"], results["runs"]
@@ -187,9 +184,9 @@ def _latency_row(row: dict[str, Any]) -> tuple[str, str, str, str, str]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print what was measured as JSON, times in seconds")
-    parser.add_argument("--quick", action="store_true", help="a tenth of everything: a test of this program")
-    parser.add_argument("--idle", type=float, default=20.0, help="seconds for which members idle (default: 20)")
+    parser.add_argument("--json", action="store_true", help="print JSON, times in seconds")
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything, to test this program")
+    parser.add_argument("--idle", type=float, default=20.0, help="seconds for which members are idle (default: 20)")
     chosen = parser.parse_args()
     allow_many_files()
     part = 10 if chosen.quick else 1

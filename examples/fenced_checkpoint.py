@@ -1,7 +1,7 @@
 """A checkpoint writer that refuses a stale fence: what keeps a thawed process from overwriting its successors' work.
 
-The fence of a round is larger than that of every round before it in the same epoch. The store of the checkpoints keeps
-the largest it has seen, and takes nothing from who comes with a smaller one.
+The fence of a round is larger than that of every earlier round of the same epoch. The store of checkpoints keeps the
+largest fence it has seen, and refuses writes with a smaller one.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 
 
 class StaleFenceError(RuntimeError):
-    """A later round has written already: this process is no longer part of the job."""
+    """A later round has already written: this process is no longer part of the job."""
 
 
 def write_checkpoint(path: Path, epoch: str, fence: int, data: bytes) -> None:
-    """Write `data` to `path` unless a later round of `epoch` has; raises `StaleFenceError` and writes nothing then.
+    """Write `data` to `path`, or raise `StaleFenceError` if a later round of `epoch` has written.
 
-    Safe between processes of one machine. An epoch (`rdzv reset` starts one, and so does a store that lost the run)
-    counts fences of its own, and which of two is newer only the job can say: remove the `.fence` file to start one.
+    Safe between processes of one machine. A new epoch (after `rdzv reset`, or when a store has lost the run) counts
+    fences from 1 again. Only the job can know which of two epochs is newer: to begin a new one, remove `.fence`.
     """
     guard = path.with_suffix(".fence")
     with guard.open("a+") as held:
@@ -27,7 +27,7 @@ def write_checkpoint(path: Path, epoch: str, fence: int, data: bytes) -> None:
         held.seek(0)
         seen = json.loads(held.read() or "{}")
         if seen.get("epoch", epoch) != epoch or fence < seen.get("fence", 0):
-            raise StaleFenceError(f"{path}: fence {fence} of epoch {epoch} is refused, {seen} was here")
+            raise StaleFenceError(f"{path}: fence {fence} of epoch {epoch} is refused: the last write was from {seen}")
         fresh = path.with_suffix(".new")
         fresh.write_bytes(data)
         fresh.replace(path)

@@ -1,7 +1,15 @@
 """How the processes of an elastic job find each other, over a store chosen by name.
 
 A job author needs `RendezvousParameters` and `create_handler`; a backend author `RendezvousBackend` and
-`RendezvousParameters`. Everything public is named here or in `abc`, `options`, `envelope`, `endpoint`, `registry`.
+`RendezvousParameters`. They are in this package itself, and so is every error. The other public modules are
+
+- for everybody: `inspection` (a run seen from outside), `events` and `hooks` (what plugins hear and say), `registry`
+  (which backends there are), `memory` (a backend for tests), `compat` (PyTorch's names);
+- for backends: `abc` (the contract), `options`, `endpoint` and `addresses` (reading what a job's author gave),
+  `envelope` (a header that makes a write's token unique), `validation`, `backoff`, `clock`, `checking` (a check of a
+  store that a backend offers).
+
+What they list in `__all__` is documented and kept. Everything else has an underscore in its path, and may change.
 """
 
 from __future__ import annotations
@@ -41,10 +49,10 @@ from rdzv_core.abc import (
     Token,
 )
 from rdzv_core.options import Option, accepts_options
-from rdzv_core.registry import BackendRegistry
+from rdzv_core.registry import BackendRegistry, default_registry, register_backend
 
 if TYPE_CHECKING:
-    from rdzv_core._create import create_backend, create_handler, register_backend
+    from rdzv_core._create import create_backend, create_handler
     from rdzv_core._handler import Change, ChangeReason, RendezvousHandler, RendezvousInfo
 
 # The handler brings msgspec, pluggy and threads: it is imported when first asked for, so that a program which only
@@ -52,7 +60,6 @@ if TYPE_CHECKING:
 _LAZY = {
     "create_backend": "rdzv_core._create",
     "create_handler": "rdzv_core._create",
-    "register_backend": "rdzv_core._create",
     "Change": "rdzv_core._handler",
     "ChangeReason": "rdzv_core._handler",
     "RendezvousHandler": "rdzv_core._handler",
@@ -98,6 +105,7 @@ __all__ = [
     "accepts_options",
     "create_backend",
     "create_handler",
+    "default_registry",
     "register_backend",
     "register_key",
 ]

@@ -10,7 +10,7 @@ _CLI_PACKAGES = ("click", "rich")
 
 
 def main() -> int:
-    """Run the command line; gives its exit status."""
+    """Run the command line and return its exit status."""
     divide()
     try:
         from rdzv_core._cli import run_command_line

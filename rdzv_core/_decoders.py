@@ -1,7 +1,7 @@
 """Typed JSON decoders, each made once.
 
-msgspec looks into a type when it is first used. Where two threads come to that at the same time it can crash the
-process, seen with 0.22 and thirty handlers at once; so this is done here, one type after the other.
+msgspec looks into a type when it is first used. If two threads do that at the same time it can crash the
+process (seen with 0.22 and thirty handlers), so it is done here, one type after the other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _decoders: dict[Any, Callable[[bytes], Any]] = {}
 
 
 def decoder(kind: type[T]) -> Callable[[bytes], T]:
-    """Give what reads JSON as `kind`; it raises `msgspec.DecodeError` or `UnicodeDecodeError`. Thread-safe."""
+    """Return a decoder of JSON as `kind`, which raises `msgspec.DecodeError` or `UnicodeDecodeError`. Thread-safe."""
     with _lock:
         if kind not in _decoders:
             _decoders[kind] = msgspec.json.Decoder(kind).decode

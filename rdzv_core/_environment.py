@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 
 BACKEND, ENDPOINT, RUN_ID = "RDZV_BACKEND", "RDZV_ENDPOINT", "RDZV_RUN_ID"
+EVENTS = "RDZV_EVENTS"
 OPTION = "RDZV_OPTION_"
 """With the name of an option in capitals after it: one variable for each, so that a value may hold anything."""
 
 INSIDE = "RDZV_EPOCH"
-"""It is set for a command that `rdzv run` has started, and for nobody else."""
+"""It is set for a command that `rdzv run` has started, and nowhere else."""
 
 _THE_NODES_OWN = ("RDZV_NODES", "RDZV_MAX_RESTARTS", "RDZV_GRACE_PERIOD", "RDZV_OPTION_NODE_ID")
 """What says how this node takes part: a `rdzv run` within its command is another node, of another run."""
@@ -44,7 +45,7 @@ def for_command(
 ) -> dict[str, str]:
     """Return the variables with which a command of this node reaches the store; over those of `environment`.
 
-    `options` are those of the backend, its secrets too: a process's environment is shown to nobody but its user.
+    `options` are those of the backend, its secrets too: a process's environment is visible to its user only.
     """
     told = {variable_of(name): str(value) for name, value in options.items() if _NAMEABLE.fullmatch(name)}
     return {

@@ -1,4 +1,4 @@
-"""Every error that rdzv raises on purpose, but for `ValueError` on bad input."""
+"""Every error that rdzv raises on purpose, except `ValueError` for bad input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RendezvousConnectionError(RendezvousError):
 class RendezvousConfigurationError(RendezvousConnectionError):
     """The store was reached and does not take what this node was given: credentials, a certificate, another protocol.
 
-    Waiting does not help, so whoever retries a `RendezvousConnectionError` must not retry this one.
+    Waiting does not help: code that retries a `RendezvousConnectionError` must not retry this one.
     """
 
 
@@ -30,11 +30,11 @@ class RendezvousTimeoutError(RendezvousError):
 
 
 class RendezvousClosedError(RendezvousError):
-    """The run is closed: nobody meets in it again until `rdzv reset` starts a new epoch."""
+    """The run is closed: no round forms in it until `rdzv reset` starts a new epoch."""
 
 
 class RendezvousGracefulExitError(RendezvousError):
-    """This node left or finished while a rendezvous was going on, or the run finished while it stood by: no failure."""
+    """This node left or finished during a rendezvous, or the run finished while it stood by. Not a failure."""
 
 
 class RendezvousRoundOverError(RendezvousError):
@@ -46,7 +46,7 @@ class BackendNotFoundError(RendezvousError, ValueError):
 
 
 class BackendLoadError(RendezvousError):
-    """A backend was found but cannot be used: its import failed, or what it names is no backend."""
+    """A backend was found but cannot be used: its import failed, or what it names is not a backend."""
 
 
 class BackendConflictError(RendezvousError):

@@ -1,4 +1,4 @@
-"""Who is awaited in a run, why, and what unblocks it: in sentences, for `rdzv explain`. Pure."""
+"""Which nodes a run waits for, why, and what unblocks it: in sentences, for `rdzv explain`. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import time
 
 from rdzv_core._handler.head import Head, Terms
-from rdzv_core._handler.rules import Situation
+from rdzv_core._handler.situation import Situation
 
 _MOST = 20
 _LOCAL = re.compile(r"(localhost|127\.[0-9.]+|0\.0\.0\.0|::1|\[::1?\]|)(:[0-9]+)?", re.IGNORECASE)
@@ -39,7 +39,7 @@ def explain(
         reasons.append(f"{stand}: the round is full with {_nodes(terms.max_nodes)}")
     if reasons:
         return reasons
-    nothing = {"idle": "nobody is there", "working": "the round is at work: nobody is awaited"}
+    nothing = {"idle": "no node is there", "working": "the round is at work: no node is awaited"}
     return [nothing.get(phase, f"enough nodes are there: the leader writes round {head.round + 1} now")]
 
 
@@ -49,10 +49,10 @@ def is_local(endpoint: str) -> bool:
 
 
 def _closed(head: Head, phase: str) -> str:
-    anew = "use another run id, or start a new epoch with `rdzv reset`"
+    again = "use another run id, or start a new epoch with `rdzv reset`"
     if phase == "finished":
-        return f"the run has finished: all {_nodes(head.size)} of round {head.round} are done; to run it again, {anew}"
-    return f"the run was closed after round {head.round}: {anew}"
+        return f"the run has finished: all {_nodes(head.size)} of round {head.round} are done; to run it again, {again}"
+    return f"the run was closed after round {head.round}: {again}"
 
 
 def _pending(head: Head) -> list[str]:
@@ -74,7 +74,7 @@ def _missing(head: Head, terms: Terms, missing: int, endpoint: str, came: tuple[
         reasons.append(f"the first to wait is {came[1]}, which came at {when} by its own clock")
     if is_local(endpoint) and terms.max_nodes > 1:
         reasons.append(
-            f"the endpoint {endpoint!r} names each host itself: if the nodes are on several hosts, each host may host "
+            f"the endpoint {endpoint!r} names each host itself: if the nodes are on several hosts, each host may run "
             "a store of its own; give all of them the address of one host"
         )
     return reasons
@@ -92,7 +92,7 @@ def _blockers(terms: Terms, situation: Situation, phase: str) -> list[str]:
     working, silent = situation.blockers[: situation.working], situation.blockers[situation.working :]
     if phase == "working":
         working = ()
-    reasons = [f"awaited: {blocker}; it has to stop its work and join, or to go" for blocker in working]
+    reasons = [f"awaited: {blocker}; it has to stop its work and join, or leave" for blocker in working]
     reasons += [
         f"awaited: {blocker}, as the store lost the memberships: it joins, or is lost {terms.ttl:g} s (ttl) later"
         for blocker in silent
@@ -101,7 +101,7 @@ def _blockers(terms: Terms, situation: Situation, phase: str) -> list[str]:
 
 
 def _departed(head: Head, terms: Terms, situation: Situation, phase: str) -> list[str]:
-    went = {"left": "has left", "done": "is done", "lost": "is lost: its lease has ended"}
+    went = {"left": "left", "done": "is done", "lost": "was lost: its lease has ended"}
     reasons = []
     for seat in head.roster:
         how = situation.departed.get(seat.member)

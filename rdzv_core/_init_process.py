@@ -1,9 +1,9 @@
-"""What process 1 of a container owes: ending upon signals, and reaping orphans.
+"""What process 1 of a container has to do: end on signals, and reap orphans.
 
 The kernel drops a signal to process 1 for which no handler is installed: SIGTERM, which ends any other process, does
-nothing there. And process 1 (or a subreaper) inherits every orphan, which stays a zombie until it is reaped; whoever
-reaps all children takes the exit status of those that others wait for. So where `rdzv` is process 1 it does its work in
-a child, which is a process like any other, and the parent does this alone.
+nothing there. And process 1 (or a subreaper) inherits every orphan, which stays a zombie until it is reaped; code that
+reaps all children takes the exit status of those that other code waits for. So if `rdzv` is process 1 it does its work
+in a child, which is a process like any other, and the parent does this alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def divide() -> None:
     """
     if not _inherits_orphans():
         return
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored the kernel reaps, and nobody learns the status
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored the kernel reaps, and the status is lost
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     parent = os.getpid()
     try:
@@ -65,12 +65,12 @@ def _become_the_program(parent: int) -> None:
 def _group_of_terminal() -> int | None:
     try:
         return os.tcgetpgrp(0)
-    except OSError:  # stdin is no terminal, or that of another session
+    except OSError:  # stdin is not a terminal, or is that of another session
         return None
 
 
 def _look_after(child: int) -> int:
-    """Pass every signal on to the child and reap who ended, until the child has; return its exit status."""
+    """Pass every signal on to the child and reap ended children, until the child ends; return its exit status."""
     while True:
         number = signal.sigwait(signal.valid_signals())
         if number != signal.SIGCHLD:
@@ -81,7 +81,7 @@ def _look_after(child: int) -> int:
 
 
 def _reap(child: int) -> int | None:
-    """Reap all who have ended; return the child's exit status if it is among them, as a shell gives it."""
+    """Reap all children that have ended; return the child's exit status if it is among them, as a shell reports it."""
     found = None
     while True:
         try:

@@ -12,9 +12,9 @@ _OF_A_RUN = re.compile(r"rdzv\.([A-Za-z0-9_-]+)\.[0-9a-f]{40}")
 
 
 def check_run_id(run_id: str) -> str:
-    """Give `run_id` back, or raise `ValueError` if it is empty, over 1 KiB in UTF-8, or holds a lone surrogate."""
+    """Return `run_id`, or raise `ValueError` if it is empty, over 1 KiB in UTF-8, or holds a lone surrogate."""
     if not isinstance(run_id, str) or not run_id:
-        raise ValueError(f"run_id must be a non-empty string, not {run_id!r}: give every run a name of its own")
+        raise ValueError(f"run_id must be a non-empty string, not {run_id!r}: give each run its own name")
     try:
         size = len(run_id.encode("utf-8"))
     except UnicodeEncodeError as error:
@@ -25,7 +25,7 @@ def check_run_id(run_id: str) -> str:
 
 
 def register_key(run_id: str, purpose: str = "") -> str:
-    """Give the key under which a run's register for `purpose` is kept.
+    """Return the key under which a run's register for `purpose` is kept.
 
     Injective (by SHA-256, of which 160 bits are kept), at most 96 characters of `[A-Za-z0-9_.-]`, never starting with
     a dot or a dash, and different even where a store ignores case: fit for a file name, a path segment or a column.
@@ -48,5 +48,5 @@ def run_of(key: str) -> str | None:
 
 
 def readable_part(key: str) -> str:
-    """Return what a key of `register_key` without a purpose tells of its run id: its beginning, for people."""
+    """Return the beginning of the run id that a key of `register_key` without a purpose shows, for people."""
     return key.removeprefix("rdzv.").rpartition(".")[0] or key

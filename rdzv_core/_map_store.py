@@ -6,9 +6,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from rdzv_core._checks import checked_key, checked_keys, checked_value
 from rdzv_core._errors import RendezvousTimeoutError
 from rdzv_core.abc import Store
+from rdzv_core.validation import checked_key, checked_keys, checked_value
 
 R = TypeVar("R")
 
@@ -21,15 +21,15 @@ class MapStore(Store):
 
     @abstractmethod
     def _look(self) -> Mapping[str, bytes]:
-        """Give the map as it is now; the caller does not change it."""
+        """Return the map as it is now; the caller does not change it."""
 
     @abstractmethod
     def _edit(self, edit: Callable[[dict[str, bytes]], R]) -> R:
-        """Let `edit` change the map and give its answer; it may be called again, on a newer map, until it is first."""
+        """Let `edit` change the map, and return its answer. It is called again, on a newer map, until it is first."""
 
     @abstractmethod
     def _await(self, ready: Callable[[Mapping[str, bytes]], bool], timeout: float) -> Mapping[str, bytes]:
-        """Give the map as soon as it is `ready`, or as it is after `timeout` seconds."""
+        """Return the map as soon as it is `ready`, or as it is after `timeout` seconds."""
 
     def set(self, key: str, value: bytes) -> None:
         self.multi_set({key: value})
@@ -93,4 +93,4 @@ def _integer(key: str, value: bytes) -> int:
     try:
         return int(value)
     except ValueError:
-        raise ValueError(f"key {key!r} holds {value[:40]!r}, which is no integer to add to") from None
+        raise ValueError(f"key {key!r} holds {value[:40]!r}, which is not an integer that can be added to") from None

@@ -1,4 +1,4 @@
-"""What a job author says: which store, where, which run, how many nodes."""
+"""What a job's author chooses: which store, where, which run, how many nodes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class RendezvousParameters:
     """The parameters of a rendezvous; `config` holds every further option and may be changed before use.
 
     Raises `ValueError` for an empty backend name, a bad run id (empty, over 1 KiB, lone surrogate), `min_nodes` below
-    1, `max_nodes` below `min_nodes` or over 100,000, and a `local_addr` with a comma, white space or what cannot be
-    printed (peers are told as a list that is separated by commas). Options are checked when the backend is created, not
-    here. Options given as None count as not given.
+    1, `max_nodes` below `min_nodes` or over 100,000, and a `local_addr` with a comma, white space or unprintable
+    characters (the list of peers is separated by commas). Options are checked when the backend is created, not
+    here. An option that is None counts as not given.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class RendezvousParameters:
         return self._key or register_key(self.run_id, self.purpose)
 
     def for_purpose(self, purpose: str) -> RendezvousParameters:
-        """Give a copy whose `key` is that of another register of the same run."""
+        """Return a copy whose `key` is that of another register of the same run."""
         return self._changed(purpose=purpose, _key="")
 
     def for_run(self, run_id: str) -> RendezvousParameters:
@@ -84,29 +84,29 @@ class RendezvousParameters:
         return self._changed(_key=key)
 
     def for_observer(self) -> RendezvousParameters:
-        """Give a copy for one who only looks: a backend that sees `observing` hosts and creates nothing."""
+        """Return a copy for an observer: a backend that sees `observing` hosts and creates nothing."""
         return self._changed(observing=True)
 
     def with_backend(self, backend: str, /, **config: Any) -> RendezvousParameters:
-        """Give a copy that names another backend, with `config` in place of the options."""
+        """Return a copy that names another backend, with `config` in place of the options."""
         return self._changed(backend=backend, config=dict(config))
 
     def with_endpoint(self, endpoint: str) -> RendezvousParameters:
-        """Give a copy that names another endpoint: a backend's resolved one, say."""
+        """Return a copy that names another endpoint: a backend's resolved one, say."""
         return self._changed(endpoint=endpoint)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Give the option as it was given, or `default`."""
+        """Return the option as it was given, or `default`."""
         value = self.config.get(name)
         return default if value is None else value
 
     def get_as_bool(self, name: str, default: bool | None = None) -> bool | None:
-        """Give the option as a truth value: 1/true/t/yes/y, 0/false/f/no/n in any case; else `ValueError`."""
+        """Return the option as a boolean: 1/true/t/yes/y, 0/false/f/no/n in any case; else `ValueError`."""
         value = self.get(name)
         return default if value is None else parse_bool(name, value)
 
     def get_as_int(self, name: str, default: int | None = None) -> int | None:
-        """Give the option as an integer; else `ValueError`."""
+        """Return the option as an integer; else `ValueError`."""
         value = self.get(name)
         return default if value is None else parse_int(name, value)
 
@@ -140,5 +140,5 @@ def _checked_address(address: object) -> str | None:
     if address is None or (isinstance(address, str) and address.isprintable() and not set(address) & {",", " "}):
         return address
     raise ValueError(
-        f"local_addr={address!r} is no address: give one host name or IP address, without commas and white space"
+        f"local_addr={address!r} is not an address: give one host name or IP address, without commas or white space"
     )

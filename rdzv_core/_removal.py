@@ -12,9 +12,9 @@ from rdzv_core.inspection import RunStatus, reset_run
 
 
 def is_over(found: RunStatus) -> bool:
-    """Say whether nobody is there, and nobody can be left of the last round who still works.
+    """Return whether no node is there, and none of the last round can still be working.
 
-    Whoever was lost may work for a moment longer: who begins anew has to know of that, from the head.
+    A node that was lost may work for a moment longer: the nodes of a new epoch learn of that from the head.
     """
     someone = any(member.present or member.state not in ("left", "done") for member in found.roster)
     return not someone and not found.waiting and not found.leader

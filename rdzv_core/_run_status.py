@@ -11,7 +11,8 @@ from typing import Literal
 
 from rdzv_core._explanation import explain
 from rdzv_core._handler.head import Announcement, Head, RoundId, decode_announcement
-from rdzv_core._handler.rules import Rules, Situation
+from rdzv_core._handler.rules import Rules
+from rdzv_core._handler.situation import Situation
 from rdzv_core._history import Failure, PastRound
 from rdzv_core.abc import MembersView
 
@@ -33,7 +34,7 @@ class RosterMember:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingNode:
     """A node that is not in the last round: it joins the next one, stands by, or stops the work of a lost round."""
 
     node_id: str
@@ -59,15 +60,15 @@ class RunStatus:
     missing: int = 0
     """How many nodes the next round lacks of its minimum; 0 while none is wanted."""
     roster: list[RosterMember] = field(default_factory=list)
-    waiting: list[Waiting] = field(default_factory=list)
+    waiting: list[WaitingNode] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
-    """Who is awaited, why, and what unblocks it: what `rdzv explain` says."""
+    """Which nodes are awaited, why, and what unblocks it: what `rdzv explain` prints."""
     similar: list[str] = field(default_factory=list)
-    """Where there is no such run: the runs of the store whose ids are spelled nearly like it."""
+    """If there is no such run: the runs of the store whose ids are spelled nearly like it."""
     store: dict[str, str | int | float | bool] = field(default_factory=dict)
-    """How the store is, by `RendezvousBackend.health`; empty if it does not say."""
+    """The state of the store, from `RendezvousBackend.health`; empty if it does not say."""
     leader: str = ""
-    """The node id of the first member, which writes the rosters; empty if nobody is there."""
+    """The node id of the first member, which writes the rosters; empty if no node is there."""
     pending: str = ""
     """Why a new round is due: WAITING, ASKED or LOST; empty if none is."""
     last_call_timeout: float = 0.0
@@ -149,7 +150,9 @@ def _seated(head: Head, said: Announcement | None, rules: Rules) -> NodeState:
     return "working" if said.at == RoundId(head.epoch, head.round) else "starting"
 
 
-def _others(head: Head, situation: Situation, says: Mapping[str, Announcement | None], rules: Rules) -> list[Waiting]:
+def _others(
+    head: Head, situation: Situation, says: Mapping[str, Announcement | None], rules: Rules
+) -> list[WaitingNode]:
     """Return the nodes without a seat in entry order: while a round works those stand by that it has no place for."""
     seated = {seat.member for seat in head.roster}
     chosen = {seat.member for seat in situation.candidates}
@@ -164,11 +167,11 @@ def _others(head: Head, situation: Situation, says: Mapping[str, Announcement | 
             if rules.is_asking(said, head, seated=False):
                 room -= 1
                 state = "joining" if room >= 0 and member in chosen else "standing by"
-        waiting.append(Waiting(said.node, said.address, state, said.came))
+        waiting.append(WaitingNode(said.node, said.address, state, said.came))
     return waiting
 
 
-def _missing(head: Head, phase: Phase, nodes: list[RosterMember | Waiting]) -> int:
+def _missing(head: Head, phase: Phase, nodes: list[RosterMember | WaitingNode]) -> int:
     if head.terms is None or phase not in ("forming", "changing"):
         return 0
     return max(0, head.terms.min_nodes - sum(node.state in _AWAITED for node in nodes))

@@ -1,4 +1,4 @@
-"""Which runs a store holds. Looking writes nothing and enters nothing."""
+"""Which runs a store holds. Reading them writes nothing and enters nothing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def similar_runs(store: RendezvousBackend, run_id: str) -> list[str]:
 
 
 def _look(params: RendezvousParameters, key: str) -> RunStatus:
-    """Look at the run whose register has this key; one that cannot be looked at has the reason why."""
+    """Look at the run whose register has this key; if that fails, the status has the reason."""
     try:
         run_id = run_of(key) or _told_by_head(params, key)
         if run_id is None:
@@ -61,7 +61,7 @@ def _look(params: RendezvousParameters, key: str) -> RunStatus:
 
 
 def _told_by_head(params: RendezvousParameters, key: str) -> str | None:
-    """Return a run id that its key does not tell: the head has it."""
+    """Return a run id that its key does not show: the head has it."""
     store = create_backend(params.for_observer().for_key(key))
     try:
         snapshot = store.get_state()

@@ -1,4 +1,4 @@
-"""Secret options from files: what is on a command line is read by whoever runs `ps`."""
+"""Secret options from files: any user can read a command line with `ps`."""
 
 from __future__ import annotations
 

@@ -1,12 +1,14 @@
-"""The addresses of this host: by which of them its peers can reach it."""
+"""The addresses of this host, and which of them its peers can use."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
 
+__all__ = ["default_address", "is_loopback", "is_unspecified", "outgoing_address", "usable_by_peers"]
+
 _ELSEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
-"""Addresses that nobody has (RFC 5737, RFC 3849): the way there is the way to other machines."""
+"""Addresses that no machine has (RFC 5737, RFC 3849): the way there is the way to other machines."""
 
 _LOOPBACK_NAMES = frozenset({"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"})
 

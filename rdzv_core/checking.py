@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+__all__ = ["Check", "Finding", "check_of", "offers_check"]
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

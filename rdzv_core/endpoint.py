@@ -6,6 +6,8 @@ import ipaddress
 import re
 from typing import NamedTuple
 
+__all__ = ["HostPort", "parse_endpoint", "parse_endpoints"]
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _ZONE = re.compile(r"[A-Za-z0-9_.-]+")
@@ -31,7 +33,7 @@ def parse_endpoint(endpoint: str, default_port: int, default_host: str = "localh
     _refuse_scheme(text, endpoint)
     host, port = _split(text, endpoint)
     if host and not (_is_v6(host) if ":" in host else _HOST.fullmatch(host)):
-        raise ValueError(f"endpoint {endpoint!r}: {host!r} is no host name or address")
+        raise ValueError(f"endpoint {endpoint!r}: {host!r} is not a host name or address")
     return HostPort(host or default_host, default_port if port is None else _port(port, endpoint))
 
 

@@ -15,6 +15,8 @@ import zlib
 
 from rdzv_core._errors import RendezvousStateError
 
+__all__ = ["NONCE_BYTES", "OVERHEAD_BYTES", "seal", "seal_text", "unseal", "unseal_text"]
+
 NONCE_BYTES = 16
 OVERHEAD_BYTES = 80
 """An upper bound of what `seal` adds to a state."""
@@ -23,7 +25,7 @@ _HEADER = re.compile(rb"rdzv1 ([0-9a-f]{32}) (0|[1-9][0-9]{0,18}) ([0-9a-f]{8})\
 
 
 def seal(state: bytes, nonce: bytes | None = None) -> bytes:
-    """Wrap `state` for storing; a caller that must recognise its own write gives the 16-byte `nonce`."""
+    """Wrap `state` for storing; a caller that must recognise its own write passes the 16-byte `nonce`."""
     nonce = secrets.token_bytes(NONCE_BYTES) if nonce is None else nonce
     if len(nonce) != NONCE_BYTES:
         raise ValueError(f"a nonce has {NONCE_BYTES} bytes, not {len(nonce)}")
@@ -31,15 +33,15 @@ def seal(state: bytes, nonce: bytes | None = None) -> bytes:
 
 
 def unseal(raw: bytes) -> tuple[bytes, bytes]:
-    """Give `(state, nonce)` of what `seal` made; anything else raises `RendezvousStateError`."""
+    """Return `(state, nonce)` of what `seal` made; anything else raises `RendezvousStateError`."""
     header = _HEADER.match(raw)
     if header is None:
         raise RendezvousStateError(f"no rdzv state: it starts with {bytes(raw[:40])!r} instead of an rdzv1 header line")
     nonce, state = bytes.fromhex(header[1].decode()), bytes(raw[header.end() :])
     if len(state) != int(header[2]):
-        raise RendezvousStateError(f"torn rdzv state: its header says {int(header[2])} bytes, {len(state)} follow")
+        raise RendezvousStateError(f"torn rdzv state: its header says {int(header[2])} bytes, but {len(state)} follow")
     if _checksum(nonce, state) != int(header[3], 16):
-        raise RendezvousStateError(f"corrupt rdzv state: the checksum does not fit its {len(state)} bytes")
+        raise RendezvousStateError(f"corrupt rdzv state: the checksum does not match its {len(state)} bytes")
     return state, nonce
 
 
@@ -49,7 +51,7 @@ def seal_text(state: bytes, nonce: bytes | None = None) -> str:
 
 
 def unseal_text(text: str) -> tuple[bytes, bytes]:
-    """Give `(state, nonce)` of what `seal_text` made; anything else raises `RendezvousStateError`."""
+    """Return `(state, nonce)` of what `seal_text` made; anything else raises `RendezvousStateError`."""
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What many listeners may hook, carried by pluggy: events, rank assignment, parameter defaults.
+"""What plugins may hook into, by pluggy: events, rank assignment, parameter defaults.
 
 A distribution names its plugin in the entry point group `rdzv_core.plugins`; a program registers one with
 `Hooks.register`. The environment variable RDZV_DISABLE_PLUGINS, set to anything but 0, turns the installed ones off.
@@ -10,22 +10,18 @@ import difflib
 import logging
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pluggy
 
-from rdzv_core._listening import tell
-from rdzv_core.events import Departing, Event, Joined, Joining, JoiningFailed
+from rdzv_core._telling import Teller
+from rdzv_core.events import Event
 from rdzv_core.registry import entry_points
-
-if TYPE_CHECKING:
-    from rdzv_core._handler.head import Seat
-    from rdzv_core._handler.rules import RankOrder
 
 GROUP = "rdzv_core.plugins"
 DISABLE = "RDZV_DISABLE_PLUGINS"
 
-__all__ = ["Departing", "Event", "Hooks", "Joined", "Joining", "JoiningFailed", "hookimpl", "hookspec"]
+__all__ = ["DISABLE", "GROUP", "Hooks", "Specs", "hookimpl", "hookspec"]
 
 log = logging.getLogger("rdzv")
 
@@ -38,23 +34,23 @@ class Specs:
 
     @hookspec
     def rdzv_event(self, event: Event) -> None:
-        """Take note of an event (see `rdzv_core.events`).
+        """Handle an event (see `rdzv_core.events`).
 
-        Called on a thread that does nothing else, in the order in which it happened: who is slow delays other
-        listeners, and never the handler but for a second. An error is logged, no more. A hook wrapper goes around all
-        other listeners, and cannot keep an event from them.
+        Called on a thread that does nothing else, in the order of what happened. A slow plugin delays the other
+        listeners, and the handler by a second at most. An error is logged, and affects nothing else. A hook wrapper
+        goes around all other listeners, and cannot keep an event from them.
         """
 
     @hookspec(firstresult=True)
     def rdzv_assign_ranks(self, run_id: str, candidates: list[str], last: list[str]) -> list[str] | None:
-        """Give the candidates' node ids in the order of their ranks, or None to leave it to others.
+        """Return the candidates' node ids in the order of their ranks, or None to leave it to others.
 
-        `last` has the last round's node ids by rank. What is no permutation of `candidates` is logged and ignored.
+        `last` has the last round's node ids by rank. What is not a permutation of `candidates` is logged and ignored.
         """
 
     @hookspec
     def rdzv_parameter_defaults(self, backend: str) -> dict[str, object] | None:
-        """Give options to be used with `backend` where the job's author gave none."""
+        """Return options to be used with `backend` unless the job's author gave them."""
 
 
 class Hooks:
@@ -63,6 +59,7 @@ class Hooks:
     def __init__(self, load_installed: bool = True) -> None:
         self._manager = pluggy.PluginManager("rdzv_core")
         self._manager.add_hookspecs(Specs)
+        self._teller = Teller(self._manager.hook.rdzv_event)
         if load_installed and os.environ.get(DISABLE, "0") in ("", "0"):
             self._load_installed()
 
@@ -74,46 +71,63 @@ class Hooks:
         """
         self._register(plugin, None)
 
+    def unregister(self, plugin: object) -> None:
+        """Listen to `plugin` no longer; raises `ValueError` if it is not registered."""
+        name = self._manager.get_name(plugin)
+        if name is None:
+            raise ValueError(f"the plugin {plugin!r} is not registered")
+        self._manager.unregister(plugin)
+        self._teller.forget(name, plugin)
+
+    def with_plugins(self, plugins: Sequence[object]) -> Hooks:
+        """Return further hooks with the plugins of these and `plugins`; from then on each has its own list."""
+        both = Hooks(load_installed=False)
+        for name, plugin in self._manager.list_name_plugin():
+            if plugin is not None:
+                both._register(plugin, name)
+        for plugin in plugins:
+            both.register(plugin)
+        return both
+
     @property
     def listening(self) -> bool:
         """Whether any plugin listens to events."""
-        return bool(self._manager.hook.rdzv_event.get_hookimpls())
+        return self._teller.listening
 
     def event(self, event: Event) -> None:
-        """Tell everybody; an error of a listener is logged and harms nobody, not even the next listener."""
-        tell(self._manager.hook.rdzv_event.get_hookimpls(), event)
+        """Tell every listener. One that raises is logged, and neither the next listener nor the caller is harmed.
+
+        It is logged when it begins to fail, and with how many events it missed when it works again.
+        """
+        self._teller.tell(event)
 
     def defaults(self, backend: str) -> dict[str, Any]:
-        """Give the parameter defaults for a backend; of several for one option the last registered plugin's counts."""
+        """Return the parameter defaults for a backend; for an option, those of the plugin registered last count."""
         merged: dict[str, Any] = {}
         for given in reversed(self._manager.hook.rdzv_parameter_defaults(backend=backend)):
             merged.update(given or {})
         return merged
 
-    def rank_order(self, run_id: str) -> RankOrder:
-        """Give the order of ranks: what the hook says, else natural order."""
-        from rdzv_core._handler.rules import natural_order  # late: the handler imports this module
+    def ranks(self, run_id: str, candidates: Sequence[str], last: Sequence[str]) -> list[str] | None:
+        """Return the candidates' node ids by rank as a plugin says; None where none does, or fails to.
 
-        def order(candidates: Sequence[Seat], last: Sequence[Seat]) -> Sequence[Seat]:
-            seats = {seat.node: seat for seat in candidates}
-            try:
-                said = self._manager.hook.rdzv_assign_ranks(
-                    run_id=run_id, candidates=list(seats), last=[seat.node for seat in last]
-                )
-            except Exception:
-                log.exception("a plugin failed to assign ranks; natural order is used")
-                said = None
-            if said is None:
-                return natural_order(candidates, last)
-            ranked = _ranked(seats, said)
-            if ranked is None:
-                log.error(
-                    "a plugin assigned ranks %r to nodes %r: no permutation, natural order is used", said, [*seats]
-                )
-                return natural_order(candidates, last)
-            return ranked
-
-        return order
+        `last` has the node ids of the last round by rank. What is not a permutation of `candidates` is logged.
+        """
+        try:
+            said = self._manager.hook.rdzv_assign_ranks(run_id=run_id, candidates=list(candidates), last=list(last))
+        except Exception:
+            log.exception("a plugin failed to assign ranks; natural order is used")
+            return None
+        if said is None:
+            return None
+        ranked = _permutation(candidates, said)
+        if ranked is None:
+            log.error(
+                "a plugin assigned ranks %r to nodes %r, which is not a permutation; natural order is used",
+                said,
+                [*candidates],
+            )
+        return ranked
 
     def _load_installed(self) -> None:
         for point in entry_points(GROUP):
@@ -133,7 +147,7 @@ class Hooks:
             raise ValueError(str(error)) from error
 
     def _check(self, plugin: object) -> None:
-        """Raise `ValueError` for a hook of `plugin` that nobody would ever call.
+        """Raise `ValueError` for a hook of `plugin` that would never be called.
 
         Not pluggy's `check_pending`, which names neither the hook that was meant nor those there are.
         """
@@ -149,10 +163,10 @@ class Hooks:
                 )
 
 
-def _ranked(seats: dict[str, Seat], said: Any) -> list[Seat] | None:
-    """Give the seats in the order that a plugin said, whatever it is; None if it is no permutation of their nodes."""
+def _permutation(nodes: Sequence[str], said: Any) -> list[str] | None:
+    """Return what a plugin said, whatever that is, as a list; None if it is not a permutation of `nodes`."""
     try:
-        nodes = list(said)
-        return [seats[node] for node in nodes] if len(nodes) == len(seats) == len(set(nodes)) else None
+        ranked = list(said)
+        return ranked if len(ranked) == len(nodes) and set(ranked) == set(nodes) else None
     except Exception:  # noqa: BLE001 - a plugin's objects may raise anything
         return None

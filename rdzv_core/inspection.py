@@ -1,4 +1,4 @@
-"""Looking at a run from outside, and starting it anew. Looking writes nothing and enters nothing."""
+"""Looking at a run from outside, and starting it again. Looking writes nothing and enters nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from rdzv_core._fallback import release
 from rdzv_core._handler.head import decode_head, encode_head, reset_head
 from rdzv_core._handler.store_adapter import StoreAdapter
 from rdzv_core._history import Failure, HistoryReader, PastRound
-from rdzv_core._run_status import NodeState, Phase, RosterMember, RunStatus, Waiting, status_of
+from rdzv_core._run_status import NodeState, Phase, RosterMember, RunStatus, WaitingNode, status_of
 from rdzv_core.abc import RendezvousBackend, Token
+from rdzv_core.abc._backend import params_of
 
 __all__ = [
     "Failure",
@@ -21,7 +22,7 @@ __all__ = [
     "Phase",
     "RosterMember",
     "RunStatus",
-    "Waiting",
+    "WaitingNode",
     "inspect_run",
     "reset_run",
 ]
@@ -47,7 +48,7 @@ class Inspector:
     """
 
     def __init__(self, backend: RendezvousBackend) -> None:
-        params = backend._origin[1] if backend._origin else None
+        params = params_of(backend)
         self._run_id, self._endpoint = (params.run_id, params.endpoint) if params else ("", "")
         self._access = StoreAdapter(backend)
         self._history = HistoryReader(backend)
@@ -64,7 +65,7 @@ class Inspector:
             return RunStatus(self._run_id, False, "no such run", reasons=reasons, store=store)
         head = decode_head(snapshot[0])
         if head.digest:
-            head = head.with_roster(self._access.shelf.whole(head.digest))
+            head = head.with_roster(self._access.rosters.whole(head.digest))
         view = self._access.members.members()
         self._version = view.version
         status = status_of(self._run_id, head, view, self._endpoint)
@@ -78,25 +79,25 @@ class Inspector:
         )
 
     def wait_for_head(self, timeout: float) -> bool:
-        """Wait until the register is not what the last look saw; False after `timeout` seconds. Raises as `look`."""
+        """Wait until the register differs from what the last look saw; False after `timeout` s. Raises as `look`."""
         return bool(self._access.watch.wait_state(self._token, timeout)[0])
 
     def wait_for_members(self, timeout: float) -> bool:
-        """Wait until the memberships are not what the last look saw; False after `timeout` seconds. Raises as `look`.
+        """Wait until the memberships differ from what the last look saw; False after `timeout` s. Raises as `look`.
 
         Returns at once where no look has seen any yet.
         """
         return self._version is not None and self._access.members.wait_members(self._version, timeout)
 
     def release(self) -> None:
-        """Release what is held beside the backend."""
+        """Release everything but the backend."""
         self._history.close()
         release(self._access.members)
         release(self._access.watch)
 
 
 def reset_run(backend: RendezvousBackend) -> str:
-    """Start a new epoch of the run, closed or not, and give its id. Who still works is told STORE_LOST.
+    """Start a new epoch of the run, closed or not, and return its id. Nodes that still work are told STORE_LOST.
 
     Raises `RendezvousConnectionError`, or `RendezvousStateError` where the state cannot be read. Does not close
     `backend`.

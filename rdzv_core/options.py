@@ -19,17 +19,37 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from rdzv_core._parameters import RendezvousParameters
+__all__ = [
+    "Configured",
+    "Option",
+    "OptionTable",
+    "accepts_options",
+    "check_options",
+    "is_secret",
+    "options_of",
+    "parse_bool",
+    "parse_float",
+    "parse_int",
+    "read_secret_file",
+]
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
-MOST_SECRET_BYTES = 64 * 1024
+_MOST_SECRET_BYTES = 64 * 1024
 
 log = logging.getLogger("rdzv")
+
+
+class Configured(Protocol):
+    """What has options: `RendezvousParameters`."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The options that were given, by name."""
+
 
 _TRUE = frozenset({"1", "true", "t", "yes", "y"})
 _FALSE = frozenset({"0", "false", "f", "no", "n"})
@@ -42,26 +62,26 @@ _SECRET_WORDS = ("password", "passwd", "token", "secret", "credential")
 
 
 def is_secret(name: str) -> bool:
-    """Whether an option of that name is, or looks like, a secret; the path of a file that holds one is none."""
+    """Whether an option of that name is, or looks like, a secret; the path of a file that holds one is not."""
     name = name.lower()
     return name in _SECRETS or (not name.endswith("_file") and any(word in name for word in _SECRET_WORDS))
 
 
 def parse_bool(name: str, value: object) -> bool:
-    """Read a truth value: 1/true/t/yes/y or 0/false/f/no/n in any case, a bool, 0 or 1; else `ValueError`."""
+    """Read a boolean: 1/true/t/yes/y or 0/false/f/no/n in any case, a bool, 0 or 1; else `ValueError`."""
     text = str(value).strip().lower()
     if text in _TRUE:
         return True
     if text in _FALSE:
         return False
-    raise ValueError(f"option {name}={value!r} is no truth value: use true or false (also 1/t/yes/y, 0/f/no/n)")
+    raise ValueError(f"option {name}={value!r} is not a boolean: use true or false (also 1/t/yes/y, 0/f/no/n)")
 
 
 def parse_int(name: str, value: object) -> int:
     """Read an integer, from an int or its decimal text; else `ValueError`."""
     text = str(value).strip()
     if not _INTEGER.fullmatch(text):
-        raise ValueError(f"option {name}={value!r} is no integer")
+        raise ValueError(f"option {name}={value!r} is not an integer")
     return int(text)
 
 
@@ -72,7 +92,7 @@ def parse_float(name: str, value: object) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number) or "_" in str(value):
-        raise ValueError(f"option {name}={value!r} is no finite number")
+        raise ValueError(f"option {name}={value!r} is not a finite number")
     return number
 
 
@@ -101,15 +121,15 @@ class Option(Generic[T]):
         if self.secret:
             _SECRETS.add(self.name.lower())
 
-    def of(self, params: RendezvousParameters) -> T:
-        """Read the option from `params.config`, or give its default; raises `ValueError` naming option and value."""
+    def of(self, params: Configured) -> T:
+        """Read the option from `params.config`, or return its default; raises `ValueError` naming option and value."""
         value = self.optional(params)
         if value is None:
             raise ValueError(f"option {self.name} must be given: {self.help}")
         return value
 
-    def optional(self, params: RendezvousParameters) -> T | None:
-        """Like `of`, for an option whose being unset means something: gives None then."""
+    def optional(self, params: Configured) -> T | None:
+        """Like `of`, for an option that may be unset: returns None then."""
         value = params.config.get(self.name)
         return self.default if value is None else self.parse(value)
 
@@ -160,17 +180,17 @@ def accepts_options(*table: Option[Any]) -> Callable[[F], F]:
 
 
 def options_of(factory: object) -> OptionTable:
-    """Give the options table of a factory (its attribute `options`), empty if it has none.
+    """Return the options table of a factory (its attribute `options`), empty if it has none.
 
-    Raises `TypeError` if the table holds something that is no `Option`. An attribute of that name that is no tuple or
-    list at all, a property of a backend's own say, is no table.
+    Raises `TypeError` if the table holds something that is no `Option`. An attribute of that name that is not a tuple
+    or list, such as a property of the backend, is not a table.
     """
     table = getattr(factory, "options", ())
     if not isinstance(table, (tuple, list)):
         return ()
     for option in table:
         if not isinstance(option, Option):
-            raise TypeError(f"the options table of {factory!r} holds {option!r}, which is no rdzv_core.Option")
+            raise TypeError(f"the options table of {factory!r} holds {option!r}, which is not an rdzv_core.Option")
     return tuple(table)
 
 
@@ -203,11 +223,11 @@ def read_secret_file(name: str, path: str) -> str:
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - its mode is asked of what was opened
             mode = os.fstat(file.fileno()).st_mode
-            content = file.read(MOST_SECRET_BYTES + 1)
+            content = file.read(_MOST_SECRET_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: the path holds a NUL
         raise ValueError(f"{told}: {getattr(error, 'strerror', None) or error}") from error
-    if len(content) > MOST_SECRET_BYTES:
-        raise ValueError(f"{told}: the file is over {MOST_SECRET_BYTES // 1024} KiB, it should hold a secret alone")
+    if len(content) > _MOST_SECRET_BYTES:
+        raise ValueError(f"{told}: the file is over {_MOST_SECRET_BYTES // 1024} KiB: it should hold the secret alone")
     secret = content.decode("utf-8", "surrogateescape").removesuffix("\n").removesuffix("\r")
     if not secret.strip():
         raise ValueError(f"{told}: the file is empty")

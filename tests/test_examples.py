@@ -1,4 +1,4 @@
-"""The examples do what they say."""
+"""The examples work as described."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 def test_a_checkpoint_of_a_stale_fence_is_refused_and_writes_nothing(tmp_path: Path) -> None:
-    """Who thaws after a later round has written cannot overwrite its work."""
+    """A process that thaws after a later round has written cannot overwrite its work."""
     spec = importlib.util.spec_from_file_location("fenced_checkpoint", EXAMPLES / "fenced_checkpoint.py")
     assert spec is not None
     assert spec.loader is not None

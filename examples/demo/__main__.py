@@ -23,7 +23,7 @@ from rdzv_core import BackendRegistry, RendezvousError
 
 @dataclass(frozen=True)
 class Row:
-    """What one backend showed; `failure` is empty where all of it held."""
+    """The results of one backend; `failure` is empty if everything worked."""
 
     backend: str
     outcome: Outcome | None = None
@@ -32,10 +32,10 @@ class Row:
 
 
 def main(wanted: list[str]) -> int:
-    """Run the demo on the backends `wanted`, by default on all four; 0 only if everything held."""
+    """Run the demo on the backends `wanted`, by default on all four; return 0 only if everything worked."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=120)  # a log: nothing in the table needs to be folded
+        console = Console(highlight=False, width=120)  # a log: no cell of the table needs to be folded
     began = time.monotonic()
     installed = {info.name for info in BackendRegistry().list()}
     console.print(f"installed backends: {', '.join(sorted(installed))}", style="bold")
@@ -46,9 +46,9 @@ def main(wanted: list[str]) -> int:
             console.print(f"{time.monotonic() - began:6.2f} s  {backend:<6}  {text}", markup=False, soft_wrap=True)
 
         missing = backend not in installed or backend not in STORES
-        return Row(backend, failure="it is not installed") if missing else _show(backend, one_job, tell)
+        return Row(backend, failure="not installed") if missing else _show(backend, one_job, tell)
 
-    # One job after the other, and each store's certificate, which mostly waits, beside the next store's job.
+    # One job after the other; a store's certificate, which mostly waits, runs beside the next store's job.
     with ThreadPoolExecutor(len(STORES)) as pool:
         rows = list(pool.map(show, wanted or STORES))
     console.print(_table(rows))
@@ -75,9 +75,9 @@ def _show(backend: str, one_job: threading.Lock, tell: Callable[[str], None]) ->
 
 def _failure(outcome: Outcome, certificate: Certificate) -> str:
     if not outcome.same_roster:
-        return "the nodes were not all told the same roster"
+        return "the nodes did not all get the same roster"
     if not certificate.certified:
-        return "\n  ".join(["it is not certified", *certificate.broken])
+        return "\n  ".join(["not certified", *certificate.broken])
     return ""
 
 
@@ -89,7 +89,13 @@ def _with_logs(error: Exception, directory: Path) -> str:
 def _table(rows: list[Row]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("backend")
-    for title in ("four-node round", "met again after the kill", "same roster everywhere", "clauses passed", "held"):
+    for title in (
+        "four-node round",
+        "met again after the kill",
+        "same roster everywhere",
+        "clauses passed",
+        "ok",
+    ):
         table.add_column(title, justify="right")
     for row in rows:
         outcome, certificate = row.outcome, row.certificate

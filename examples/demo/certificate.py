@@ -1,4 +1,4 @@
-"""What `rdzv certify` says of a backend."""
+"""Run `rdzv certify` on a backend."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EVERY = 10
 
 @dataclass(frozen=True)
 class Certificate:
-    """The verdict, and how many clauses passed of those that the backend claims."""
+    """The verdict, and how many of the clauses that apply to the backend passed."""
 
     certified: bool
     passed: int
@@ -24,10 +24,10 @@ class Certificate:
 
 
 def certify(backend: str, endpoint: str, tell: Callable[[str], None]) -> Certificate:
-    """Run `rdzv certify` for the profile core; raises `RuntimeError` if it could not run."""
+    """Run `rdzv certify` for the profile core; raise `RuntimeError` if it could not run."""
     lines: list[str] = []
     command = [sys.executable, "-m", "rdzv_core", "certify", backend, "--endpoint", endpoint]
-    # The report goes to a file: a pipe that nobody reads while the progress comes would hold it up.
+    # The report goes to a file: a pipe that nobody reads while the progress is read would block it.
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as report_file,
         subprocess.Popen(  # noqa: S603 - our own program

@@ -19,12 +19,12 @@ Record = dict[str, str]
 
 
 class DemoError(Exception):
-    """Something did not hold."""
+    """Something did not work as it should."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the job showed."""
+    """The results of the job."""
 
     first_round_ms: float
     again_s: float
@@ -32,7 +32,7 @@ class Outcome:
 
 
 def run_job(backend: str, endpoint: str, directory: Path, tell: Callable[[str], None]) -> Outcome:
-    """Run it; raises `DemoError` saying what did not hold, with the last lines of every node."""
+    """Run the job; raise `DemoError` with what did not work and the last lines of every node."""
     nodes = [Node(name, backend, endpoint, directory, tell) for name in NAMES]
     try:
         return _play(nodes, directory, tell)
@@ -47,7 +47,7 @@ def run_job(backend: str, endpoint: str, directory: Path, tell: Callable[[str], 
 def _play(nodes: list[Node], directory: Path, tell: Callable[[str], None]) -> Outcome:
     _await("all four nodes met in one round", nodes, lambda: all(node.in_round_of(4) for node in nodes))
     met = _records(nodes, directory)
-    # From when the last of them asked: before that it is not the store that they wait for.
+    # Counted from when the last of them asked: before that they do not wait for the store.
     asked = max(node.asked_at or 0.0 for node in nodes)
     first_round_ms = (max(node.joined[-1].at for node in nodes) - asked) * 1000
 
@@ -60,7 +60,7 @@ def _play(nodes: list[Node], directory: Path, tell: Callable[[str], None]) -> Ou
     again_s = max(node.joined[-1].at for node in survivors) - killed
     met_again = _records(survivors, directory)
     if _is_running(int(met[NAMES.index(victim.name)]["pid"])):
-        raise DemoError(f"{victim.name} was killed, but its command still runs")
+        raise DemoError(f"{victim.name} was killed, but its command is still running")
 
     (directory / DONE).touch()
     _await(
@@ -68,7 +68,7 @@ def _play(nodes: list[Node], directory: Path, tell: Callable[[str], None]) -> Ou
     )
     statuses = [node.process.returncode for node in survivors]
     if any(statuses):
-        raise DemoError(f"the survivors ended with {statuses} instead of 0")
+        raise DemoError(f"the survivors ended with statuses {statuses}, not 0")
     return Outcome(first_round_ms, again_s, _is_one_roster(met, NAMES) and _is_one_roster(met_again, _names(survivors)))
 
 
@@ -79,7 +79,7 @@ def _records(nodes: Sequence[Node], directory: Path) -> list[Record]:
 
 
 def _is_one_roster(records: Sequence[Record], names: Sequence[str]) -> bool:
-    """Say whether all were told the same, and each a rank of its own that is its place among the peers."""
+    """Return whether all records agree, and each rank is the node's place among the peers."""
     shared = {tuple(value for name, value in record.items() if name not in ("RANK", "pid")) for record in records}
     peers = records[0]["RDZV_PEERS"].split(",")
     in_place = all(peers[int(record["RANK"])] == name for record, name in zip(records, names, strict=True))
@@ -95,9 +95,9 @@ def _await(what: str, nodes: Sequence[Node], holds: Callable[[], bool], gone: bo
     while not holds():
         ended = [node.name for node in nodes if node.process.poll() is not None]
         if ended and not gone:
-            raise DemoError(f"{', '.join(ended)} ended before this held: {what}")
+            raise DemoError(f"{', '.join(ended)} ended before this was true: {what}")
         if time.monotonic() > deadline:
-            raise DemoError(f"not within {DEADLINE:g} s: {what}")
+            raise DemoError(f"not true after {DEADLINE:g} s: {what}")
         time.sleep(0.01)
 
 
@@ -106,6 +106,6 @@ def _is_running(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    # A zombie that nobody reaps does no work.
+    # A zombie that has not been reaped does no work.
     stat = Path(f"/proc/{process}/stat")
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] not in "ZX"

@@ -1,4 +1,4 @@
-"""The demo's nodes: `rdzv run` processes, whose lines of progress are read as they come."""
+"""The demo's nodes: `rdzv run` processes, whose progress is read line by line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ASKING = "run "
 
 
 class Joined(NamedTuple):
-    """A round that a node got into, and when, on this process's monotonic clock."""
+    """A round that a node joined, and when, by this process's monotonic clock."""
 
     round: int
     rank: int
@@ -28,7 +28,7 @@ class Joined(NamedTuple):
 
 
 class Node:
-    """One `rdzv run`. A thread of its own reads its lines; the attributes grow meanwhile."""
+    """One `rdzv run`. A separate thread reads its output and updates the attributes."""
 
     def __init__(self, name: str, backend: str, endpoint: str, directory: Path, tell: Callable[[str], None]) -> None:
         self.name = name
@@ -59,11 +59,11 @@ class Node:
         self._reader.start()
 
     def in_round_of(self, size: int) -> Joined | None:
-        """Give the last round that the node joined, if it has so many nodes."""
+        """Return the last round that the node joined, if it has `size` nodes."""
         return self.joined[-1] if self.joined and self.joined[-1].size == size else None
 
     def close(self) -> None:
-        """Kill it if it still runs, and wait for what it said."""
+        """Kill it if it is still running, and read the rest of its output."""
         self.process.kill()
         self.process.wait()
         self._reader.join(timeout=10)

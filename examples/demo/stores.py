@@ -1,4 +1,4 @@
-"""A store of each kind, for the demo, the chaos and the benchmarks: started, or just a path, and gone afterwards."""
+"""A store of each kind, for the demo, the chaos test and the benchmarks: a temporary server, or a path."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _sqlite(directory: Path) -> Iterator[str]:
 
 @contextmanager
 def _tcp(directory: Path) -> Iterator[str]:
-    """Serve with `rdzv serve`, so that the store outlives whichever node is killed."""
+    """Run `rdzv serve`, so that the store outlives any node."""
     with (
         (directory / "serve.log").open("w") as log,
         subprocess.Popen(
@@ -63,4 +63,4 @@ STORES: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
     "etcd": _etcd,
     "sqlite": _sqlite,
 }
-"""From a backend's name to what gives its endpoint, keeping what it must in the directory given."""
+"""By backend: a context manager that takes a directory for its files, and yields the endpoint."""

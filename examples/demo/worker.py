@@ -1,6 +1,6 @@
-"""What each node of the demo runs: it records who it is in its round, and works until it is told that all is done.
+"""What each node of the demo runs: it records its place in the round, and works until the job is done.
 
-Run as a program by `rdzv run`, with a directory and the node's name; imports nothing but the standard library.
+`rdzv run` starts it with a directory and the node's name; it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DONE = "done"
 
 
 def main(directory: Path, node: str) -> None:
-    """Record, then work until the file `done` is there."""
+    """Record the round, then work until the file `done` exists."""
     record = {name: os.environ[name] for name in RECORDED} | {"pid": str(os.getpid())}
     file = directory / f"round-{os.environ['RDZV_ROUND']}.{node}.json"
     unfinished = file.with_suffix(".new")

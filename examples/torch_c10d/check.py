@@ -1,10 +1,10 @@
-"""Set the suite on PyTorch's C10dRendezvousBackend, and see that it names every fault of it that is known.
+"""Run the suite against PyTorch's C10dRendezvousBackend, and check that it names every known fault of it.
 
     PEER_PYTHON=/path/to/a/python/that/has/torch python examples/torch_c10d/check.py [--report DIR]
 
-Makes a throw-away venv that sees that Python's packages, installs this tree's core, suite and adapter into it, and
-certifies. The status is 0 if every known fault was named by its clause, 1 if one was not, 2 if it could not run. It
-takes some minutes: a backend that hangs is waited for, call by call.
+It makes a temporary venv that sees that Python's packages, installs this tree's core, suite and adapter into it, and
+certifies. The status is 0 if every known fault was named by its clause, 1 if one was not, 2 if it could not run. This
+takes some minutes, because it waits for calls that hang.
 """
 
 from __future__ import annotations
@@ -22,15 +22,19 @@ ROOT = HERE.parent.parent
 SITE = "import sysconfig; print(sysconfig.get_path('purelib'))"
 PIP = ["-m", "pip", "install", "-q", "--disable-pip-version-check"]
 
-# What is known of it, the clause that must name it, and a word of what that clause must say.
+# A known fault, the clause that must name it, and a part of that clause's message.
 FAULTS = (
-    ("the token is the value: after A, B, A the first A's token is good again", "RDZV-CAS-7", "of the first A again"),
-    ("two writers of equal bytes are both told that they wrote", "RDZV-CAS-9", "told True"),
-    ("an empty state can be set, is lost, and cannot be updated", "RDZV-STATE-3", "the state b''"),
+    (
+        "the token is the value: after A, B, A the token of the first A is valid again",
+        "RDZV-CAS-7",
+        "of the first A again",
+    ),
+    ("two writers of the same bytes are both told that they wrote", "RDZV-CAS-9", "told True"),
+    ("an empty state can be written, but is lost and cannot be updated", "RDZV-STATE-3", "the state b''"),
     ("the state b'canimadam' reads as no state", "RDZV-STATE-3", "the state b'canimadam'"),
     ("a token that is not UTF-8 raises UnicodeDecodeError", "RDZV-CAS-5", "UnicodeDecodeError"),
-    ("where the key has vanished a write gives the caller's own old state", "RDZV-CAS-6", "a state that has vanished"),
-    ("once the connection was lost it never works again", "RDZV-CONN-5", "after the store came back"),
+    ("if the key has vanished a write returns the caller's own old state", "RDZV-CAS-6", "a state that has vanished"),
+    ("after the connection was lost no call works again", "RDZV-CONN-5", "after the store came back"),
 )
 
 
@@ -56,7 +60,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _venv(peer: str, directory: Path) -> Path:
-    """Make a venv that sees the packages of `peer`, with ours in it; nothing is installed into `peer`."""
+    """Make a venv with our packages that also sees those of `peer`; nothing is installed into `peer`."""
     _run(peer, "-m", "venv", str(directory / "venv"), check=True)
     python = directory / "venv" / "bin" / "python"
     theirs, ours = (_run(each, "-c", SITE, check=True).stdout for each in (peer, str(python)))

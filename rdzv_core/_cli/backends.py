@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from rdzv_core._cli._check import run_check
-from rdzv_core._cli._options import json_option
-from rdzv_core._cli._output import show_json, show_table
-from rdzv_core._cli._probe import import_errors
+from rdzv_core._cli.check import run_check
+from rdzv_core._cli.options import json_option
+from rdzv_core._cli.output import show_json, show_table
+from rdzv_core._cli.probe import import_errors
 from rdzv_core._environment import variable_of
 from rdzv_core._handler.settings import HANDLER_OPTIONS
 from rdzv_core._secrets import with_files
@@ -24,15 +24,9 @@ from rdzv_core.abc import (
     SupportsSubmit,
     SupportsWatch,
 )
+from rdzv_core.compat import explain_alias, resolved_name
 from rdzv_core.options import Option, options_of
-from rdzv_core.registry import (
-    BackendFactory,
-    BackendInfo,
-    BackendRegistry,
-    explain_alias,
-    normalize,
-    resolved_name,
-)
+from rdzv_core.registry import BackendFactory, BackendInfo, BackendRegistry, default_registry, normalize
 
 _CAPABILITIES = {
     "watch": SupportsWatch,
@@ -66,10 +60,10 @@ def backends(name: str | None, endpoints: tuple[str, ...], as_json: bool) -> int
     With NAME: what it is, what it can do, and which options it takes. With --check: whether a store is fit for it.
     PyTorch's names c10d and etcd-v2 stand for tcp (or file) and etcd.
 
-    The list is made from the installed metadata. Whether each can be imported is tried in a process of its own: a
-    broken plugin shows as broken, with why, and harms no other.
+    The list is made from the installed metadata. Each backend is imported in a process of its own to
+    see whether it works: a broken plugin is shown as broken, with the reason, and does not affect the others.
     """
-    registry = BackendRegistry()
+    registry = default_registry()
     if endpoints:
         if name is None:
             raise click.UsageError("--check needs the NAME of a backend, as in `rdzv backends file --check /shared`")
@@ -144,7 +138,7 @@ def _show_one(name: str, registry: BackendRegistry, as_json: bool) -> None:
     if secret := [option.name for option in table if option.secret]:
         first, *_ = secret
         click.echo(
-            f"Secret: {', '.join(secret)}. Everybody can read a command line: give {first}_file=PATH, or "
+            f"Secret: {', '.join(secret)}. Any user can read a command line with ps: give {first}_file=PATH, or "
             f"{variable_of(first)}."
         )
 
@@ -193,7 +187,7 @@ def _capabilities(factory: BackendFactory) -> list[str] | None:
 
 
 def _class_of(factory: BackendFactory) -> type | None:
-    """Give the class of what the factory makes, as far as can be said without calling it."""
+    """Return the class of what the factory makes; None if that is not known without calling it."""
     plain = inspect.unwrap(factory)
     owner = getattr(plain, "__self__", plain)
     if not inspect.isclass(owner):
@@ -207,5 +201,5 @@ def _class_of(factory: BackendFactory) -> type | None:
 
 def _listed(capabilities: list[str] | None) -> str:
     if capabilities is None:
-        return "not known before it is created"
+        return "not known until it is created"
     return ", ".join(capabilities) or "none: core's fallbacks stand in"

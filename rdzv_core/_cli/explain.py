@@ -6,11 +6,11 @@ import dataclasses
 
 import click
 
-from rdzv_core._cli._errors import FAILED
-from rdzv_core._cli._options import json_option, parameters, run_options
-from rdzv_core._cli._output import show_json
-from rdzv_core._cli._variables import RunCommand
+from rdzv_core._cli.errors import FAILED
+from rdzv_core._cli.options import json_option, parameters, run_options
+from rdzv_core._cli.output import show_json
 from rdzv_core._cli.status import headline, inspect
+from rdzv_core._cli.variables import RunCommand
 from rdzv_core._cli.watch.words import failure_lines, place
 
 
@@ -18,9 +18,9 @@ from rdzv_core._cli.watch.words import failure_lines, place
 @run_options
 @json_option
 def explain(backend: str, endpoint: str, run_id: str, config: dict[str, str], as_json: bool) -> int:
-    """Say who is awaited, why, and what unblocks it.
+    """Show which nodes a run waits for, why, and what unblocks it.
 
-    Only looks: hosts no store and creates nothing. The exit status is 1 where there is no such run.
+    Read-only: hosts no store and creates nothing. The exit status is 1 if there is no such run.
     """
     found = inspect(parameters(backend, endpoint, run_id, config))
     if as_json:

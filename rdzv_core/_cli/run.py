@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rdzv_core._cli._errors import say, speak_as, speaker
-from rdzv_core._cli._options import Seconds, parameters, read_nodes, run_options
-from rdzv_core._cli._stderr import take_over
-from rdzv_core._cli._variables import RunArgument, RunCommand, RunOption, spelled
-from rdzv_core._create import create_handler, with_defaults
+from rdzv_core._cli.errors import say, speak_as, speaker
+from rdzv_core._cli.options import Seconds, parameters, read_nodes, run_options
+from rdzv_core._cli.stderr import take_over
+from rdzv_core._cli.variables import RunArgument, RunCommand, RunOption, spelled
+from rdzv_core._create import open_handler, with_defaults
 from rdzv_core._environment import for_command
 from rdzv_core._handler.settings import HANDLER_OPTIONS, HandlerSettings
 from rdzv_core._parameters import RendezvousParameters
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     required=True,
     metavar="MIN[:MAX]",
     callback=read_nodes,
-    help="How many nodes a round has: 4, or from 2 to 4 as 2:4.",
+    help="How many nodes a round has: 4, or 2:4 for 2 to 4.",
 )
 @click.option(
     "--local-addr",
     cls=RunOption,
     envvar="RDZV_LOCAL_ADDR",
     metavar="ADDR",
-    help="This node's address for its peers.  [default: the one by which it reaches the store, or its host name]",
+    help="This node's address for its peers.  [default: the one from which it reaches the store, or its host name]",
 )
 @click.option(
     "--master-port",
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 65535),
     envvar=["RDZV_MASTER_PORT", "MASTER_PORT"],
     metavar="PORT",
-    help="The MASTER_PORT of the round if this node gets rank 0, as where a firewall lets only one through.  "
-    "[default: one that is free]",
+    help="The MASTER_PORT of the round if this node gets rank 0, for a firewall that lets only one port through.  "
+    "[default: a free one]",
 )
 @click.option(
     "--max-restarts",
@@ -70,8 +70,8 @@ if TYPE_CHECKING:
 @click.option(
     "--events",
     metavar="WHERE",
-    help="Tell every event of this node, and how long it took: to a file, as lines of JSON, to `log` (stderr) or to "
-    "`otel` (OpenTelemetry); several are separated by commas.  [default: RDZV_EVENTS]",
+    help="Where to write every event of this node: a file for lines of JSON, `log` (stderr) or `otel` "
+    "(OpenTelemetry); separate several by commas.  [default: RDZV_EVENTS]",
 )
 @click.option(
     "--tail/--no-tail",
@@ -98,7 +98,7 @@ def run(
     quiet: bool,
     command: tuple[str, ...],
 ) -> int:
-    """Meet with the other nodes of a run, then run CMD.
+    """Form a round with the other nodes of a run, then run CMD in it.
 
     CMD finds in its environment RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, RDZV_RUN_ID, RDZV_EPOCH, RDZV_ROUND and
     RDZV_FENCE, RDZV_RESTART_COUNT (how often CMD was started on this node before, for whatever reason), and RDZV_PEERS:
@@ -107,19 +107,19 @@ def run(
     `rdzv run` within it is a run of its own on the same store, and needs its own --run-id and --nodes.
 
     When a member is lost or leaves, a new one waits, or one asks for the next round because its CMD failed, CMD is
-    stopped (SIGTERM to its process group, SIGKILL after the grace period), the nodes meet again, and CMD is started
-    anew. When CMD fails it is started anew too, up to --max-restarts; then this node leaves. When CMD ends with
-    status 0 this node is done and the others go on; the last one to be done closes the run. In a closed run CMD goes
-    on to its end and is not started anew. A node that hosts the store itself (tcp without `rdzv serve`) stays until
-    the others are done, those of other runs on its store too.
+    stopped (SIGTERM to its process group, SIGKILL after the grace period), the nodes form a new round, and CMD is
+    started again. When CMD fails it is restarted too, up to --max-restarts times; then this node leaves. When CMD ends
+    with status 0 this node is done and the others continue; the last one to be done closes the run. In a closed run
+    CMD runs to its end and is not restarted. A node that hosts the store itself (tcp without `rdzv serve`) stays until
+    the other nodes are done, including those of other runs on its store.
 
     SIGTERM, SIGINT, SIGHUP and SIGQUIT are passed on to CMD, and then the node leaves; a second one kills CMD. SIGUSR1,
-    SIGUSR2, SIGWINCH and SIGCONT are passed on, and that is all; Ctrl-Z pauses both. What is ignored at the start stays
-    ignored. Without a CMD just then a signal of the first kind ends the node at once, and one of the second is dropped.
+    SIGUSR2, SIGWINCH and SIGCONT are only passed on; Ctrl-Z pauses both. A signal that is ignored at the start stays
+    ignored. While no CMD runs, a signal of the first kind ends the node at once, and one of the second is dropped.
 
-    The exit status is CMD's (128 + n if signal n ended it); 1 if no round could be had, 2 for bad input. What CMD
-    leaves behind in its process group is killed. So is all of it if this process is killed; and if it is stopped or
-    hangs, when its lease and the grace period are over, so that nothing works beside the next round.
+    The exit status is CMD's (128 + n if signal n ended it); 1 if no round could be formed, 2 for bad input. What CMD
+    leaves behind in its process group is killed. The whole group is killed if this process is killed; if it is stopped
+    or hangs, when its lease and the grace period are over, so that nothing works beside the next round.
     """
     if events is not None:
         config = {**config, "events": events}
@@ -143,9 +143,9 @@ def run(
     began = time.monotonic()
     tell = _say_nothing if quiet else say
     ending = Ending(tell)
-    with reported(ending), create_handler(params, hooks=hooks) as handler:
+    with reported(ending), open_handler(params, hooks) as handler:
         took = f"{time.monotonic() - began:.3f} s"
-        connected = f"connected in {took}" if handler.connected else f"no store there after {took}: trying on"
+        connected = f"connected in {took}" if handler.connected else f"no store there after {took}: still trying"
         speak_as(lambda: _speaker(handler))
         asking = f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} ({connected})"
         store, failures = lambda: _store_of(asked, handler), Failures(handler, say, tail)
@@ -154,7 +154,7 @@ def run(
 
 
 def _store_of(params: RendezvousParameters, handler: RendezvousHandler) -> dict[str, str]:
-    """Return what CMD is told of the store: as a client of it, also where this node hosts it."""
+    """Return the variables that tell CMD of the store: as a client of it, even if this node hosts it."""
     ours = {option.name for option in HANDLER_OPTIONS}
     options = {name: value for name, value in params.config.items() if name not in ours}
     if "is_host" in options:
@@ -163,13 +163,13 @@ def _store_of(params: RendezvousParameters, handler: RendezvousHandler) -> dict[
 
 
 def _speaker(handler: RendezvousHandler) -> str:
-    """Return when who says something: four nodes may share a terminal, and their lines be sorted out later."""
+    """Return time, node and rank for a line: several nodes may share a terminal, and their lines be sorted later."""
     node, rank = " ".join(handler.settings.node_id.split()), handler.rank
     return f"{time.strftime('%H:%M:%S')} {node}{'' if rank is None else f'[rank {rank}]'}"
 
 
 def _log_as_said() -> None:
-    """Have what is logged look like what is said."""
+    """Format log records like the other lines."""
     handler = take_over()
     handler.setFormatter(_AsSaid())
     logging.basicConfig(handlers=[handler])
@@ -182,7 +182,7 @@ class _AsSaid(logging.Formatter):
 
 
 def _say_nothing(_text: str) -> None:
-    """Be `say` where the user wants quiet."""
+    """Stand in for `say` with --quiet."""
 
 
 def _range(nodes: tuple[int, int]) -> str:
@@ -191,7 +191,7 @@ def _range(nodes: tuple[int, int]) -> str:
 
 
 def _grace_period(params: RendezvousParameters, given: float | None) -> float:
-    """Check that a node that is fenced has stopped its command before the others meet without it."""
+    """Check that a fenced node has stopped its command before the others form a round without it."""
     fence_delay = HandlerSettings.from_params(params).fence_delay
     if given is None:
         return fence_delay
@@ -201,7 +201,7 @@ def _grace_period(params: RendezvousParameters, given: float | None) -> float:
         ctx = click.get_current_context()
         option = next(param for param in ctx.command.params if param.name == "grace_period")
         raise click.UsageError(
-            f"{spelled(ctx, option)} {seconds} does not fit inside the fence delay of {fence_delay:g} s, after which "
-            f"the others meet without a node that was lost: give --option fence_delay={seconds} too, on every node"
+            f"{spelled(ctx, option)} {seconds} does not fit inside the fence delay of {fence_delay:g} s, after "
+            f"which the others form a round without a lost node: give --option fence_delay={seconds} too, on every node"
         )
     return given

@@ -7,9 +7,9 @@ import time
 
 import click
 
-from rdzv_core._cli._options import json_option, parameters, store_options
-from rdzv_core._cli._output import show_json, show_table
-from rdzv_core._cli._variables import RunCommand
+from rdzv_core._cli.options import json_option, parameters, store_options
+from rdzv_core._cli.output import show_json, show_table
+from rdzv_core._cli.variables import RunCommand
 from rdzv_core._cli.watch.words import counts, place, span
 from rdzv_core._runs import list_runs
 from rdzv_core.inspection import RunStatus
@@ -23,7 +23,7 @@ _ANY_RUN = "rdzv"
 def runs(backend: str, endpoint: str, config: dict[str, str], as_json: bool) -> None:
     """List the runs of a store: the phase and the round of each, its nodes, and how long ago that round formed.
 
-    Only looks: hosts no store and creates nothing. A backend that cannot list its runs is an error.
+    Read-only: hosts no store and creates nothing. A backend that cannot list its runs is an error.
     """
     found = list_runs(parameters(backend, endpoint, _ANY_RUN, config))
     if as_json:

@@ -1,4 +1,4 @@
-"""`rdzv status`: who is in the round of a run."""
+"""`rdzv status`: the nodes of a run, and their states."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import time
 
 import click
 
-from rdzv_core._cli._errors import FAILED
-from rdzv_core._cli._options import json_option, parameters, run_options
-from rdzv_core._cli._output import show_json, show_table
-from rdzv_core._cli._variables import RunCommand
+from rdzv_core._cli.errors import FAILED
+from rdzv_core._cli.options import json_option, parameters, run_options
+from rdzv_core._cli.output import show_json, show_table
+from rdzv_core._cli.variables import RunCommand
 from rdzv_core._cli.watch.words import FORMS, NOT_THERE, counts, failure_lines, place, size, span, standing, wanted
 from rdzv_core._create import create_backend
 from rdzv_core._parameters import RendezvousParameters
@@ -25,12 +25,12 @@ from rdzv_core.inspection import PastRound, RunStatus, inspect_run
 def status(backend: str, endpoint: str, run_id: str, config: dict[str, str], as_json: bool, watch: bool) -> int:
     """Show a run: its phase, its round, the state of each node, and what failed first.
 
-    With --watch it shows the round forming, live: who is there, who is missing and since when, whose last call it is.
-    In a pipe, and on a terminal that cannot be drawn on (TERM=dumb), it prints a line for every change instead, and
-    with --json the whole status as a line for every change.
+    With --watch it shows the round forming, live: which nodes are there, which are missing and since when, and how
+    long the last call lasts. In a pipe, and on a terminal that cannot be drawn on (TERM=dumb), it prints a line for
+    every change instead; with --json each of these lines is the whole status.
 
-    Only looks: hosts no store and creates nothing. The exit status is 1 where there is no such run; with --watch it
-    waits for one.
+    Read-only: hosts no store and creates nothing. The exit status is 1 if there is no such run; with --watch it waits
+    for one.
     """
     params = parameters(backend, endpoint, run_id, config)
     if watch:
@@ -59,12 +59,12 @@ def inspect(params: RendezvousParameters) -> RunStatus:
 
 
 def near(found: RunStatus) -> str:
-    """Say which runs there are whose names are nearly that of one that is not there."""
+    """Return a hint at the runs whose ids are spelled nearly like that of one that is not there."""
     return f"; did you mean {' or '.join(map(repr, found.similar))}?" if found.similar else ""
 
 
 def headline(found: RunStatus, where: str) -> str:
-    """Say in one line how the run stands; where there is none, in which store, and what to do."""
+    """Return in one line how the run stands; if there is no such run, which store was read and what to do."""
     if not found.exists:
         return f"run {found.run_id!r}: no such run on {where}: {NOT_THERE}{near(found)}"
     terms = [wanted(found)] if found.max_nodes else []
@@ -92,13 +92,13 @@ def _past(each: PastRound) -> list[str]:
 
 
 def show_health(found: RunStatus) -> None:
-    """Print what the store says of itself, if it says anything."""
+    """Print what the store reports about itself, if anything."""
     if found.store:
         show_table(("store", ""), [_fact(name, value) for name, value in found.store.items()])
 
 
 def _fact(name: str, value: str | int | float | bool) -> list[str]:
-    """Say a fact of a store, which has its unit in its name, as somebody would."""
+    """Return a row for a fact of a store, whose name ends in its unit, in units that people use."""
     if name in _RENAMED:
         name, yes, no = _RENAMED[name]
         return [name, yes if value else no]

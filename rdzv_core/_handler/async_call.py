@@ -9,7 +9,7 @@ from rdzv_core.abc import OnDone
 
 
 class AsyncCall:
-    """A method of `target` and its arguments; what it gives is `read` before it is handed on."""
+    """A method of `target` and its arguments; its result goes through `read` before it is handed on."""
 
     __slots__ = ("arguments", "method", "read", "target")
 
@@ -18,7 +18,7 @@ class AsyncCall:
         self.read = read or _as_it_is
 
     def reading(self, done: OnDone) -> OnDone:
-        """Give what takes the raw result, reads it, and hands it to `done`; what cannot be read is an error."""
+        """Return a callback that reads the raw result and hands it to `done`; what cannot be read is an error."""
         if self.read is _as_it_is:
             return done
 

@@ -1,4 +1,4 @@
-"""Level-triggered: the roster held against the present, so that what changed before anybody asked is seen too."""
+"""How the present differs from the roster held. Level-triggered: a change from before anybody asked is seen too."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from rdzv_core._handler.operations import Assignment
 from rdzv_core._handler.view import LocalView
 
 _MOST_NAMES = 5
-_WENT: dict[DepartureOutcome, str] = {"left": "left", "lost": "was lost"}
+_WENT: dict[DepartureOutcome, tuple[str, str]] = {"left": ("left", "left"), "lost": ("was lost", "were lost")}
+"""What one node did, and what several did."""
 
 
 def change_of(held: Assignment | None, known: LocalView) -> Change | None:
-    """Say why the holder of a roster should stop and meet again; None if it need not. Pure."""
+    """Return why the holder of a roster should stop and join again; None if it need not. Pure."""
     if held is None:
         return None
     head = known.head
@@ -37,14 +38,15 @@ def change_of(held: Assignment | None, known: LocalView) -> Change | None:
 
 
 def _gone(held: Assignment, head: Head) -> str:
-    """Name those who went before they were done, and how; those of a roster that this node has not read are counted."""
+    """Name the nodes that went before they were done, and how; of a roster that was not read, say how many."""
     seats = held.roster or head.roster
     told: list[str] = []
-    for how, verb in _WENT.items():
+    for how, (went, several) in _WENT.items():
         ranks = int(head.departed.get(how, "0"), 16)
         if seats:
-            gone = (f"{seat.node} ({seat.address}) {verb}" for rank, seat in enumerate(seats) if ranks >> rank & 1)
+            gone = (f"{seat.node} ({seat.address}) {went}" for rank, seat in enumerate(seats) if ranks >> rank & 1)
             told += islice(gone, _MOST_NAMES)
         elif ranks:
-            told.append(f"{ranks.bit_count()} of {held.size} nodes {how}")
+            count = ranks.bit_count()
+            told.append(f"{count} of {held.size} nodes {went if count == 1 else several}")
     return ", ".join(told)

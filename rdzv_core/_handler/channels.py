@@ -27,12 +27,12 @@ class Channels:
         return operation
 
     def under_way(self, channel: Channel) -> Operation | None:
-        """Give what is being done on a channel."""
+        """Return what is being done on a channel."""
         return self._busy.get(channel)
 
     @property
     def oldest_request(self) -> float:
-        """When the oldest of those that are under way was sent, but for those that wait for a change."""
+        """When the oldest operation under way was sent, apart from those that wait for a change."""
         oldest = float("inf")
         for channel, one in self._busy.items():
             if one.started < oldest and channel not in WAITS:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rdzv_core._handler.head import Head, Seat, Terms
-from rdzv_core._handler.rules import Situation
+from rdzv_core._handler.lease import Lease
 from rdzv_core._handler.settings import HandlerSettings
+from rdzv_core._handler.situation import Situation
+from rdzv_core._handler.states import Joining, State, Working
 from rdzv_core._handler.view import WATCHERS, LocalView
 
 _MOST_NAMES = 8
@@ -22,39 +24,50 @@ class RunAt:
     hint: Callable[[], str] = str
 
 
+def bearing_text(state: State, lease: Lease | None, now: float) -> str:
+    """Return what a node does while the store is away; empty where it wants nothing of it."""
+    if isinstance(state, Working) and lease is not None:
+        return f"the work goes on, the membership covers it for {max(0.0, lease.fenced_at - now):.1f} s more"
+    if isinstance(state, Joining):
+        return f"this node goes on trying for {max(0.0, state.deadline - now):.0f} s"
+    return ""
+
+
 def closed_text(head: Head) -> str:
-    """Say that the run is closed and how to begin anew."""
+    """Return that the run is closed, and how to start another."""
     return (
-        f"the run is closed (epoch {head.epoch}, after round {head.round}): nobody meets in it again; "
+        f"the run is closed (epoch {head.epoch}, after round {head.round}): no further round forms; "
         "use another run id, or start a new epoch with `rdzv reset`"
     )
 
 
 def finished_text(head: Head) -> str:
-    """Say that there is nothing left to do for a node that waited."""
-    return (
-        f"the run has finished: all {head.size} nodes of round {head.round} are done, and this one stood by: there is "
-        "nothing left to do"
+    """Return that there is nothing left to do for a node that waited."""
+    who = (
+        f"all {head.size} nodes of round {head.round} are"
+        if head.size > 1
+        else f"the only node of round {head.round} is"
     )
+    return f"the run has finished: {who} done; this node stood by and has nothing left to do"
 
 
 def standby_text(head: Head) -> str:
-    """Say that a node waits without a deadline."""
+    """Return that a node waits without a deadline."""
     assert head.terms is not None
     full = f"round {head.round} is full ({_nodes(head.terms.max_nodes)})"
     return f"{full}: standing by until a place is free or the run has finished"
 
 
 def standby_timeout_text(settings: HandlerSettings, own: Seat, head: Head) -> str:
-    """Say that no place became free in time."""
+    """Return that no place became free in time."""
     return (
         f"{own.node} ({own.address}) stood by for {settings.standby_timeout:g} s (standby_timeout): round {head.round} "
-        f"is full with {settings.max_nodes} nodes, and none of them went"
+        f"is full ({_nodes(settings.max_nodes)}), and none of them went"
     )
 
 
 def terms_text(theirs: Terms, ours: Terms) -> str:
-    """Say in which settings this node differs from the run."""
+    """Return in which settings this node differs from the run."""
     differing = [
         f"{name}={getattr(ours, name)!r} (the run has {getattr(theirs, name)!r})"
         for name in Terms.__struct_fields__
@@ -67,7 +80,7 @@ def terms_text(theirs: Terms, ours: Terms) -> str:
 
 
 def names(seats: tuple[Seat, ...] | list[Seat]) -> str:
-    """Name nodes, the first few of many."""
+    """Return the names of nodes, the first few of many."""
     shown = [f"{seat.node} ({seat.address})" for seat in seats[:_MOST_NAMES]]
     more = len(seats) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "") if shown else "nobody"
@@ -81,7 +94,7 @@ def timeout_text(
     error: Exception | None,
     run: RunAt = RunAt(),
 ) -> str:
-    """Name who was there and who was missing when a round did not form in time."""
+    """Return who was there and who was missing when a round did not form in time."""
     within = f"within {settings.join_timeout:g} s (join_timeout)"
     lacks = _missing(settings, situation) if known.looked and known.head is not None and situation is not None else 0
     if lacks > 0 and situation is not None and own.member not in situation.superseded:
@@ -109,15 +122,15 @@ def _why_not(
         there = f"round {head.round} formed with {head.size} of at most {settings.max_nodes} nodes, without this one"
         return there if head.round else "the store has not told who else is there"
     if own.member in situation.superseded:
-        return f"another node has come since with the node_id {own.node!r}: give each node one of its own"
+        return f"another node has joined since with the node_id {own.node!r}: give each node its own"
     text = f"there: {names(situation.candidates)}"
     if len(situation.candidates) >= settings.max_nodes and own.node not in {s.node for s in situation.candidates}:
-        text = f"the round is full with {settings.max_nodes} nodes; {text}"
+        text = f"the round is full ({_nodes(settings.max_nodes)}); {text}"
     return text + (f"; awaited: {_first(situation.blockers)}" if situation.blockers else "")
 
 
 def waiting_text(settings: HandlerSettings, known: LocalView, situation: Situation | None, seconds: float) -> str:
-    """Say who is there and how many are missing, as far as this node knows; it goes on waiting for `seconds`."""
+    """Return who is there and how many are missing, as far as this node knows; it keeps waiting for `seconds`."""
     return f"{_waits_for(settings, known, situation)}; this node waits {seconds:.0f} s more"
 
 

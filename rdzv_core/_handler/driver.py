@@ -29,29 +29,30 @@ from rdzv_core._handler.operations import (
     Outcome,
     RoundJoined,
 )
+from rdzv_core._handler.process_bound import closed_error
 from rdzv_core._handler.store_adapter import StoreAdapter
 from rdzv_core._handler.workers import Workers
 
 log = logging.getLogger("rdzv")
 
 _LONGEST_SLEEP, _LONGEST_SLEEP_WITH_A_LEASE = 60.0, 1.0
-"""In seconds. A lease ages while a machine is suspended, and a sleep does not: who holds one looks at the clock."""
+"""In seconds. A lease ages while a machine is suspended, and a sleep does not: with a lease, look at the clock."""
 
 
 class Driver:
     """Hands events to a machine one at a time and does what it asks for.
 
-    `access` submits an operation, or does it on a thread of this driver's; either ends when the access is closed. A
+    `adapter` submits an operation, or does it on a thread of this driver's; either ends when it is closed. A
     failure of any kind becomes an event: no single one ends a thread. Thread-safe.
 
-    The driver's own thread minds the time, what the caller asks, and whatever may take long. Most answers take some
-    microseconds to be taken in, and to wake a thread costs several times as much: they are taken in where they arrive.
+    The driver's own thread handles the time, what the caller asks, and whatever may take long. Most answers take some
+    microseconds to take in, and waking a thread costs several times as much: they are taken in where they arrive.
     """
 
-    def __init__(self, machine: Machine, access: StoreAdapter, name: str) -> None:
-        self._machine = machine
-        self._access = access
-        self._workers = Workers(access.perform, self._post_result, name)
+    def __init__(self, machine: Machine, adapter: StoreAdapter, name: str) -> None:
+        self.machine = machine
+        self._adapter = adapter
+        self._workers = Workers(adapter.perform, self.ended, name)
         self._inbox: queue.SimpleQueue[Callable[[float], None] | None] = queue.SimpleQueue()
         self._turn = threading.Lock()
         self._sleeps_until = float("inf")
@@ -77,12 +78,12 @@ class Driver:
                 future.set_exception(RendezvousError("another thread of this handler is in next_rendezvous already"))
                 return
             self._joining = future
-            self._machine.ask(now, deadline)
+            self.machine.ask(now, deadline)
 
         def abandon(now: float) -> None:
             if self._joining is future:
                 self._joining = None
-                self._machine.abandon(now)
+                self.machine.abandon(now)
             elif future.done() and future.exception() is None:
                 self.give_back(future.result())
 
@@ -91,12 +92,12 @@ class Driver:
             return future.result()
         except BaseException as error:
             if not future.done() or future.exception() is not error:
-                self._inbox.put(abandon)  # KeyboardInterrupt, say: nobody would work in the round
+                self._inbox.put(abandon)  # a KeyboardInterrupt, for example: nobody would work in the round
             raise
 
     def give_back(self, held: Assignment) -> None:
-        """Leave the round that `join` gave, in which nobody works; returns at once."""
-        self._inbox.put(lambda now: self._machine.abandon(now) if self._machine.held is held else None)
+        """Leave the round that `join` returned, in which nobody works; returns at once."""
+        self._inbox.put(lambda now: self.machine.abandon(now) if self.machine.held is held else None)
 
     def depart(self, kind: DepartureKind) -> None:
         """Leave or finish, and wait until that is kept or its time is over; beside another call, until that one is."""
@@ -104,7 +105,7 @@ class Driver:
 
         def go(now: float) -> None:
             self._departing.append(future)
-            self._machine.depart(kind, now)
+            self.machine.depart(kind, now)
 
         self._post(go, future)
         future.result()
@@ -115,13 +116,13 @@ class Driver:
 
         def go(now: float) -> None:
             self._closing.append(future)
-            self._machine.close(now)
+            self.machine.close(now)
 
         self._post(go, future)
         future.result()
 
     def wait_for_change(self, timeout: float | None) -> Change | None:
-        """Wait until the roster held no longer is the present; None after `timeout` seconds."""
+        """Wait until the roster held is out of date, and return why; None after `timeout` seconds."""
         self._check()
         with self._condition:
             self._condition.wait_for(lambda: self._change is not None or self._closed, timeout)
@@ -130,24 +131,24 @@ class Driver:
                 self._inbox.put(_look_at_the_clock)
                 self._condition.wait_for(lambda: not self._lease_is_over() or self._closed, _LONGEST_SLEEP_WITH_A_LEASE)
             if self._change is None and self._closed:
-                raise RendezvousConnectionError("this handler is closed")
+                raise closed_error()
             return self._change
 
     def _lease_is_over(self) -> bool:
         return self._lease_ends is not None and clock.now() >= self._lease_ends
 
     def lease_ends_at(self) -> float:
-        """Give when this node has to stop if no keep-alive succeeds before; minus infinity without a membership."""
+        """Return when this node has to stop if no keep-alive succeeds before; minus infinity without a membership."""
         ends = self._lease_ends
         return float("-inf") if ends is None else ends
 
     def on_lease(self, listener: Callable[[float], None]) -> None:
-        """Have `listener` told whenever `lease_ends_at` has moved on, on the thread that found out."""
+        """Call `listener` whenever `lease_ends_at` has moved on, on the thread that found out."""
         self._lease_listener = listener
 
     def close(self) -> None:
-        """Stop; whoever waits gets a `RendezvousConnectionError`. The store is closed by the caller, just after."""
-        if self._pid != os.getpid():  # in a forked child any lock may be held by nobody who is there
+        """Stop; every waiting call raises `RendezvousConnectionError`. The caller closes the store just after."""
+        if self._pid != os.getpid():  # in a forked child any lock may be held by a thread that is gone
             self._closed = True
             return
         with self._condition:
@@ -159,6 +160,15 @@ class Driver:
         self._thread.join(timeout=5.0)
         self._workers.close()
 
+    def put(self, event: Callable[[float], None]) -> None:
+        """Have an event taken in on this driver's own thread; nobody waits for it."""
+        self._inbox.put(event)
+
+    @property
+    def locks(self) -> tuple[threading.Condition, threading.Lock]:
+        """The locks that a thread of this process may hold when it forks."""
+        return self._condition, self._turn
+
     def join_threads(self, timeout: float) -> None:
         """Wait until the threads have ended, after the store was closed."""
         if self._pid == os.getpid():
@@ -166,18 +176,18 @@ class Driver:
 
     def _check(self) -> None:
         if self._closed:
-            raise RendezvousConnectionError("this handler is closed: create another one")
+            raise closed_error()
         if self._pid != os.getpid():
             raise RendezvousError("this handler was made before a fork: create one in each process")
 
     def _post(self, event: Callable[[float], None], future: Future[Any]) -> None:
-        self._check()  # before the lock: in a forked child it may be held by nobody who is there
+        self._check()  # before the lock: in a forked child a thread that is gone may hold it
         with self._condition:  # `close` says that it closes under it: what is put before, it finds
             self._check()
             self._inbox.put(_Guarded(event, future))
 
-    def _post_result(self, operation: Operation, result: Any, error: Exception | None) -> None:
-        """Take in how an operation ended. Neither blocks nor raises."""
+    def ended(self, operation: Operation, result: Any, error: Exception | None) -> None:
+        """Take in how an operation has ended, on the thread that brings it. Neither blocks nor raises."""
         event = partial(self._result, operation, result, error)
         if not self._take_in_here(operation, event):
             self._waiting.append(event)
@@ -188,9 +198,9 @@ class Driver:
 
     def _result(self, operation: Operation, result: Any, error: Exception | None, now: float) -> None:
         if error is not None:
-            self._machine.failed(operation, error, now)
+            self.machine.failed(operation, error, now)
         else:
-            self._machine.done(operation, result, now)
+            self.machine.done(operation, result, now)
 
     def _take_in_here(self, operation: Operation, event: Callable[[float], None]) -> bool:
         """Handle an event on this thread, if it will not take long, and none is handled or waits to be."""
@@ -201,28 +211,28 @@ class Driver:
             if self._closed or self._waiting or not self._is_quick(operation):
                 return False
             self._handle(event)
-            if self._machine.wake_at < self._sleeps_until:
-                self._sleeps_until = self._machine.wake_at
+            if self.machine.wake_at < self._sleeps_until:
+                self._sleeps_until = self.machine.wake_at
                 self._inbox.put(_look_at_the_clock)
         finally:
             self._turn.release()
         return True
 
     def _is_quick(self, operation: Operation) -> bool:
-        """Whether its end is taken in at once, and without running what others wrote."""
+        """Whether its end is taken in at once, and without running code that is not ours."""
         heard = self._lease_listener is not None and operation.channel is Channel.LEASE
-        return not heard and self._machine.takes_in_quickly(operation)
+        return not heard and self.machine.takes_in_quickly(operation)
 
     def _run(self) -> None:
         while True:
             with self._turn:
-                self._sleeps_until = self._machine.wake_at
+                self._sleeps_until = self.machine.wake_at
             longest = _LONGEST_SLEEP if self._lease_ends is None else _LONGEST_SLEEP_WITH_A_LEASE
             pause = min(longest, max(0.0, self._sleeps_until - clock.now()))
             try:
                 event: Callable[[float], None] | None = self._inbox.get(timeout=pause)
             except queue.Empty:
-                event = self._machine.tick
+                event = self.machine.tick
             if event is None:
                 break
             with self._turn:
@@ -236,33 +246,33 @@ class Driver:
                 event.future.set_exception(closed)
 
     def _handle(self, event: Callable[[float], None]) -> None:
-        """Have the machine take in an event, and do what follows from it; raises nothing. It is this thread's turn."""
+        """Have the machine take in an event, and do what follows; raises nothing. It has to be this thread's turn."""
         for step in (partial(event, clock.now()), self._after):
             try:
                 step()
             except Exception as error:
                 log.exception("the state machine failed on an event; it goes on")
                 if self._joining is not None:
-                    self._inbox.put(self._machine.abandon)
+                    self._inbox.put(self.machine.abandon)
                 self._settle_all(RendezvousError(f"internal error: {type(error).__name__}: {error}"))
 
     def _after(self) -> None:
-        outcomes = self._machine.take_outcomes()
-        for operation in self._machine.take_operations():
+        outcomes = self.machine.take_outcomes()
+        for operation in self.machine.take_operations():
             self._start(operation)
-        self._show(self._machine.change(), self._machine.lease_keeper.lease)
+        self._show(self.machine.change(), self.machine.lease_keeper.lease)
         for outcome in outcomes:
             self._deliver(outcome)
 
     def _start(self, operation: Operation) -> None:
         try:
-            if not self._access.begin(operation, partial(self._post_result, operation)):
+            if not self._adapter.begin(operation, partial(self.ended, operation)):
                 self._workers.start(operation)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises is an event, not the thread's end
-            self._post_result(operation, None, error)
+            self.ended(operation, None, error)
 
     def _show(self, change: Change | None, lease: Lease | None) -> None:
-        """Let whoever waits see both at once: a lease that has ended has brought its change."""
+        """Show both at once to whoever waits: a lease that has ended has brought its change."""
         ends, before = None if lease is None else lease.fenced_at, self._lease_ends
         if (change, ends) != (self._change, before):
             with self._condition:
@@ -305,7 +315,7 @@ def _look_at_the_clock(now: float) -> None:
 
 
 class _Guarded:
-    """An event that somebody waits for."""
+    """An event whose caller waits for `future`."""
 
     def __init__(self, event: Callable[[float], None], future: Future[Any]) -> None:
         self._event = event

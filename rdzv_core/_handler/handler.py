@@ -10,33 +10,35 @@ from functools import partial
 from types import TracebackType
 
 from rdzv_core import clock
-from rdzv_core._errors import RendezvousConnectionError, RendezvousError, RendezvousGracefulExitError
+from rdzv_core._errors import RendezvousGracefulExitError
 from rdzv_core._handler.engine import Engine
-from rdzv_core._handler.head import DepartureKind, decode_announcement
+from rdzv_core._handler.head import DepartureKind
+from rdzv_core._handler.hosting import hosted_runs, wait_until_over
 from rdzv_core._handler.info import Change, ChangeReason, RendezvousInfo
-from rdzv_core._handler.master import free_port, unusable_addresses, why_not_free
+from rdzv_core._handler.master import unusable_addresses
+from rdzv_core._handler.master_port import MasterPort
 from rdzv_core._handler.opening import Opening
 from rdzv_core._handler.operations import Assignment
-from rdzv_core._handler.process_bound import Owner
+from rdzv_core._handler.process_bound import Owner, closed_error
+from rdzv_core._handler.ranks import rank_order
 from rdzv_core._handler.round_store import RoundStore
 from rdzv_core._handler.rules import Rules
 from rdzv_core._handler.settings import HandlerSettings
-from rdzv_core._keys import readable_part, register_key
+from rdzv_core._listeners.bus import EventBus
+from rdzv_core._listeners.chosen import listeners
 from rdzv_core._parameters import RendezvousParameters
-from rdzv_core.abc import RendezvousBackend, Store, Token
-from rdzv_core.events import Event, EventBus, listeners
+from rdzv_core.abc import RendezvousBackend, Store
+from rdzv_core.compat import PyTorchNames, resolve_alias
+from rdzv_core.events import Event
 from rdzv_core.hooks import Hooks
-from rdzv_core.registry import normalize, resolve_alias
+from rdzv_core.registry import normalize
 
 log = logging.getLogger("rdzv")
 
-_MASTER_PORT = "rdzv/master_port"
-_PUBLISH_SECONDS = 1.0
 _CLOSE_SECONDS = 2.0
-_LOOK_SECONDS = 1.0
 
 
-class RendezvousHandler:
+class RendezvousHandler(PyTorchNames):
     """One node's part in one run. Thread-safe; not usable across a fork, where all of it raises `RendezvousError`.
 
     Owns `backend` and closes it. It may be an `Opening` of one that is not there yet: the first rendezvous then waits
@@ -57,7 +59,7 @@ class RendezvousHandler:
         self._bus = EventBus(self._hooks, listeners(self.settings.events))
         self._lease_listener: Callable[[float], None] | None = None
         self._held: Assignment | None = None
-        self._publishing: list[threading.Thread] = []
+        self._master_port = MasterPort(params.run_id, self.settings.master_port)
         self._closed = threading.Event()
         self._starting = threading.Lock()
         self._engine: Engine | None = None
@@ -70,7 +72,7 @@ class RendezvousHandler:
             self._start(backend)
 
     def next_rendezvous(self) -> RendezvousInfo:
-        """Meet: wait until a round has formed with this node in it. The work of the last round must have stopped.
+        """Join: wait until a round has formed with this node in it. The work of the last round must have stopped.
 
         Raises `RendezvousTimeoutError` after `join_timeout` (naming who was there and who was missing, or why the store
         could not be reached, as its cause), which does not run while this node stands by at a full round;
@@ -81,7 +83,7 @@ class RendezvousHandler:
         """
         self._owner.check()
         deadline = clock.now() + self.settings.join_timeout
-        self._held = None  # the last round's work has stopped: whoever still waits in its store is told
+        self._held = None  # the last round's work has stopped: a read that still waits in its store is told
         try:
             engine = self._opened(deadline, "join_timeout", self.settings.join_timeout)
             held = engine.driver.join(deadline)
@@ -91,14 +93,14 @@ class RendezvousHandler:
             self._held, info = held, self._info(engine, held)
             self._look_at_addresses(engine, held)
             if held.rank == 0:
-                self._publish_port(info, deadline)
-        except BaseException:  # KeyboardInterrupt, say: the caller has no round to work in
+                self._master_port.publish(info, deadline)
+        except BaseException:  # a KeyboardInterrupt, for example: the caller has no round to work in
             engine.driver.give_back(held)
             raise
         return info
 
     def wait_for_change(self, timeout: float | None = None) -> Change | None:
-        """Wait until this node should stop its work and meet again; None if nothing changed in `timeout` seconds.
+        """Wait until this node should stop its work and join again; None if nothing changed in `timeout` seconds.
 
         Level-triggered: what changed before the call is reported at once, and again until the next rendezvous.
         """
@@ -107,23 +109,23 @@ class RendezvousHandler:
         if engine is not None:
             return engine.driver.wait_for_change(timeout)
         if self._closed.wait(timeout):
-            raise RendezvousConnectionError("this handler is closed: create another one")
+            raise closed_error()
         return None
 
     def lease_ends_at(self) -> float:
-        """Give until when this node may work if no further keep-alive succeeds, in seconds on `rdzv_core.clock`.
+        """Return until when this node may work if no further keep-alive succeeds, in seconds on `rdzv_core.clock`.
 
         Minus infinity while this node has no membership. At that time, 0.9 ttl after the last keep-alive that
-        succeeded was sent, `wait_for_change` says FENCED.
+        succeeded was sent, `wait_for_change` returns FENCED.
         """
         self._owner.check()
         return float("-inf") if self._engine is None else self._engine.driver.lease_ends_at()
 
     def on_lease(self, listener: Callable[[float], None]) -> None:
-        """Have `listener` told each new `lease_ends_at`; it replaces the last one.
+        """Call `listener` with each new `lease_ends_at`; it replaces the last listener.
 
-        It is called on the thread that keeps the lease: it must not block. Meant for a watchdog in a process of its
-        own, which acts when this process cannot (see `rdzv_core/_cli/node/watchdog.py`).
+        It is called on the thread that keeps the lease: it must not block. It is meant for a watchdog in another
+        process, which acts when this one cannot (see `rdzv_core/_cli/node/watchdog.py`).
         """
         self._owner.check()
         with self._starting:
@@ -132,24 +134,23 @@ class RendezvousHandler:
                 self._engine.driver.on_lease(listener)
 
     def num_nodes_waiting(self) -> int:
-        """Give how many nodes wait that a next round would admit, read now; raises what the store raises."""
-        access = self._reading().access
-        head = access.head()
+        """Return how many nodes wait that a next round would admit, read now; raises what the store raises."""
+        adapter = self._reading().adapter
+        head = adapter.head()
         if head is None or not head.round:
             return 0
-        return Rules().assess(head, access.members.members(), settled=False).admissible
+        return Rules().assess(head, adapter.members.members(), settled=False).admissible
 
     def is_closed(self) -> bool:
-        """Say whether the run is closed, read now; raises what the store raises."""
-        head = self._reading().access.head()
-        return head is not None and head.closed
+        """Return whether the run is closed, read now; raises what the store raises."""
+        return self._reading().adapter.is_closed()
 
     def leave(self) -> None:
-        """Take this node out of the run; the others meet again without it. No error if it is not in."""
+        """Take this node out of the run; the others join again without it. No error if it is not in the run."""
         self._depart("left")
 
     def finish(self) -> None:
-        """Say that this node's work is done, successfully: the others go on undisturbed.
+        """Announce that this node's work is done, successfully: the others go on undisturbed.
 
         The last one to finish closes the run.
         """
@@ -158,50 +159,31 @@ class RendezvousHandler:
     def wait_until_over(self, timeout: float) -> bool:
         """Wait until nobody needs the store that this process hosts; False after `timeout` seconds.
 
-        For a node that `hosts_store` and has finished. Nobody needs it once the run is closed or no membership is left
-        in it, and none of `hosted_runs`. Raises what the store raises.
+        For a node that `hosts_store` and has finished. Nobody needs the store once the run is closed or has no member,
+        and `hosted_runs` is empty. Raises what the store raises.
         """
         self._owner.check()
-        if self._engine is None:
-            return True
-        access = self._engine.access
-        until = clock.now() + timeout
-        token: Token | None = None
-        over = False
-        while True:
-            left = until - clock.now()
-            changed, snapshot = access.watch.wait_state(token, max(0.0, min(left, _LOOK_SECONDS)))
-            token = snapshot[1] if snapshot is not None else None
-            over = over or (changed and self.is_closed()) or not access.members.count()
-            if over and not self.hosted_runs():
-                return True
-            if left <= 0:
-                return False
+        return self._engine is None or wait_until_over(self._engine.adapter, self._run_id, timeout)
 
     def hosted_runs(self) -> list[str]:
         """Return the names of the runs whose members use the store that this process hosts, for people.
 
-        A member that has said goodbye uses it no more, though its lease may run on for a while. This node's own run is
-        its run id; of another one's id only a readable part is known. Empty if this process hosts no store, or the
-        backend does not know.
+        A member that has said goodbye no longer uses it, though its lease may run on for a while. This node's own run
+        is given as its run id; of another run's id only a readable part is known. Empty if this process hosts no store,
+        or the backend does not know.
         """
         self._owner.check()
-        if self._engine is None:
-            return []
-        there = self._engine.access.backend.hosted_members()
-        runs = {key: readable_part(key) for key, payloads in there.items() if any(map(_is_staying, payloads))}
-        own = register_key(self._run_id)
-        return [self._run_id] * (own in runs) + sorted(name for key, name in runs.items() if key != own)
+        return [] if self._engine is None else hosted_runs(self._engine.adapter, self._run_id)
 
     @property
     def hosts_store(self) -> bool:
         """Whether the store that the others use ends with this process."""
-        return self._engine is not None and self._engine.access.backend.hosts_store
+        return self._engine is not None and self._engine.adapter.backend.hosts_store
 
     @property
     def endpoint(self) -> str:
-        """Where the store is, as the backend says: with the port that was really bound. Empty if it says nothing."""
-        said = None if self._engine is None else getattr(self._engine.access.backend, "endpoint", None)
+        """Where the store is, as the backend reports it: with the port that was bound. Empty if it does not."""
+        said = None if self._engine is None else getattr(self._engine.adapter.backend, "endpoint", None)
         return said if isinstance(said, str) else ""
 
     @property
@@ -216,30 +198,15 @@ class RendezvousHandler:
         return self._engine is not None
 
     def close_run(self) -> None:
-        """Close the run: nobody meets in it again. Raises `RendezvousTimeoutError` after `close_timeout` seconds."""
+        """Close the run: no further round forms. Raises `RendezvousTimeoutError` after `close_timeout` seconds."""
         self._owner.check()
         within = self.settings.close_timeout
         self._opened(clock.now() + within, "close_timeout", within).driver.close_run()
 
-    def set_closed(self) -> None:
-        """Close the run: the reference's name for `close_run`."""
-        self.close_run()
-
-    def shutdown(self) -> bool:
-        """Close the run, then release everything; False if the run could not be closed."""
-        try:
-            self.close_run()
-        except RendezvousError as error:
-            log.warning("the run %r could not be closed: %s", self._run_id, error)
-            return False
-        finally:
-            self.close()
-        return True
-
     def close(self) -> None:
-        """Release the backend and all threads without a word to the others. Idempotent.
+        """Release the backend and all threads without telling the others. Idempotent.
 
-        If the backend's `close` raises, that comes out once all else is released; a second `close` does not repeat it.
+        If the backend's `close` raises, so does this, once all else is released; a second `close` does not raise again.
         In a forked child it does nothing: what is held there belongs to the parent.
         """
         if not self._owner.is_here:
@@ -247,7 +214,7 @@ class RendezvousHandler:
         self._closed.set()
         with ExitStack() as ending:  # from the last line to the first
             ending.callback(self._bus.close)
-            for thread in self._publishing:
+            for thread in self._master_port.threads:
                 ending.callback(thread.join, _CLOSE_SECONDS)
             if self._opening is not None:
                 self._opening.cancel()
@@ -255,11 +222,11 @@ class RendezvousHandler:
                 engine = self._engine
             if engine is not None:
                 ending.callback(engine.driver.join_threads, _CLOSE_SECONDS)
-                ending.callback(engine.access.close)
+                ending.callback(engine.adapter.close)
                 ending.callback(engine.driver.close)
 
     def report(self, event: Event) -> None:
-        """Tell those who listen to events of something that the job did. Never blocks and raises nothing.
+        """Report an event of the job to the listeners. Never blocks and raises nothing.
 
         In a forked child nobody listens.
         """
@@ -267,17 +234,17 @@ class RendezvousHandler:
             self._bus.tell(event)
 
     def sibling(self, purpose: str) -> RendezvousBackend:
-        """Return a register of the run for a purpose of the caller's, who closes it; raises what the store raises."""
+        """Return a register of the run for a purpose of the caller's, which closes it. Raises what the store raises."""
         if self._closed.is_set():
-            raise RendezvousConnectionError("this handler is closed: create another one")
-        return self._reading().access.backend.sibling(purpose)
+            raise closed_error()
+        return self._reading().adapter.backend.sibling(purpose)
 
     def get_backend(self) -> str:
-        """Give the name of the backend."""
+        """Return the name of the backend."""
         return self._backend_name
 
     def get_run_id(self) -> str:
-        """Give the run id."""
+        """Return the run id."""
         return self._run_id
 
     def __enter__(self) -> RendezvousHandler:
@@ -306,7 +273,7 @@ class RendezvousHandler:
         self._bus.flush()
 
     def _opened(self, deadline: float, option: str, seconds: float) -> Engine:
-        """Return what this node takes part with; the store is waited for, and what is wrong with it told."""
+        """Return the engine; wait for the store, and log what is wrong with it meanwhile."""
         if self._engine is None and self._opening is not None:
             what = f"run {self._run_id!r}: the store could not be reached within {seconds:g} s ({option})"
             try:
@@ -315,7 +282,7 @@ class RendezvousHandler:
                 if not self._closed.is_set():
                     raise
         if self._engine is None:
-            raise RendezvousConnectionError("this handler is closed: create another one")
+            raise closed_error()
         return self._engine
 
     def _take(self, backend: RendezvousBackend) -> None:
@@ -331,7 +298,7 @@ class RendezvousHandler:
         return self._opened(clock.now() + within, "heartbeat_timeout", within)
 
     def _start(self, backend: RendezvousBackend) -> None:
-        order = self._hooks.rank_order(self._run_id)
+        order = rank_order(self._hooks, self._run_id)
         engine = Engine(backend, self._run_id, self._endpoint, self.settings, order, self._bus)
         self.settings = engine.settings
         if self._lease_listener is not None:
@@ -345,9 +312,9 @@ class RendezvousHandler:
             round=held.round,
             epoch=held.epoch,
             fence=held.fence,
-            _peers=lambda: self._here(engine).access.peers(held),
+            _peers=lambda: self._here(engine).adapter.peers(held),
             _open_store=lambda: self._round_store(self._here(engine), held),
-            _master=lambda info: (held.master, self._master_port(info.store)),
+            _master=lambda info: (held.master, self._master_port.read(info.store)),
         )
 
     def _here(self, engine: Engine) -> Engine:
@@ -355,7 +322,7 @@ class RendezvousHandler:
         return engine
 
     def _round_store(self, engine: Engine, held: Assignment) -> Store:
-        store = engine.access.store(held.epoch, held.round)
+        store = engine.adapter.store(held.epoch, held.round)
         return RoundStore(store, held.round, partial(self._end_of, held), self.settings.ttl)
 
     def _end_of(self, held: Assignment) -> Change | None:
@@ -365,54 +332,7 @@ class RendezvousHandler:
         return self.wait_for_change(0.0)
 
     def _look_at_addresses(self, engine: Engine, held: Assignment) -> None:
-        """Warn of addresses that are not meant for those who are told them, where this node can see that."""
+        """Warn of addresses that the other nodes cannot use, where this node can see that."""
         text = unusable_addresses(held, engine.settings.address)
         if text:
             log.warning("run %r, round %d: %s", self._run_id, held.round, text)
-
-    def _publish_port(self, info: RendezvousInfo, deadline: float) -> None:
-        """Rank 0 says which port was given or is free on it; if that fails, the others' `master_port` times out.
-
-        Usually it is said when `next_rendezvous` returns. A store that is slow just now keeps rank 0 from its work for
-        a second at most, and never past `deadline`: it is said in the background then.
-        """
-
-        def warn(error: BaseException) -> None:
-            log.warning("rank 0 could not publish its port for round %d: %s", info.round, error)
-
-        def publish() -> None:
-            try:
-                info.store.set(_MASTER_PORT, str(self._port_to_publish()).encode())
-            except BaseException as error:  # noqa: BLE001 - there is nobody here to raise it to
-                warn(error)
-
-        thread = threading.Thread(target=publish, name=f"rdzv {self._run_id[:32]} port", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:  # the system has no thread left
-            warn(error)
-            return
-        self._publishing = [*(each for each in self._publishing if each.is_alive()), thread]
-        thread.join(max(0.0, min(_PUBLISH_SECONDS, deadline - clock.now())))
-
-    def _port_to_publish(self) -> int:
-        given = self.settings.master_port
-        if given is None:
-            return free_port()
-        if (why := why_not_free(given)) is not None:
-            log.warning(
-                "run %r: master_port=%d cannot be bound on this host, which is rank 0 (%s): see what listens there, or "
-                "give another port",
-                self._run_id,
-                given,
-                why,
-            )
-        return given
-
-    def _master_port(self, store: Store) -> int:
-        return int(store.get(_MASTER_PORT))
-
-
-def _is_staying(payload: bytes) -> bool:
-    said = decode_announcement(payload)
-    return said is None or not said.bye

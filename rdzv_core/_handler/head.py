@@ -1,4 +1,4 @@
-"""The head: the small record in a run's register by which everybody learns of everything.
+"""The head: the small record in a run's register from which every node learns what happens.
 
 Versioned JSON, decoded against a type: nothing that a store returns is ever trusted further than that.
 """
@@ -20,12 +20,12 @@ INLINE_ROSTER_BYTES = 8 * 1024
 _DECODED = 16 * 1024
 
 DepartureKind = Literal["", "left", "done"]
-"""How a member says that it goes; empty while it stays."""
+"""How a member announces that it departs; empty while it stays."""
 
 T = TypeVar("T")
 
 DepartureOutcome = Literal["left", "done", "lost"]
-"""How a roster member went: of its own accord, with its work done, or by its lease's end."""
+"""How a roster member departed: of its own accord, with its work done, or because its lease ended."""
 
 Pending = Literal["", "WAITING", "ASKED", "LOST"]
 
@@ -63,9 +63,9 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
     `revision` grows with every write, `round` and `fence` with every roster. `terms` are None in a new epoch until its
     first node sets them. `last_call_round` is the round whose last call is on, 0 for none, `last_call_number` the
-    revision with which it began. `pending` says why the last roster's members should meet again, `departed` who of them
+    revision with which it began. `pending` says why the last roster's members should join again, `departed` who of them
     went, for each way to go: in a quarter of a byte for each seat, so that the head stays small however many go. The
-    roster has `size` seats; it is inline, or where it is larger than 8 KiB named by `digest`: then `pages` says in how
+    roster has `size` seats; it is inline, or named by `digest` if it is larger than 8 KiB: then `pages` says in how
     many pages a node finds itself, and `master` is the address of rank 0. `previous_epoch` is the epoch that an
     operator's reset ended, until the first roster. `run` is the run's id where the register's key does not tell it:
     `rdzv runs` shows it.
@@ -93,20 +93,20 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     run: str = ""
 
     def changed(self, **fields: Any) -> Head:
-        """Give the next revision with `fields` changed."""
+        """Return the next revision with `fields` changed."""
         return msgspec.structs.replace(self, revision=self.revision + 1, **fields)
 
     def with_roster(self, roster: tuple[Seat, ...]) -> Head:
-        """Give the head with the roster that its digest names."""
+        """Return the head with the roster that its digest names."""
         return msgspec.structs.replace(self, roster=roster)
 
     def gone(self) -> dict[str, DepartureOutcome]:
-        """Give who departed, by member id, and how; needs the roster."""
+        """Return who departed, by member id, and how; needs the roster."""
         ranks = ((how, int(mask, 16)) for how, mask in self.departed.items())
         return {seat.member: how for how, mask in ranks for rank, seat in enumerate(self.roster) if mask >> rank & 1}
 
     def masks(self, gone: Mapping[str, DepartureOutcome]) -> dict[DepartureOutcome, Ranks]:
-        """Give `departed` for these member ids; who has no seat is left out. Needs the roster."""
+        """Return `departed` for these member ids; one without a seat is left out. Needs the roster."""
         masks: dict[DepartureOutcome, int] = {}
         for rank, seat in enumerate(self.roster):
             if (how := gone.get(seat.member)) is not None:
@@ -114,7 +114,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
         return {how: f"{mask:x}" for how, mask in masks.items()}
 
     def gone_ranks(self, *, but: DepartureOutcome | None = None) -> int:
-        """Give who departed, in whatever way `but` that one, as a bit mask."""
+        """Return who departed, in whatever way except `but`, as a bit mask."""
         mask = 0
         for how, some in self.departed.items():
             mask |= int(some, 16) if how != but else 0
@@ -126,17 +126,17 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
         return self.closed and self.size > 0 and int(self.departed.get("done", "0"), 16).bit_count() == self.size
 
     def as_stored(self) -> Head:
-        """Give the head as it is written: without a roster that has a value of its own."""
+        """Return the head as it is written: without a roster that has a value of its own."""
         return msgspec.structs.replace(self, roster=()) if self.digest else self
 
 
 def encode_head(head: Head) -> bytes:
-    """Give the head as JSON."""
+    """Return the head as JSON."""
     return msgspec.json.encode(head)
 
 
 def decode_head(state: bytes) -> Head:
-    """Read a head; raises `RendezvousStateError` for what is none, or is of a newer version."""
+    """Read a head; raises `RendezvousStateError` for anything else, and for a head of another version."""
     head = decode(_head, state, "the run's register")
     if head.version != VERSION:
         raise RendezvousStateError(
@@ -146,7 +146,7 @@ def decode_head(state: bytes) -> Head:
 
 
 def reset_head(epoch: str, state: bytes | None) -> Head:
-    """Give the first head of a new epoch that follows what the register held, readable or not.
+    """Return the first head of a new epoch that follows what the register held, readable or not.
 
     It names the epoch before, in which somebody may still work who cannot be seen any more.
     """
@@ -169,8 +169,8 @@ class RoundId(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
 class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a member says of itself in its membership's payload.
 
-    `ask` is the round it wants, never a mere wish; `at` the round it works in; `bye` how it went. Who asks in another
-    epoch than the one it last worked in names that one as `previous_epoch`: the register has lost who worked there.
+    `ask` is the round it wants, `at` the round it works in; `bye` how it went. A member that asks in another epoch
+    than the one it last worked in names that one as `previous_epoch`: the register has lost who worked there.
     `came` is when its handler was made, in seconds since 1970 by its own clock: for people; nothing is decided by it.
     """
 
@@ -184,11 +184,11 @@ class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 
 
 def encode_announcement(announcement: Announcement) -> bytes:
-    """Give the announcement as JSON."""
+    """Return the announcement as JSON."""
     return msgspec.json.encode(announcement)
 
 
-@lru_cache(_DECODED)  # who leads reads all members after each change, and most of them say what they said before
+@lru_cache(_DECODED)  # a leader reads all members after each change, and most of them say what they said before
 def decode_announcement(payload: bytes) -> Announcement | None:
     """Read a member's announcement; None for what cannot be read: such a member blocks, it is never guessed at."""
     try:

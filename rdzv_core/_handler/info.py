@@ -1,4 +1,4 @@
-"""What a job gets from a rendezvous, and what it is told when that no longer holds."""
+"""What a job gets from a rendezvous, and what it is told when that is out of date."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from rdzv_core.abc import Store
 
 
 class ChangeReason(enum.Enum):
-    """Why a node should stop its work and meet again."""
+    """Why a node should stop its work and join again."""
 
-    WAITING = "a node that would be admitted waits to join"
-    ASKED = "a member of the round asks for the next one"
+    WAITING = "a node is waiting to join"
+    ASKED = "a member of the round asked for the next one"
     LOST = "a member of the round left or was lost"
-    FENCED = "this node's membership has ended: its work must stop now"
-    CLOSED = "the run was closed: nobody meets again"
-    STORE_LOST = "the store lost the run's state: all must meet anew"
+    FENCED = "this node's membership has ended: stop the work now"
+    CLOSED = "the run was closed: no further round forms"
+    STORE_LOST = "the store lost the run's state: all nodes have to join again"
 
 
 @dataclass(frozen=True)
 class Change:
-    """A difference between the roster held and the present."""
+    """How the present differs from the roster held."""
 
     reason: ChangeReason
     detail: str

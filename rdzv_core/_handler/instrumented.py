@@ -1,6 +1,6 @@
-"""A state machine that tells what happens to it: how long each part of a meeting took, and what it cost.
+"""A state machine that reports what happens to it: how long each part of a meeting took, and what it cost.
 
-It decides nothing. What it tells of it has seen in what goes in and out, so that the machine itself knows of no events.
+It decides nothing. It reports what it sees going in and out, so that the machine itself knows nothing of events.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from rdzv_core import events
 from rdzv_core._handler import operations
 from rdzv_core._handler.head import DepartureKind, decode_announcement
 from rdzv_core._handler.info import Change
-from rdzv_core._handler.intents import Intent
 from rdzv_core._handler.machine import Machine
 from rdzv_core._handler.operations import WAITS, Operation, Outcome
+from rdzv_core._handler.states import Idle, Joining
 
 
 @dataclass
 class Meeting:
-    """When what happened in one meeting, on the machine's clock, and what it cost."""
+    """What happened when in one meeting, on the machine's clock, and what it cost."""
 
     asked: float = 0.0
     entered: float | None = None
@@ -31,7 +31,7 @@ class Meeting:
     errors: int = 0
 
     def phases(self, now: float) -> events.Phases:
-        """Give how long each part took, the meeting being over at `now`."""
+        """Return how long each part took, given that the meeting was over at `now`."""
         until = now if self.seated is None else self.seated
         begun = self.asked if self.entered is None else self.entered
         gathered = until if self.called is None else self.called
@@ -44,7 +44,7 @@ class Meeting:
         )
 
     def attempts(self) -> events.Attempts:
-        """Give what it cost."""
+        """Return what it cost."""
         return events.Attempts(self.writes, self.refused, self.errors)
 
 
@@ -72,15 +72,15 @@ class InstrumentedMachine(Machine):
         super().ask(now, deadline)
 
     def depart(self, kind: DepartureKind, now: float) -> None:
-        """Note since when; who is not in the run, or has said its goodbye already, has nothing to tell."""
+        """Note since when; a node that is not in the run, or has said goodbye already, has nothing to report."""
         self._now = now
-        if self.intent is not Intent.IDLE and self._departing is None:
+        if not isinstance(self.state, Idle) and self._departing is None:
             self._departing = (kind, now)
             self._say(events.Departing, kind)
         super().depart(kind, now)
 
     def done(self, operation: Operation, result: Any, now: float) -> None:
-        """Note what went well."""
+        """Note what succeeded."""
         self._now = now
         self._store_is_back(operation, now)
         if isinstance(operation, operations.Enter) and self.meeting.entered is None:
@@ -96,7 +96,7 @@ class InstrumentedMachine(Machine):
             self._say(events.LastCall, head.last_call_round if head else 0, self.meeting.called - self.meeting.asked)
 
     def failed(self, operation: Operation, error: Exception, now: float) -> None:
-        """Note what did not."""
+        """Note what failed."""
         self._now = now
         self.meeting.errors += 1
         if self._failing_since is None:
@@ -147,7 +147,7 @@ class InstrumentedMachine(Machine):
 
     @property
     def _joining(self) -> bool:
-        return self._join is not None
+        return isinstance(self.state, Joining)
 
     def _note_write(self, operation: operations.WriteHead, accepted: bool) -> None:
         self.meeting.writes += 1

@@ -1,4 +1,4 @@
-"""One's own membership, as far as one may rely on it."""
+"""A node's own membership, as far as the node may rely on it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Lease:
     payload: bytes | None
 
     def renewed(self, sent: float) -> None:
-        """Note a success; an older one that is answered late changes nothing."""
+        """Note a success; one that was sent earlier and is answered late changes nothing."""
         self.sent = max(self.sent, sent)
 
     @property
     def refresh_at(self) -> float:
-        """When the next refresh is due: in time for another, though a lease be one interval long."""
+        """When the next refresh is due: in time for another one, even if the lease is only one interval long."""
         return self.sent + min(self.interval, self.ttl / 2)
 
     @property

@@ -1,4 +1,4 @@
-"""Keeping one's own membership: entering, saying, refreshing, leaving."""
+"""Keeping this node's own membership: enter, update, refresh, leave."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rdzv_core._handler.channels import Channels
 from rdzv_core._handler.lease import Lease
 from rdzv_core._handler.operations import Channel, Operation
 from rdzv_core._handler.settings import HandlerSettings
+from rdzv_core._handler.states import Departing, Idle, Joining, State
 from rdzv_core.abc import MemberLease
 
 
@@ -20,6 +21,15 @@ class LeaseIntent(enum.Enum):
     ENTER = enum.auto()
     KEEP = enum.auto()
     LEAVE = enum.auto()
+
+
+def lease_intent(state: State, *, begun: bool) -> LeaseIntent:
+    """Return what a node in this state wants of its membership; one that joins enters when the run has `begun`."""
+    if type(state) is Departing:
+        return LeaseIntent.KEEP if state.kind else LeaseIntent.LEAVE
+    if type(state) is Joining and begun:
+        return LeaseIntent.ENTER
+    return LeaseIntent.NOTHING if type(state) is Idle else LeaseIntent.KEEP
 
 
 class LeaseKeeper:
@@ -38,35 +48,35 @@ class LeaseKeeper:
         return self.lease.member.id if self.lease else ""
 
     def says(self, payload: bytes | None) -> bool:
-        """Whether the others are known to read `payload`."""
+        """Whether `payload` is known to be what the others read."""
         return self.lease is not None and self.lease.payload == payload
 
     def forget(self, *, may_be_there: bool = False) -> None:
         """Have no membership any more; answers to it are discarded.
 
-        One that `may_be_there`, as far as the store knows, is left before the next one is entered: the others need
-        not wait for its end then. Not before: who enters says that its work has stopped.
+        One that `may_be_there`, as far as the store knows, is left before the next one is entered, so that the others
+        need not wait for its end. Not sooner: only a node that enters has stopped its work.
         """
         if may_be_there and self.lease is not None:
             self._former = self.lease.member
         self.lease, self._doubted = None, False
         self._channels.give_up(Channel.LEASE)
 
-    def plan(self, wish: LeaseIntent, payload: bytes | None, now: float) -> None:
-        """Start what is missing to have `wish`, with `payload` to be read by the others (None: as it is)."""
+    def plan(self, intent: LeaseIntent, payload: bytes | None, now: float) -> None:
+        """Start what is missing for `intent`, with `payload` for the others to read (None: leave it as it is)."""
         if not self._free(now):
             return
         lease, channels = self.lease, self._channels
         if lease is None:
-            if wish is LeaseIntent.ENTER and self._former is not None:
+            if intent is LeaseIntent.ENTER and self._former is not None:
                 channels.start(operations.Leave(now, self._former))
-            elif wish is LeaseIntent.ENTER and payload is not None:
+            elif intent is LeaseIntent.ENTER and payload is not None:
                 channels.start(operations.Enter(now, payload, self._settings.ttl))
-        elif wish is LeaseIntent.LEAVE:
+        elif intent is LeaseIntent.LEAVE:
             channels.start(operations.Leave(now, lease.member))
         elif payload is not None and payload != lease.payload:
             channels.start(operations.Update(now, lease.member, payload))
-        elif (now >= lease.refresh_at or self._doubted) and wish is not LeaseIntent.NOTHING:
+        elif (now >= lease.refresh_at or self._doubted) and intent is not LeaseIntent.NOTHING:
             self._doubted = False
             channels.start(operations.Refresh(now, lease.member))
         else:
@@ -89,11 +99,11 @@ class LeaseKeeper:
         return True
 
     def doubt(self) -> None:
-        """Refresh at once: after any trouble with the store it may have ended the membership."""
+        """Refresh at once: after any trouble the store may have ended the membership."""
         self._doubted = True
 
     def unknown(self, operation: Operation | None) -> None:
-        """After an update whose outcome is unknown, so is what the others read."""
+        """Note that an operation's outcome is not known: after an update, neither is what the others read."""
         if isinstance(operation, operations.Update) and self.lease is not None:
             self.lease.payload = None
 

@@ -19,7 +19,7 @@ from rdzv_core.backoff import Backoff
 
 _PAUSES = (0.05, 1.0)
 _SILENT_AFTER = 2.0
-"""In seconds: between two attempts, at first and at most; and when an attempt that goes on is told of."""
+"""In seconds: between two attempts, at first and at most; and after how long an attempt that goes on is reported."""
 
 Tell: TypeAlias = Callable[[str], None]
 
@@ -27,8 +27,8 @@ Tell: TypeAlias = Callable[[str], None]
 class Opening:
     """Makes a backend with `make` in a thread, again after each error that waiting may fix. Thread-safe.
 
-    Whoever waits may give up or be interrupted; the attempt goes on, and the next one who waits finds it. After
-    `cancel` a backend that still comes is closed.
+    A caller that waits may give up or be interrupted; the attempt goes on, and the next caller that waits finds it.
+    A backend that comes after `cancel` is closed.
     """
 
     def __init__(self, make: Callable[[], RendezvousBackend]) -> None:
@@ -49,9 +49,9 @@ class Opening:
             return None
 
     def until(self, deadline: float, what: str, tell: Tell, endpoint: str = "") -> RendezvousBackend:
-        """Return the backend once an attempt has made it; `tell` is called with what is wrong meanwhile.
+        """Return the backend once an attempt has made it; meanwhile `tell` is called with what is wrong.
 
-        `endpoint` is what the store is called by in what is told.
+        `endpoint` is how the store is called in those lines.
 
         Raises `RendezvousTimeoutError` at `deadline`, `RendezvousGracefulExitError` when interrupted, and what waiting
         cannot fix.
@@ -79,13 +79,13 @@ class Opening:
         raise RendezvousTimeoutError(f"{what}: {last or 'the store has not answered'}") from last
 
     def interrupt(self) -> None:
-        """End the waiting of all who wait."""
+        """End every wait."""
         with self._changed:
             self._interrupts += 1
             self._changed.notify_all()
 
     def cancel(self) -> None:
-        """End the waiting for good."""
+        """End every wait, for good."""
         with self._changed:
             self._cancelled = True
             backend, self._backend = self._backend, None

@@ -12,7 +12,7 @@ from rdzv_core.abc import MemberLease, Token
 
 
 class Channel(enum.Enum):
-    """What runs beside what: on each channel at most one operation is under way."""
+    """What runs side by side: on each channel at most one operation is under way."""
 
     HEAD_READ = enum.auto()
     HEAD_WAIT = enum.auto()
@@ -152,7 +152,7 @@ class Assignment:
 
 
 def held_in(head: Head, rank: int, member: str) -> Assignment:
-    """Give a member's place in the roster of `head`."""
+    """Return a member's place in the roster of `head`."""
     master = head.master if head.digest else head.roster[0].address
     roster = () if head.digest else head.roster
     return Assignment(head.epoch, head.round, head.fence, rank, head.size, member, master, roster, head.digest)
@@ -188,7 +188,7 @@ class Closed:
 
 @dataclass(frozen=True)
 class Notice:
-    """Outcome: a line for whoever looks after this node; `grave` if something is wrong."""
+    """Outcome: a line for the operator of this node; `grave` if something is wrong."""
 
     text: str
     grave: bool = True

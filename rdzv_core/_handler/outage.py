@@ -1,15 +1,15 @@
-"""What a node says while its store is away: what is wrong, since when, and until when the node bears with it. Pure."""
+"""What a node reports while its store is away: what is wrong, since when, and how long the node goes on. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 _FIRST_AFTER, _AGAIN_AFTER = 1.0, 30.0
-"""In seconds: a shorter absence is not worth a line; a longer one is told again and again."""
+"""In seconds: a shorter absence is not worth a line; a longer one is reported again and again."""
 
 
 class Outage:
-    """Notes what fails and what is answered, and calls `tell` with a line where somebody should know of it.
+    """Notes what fails and what is answered, and calls `tell` with a line where an operator should know of it.
 
     `endpoint` is where the store is, as far as that is known; `reached` whether it ever was.
     """
@@ -41,7 +41,7 @@ class Outage:
         self._since, self._why, self._told_at = None, "", None
 
     def look(self, consequence: str, now: float) -> float:
-        """Say that the store is away where that is due, and what follows from it; return when to look again."""
+        """Report that the store is away where that is due, and the `consequence`; return when to look again."""
         if self._since is None:
             return float("inf")
         due = self._since + _FIRST_AFTER if self._told_at is None else self._told_at + _AGAIN_AFTER
@@ -58,4 +58,6 @@ class Outage:
     def store(self, beside: str | None = None) -> str:
         """Return how to call the store in a text `beside` which (unset: why it is away) may name its endpoint too."""
         named = self._why if beside is None else beside
-        return f"the store at {self.endpoint}" if self.endpoint and self.endpoint not in named else "the store"
+        # A backend's error begins with its own name and its store's: the endpoint may be written in another way there.
+        is_named = not self.endpoint or self.endpoint in named or named.startswith("backend ")
+        return "the store" if is_named else f"the store at {self.endpoint}"

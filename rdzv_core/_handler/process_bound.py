@@ -1,14 +1,19 @@
-"""What belongs to the process that made it: in a forked child any lock may be held by a thread that is not there."""
+"""A handler is of use in one process, until it is closed: what is said after a fork, and after `close`."""
 
 from __future__ import annotations
 
 import os
 
-from rdzv_core._errors import RendezvousError
+from rdzv_core._errors import RendezvousConnectionError, RendezvousError
+
+
+def closed_error() -> RendezvousConnectionError:
+    """Return what every call on a closed handler raises."""
+    return RendezvousConnectionError("this handler is closed: create another one")
 
 
 class Owner:
-    """The process in which this object was made."""
+    """The process in which this object was made: in a forked child any lock may be held by a thread that is gone."""
 
     def __init__(self) -> None:
         self._pid = os.getpid()

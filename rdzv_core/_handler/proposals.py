@@ -1,26 +1,45 @@
-"""What the leader, or a deputy in its stead, writes into the head. Pure."""
+"""What the leader, or a deputy in its place, writes into the head. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
 
 from rdzv_core._handler.head import INLINE_ROSTER_BYTES, DepartureOutcome, Head, Pending, encode_head
+from rdzv_core._handler.rank_order import RankOrder
 from rdzv_core._handler.roster import PackedRoster, pack_roster
-from rdzv_core._handler.rules import RankOrder, Rules, Situation
+from rdzv_core._handler.rules import Rules
+from rdzv_core._handler.situation import Situation
 from rdzv_core._handler.view import LocalView
+
+Purpose: TypeAlias = Literal["terms", "last call", "call off", "pending", "roster", "close"]
+"""What a head is written for."""
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """A head to be written; `kind` says what for. Without a head: what is waited for, `until` then.
+class Write:
+    """A head to be written, after the `roster`'s value where that is too large for the head."""
 
-    The kind `roster` comes without one too, with nothing to wait for: ask for it when it is this node's turn.
-    """
-
-    kind: str
-    head: Head | None = None
+    purpose: Purpose
+    head: Head
     roster: PackedRoster | None = None
-    until: float = 0.0
+
+
+@dataclass(frozen=True)
+class FormRoster:
+    """The next roster may be written: `Proposer.roster` makes it, when it is this node's turn."""
+
+    purpose: ClassVar[Purpose] = "roster"
+
+
+@dataclass(frozen=True)
+class WaitUntil:
+    """Nothing is to be written before a time on this node's clock."""
+
+    time: float
+
+
+Proposal: TypeAlias = Write | FormRoster | WaitUntil
 
 
 @dataclass(frozen=True)
@@ -33,17 +52,17 @@ class Proposer:
     inline_bytes: int = INLINE_ROSTER_BYTES
 
     def propose(self, known: LocalView, head: Head, situation: Situation, now: float) -> Proposal | None:
-        """Say what to write now, or what to wait for, or None."""
+        """Return what to write now, or what to wait for; None where nothing is to be done."""
         if head.closed or head.terms is None:
             return None
         if self.rules.is_finished(head, situation.departed):
             return self.close(head, situation)
         forming = self._form(known, head, situation, now)
-        if forming is not None and forming.kind != "wait":
+        if isinstance(forming, Write | FormRoster):
             return forming
         return self.announce(known, head, situation, now) or forming
 
-    def roster(self, known: LocalView, head: Head, situation: Situation, writer: str) -> Proposal:
+    def roster(self, known: LocalView, head: Head, situation: Situation, writer: str) -> Write:
         """Make the next round's roster; `writer` is a nonce, by which its writer knows it again."""
         assert known.view is not None
         seats = tuple(self.order(situation.candidates, head.roster))
@@ -64,34 +83,35 @@ class Proposer:
             previous_epoch="",
         )
         if len(encode_head(following)) <= self.inline_bytes:
-            return Proposal("roster", following)
+            return Write("roster", following)
         packed = pack_roster(seats)
         named = following.changed(roster=(), digest=packed.digest, pages=len(packed.pages), master=seats[0].address)
-        return Proposal("roster", named, packed)
+        return Write("roster", named, packed)
 
-    def close(self, head: Head, situation: Situation) -> Proposal:
+    def close(self, head: Head, situation: Situation) -> Write:
         """Close the run, and keep who was done: so that a node that stood by can tell why."""
-        return Proposal("close", head.changed(closed=True, departed=head.masks(situation.departed)))
+        return Write("close", head.changed(closed=True, departed=head.masks(situation.departed)))
 
     def _form(self, known: LocalView, head: Head, situation: Situation, now: float) -> Proposal | None:
-        terms, count, wanted = head.terms, len(situation.candidates), head.round + 1
+        """Return the next step towards a roster."""
+        terms, count = head.terms, len(situation.candidates)
         assert terms is not None
+        called = head.last_call_round == head.round + 1
         if count < terms.min_nodes or not self.rules.is_due(head, situation):
-            return (
-                Proposal("call off", head.changed(last_call_round=0, last_call_number=0))
-                if head.last_call_round == wanted
-                else None
-            )
+            return Write("call off", head.changed(last_call_round=0, last_call_number=0)) if called else None
         if count < terms.max_nodes:
-            if head.last_call_round != wanted or known.last_call_since is None:
-                return Proposal("last call", head.changed(last_call_round=wanted, last_call_number=head.revision + 1))
+            if not called or known.last_call_since is None:
+                return self._last_call(head)
             over = known.last_call_since[2] + terms.last_call_timeout
             if now < over:
-                return Proposal("wait", until=over)
+                return WaitUntil(over)
         if not self.rules.may_follow(situation):
             return None
         clear = self._fenced_until(known, head, situation)
-        return Proposal("wait", until=clear) if now < clear else Proposal("roster")
+        return WaitUntil(clear) if now < clear else FormRoster()
+
+    def _last_call(self, head: Head) -> Write:
+        return Write("last call", head.changed(last_call_round=head.round + 1, last_call_number=head.revision + 1))
 
     def _fenced_until(self, known: LocalView, head: Head, situation: Situation) -> float:
         assert head.terms is not None
@@ -102,7 +122,7 @@ class Proposer:
         ]
         return max(lost + unseated + blind, default=float("-inf")) + head.terms.fence_delay
 
-    def announce(self, known: LocalView, head: Head, situation: Situation, now: float) -> Proposal | None:
+    def announce(self, known: LocalView, head: Head, situation: Situation, now: float) -> Write | WaitUntil | None:
         """Tell those who work that they should meet again, once a round, and keep what they said when they went."""
         if head.closed or not head.round:
             return None
@@ -112,9 +132,9 @@ class Proposer:
         before = head.gone()
         said_bye = any(how != "lost" for member, how in situation.departed.items() if member not in before)
         if pending == head.pending and not said_bye and not evicting:
-            return Proposal("wait", until=due) if due < float("inf") else None
+            return WaitUntil(due) if due < float("inf") else None
         departed = head.masks({**situation.departed, **evicting})
-        return Proposal("pending", head.changed(pending=pending, departed=departed))
+        return Write("pending", head.changed(pending=pending, departed=departed))
 
     def _evicts_at(self, known: LocalView, situation: Situation) -> float:
         if self.evict_after is None or known.pending_since is None or not situation.not_asking:

@@ -31,7 +31,7 @@ class PackedRoster:
 
 
 def pack_roster(roster: tuple[Seat, ...]) -> PackedRoster:
-    """Give a roster as it is stored."""
+    """Return a roster as it is stored."""
     packed = zlib.compress(msgspec.json.encode(roster), 6)
     pages: list[dict[str, int]] = [{} for _ in range(-(-len(roster) // SEATS_PER_PAGE))]
     for rank, seat in enumerate(roster):
@@ -49,17 +49,17 @@ def unpack_roster(digest: str, value: bytes) -> tuple[Seat, ...]:
     except (ValueError, zlib.error) as error:
         raise RendezvousStateError(f"the roster {digest} cannot be read: {error}") from error
     if hashlib.sha256(packed).hexdigest()[:32] != digest or unpacker.unconsumed_tail:
-        raise RendezvousStateError(f"the roster {digest} is not what its name says")
+        raise RendezvousStateError(f"the roster {digest} does not match its digest")
     return decode(_seats, raw, f"the roster {digest}")
 
 
 def page_of(member: str, pages: int) -> int:
-    """Say in which of so many pages a member's rank stands."""
+    """Return in which of so many pages a member's rank is."""
     return zlib.crc32(member.encode()) % pages
 
 
 def rank_in(page: bytes, member: str) -> int | None:
-    """Give a member's rank by its page; None if it is not in the roster. Raises `RendezvousStateError`."""
+    """Return a member's rank by its page; None if it is not in the roster. Raises `RendezvousStateError`."""
     return decode(_page, page, "a page of the roster").get(member)
 
 

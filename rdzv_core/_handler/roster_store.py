@@ -1,4 +1,4 @@
-"""Where rosters stand that are too large for the head."""
+"""Where rosters are kept that are too large for the head."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RosterStore:
     """A run's rosters, by digest. Thread-safe.
 
     With a store of the backend's own a node reads one page of it; else a roster is one value in a sibling register,
-    which is read as a whole. What this process wrote is removed again, all but the last two, where the store can.
+    which is read as a whole. What this process wrote is removed again, except the last two, where the store can.
     """
 
     def __init__(self, backend: RendezvousBackend) -> None:
@@ -43,14 +43,14 @@ class RosterStore:
         self._remove_outdated(roster.digest)
 
     def whole(self, digest: str) -> tuple[Seat, ...]:
-        """Give a roster; raises `RendezvousStateError` if it is not there or not readable."""
+        """Return a roster; raises `RendezvousStateError` if it is not there or not readable."""
         return unpack_roster(digest, self._read(digest))
 
     def looking_up(self, digest: str, pages: int, member: str) -> AsyncCall:
-        """Give the call that gives a member's rank, None if it is not in the roster.
+        """Return the call whose result is a member's rank, None if it is not in the roster.
 
-        It raises as `whole` does; but with a store of the backend's own a page that is not there is a
-        `RendezvousTimeoutError`: it may come yet.
+        It raises what `whole` raises; but with a store of the backend's own a page that is not there is a
+        `RendezvousTimeoutError`: it may still come.
         """
         if self._stores is not None:
             store, page = self._stores.store(_name(digest)), str(page_of(member, pages))

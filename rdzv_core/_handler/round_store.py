@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from rdzv_core import clock
-from rdzv_core._checks import checked_key, checked_keys, checked_value
 from rdzv_core._errors import RendezvousError, RendezvousRoundOverError, RendezvousStateError, RendezvousTimeoutError
 from rdzv_core._handler.info import Change, ChangeReason
 from rdzv_core._handler.process_bound import Owner
 from rdzv_core._map_store import DEFAULT_TIMEOUT
 from rdzv_core.abc import Store
+from rdzv_core.validation import checked_key, checked_keys, checked_value
 
 R = TypeVar("R")
 

@@ -6,51 +6,13 @@ simulation of this protocol formed two working groups, hung, or never settled: s
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
-from rdzv_core._handler.head import Announcement, DepartureOutcome, Head, RoundId, Seat, decode_announcement
+from rdzv_core._handler.head import Announcement, DepartureOutcome, Head, RoundId, decode_announcement
+from rdzv_core._handler.situation import Present, Situation, Standing, blocker, candidates, superseded
 from rdzv_core.abc import MembersView
 
-RankOrder = Callable[[Sequence[Seat], Sequence[Seat]], Sequence[Seat]]
-"""Takes the candidates and the last roster, gives the candidates by rank."""
-
-
-@dataclass(frozen=True)
-class Present:
-    """One live member: its id and what it announces (None: unreadable)."""
-
-    member: str
-    says: Announcement | None
-
-    @property
-    def gone(self) -> bool:
-        """Whether it says that it left or is done."""
-        return self.says is not None and bool(self.says.bye)
-
-    def __str__(self) -> str:
-        return f"{self.says.node} ({self.says.address})" if self.says else f"member {self.member[:8]}"
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What a head and a reading of the memberships made after it amount to.
-
-    `superseded` are the members whose node id a later one has.
-    """
-
-    candidates: tuple[Seat, ...] = ()
-    asking: int = 0
-    blockers: tuple[str, ...] = ()
-    departed: Mapping[str, DepartureOutcome] = field(default_factory=dict)
-    maybe_alive: frozenset[str] = frozenset()
-    working: int = 0
-    not_asking: tuple[str, ...] = ()
-    seated_asking: int = 0
-    admissible: int = 0
-    previous_epochs: frozenset[str] = frozenset()
-    superseded: frozenset[str] = frozenset()
+_FOREIGN, _ASKING, _WORKING = Standing.FOREIGN, Standing.ASKING, Standing.WORKING  # before 3.12 a lookup takes its time
 
 
 class Rules:
@@ -73,11 +35,11 @@ class Rules:
         return settled or view.incarnation == head.incarnation
 
     def needs_fence(self, departure: DepartureOutcome) -> bool:
-        """Who expired may still be stopping; who left or is done has stopped."""
+        """A member that expired may still be stopping; one that left or is done has stopped."""
         return departure == "lost"
 
     def is_forgotten(self, past: str, remembered: str) -> bool:
-        """Who does not know who worked in a lost epoch cannot tell whose lease has just ended there."""
+        """A node that does not know who worked in a lost epoch cannot tell whose lease has just ended there."""
         return past != remembered
 
     def may_write(self, now: float, sent: float, ttl: float) -> bool:
@@ -89,7 +51,7 @@ class Rules:
         return now >= sent + 0.9 * ttl
 
     def admissible(self, head: Head, occupied: int, waiting: int) -> int:
-        """How many of those who wait would be admitted: spares wake nobody."""
+        """Return how many of those who wait would be admitted: spares wake nobody."""
         return max(0, min(waiting, head.terms.max_nodes - occupied)) if head.terms else 0
 
     def is_due(self, head: Head, situation: Situation) -> bool:
@@ -110,94 +72,56 @@ class Rules:
         """A next round forms only when every live member of the last one asks, has left, or is gone for good."""
         return not situation.blockers
 
+    def classify(self, one: Present, head: Head, departed: Mapping[str, DepartureOutcome]) -> Standing:
+        """Return how a live member stands, given who has `departed`."""
+        says = one.says
+        if one.member in departed or (says is not None and says.bye):
+            return Standing.GONE
+        if says is None or self.is_foreign(says, head, one.seated):
+            return _FOREIGN
+        if self.is_asking(says, head, one.seated):
+            return _ASKING
+        return _WORKING if one.seated else Standing.IDLE
+
     def assess(self, head: Head, view: MembersView, settled: bool) -> Situation:
-        """Say who asks, who blocks, who is gone; `settled` as in `is_gone_for_good`."""
+        """Return who asks, who blocks, and who is gone; `settled` as in `is_gone_for_good`."""
         seats = {seat.member: seat for seat in head.roster}
-        present = [Present(member.id, decode_announcement(member.payload)) for member in view.members]
-        departed, maybe_alive = self._departed(head, view, settled, seats, present)
-        asking: list[tuple[bool, Seat]] = []
-        blockers: list[str] = []
-        not_asking: list[str] = []
-        previous_epochs = {head.previous_epoch} if head.previous_epoch else set[str]()
-        for one in present:
-            seated = one.member in seats
-            if one.gone or one.member in departed:
-                continue
-            if one.says is None or self.is_foreign(one.says, head, seated):
-                blockers.append(f"{one} is in a round that this run's register does not know")
-            elif self.is_asking(one.says, head, seated):
-                asking.append((seated, Seat(one.member, one.says.node, one.says.address)))
-                previous_epochs.update(filter(None, (one.says.previous_epoch,)))
-            elif seated:
-                blockers.append(f"{one} is still in round {head.round}")
-                not_asking.append(one.member)
-        working = len(blockers)
-        blockers += [f"{seats[member].node} ({seats[member].address}) may still be alive" for member in maybe_alive]
+        present = [Present(one.id, decode_announcement(one.payload), one.id in seats) for one in view.members]
+        departed, maybe_alive = self._departed(head, view, settled, present)
+        standings = [(one, self.classify(one, head, departed)) for one in present]
+        asking = [one for one, standing in standings if standing is _ASKING]
+        not_asking = [one.member for one, standing in standings if standing is _WORKING]
+        blockers = [blocker(one, how, head) for one, how in standings if how is _FOREIGN or how is _WORKING]
+        silent = [f"{seats[one].node} ({seats[one].address}) may still be alive" for one in maybe_alive]
+        old = superseded(present)
         occupied = len(head.roster) - sum(1 for how in departed.values() if how != "done")
-        waiting = sum(1 for seated, _ in asking if not seated)
-        latest = {one.says.node: one.member for one in present if one.says is not None and not one.gone}
-        superseded = frozenset(
-            one.member for one in present if one.says is not None and latest.get(one.says.node) != one.member
-        )
-        eligible = sum(1 for seated, seat in asking if not seated and seat.member not in superseded)
-        chosen = _choose(asking, head)
+        waiting = [one for one in asking if not one.seated]
+        named = {one.says.previous_epoch for one in asking if one.says is not None} | {head.previous_epoch}
         return Situation(
-            candidates=chosen,
+            candidates=candidates(asking, head),
             asking=len(asking),
-            blockers=tuple(blockers),
+            blockers=(*blockers, *silent),
             departed=departed,
             maybe_alive=maybe_alive,
-            working=working,
+            working=len(blockers),
             not_asking=tuple(not_asking),
-            seated_asking=len(asking) - waiting,
-            admissible=self.admissible(head, occupied, eligible),
-            previous_epochs=frozenset(previous_epochs),
-            superseded=superseded,
+            seated_asking=len(asking) - len(waiting),
+            admissible=self.admissible(head, occupied, sum(1 for one in waiting if one.member not in old)),
+            previous_epochs=frozenset(named - {""}),
+            superseded=old,
         )
 
     def _departed(
-        self, head: Head, view: MembersView, settled: bool, seats: Mapping[str, Seat], present: list[Present]
+        self, head: Head, view: MembersView, settled: bool, present: list[Present]
     ) -> tuple[dict[str, DepartureOutcome], frozenset[str]]:
+        """Return who of the last roster has departed, and how; and who is absent and may still be alive."""
         departed = head.gone()
-        here = set()
         for one in present:
-            here.add(one.member)
-            if one.member in seats and one.says is not None and one.says.bye:
+            if one.seated and one.says is not None and one.says.bye:
                 departed.setdefault(one.member, one.says.bye)
-        absent = [member for member in seats if member not in here and member not in departed]
+        here = {one.member for one in present}
+        absent = [seat.member for seat in head.roster if seat.member not in here and seat.member not in departed]
         if not self.is_gone_for_good(head, view, settled):
             return departed, frozenset(absent)
         departed.update(dict.fromkeys(absent, "lost"))
         return departed, frozenset()
-
-
-def _choose(asking: list[tuple[bool, Seat]], head: Head) -> tuple[Seat, ...]:
-    """Take those of the last roster first, then the others in entry order, one for each node id: the latest entered."""
-    latest = {seat.node: seat for _, seat in asking}
-    before = {seat.node for seat in head.roster}
-    unique = [seat for _, seat in asking if latest[seat.node] is seat]
-    ordered = sorted(unique, key=lambda seat: seat.node not in before)
-    return tuple(ordered[: head.terms.max_nodes if head.terms else 0])
-
-
-def natural_order(candidates: Sequence[Seat], last: Sequence[Seat]) -> Sequence[Seat]:
-    """Give every node the rank it had where that is below the number of nodes, and the others what is left over.
-
-    The others come in natural order of address and node id: `host2` before `host10`.
-    """
-    ranked: list[Seat | None] = [None] * len(candidates)
-    had = {seat.node: rank for rank, seat in enumerate(last)}
-    others = []
-    for seat in candidates:
-        rank = had.get(seat.node, len(ranked))
-        if rank < len(ranked) and ranked[rank] is None:
-            ranked[rank] = seat
-        else:
-            others.append(seat)
-    rest = iter(sorted(others, key=_natural_key))
-    return [seat if seat is not None else next(rest) for seat in ranked]
-
-
-def _natural_key(seat: Seat) -> list[tuple[int, int, str]]:
-    parts = re.split(r"([0-9]+)", f"{seat.address} {seat.node}")
-    return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in parts]

@@ -8,14 +8,14 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rdzv_core._environment import EVENTS as EVENTS_VARIABLE
 from rdzv_core._keys import run_of
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.addresses import default_address
-from rdzv_core.events import VARIABLE
+from rdzv_core.compat import TIMEOUT
 from rdzv_core.options import Option
 
 JOIN_TIMEOUT = Option("join_timeout", float, 600.0, "seconds in which a round must form", positive=True)
-TIMEOUT = Option("timeout", float, None, "join_timeout under the name of PyTorch's etcd handler", positive=True)
 LAST_CALL_TIMEOUT = Option(
     "last_call_timeout", float, 30.0, "seconds to wait for more nodes once min_nodes are there", positive=True
 )
@@ -166,7 +166,7 @@ class HandlerSettings:
             fence_delay=interval if fence_delay is None else fence_delay,
             evict_after=EVICT_AFTER.optional(params),
             standby_timeout=STANDBY_TIMEOUT.optional(params) or float("inf"),
-            events=os.environ.get(VARIABLE, "") if (events := EVENTS.optional(params)) is None else events,
+            events=os.environ.get(EVENTS_VARIABLE, "") if (events := EVENTS.optional(params)) is None else events,
             run=_told_by_head(params),
             master_port=MASTER_PORT.optional(params),
         )

@@ -21,7 +21,7 @@ class StoreAdapter:
         self.backend = backend
         self.members = membership_of(backend)
         self.watch = watch_of(backend)
-        self.shelf = RosterStore(backend)
+        self.rosters = RosterStore(backend)
         self._for_stores = siblings_of(backend, "the store of rounds")
         self._lock = threading.Lock()
         self._ending = ExitStack()  # the last one first
@@ -31,16 +31,16 @@ class StoreAdapter:
         self._ending.callback(self._for_stores.close)
 
     def perform(self, operation: operations.Operation) -> Any:
-        """Do it, which may take its time, and give its result; raises what the backend raises."""
+        """Do it, which may take a while, and return its result; raises what the backend raises."""
         if isinstance(operation, operations.WriteHead):
             if operation.roster is not None:
-                self.shelf.put(operation.roster)
+                self.rosters.put(operation.roster)
             return self.backend.set_state(encode_head(operation.head), operation.token)
         call = self._call(operation)
         return call.read(getattr(call.target, call.method)(*call.arguments))
 
     def begin(self, operation: operations.Operation, done: OnDone) -> bool:
-        """Begin it where the backend can submit it: `done` is called then, from another thread; else False."""
+        """Begin it where the backend can submit it, and have `done` called from another thread; else return False."""
         if isinstance(operation, operations.WriteHead):
             return False
         call = self._call(operation)
@@ -56,9 +56,9 @@ class StoreAdapter:
             case operations.WaitHead():
                 return AsyncCall(self.watch, "wait_state", operation.token, operation.timeout)
             case operations.FetchRoster():
-                return AsyncCall(self.shelf, "whole", operation.digest)
+                return AsyncCall(self.rosters, "whole", operation.digest)
             case operations.FindRank():
-                return self.shelf.looking_up(operation.digest, operation.pages, operation.member)
+                return self.rosters.looking_up(operation.digest, operation.pages, operation.member)
             case operations.ReadMembers() if operation.limit is None:
                 return AsyncCall(self.members, "members")
             case operations.ReadMembers():
@@ -73,7 +73,7 @@ class StoreAdapter:
                 return AsyncCall(self.members, "refresh", operation.member)
             case operations.Leave():
                 return AsyncCall(self.members, "leave", operation.member)
-        raise TypeError(f"no operation: {operation!r}")
+        raise TypeError(f"not an operation: {operation!r}")
 
     def head(self) -> Head | None:
         """Read the head with its roster."""
@@ -81,11 +81,16 @@ class StoreAdapter:
         if snapshot is None:
             return None
         head = decode_head(snapshot[0])
-        return head.with_roster(self.shelf.whole(head.digest)) if head.digest else head
+        return head.with_roster(self.rosters.whole(head.digest)) if head.digest else head
+
+    def is_closed(self) -> bool:
+        """Read whether the run is closed."""
+        head = self.head()
+        return head is not None and head.closed
 
     def peers(self, held: operations.Assignment) -> list[str]:
-        """Give the addresses of a round's nodes by rank; raises `RendezvousStateError` where the store has no more."""
-        return [seat.address for seat in held.roster or self.shelf.whole(held.digest)]
+        """Return the addresses of a round's nodes by rank; raises `RendezvousStateError` if the store dropped them."""
+        return [seat.address for seat in held.roster or self.rosters.whole(held.digest)]
 
     def store(self, epoch: str, generation: int) -> Store:
         """Open the store of a round; it ends with `close`, and after that this is a `RendezvousConnectionError`."""

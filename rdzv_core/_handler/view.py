@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rdzv_core._errors import RendezvousStateError
-from rdzv_core._handler.head import Head, Seat, decode_announcement, decode_head
+from rdzv_core._handler.head import DepartureOutcome, Head, Seat, decode_announcement, decode_head
 from rdzv_core._handler.operations import ReadMembers
-from rdzv_core._handler.rules import Situation
+from rdzv_core._handler.situation import Situation
 from rdzv_core.abc import MembersView, StateSnapshot, Token
 
 WATCHERS = 3
@@ -18,7 +18,7 @@ WATCHERS = 3
 class LocalView:
     """Plain facts, all by this node's own clock.
 
-    A head without its roster is kept apart until that is fetched, by those who watch; the others `found` their rank in
+    Those who watch fetch a roster that the head only names; the others `found` their rank in
     it: the roster's digest, their member id, the rank (None: they are not in it). `remembered` is the lost epoch whose
     last roster is known, `watched_since` when this node first saw all members since it began to watch.
     """
@@ -39,6 +39,7 @@ class LocalView:
     pending_since: tuple[str, int, float] | None = None
     incarnation_since: tuple[str, float] | None = None
     gone_in: tuple[str, int] | None = None
+    gone_as: dict[str, DepartureOutcome] = field(default_factory=dict)
     gone_since: dict[str, float] = field(default_factory=dict)
     at_work: frozenset[str] = frozenset()
     vanished_since: dict[str, float] = field(default_factory=dict)
@@ -85,7 +86,7 @@ class LocalView:
         return epoch != ("" if self.head is None else self.head.epoch)
 
     def _keep_last_roster(self, epoch: str) -> None:
-        """Where the register was lost, remember who was in it: they may still be at work."""
+        """Remember who was in a register that was lost: they may still be at work."""
         if self.head is not None and self.head.epoch != epoch:
             self.at_work |= {seat.member for seat in self.head.roster}
             self.remembered = "" if self.missing_roster else self.head.epoch
@@ -109,6 +110,10 @@ class LocalView:
             self._note_vanished(view, now)
             self.view, self.view_based_on, self.view_started = view, operation.based_on, operation.started
 
+    def forget_members(self) -> None:
+        """Know nothing of the memberships: this node has none of its own any more."""
+        self.view, self.watched_since, self.place = None, float("inf"), WATCHERS
+
     def forget_hidden_place(self, view: MembersView, limit: int, own: str) -> bool:
         """Trust no place that a reading of the first `limit` gave, where goodbyes filled it; return whether so."""
         if self.place >= WATCHERS or len(view.members) < limit or _index(view, own) < limit:
@@ -117,7 +122,7 @@ class LocalView:
         return True
 
     def _note_vanished(self, view: MembersView, now: float) -> None:
-        """Remember who was seen at work and then no more, without a goodbye: a register that was lost cannot tell."""
+        """Remember who was seen at work and has vanished without a goodbye: a register that was lost cannot tell."""
         says = {member.id: decode_announcement(member.payload) for member in view.members}
         for member in self.at_work - says.keys():
             self.vanished_since.setdefault(member, now)
@@ -129,15 +134,19 @@ class LocalView:
     def note_gone(self, situation: Situation, now: float) -> None:
         """Start a timer for each member of the roster that is seen gone for the first time in this round.
 
-        A member that was dropped from an earlier round may have worked again since.
+        A member that was dropped from an earlier round may have worked again since. One that is counted as lost after
+        it was counted as gone in another way gets a new timer: the fence delay runs from then.
         """
         stage = None if self.head is None else (self.head.epoch, self.head.round)
-        before = self.gone_since if stage == self.gone_in else {}
-        self.gone_in = stage
-        self.gone_since = {member: before.get(member, now) for member in situation.departed}
+        same = self.gone_as if stage == self.gone_in else {}
+        self.gone_since = {
+            member: self.gone_since[member] if same.get(member) == how else now
+            for member, how in situation.departed.items()
+        }
+        self.gone_in, self.gone_as = stage, dict(situation.departed)
 
     def rank(self, member: str) -> int | None:
-        """Give a member's rank in the roster of the head; None if it has none there, or that is not known yet."""
+        """Return a member's rank in the roster of the head; None if it has none there, or that is not known yet."""
         head = self.head
         if head is None:
             return None

@@ -65,9 +65,10 @@ class Workers:
 
 
 def _failure(operation: Operation, error: BaseException) -> Exception:
-    """Give what can be raised to a caller without ending or cancelling it: that was not meant for the caller."""
+    """Return what can be raised to a caller without ending or cancelling it: the original was not meant for it."""
     if isinstance(error, Exception):
         return error
-    failure = RendezvousError(f"{type(operation).__name__} failed: the backend raised {error!r} on a thread of core's")
+    name = type(operation).__name__
+    failure = RendezvousError(f"{name} failed: the backend raised {error!r} on a thread of rdzv-core")
     failure.__cause__ = error
     return failure

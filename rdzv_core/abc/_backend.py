@@ -57,9 +57,16 @@ class RendezvousBackend(ABC):
     """
 
     secure: bool = False
-    """Whether this instance and its store authenticate each other and nobody can read along (profile `secure`)."""
+    """Whether this instance and its store authenticate each other, and encrypt what they send (profile `secure`)."""
 
-    _origin: tuple[Callable[[RendezvousParameters], RendezvousBackend], RendezvousParameters] | None = None
+    params: RendezvousParameters
+    """The parameters from which it was made: `rdzv_core` sets them once the factory has returned, unless it did.
+
+    An instance that was made by hand, without `create_backend`, has none unless its constructor sets them.
+    """
+
+    _factory: Callable[[RendezvousParameters], RendezvousBackend] | None = None
+    """What made it, for `sibling`: set by `rdzv_core`."""
 
     @property
     @abstractmethod
@@ -68,7 +75,7 @@ class RendezvousBackend(ABC):
 
     @abstractmethod
     def get_state(self) -> StateSnapshot | tuple[bytes, Token] | None:
-        """Give the state and its token, or None where there is no state. Never waits for one to appear.
+        """Return the state and its token, or None where there is no state. Never waits for one to appear.
 
         Raises `RendezvousStateError` when what is stored cannot be read.
         """
@@ -77,7 +84,7 @@ class RendezvousBackend(ABC):
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | tuple[bytes, Token, bool] | None:
         """Write `state` if the register is still what `token` says: None for "nothing there", else the current token.
 
-        Gives what the register holds afterwards. `has_set` is True only for the one caller whose write it is. Gives
+        Returns what the register holds afterwards. `has_set` is True only for the one caller whose write it is. Returns
         None, and writes nothing, when a token was given and there is no state. A token that is stale, foreign or
         malformed changes nothing and raises nothing.
 
@@ -94,13 +101,13 @@ class RendezvousBackend(ABC):
     def local_address(self) -> str | None:
         """Return the address of this host by which it reaches the store: peers that share the store reach it there.
 
-        None where that is not known, or the store is not reached over a network: the node is then known by its host
-        name. Asked once, when the store is open; never blocks and raises nothing.
+        None if that is not known, or the store is not reached over a network: the node is then known by its host name.
+        Called once, when the store is open; never blocks and raises nothing.
         """
         return None
 
     def endpoint_hint(self) -> str:
-        """Return what to look at in the endpoint where a round lacks nodes: a sentence for an error. Empty: nothing.
+        """Return what to check in the endpoint if a round lacks nodes: a sentence for an error. Empty: nothing.
 
         For a store that only this machine reaches at its endpoint, say. Never blocks and raises nothing.
         """
@@ -115,28 +122,49 @@ class RendezvousBackend(ABC):
         return {}
 
     def health(self) -> Mapping[str, str | int | float | bool]:
-        """Say by name how the store is, for people and for JSON: `rdzv status` shows it. Empty: it has nothing to say.
+        """Return facts about the store by name, for people and for JSON; `rdzv status` shows them. May be empty.
 
-        A name ends in its unit where there is one (`uptime_seconds`). No decision may rest on what is said here.
+        A name ends in its unit if there is one (`uptime_seconds`). No decision may rest on these facts.
         """
         return {}
 
-    def close(self) -> None:  # noqa: B027 - a backend that holds nothing need not say so
+    def close(self) -> None:  # noqa: B027 - a backend that holds nothing need not override it
         """Release everything the instance holds. Idempotent; ends other threads' blocked waits within a second."""
 
     def sibling(self, purpose: str) -> RendezvousBackend:
-        """Give a register of the same run for another purpose; the caller closes it.
+        """Return a register of the same run for another purpose; the caller closes it.
 
         The default calls the factory that made this instance again. A backend that can share its connection
         overrides it and uses `params.for_purpose(purpose).key`.
         """
-        if self._origin is None:
+        if self._factory is None:
             raise RendezvousError(
                 f"{type(self).__name__} does not know how it was made, so it cannot make the sibling {purpose!r}: "
                 "create it with rdzv_core.create_backend(params), or override sibling()"
             )
-        factory, params = self._origin
-        theirs = params.for_purpose(purpose)
-        made = factory(theirs)
-        made._origin = (factory, theirs)
-        return made
+        return made_by(self._factory, self.params.for_purpose(purpose))
+
+
+def made_by(
+    factory: Callable[[RendezvousParameters], RendezvousBackend], params: RendezvousParameters
+) -> RendezvousBackend:
+    """Call a factory, and note its parameters and how to make a sibling in what it made."""
+    return noted(factory(params), factory, params)
+
+
+def noted(
+    backend: RendezvousBackend,
+    factory: Callable[[RendezvousParameters], RendezvousBackend],
+    params: RendezvousParameters,
+) -> RendezvousBackend:
+    """Note in a backend what made it, unless that is noted already: a factory may call another one."""
+    if backend._factory is None:
+        backend._factory = factory
+        if params_of(backend) is None:
+            backend.params = params
+    return backend
+
+
+def params_of(backend: RendezvousBackend) -> RendezvousParameters | None:
+    """Return the parameters from which a backend was made, None if it was made by hand and does not know them."""
+    return getattr(backend, "params", None)

@@ -14,6 +14,6 @@ class SupportsDelete(ABC):
     def delete_state(self, token: Token | None = None) -> bool:
         """Delete the register if it still has `token`; None deletes whatever is there, corrupt or not.
 
-        Gives True if it is gone by this call, False if there was nothing or the token was not the current one. A
+        Returns True if it is gone by this call, False if there was nothing or the token was not the current one. A
         token used before the deletion is never valid again.
         """

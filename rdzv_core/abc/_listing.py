@@ -1,4 +1,4 @@
-"""The capability to say which registers a store holds."""
+"""The capability to list the registers that a store holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The capability to know who is there, with leases kept by the store."""
+"""The capability to know the members, with leases kept by the store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Member(NamedTuple):
 
 
 class MembersView(NamedTuple):
-    """Who is there, in entry order.
+    """The members, in entry order.
 
     `version` changes when the set or a payload changes and never on refresh: compare it for equality only.
     `incarnation` changes when the store lost the memberships; a member of another incarnation is not there any more.
@@ -32,11 +32,10 @@ class MembersView(NamedTuple):
 
 
 class MemberLease:
-    """One's own membership, as `enter` gives it. Thread-safe.
+    """A node's own membership, as `enter` returns it. Thread-safe.
 
     The id is 128 random bits in hex, new for every entry. The lease runs `ttl` seconds from when the last successful
-    refresh was *sent*. `ahead` is how many members were there when it entered, where the store says so; None: whoever
-    wants to know looks at `first`.
+    refresh was *sent*. `ahead` is how many members were there when it entered, if the store says so; None: see `first`.
     """
 
     def __init__(self, ttl: float, incarnation: str, member_id: str | None = None, *, ahead: int | None = None) -> None:
@@ -47,7 +46,7 @@ class MemberLease:
         self._sequence = itertools.count(1)
 
     def next_sequence(self) -> int:
-        """Give the next write's sequence number; a store ignores a write with an older one."""
+        """Return the next write's sequence number; a store ignores a write with an older one."""
         return next(self._sequence)
 
     def __repr__(self) -> str:
@@ -58,15 +57,15 @@ class SupportsMembership(ABC):
     """A backend that keeps the memberships of its run.
 
     Expiry is by the store's clock or by an observer's monotonic one, never by comparing two machines' wall clocks. An
-    observer or server that was itself stalled first takes in pending refreshes and then grants everybody a fresh ttl.
+    observer or server that was itself stalled first takes in pending refreshes, then grants every member a fresh ttl.
     Every method is thread-safe and raises `RendezvousConnectionError` when the store is out of reach or closed.
     """
 
     @abstractmethod
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
-        """Become a member with a new id, behind all who are there. `payload` has at most 4096 bytes (`ValueError`).
+        """Become a member with a new id, behind all others. `payload` has at most 4096 bytes (`ValueError`).
 
-        If the answer is lost the entry may exist; nobody refreshes it, so it ends after `ttl` seconds.
+        If the answer is lost the entry may exist; it is not refreshed, so it ends after `ttl` seconds.
         """
 
     @abstractmethod
@@ -79,22 +78,22 @@ class SupportsMembership(ABC):
 
     @abstractmethod
     def leave(self, member: MemberLease) -> None:
-        """End the membership now. Idempotent; a membership that has ended already is no error."""
+        """End the membership now. Idempotent; a membership that has ended already is not an error."""
 
     @abstractmethod
     def members(self) -> MembersView:
-        """Give everybody who is there, read after this call began."""
+        """Return all members, read after this call began."""
 
     @abstractmethod
     def first(self, k: int) -> MembersView:
-        """Give the first `k` in entry order, read after this call began.
+        """Return the first `k` in entry order, read after this call began.
 
         Its version may cover no more than these: wait with a version of `members`.
         """
 
     @abstractmethod
     def count(self) -> int:
-        """Give how many are there."""
+        """Return the number of members."""
 
     @abstractmethod
     def wait_members(self, version: Token | None, timeout: float) -> bool:

@@ -1,4 +1,4 @@
-"""The capability to hold a small key-value store for the nodes that have met."""
+"""The capability to hold a small key-value store for the nodes of a round."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class Store(ABC):
 
     @abstractmethod
     def get(self, key: str, timeout: float | None = None) -> bytes:
-        """Wait for `key` and give its value."""
+        """Wait for `key` and return its value."""
 
     @abstractmethod
     def compare_set(self, key: str, expected: bytes | None, desired: bytes) -> bytes | None:
-        """Set `key` to `desired` if it is `expected` (None: absent). Gives what is there then, None if nothing."""
+        """Set `key` to `desired` if it is `expected` (None: absent). Returns what is there then, None if nothing."""
 
     @abstractmethod
     def add(self, key: str, amount: int) -> int:
-        """Add to the integer at `key` (absent: 0), kept as decimal text. Gives the sum; `ValueError` if no integer."""
+        """Add to the integer at `key` (absent: 0), kept as decimal text. Returns the sum, or raises `ValueError`."""
 
     @abstractmethod
     def check(self, keys: Iterable[str]) -> bool:
-        """Say whether all of `keys` are there. Never waits."""
+        """Return whether all of `keys` are there. Never waits."""
 
     @abstractmethod
     def wait(self, keys: Iterable[str], timeout: float | None = None) -> None:
@@ -44,11 +44,11 @@ class Store(ABC):
 
     @abstractmethod
     def num_keys(self) -> int:
-        """Give the number of keys."""
+        """Return the number of keys."""
 
     @abstractmethod
     def multi_get(self, keys: Iterable[str], timeout: float | None = None) -> list[bytes]:
-        """Wait for all of `keys` and give their values in that order."""
+        """Wait for all of `keys` and return their values in that order."""
 
     @abstractmethod
     def multi_set(self, items: Mapping[str, bytes]) -> None:
@@ -60,4 +60,4 @@ class SupportsStore(ABC):
 
     @abstractmethod
     def store(self, prefix: str) -> Store:
-        """Give the store of this run named `prefix`; stores of other prefixes and other runs share no key with it."""
+        """Return the store of this run named `prefix`; stores of other prefixes and other runs share no key with it."""

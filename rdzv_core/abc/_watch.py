@@ -15,7 +15,7 @@ class SupportsWatch(ABC):
         """Wait until the state's token differs from `token`, at most `timeout` seconds.
 
         Returns at once if it already differs; None waits until there is a state. Deletion is a change, given as
-        `(True, None)`. Gives `(changed, snapshot)`, the snapshot being what the register held when the wait ended;
+        `(True, None)`. Returns `(changed, snapshot)`, the snapshot being what the register held when the wait ended;
         after a timeout, `(False, snapshot)`. No change that happened after `token` was read is ever missed, but two
         quick changes may be seen as one.
 

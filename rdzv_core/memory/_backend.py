@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from rdzv_core._checks import checked_payload, checked_state, checked_ttl
 from rdzv_core._errors import RendezvousConnectionError
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.abc import (
@@ -30,12 +29,13 @@ from rdzv_core.memory._hub import MemoryHub, hub_at
 from rdzv_core.memory._members import MemberTable
 from rdzv_core.memory._registers import is_token
 from rdzv_core.memory._store import MemoryStore
+from rdzv_core.validation import checked_payload, checked_state, checked_ttl
 
 
 class MemoryBackend(
     RendezvousBackend, SupportsWatch, SupportsMembership, SupportsStore, SupportsDelete, SupportsListing
 ):
-    """A run in the memory of this process, shared by all backends of one endpoint here, and by nobody else.
+    """A run in the memory of this process, shared by all backends of one endpoint here, and by no other process.
 
     `hub` and `key` say where its register is, for tests; members and stores are kept by `run`, siblings share them. It
     cannot cross a fork: in the child every call raises `RendezvousConnectionError`.
@@ -182,7 +182,7 @@ class MemoryBackend(
             yield self.hub.changed
 
     def wait_changed(self, deadline: float) -> bool:
-        """Wait, the lock being held, for a change or until `deadline` (`time.monotonic`), which gives False."""
+        """Wait, the lock being held, for a change or until `deadline` (`time.monotonic`), then False."""
         left = deadline - time.monotonic()
         # Without a limit where it is longer than a lock can count.
         woken = left > 0 and self.hub.changed.wait(left if left < threading.TIMEOUT_MAX else None)

@@ -16,7 +16,7 @@ class MemoryHub:
     """One store in this process's memory.
 
     `changed` guards the tables and is notified of every change. For tests: `raw` maps a backend's `key` to the sealed
-    bytes that are kept for it (plant or delete there what you like, then `wake()`); `now` gives the time by which
+    bytes that are kept for it (plant or delete there what you like, then `wake()`); `now` returns the time by which
     leases end, and may be a test's own; `lose_members` forgets all memberships as a store does that lost its memory.
     """
 
@@ -34,7 +34,7 @@ class MemoryHub:
         return self.registers.raw
 
     def wake(self) -> None:
-        """Let every waiting call look again: after a change made behind the backends' backs, or of a test's clock."""
+        """Let every waiting call look again: after a test changed the tables or its clock."""
         with self.changed:
             self.changed.notify_all()
 
@@ -52,6 +52,6 @@ _hubs: dict[tuple[int, str], MemoryHub] = {}
 
 
 def hub_at(endpoint: str) -> MemoryHub:
-    """Give this process's hub for `endpoint`, the same one every time."""
+    """Return this process's hub for `endpoint`, the same one every time."""
     # By process id: a fork's child must not find, and wait for, a lock that a thread of its parent held.
     return _hubs.setdefault((os.getpid(), endpoint), MemoryHub())

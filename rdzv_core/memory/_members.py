@@ -1,4 +1,4 @@
-"""The memberships of one run: who is there, until when."""
+"""The memberships of one run: the members, and until when their leases run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Entry:
 class MemberTable:
     """Leases in entry order; the caller holds the hub's lock and says what time it is.
 
-    `expire` comes before every other call: a lease that has run out ends when somebody looks. The members live in the
+    `expire` comes before every other call: a lease that has run out ends at the next look. The members live in the
     same process as this table and stop whenever it does, so there is no stall of the store that its members did not
     share, and none to make up for.
     """
@@ -44,11 +44,11 @@ class MemberTable:
             self.leave(member)
 
     def next_end(self) -> float | None:
-        """Give when the next lease runs out, if nobody renews it."""
+        """Return when the next lease runs out unless it is renewed."""
         return min((entry.ends for entry in self._entries.values()), default=None)
 
     def enter(self, member: str, payload: bytes, ttl: float, now: float) -> None:
-        """Put a new member behind all who are there."""
+        """Put a new member behind all others."""
         self._entries[member] = _Entry(payload, ttl, now + ttl)
         self._version += 1
 
@@ -74,6 +74,6 @@ class MemberTable:
             self._version += 1
 
     def view(self) -> MembersView:
-        """Give everybody."""
+        """Return all members."""
         members = [Member(member, entry.payload) for member, entry in self._entries.items()]
         return MembersView(self.incarnation, self.version, tuple(members))

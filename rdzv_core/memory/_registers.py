@@ -19,12 +19,12 @@ class RegisterTable:
         self.raw: dict[str, bytes] = {}
 
     def get(self, key: str) -> StateSnapshot | None:
-        """Give what is there; `RendezvousStateError` if it is corrupt."""
+        """Return what is there; `RendezvousStateError` if it is corrupt."""
         raw = self.raw.get(key)
         return None if raw is None else StateSnapshot(*unseal(raw))
 
     def set(self, key: str, state: bytes, token: object) -> SetStateResult | None:
-        """Write if `token` is the current one, or None and there is nothing; give what is there then."""
+        """Write if `token` is the current one, or None and there is nothing; return what is there afterwards."""
         there = self.get(key)
         if there is None and token is not None:
             return None
@@ -44,5 +44,5 @@ class RegisterTable:
 
 
 def is_token(token: object, there: StateSnapshot) -> bool:
-    """Say whether `token` is that of `there`; of a foreign type it never is, whatever its own comparison says."""
+    """Return whether `token` is that of `there`; of a foreign type it never is, whatever its own comparison says."""
     return type(token) is bytes and token == there.token

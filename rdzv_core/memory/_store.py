@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
 
 from rdzv_core._map_store import MapStore
-
-if TYPE_CHECKING:
-    from rdzv_core.memory._backend import MemoryBackend
+from rdzv_core.memory._hub import MemoryHub
 
 R = TypeVar("R")
+
+
+class Home(Protocol):
+    """What a store needs of its backend."""
+
+    hub: MemoryHub
+    run: str
+
+    def opened(self) -> AbstractContextManager[threading.Condition]:
+        """Hold the hub's lock, if this instance may be used."""
+
+    def wait_changed(self, deadline: float) -> bool:
+        """Wait, the lock being held, for a change or until `deadline`."""
 
 
 class MemoryStore(MapStore):
     """A map of the hub; lives and closes with its backend."""
 
-    def __init__(self, backend: MemoryBackend, prefix: str) -> None:
+    def __init__(self, backend: Home, prefix: str) -> None:
         self._backend = backend
         self._prefix = prefix
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rdzv_core.registry._names import normalize
+from rdzv_core._backend_names import normalize
 
 if TYPE_CHECKING:
     from importlib_metadata import Distribution, EntryPoint

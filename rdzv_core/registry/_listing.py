@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rdzv_core._backend_names import normalize
 from rdzv_core.registry._entry_points import headers
-from rdzv_core.registry._names import normalize
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
@@ -26,11 +26,11 @@ class BackendInfo:
     version: str
     target: str
     summary: str = ""
-    """What the distribution says of itself in one line."""
+    """The distribution's summary."""
 
 
 def info_of(point: EntryPoint) -> BackendInfo:
-    """Return what is known of an entry point; what its distribution does not tell is left open."""
+    """Return what is known of an entry point; what its distribution does not say is empty."""
     distribution: Any = point.dist
     name, version, summary = _described(distribution)
     return BackendInfo(normalize(point.name), name or "(unknown distribution)", version, point.value, summary)

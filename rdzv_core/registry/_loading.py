@@ -7,12 +7,12 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from rdzv_core._backend_names import normalize
 from rdzv_core._errors import BackendLoadError
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.abc import CONTRACT_VERSION, RendezvousBackend
 from rdzv_core.options import Option, OptionTable, accepts_options, options_of
 from rdzv_core.registry._listing import info_of
-from rdzv_core.registry._names import normalize
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
@@ -35,7 +35,7 @@ def load_factory(point: EntryPoint) -> BackendFactory:
 
 
 def as_factory(loaded: Any) -> BackendFactory:
-    """Give the factory: a class's `from_params`, else what was given; `TypeError` if that cannot be called."""
+    """Return the factory: a class's `from_params`, else what was given; `TypeError` if that cannot be called."""
     factory: BackendFactory = getattr(loaded, "from_params", loaded)
     if not callable(factory):
         raise TypeError(f"{loaded!r} is neither a factory nor a class with from_params")
@@ -43,7 +43,7 @@ def as_factory(loaded: Any) -> BackendFactory:
 
 
 def _with_options(factory: BackendFactory, options: OptionTable) -> BackendFactory:
-    """Give `from_params` of a class that carries its options table as a class attribute the table."""
+    """Return a factory with the options table of the class that it is a method of."""
     if not options:
         return factory
 
@@ -66,7 +66,7 @@ def make_backend(factory: BackendFactory, params: RendezvousParameters, asked: s
             f"the factory {target_of(factory)} of backend {asked!r} must take one argument, a RendezvousParameters: "
             f"{error}"
         ) from error
-    except ValueError:  # nothing is known of how it is called
+    except ValueError:  # its signature is not known
         pass
     return factory(params)
 
@@ -76,7 +76,7 @@ def check_distinct(
 ) -> None:
     """Raise `BackendLoadError` if the backend has an option of the name of a further one, the handler's say.
 
-    Both would be given the one value, and mean two things by it.
+    Both would be given one value, and mean two things by it.
     """
     taken = {option.name: option for option in further}
     for option in own:
@@ -84,7 +84,7 @@ def check_distinct(
             raise BackendLoadError(
                 f"backend {asked!r} ({target_of(inspect.unwrap(factory))}) defines an option {option.name!r} "
                 f"({option.help}), but that is the handler's on every backend ({taken[option.name].help}): report this "
-                "to its maintainers, it needs another name"
+                "to its maintainers: the option needs another name"
             )
 
 
@@ -94,14 +94,14 @@ def target_of(factory: object) -> str:
 
 
 def check_backend(backend: object, asked: str, factory: object) -> RendezvousBackend:
-    """Give `backend` if it is one, of the name asked for and of a contract known here; else `BackendLoadError`."""
+    """Return `backend` if it is one, of the name asked for and of a contract known here; else `BackendLoadError`."""
     if not isinstance(backend, RendezvousBackend):
         raise BackendLoadError(
-            f"the factory {target_of(factory)} of backend {asked!r} gave {backend!r}: "
-            "what it gives must derive from rdzv_core.RendezvousBackend"
+            f"the factory {target_of(factory)} of backend {asked!r} returned {backend!r}, "
+            "which does not derive from rdzv_core.RendezvousBackend"
         )
     if normalize(str(backend.name)) != normalize(asked.rpartition(":")[2]):
-        _refuse(backend, f"backend {asked!r} was asked for, but {target_of(factory)} gave {backend.name!r}")
+        _refuse(backend, f"backend {asked!r} was asked for, but {target_of(factory)} returned {backend.name!r}")
     if backend.contract_version > CONTRACT_VERSION:
         _refuse(
             backend,

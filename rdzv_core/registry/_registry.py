@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from rdzv_core._backend_names import KNOWN_DISTRIBUTIONS, normalize
 from rdzv_core._errors import BackendConflictError, BackendLoadError, BackendNotFoundError
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core._secrets import read_secrets, with_files
 from rdzv_core.abc import RendezvousBackend
+from rdzv_core.abc._backend import noted
+from rdzv_core.compat import ALIASES, explain_alias, resolve_alias, resolved_name
 from rdzv_core.options import Option, check_options, options_of
-from rdzv_core.registry._aliases import ALIASES, explain_alias, resolve_alias, resolved_name
 from rdzv_core.registry._entry_points import entry_points as installed
 from rdzv_core.registry._entry_points import unreadable
 from rdzv_core.registry._listing import GROUP, BackendInfo, info_of, infos_of
@@ -25,7 +27,6 @@ from rdzv_core.registry._loading import (
     make_backend,
     target_of,
 )
-from rdzv_core.registry._names import KNOWN_DISTRIBUTIONS, normalize
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
@@ -49,18 +50,18 @@ class BackendRegistry:
         """Add a backend for this process; it goes before an installed one of that name.
 
         `factory` takes `RendezvousParameters`, or is a class with `from_params`. Raises `ValueError` if the name is
-        empty, an alias, or has another factory already; registering the same one again is no error.
+        empty, an alias, or has another factory already; registering the same one again is not an error.
         """
         wanted = normalize(name)
         if not wanted or ":" in wanted:
-            raise ValueError(f"the backend name must be non-empty and without a colon, it is {name!r}")
+            raise ValueError(f"the backend name must be non-empty and without a colon, not {name!r}")
         if wanted in ALIASES:
             raise ValueError(
                 f"backend name {name!r} is an alias ({explain_alias(name)}): {factory!r} needs another name"
             )
         with self._lock:
             there = self._registered.setdefault(wanted, factory)
-        # By equality: a class gives a new bound method each time that its from_params is asked for.
+        # By equality: from_params of a class is a new bound method at each access.
         if there != factory:
             raise ValueError(f"backend {name!r} is registered already, by {there!r}: {factory!r} needs another name")
 
@@ -103,7 +104,7 @@ class BackendRegistry:
 
         Raises what `load` raises, `ValueError` for a bad option before anything is created, `BackendLoadError` if
         an option of the backend's own has the name of a further one, if the factory is a class that lacks a method,
-        takes no parameters, or gives what is no backend of that name, and whatever the factory itself raises.
+        takes no parameters, or returns anything but a backend of that name, and whatever the factory itself raises.
         """
         resolved, further = resolve_alias(params), tuple(further_options)
         factory = self._load(resolved.backend, explain_alias(params.backend))
@@ -113,9 +114,7 @@ class BackendRegistry:
         check_options(f"backend {resolved.backend!r}", table, resolved.config)
         resolved = resolved.with_backend(resolved.backend, **read_secrets(table, resolved.config))
         backend = check_backend(make_backend(factory, resolved, resolved.backend), resolved.backend, factory)
-        if backend._origin is None:
-            backend._origin = (factory, resolved)
-        return backend
+        return noted(backend, factory, resolved)
 
     def _not_found(self, name: str, wanted: str, elsewhere: Sequence[str], alias: str | None) -> NoReturn:
         names = sorted({info.name for info in self.list()})

@@ -11,7 +11,7 @@ from rdzv_core._handler.roster import PackedRoster, unpack_roster
 from rdzv_simulation._world import World
 
 INVARIANTS = {
-    "I1": "At most one roster a round: all who are given round r of an epoch are given the same roster and fence.",
+    "I1": "At most one roster per round: all nodes that get round r of an epoch get the same roster and fence.",
     "I2": "Ranks are 0..n-1: everybody finds itself at its own rank; no member and no node is in a roster twice.",
     "I3": "No two groups of a run are at work at once.",
     "I4": "While a roster is written nobody is at work.",
@@ -19,13 +19,13 @@ INVARIANTS = {
     "I6": "Within an epoch round and fence grow together and by one, the revision by each write; the terms stay.",
     "I7": "A roster has from min_nodes to max_nodes members; with fewer than max_nodes, a last call went before it.",
     "I8": "A roster that drops a member which expired at work is written no sooner than the fence delay after that.",
-    "I9": "Who begins to work has said so: its membership announces that round.",
-    "I10": "Who works, and who writes a roster, proves its lease: a success was sent less than 0.9 ttl ago.",
+    "I9": "A node that begins to work has said so: its membership announces that round.",
+    "I10": "A node that works or writes a roster can prove its lease: its last success was sent less than 0.9 ttl ago.",
     "I11": "An epoch begins only where there is no state, or by an operator's reset.",
-    "I12": "In peace all who live meet, up to max_nodes, and then no further round forms.",
-    "I13": "Nodes and store do not talk without end: the steps of a phase are bounded.",
+    "I12": "In peace all live nodes meet, up to max_nodes, and then no further round forms.",
+    "I13": "Nodes and store do not exchange messages without end: the steps of a phase are bounded.",
     "I14": "The state machine never raises; the head stays under 16 KiB.",
-    "I15": "Whoever left or finished, and was told that this is kept, is never counted as lost.",
+    "I15": "A node that left or finished, and was told that this is kept, is never counted as lost.",
     "I16": "A store that is away for less than what the lease provably covers stops nobody.",
     "I17": "A run whose members have all finished forms no further roster.",
     "I18": "A spare ends well: a finished run tells it so without an error, and a full one does not time it out.",

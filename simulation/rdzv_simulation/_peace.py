@@ -12,7 +12,7 @@ from rdzv_core import (
     RendezvousTimeoutError,
 )
 from rdzv_core._handler.head import decode_head
-from rdzv_core._handler.intents import Intent
+from rdzv_core._handler.states import Joining
 from rdzv_simulation._check import Violation
 from rdzv_simulation._network import TIMEOUT
 from rdzv_simulation._node import Node
@@ -223,7 +223,7 @@ class Peace:
 
 
 def _waits(node: Node) -> bool:
-    return node.machine.intent is Intent.JOIN and bool(node.machine.lease_keeper.id)
+    return isinstance(node.machine.state, Joining) and bool(node.machine.lease_keeper.id)
 
 
 def _told(working: dict[str, tuple[str, int]]) -> str:

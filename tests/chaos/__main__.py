@@ -5,22 +5,22 @@
     python -m tests.chaos --backend etcd --cluster [--calm-nodes]
     python -m tests.chaos --finish [--restart-store] [--calm-nodes]
 
-Starts a store (`rdzv serve`, a file, a SQLite database, a real etcd) and nodes (`rdzv run`) of one run. All the time
-agents, watchdogs, workers or whole process trees get SIGKILL or SIGSTOP (and SIGCONT later, some before their lease has
-ended and some after), nodes are told to leave, and new ones come; with --cut nodes are cut off from the store for a
-while, every connection reset. Now and then it holds still until all nodes that are there work as one group, ranks 0 to
-n-1, and fails if that takes more than --bound seconds.
+It starts a store (`rdzv serve`, a file, a SQLite database, a real etcd) and nodes (`rdzv run`) of one run. All the
+time, agents, watchdogs, workers or whole process trees get SIGKILL or SIGSTOP (and SIGCONT later, sometimes before
+their lease has ended and sometimes after), nodes are told to leave, and new ones come. With --cut, nodes are cut off
+from the store for a while and all their connections are reset. Now and then it pauses until all present nodes work as
+one group, with ranks 0 to n-1, and fails if that takes more than --bound seconds.
 
-With --restart-store the store (`rdzv serve --data-dir`, or one etcd) is killed and started again every 20 to 40 s, and
-is away for up to 10 s; with --cluster it is three etcds, one of which is killed, stopped or cut off at a time. A lease
-lasts 30 s then, which covers that: whatever work ends, though no node was touched for as long as a fault can work on,
-was stopped by the store, and that is a finding. With --calm-nodes no node is touched at all.
+With --restart-store the store (`rdzv serve --data-dir`, or one etcd) is killed and restarted every 20 to 40 s, and is
+away for up to 10 s. With --cluster it is three etcds, one of which is killed, stopped or cut off at a time. A lease
+then lasts 30 s, which covers this. Work that ends although no node's fault can explain it was stopped by the store, and
+that is a finding. With --calm-nodes no node is disturbed at all.
 
-With --finish jobs end well after a random time, run after run, with more nodes than a round has places: no job may run
-again once it is done, and every node has to end with status 0.
+With --finish, jobs end well after a random time, run after run, with more nodes than a round has seats: no job may run
+again after it is done, and every node must end with status 0.
 
-The workers (`worker.py`) write down when they worked, past all rendezvous and locks; at the end `journals.py` looks
-for two groups at work at once. Prints a summary; the exit status is 0 if nothing was found, else 1.
+The workers (`worker.py`) record when they worked, independently of any rendezvous or lock; at the end `journals.py`
+looks for two groups at work at once. It prints a summary. The exit status is 0 if nothing was found, otherwise 1.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from tests.chaos.stores import Store, opened
 QUIET_EVERY = 30.0
 SPARES = 2
 LAST_BEAT = 0.5
-"""How long before a worker's end its last beat may be, in seconds: a busy machine takes its time."""
+"""How long before a worker's end its last beat may be, in seconds, on a busy machine."""
 
 FAULTS = {
     "kill agent": 4,
@@ -59,16 +59,16 @@ FAULTS = {
     "leave": 1,
     "join": 3,
 }
-"""What may befall, and how often compared with the rest."""
+"""The faults of nodes, and how often each occurs compared with the others."""
 
 
 class Chaos:
-    """The nodes of one run, and what befalls them."""
+    """The nodes of one run, and their faults."""
 
     def __init__(self, given: argparse.Namespace, store: Store, directory: Path, arguments: list[str]) -> None:
         self.findings: list[str] = []
         self.disturbed: list[journals.Window] = []
-        """From when a node was touched (started, struck, let go on) to when nothing can follow from that any more."""
+        """From when a node was disturbed (started, faulted, resumed) to when that can no longer have an effect."""
         self.began = self.over = float("inf")
         self.count: Counter[str] = Counter()
         self.meetings: list[float] = []
@@ -76,12 +76,12 @@ class Chaos:
         self._random = random.Random(given.seed)
         self._weights = [0 if fault == "cut" and not given.cut else weight for fault, weight in FAULTS.items()]
         self._nodes: list[Node] = []
-        self._thaws: list[tuple[float, Callable[[], None]]] = []
+        self._resumes: list[tuple[float, Callable[[], None]]] = []
         self._store = store
         self._arguments = [*arguments, "--run-id", "chaos"]
 
     def run(self) -> None:
-        """Let it happen for the time given."""
+        """Inject faults for the given time."""
         for _ in range(self._given.nodes):
             self._start()
         self._meet()
@@ -93,20 +93,20 @@ class Chaos:
                 self._pause(self._random.uniform(0.1, self._given.calm))
                 self._look_after()
                 if not self._given.calm_nodes:
-                    self._befall()
+                    self._inject_fault()
             self._meet()
         self._store.heal()
         self.over = time.monotonic() - 1.0
 
     def end(self) -> None:
-        """Tell all nodes to leave; none may stay, and none of their workers."""
+        """Tell all nodes to leave; no node and no worker may be left."""
         for node in self._nodes:
             node.signal("agent", signal.SIGCONT)
             node.signal("agent", signal.SIGTERM)
         for node in self._nodes:
             try:
                 node.process.wait(30)
-            except Exception:  # noqa: BLE001 - whatever it is, the node is stuck
+            except Exception:  # noqa: BLE001 - whatever the error, the node is stuck
                 self.findings.append(f"{node.name} did not end within 30 s of SIGTERM: {node.last_words()}")
                 node.signal("tree", signal.SIGKILL)
                 node.process.wait()
@@ -114,7 +114,7 @@ class Chaos:
         while (left := leftovers(self._directory)) and time.monotonic() < until:
             time.sleep(0.05)
         if left:
-            self.findings.append(f"processes {left} are left, all nodes being gone")
+            self.findings.append(f"processes {left} are left although all nodes have ended")
 
     def _start(self) -> None:
         self.count["started"] += 1
@@ -129,12 +129,12 @@ class Chaos:
         self.disturbed.append((now - LAST_BEAT, now + works_on(self._given)))
 
     def _all_have_met(self) -> None:
-        """Note that nothing can follow from earlier faults any more: those who are there work as one group."""
+        """Note that earlier faults have no effect any more: all present nodes work as one group."""
         now = time.monotonic()
         self.disturbed = [(first, min(last, now)) for first, last in self.disturbed]
 
-    def _befall(self) -> None:
-        """Do something to somebody."""
+    def _inject_fault(self) -> None:
+        """Inject a fault into a random node."""
         self._disturb()
         node = self._random.choice(self._nodes)
         fault = self._random.choices(list(FAULTS), weights=self._weights)[0]
@@ -146,24 +146,24 @@ class Chaos:
             node.signal(fault.removeprefix("kill "), signal.SIGKILL)
         elif fault.startswith("stop"):
             self._stop(node.processes(fault.removeprefix("stop ")))
-        elif fault == "cut" and node.link is not None and node.has_joined():  # else it would end, as it should
+        elif fault == "cut" and node.link is not None and node.has_joined():  # otherwise it would end, as it should
             node.link.cut()
-            self._thaws.append((self._later(), node.link.mend))
+            self._resumes.append((self._later(), node.link.restore))
         if fault == "join" or len([one for one in self._nodes if not one.dismissed]) < self._given.nodes // 2:
             self._fill(self._given.nodes + SPARES)
 
     def _stop(self, processes: list[int]) -> None:
-        # Exactly those are thawed that were stopped: one whose parent died meanwhile is in no tree any more.
+        # Resume exactly the stopped processes: one whose parent died meanwhile is no longer in any tree.
         send(processes, signal.SIGSTOP)
-        self._thaws.append((self._later(), lambda: send(processes, signal.SIGCONT)))
+        self._resumes.append((self._later(), lambda: send(processes, signal.SIGCONT)))
 
     def _later(self) -> float:
-        # A lease lasts three keep-alives: some thaw in time, some late, some long after the others met without them.
+        # A lease lasts three keep-alives: some resume in time, some late, some long after the others met without them.
         keep_alives: float = self._random.choice([0.5, 2, 4, 10]) * self._random.random()
         return time.monotonic() + keep_alives * float(self._given.keep_alive)
 
     def _fill(self, most: int) -> None:
-        """Let one to three new nodes come, as long as there are not too many."""
+        """Start one to three new nodes, unless there are too many."""
         room = most - len([node for node in self._nodes if not node.dismissed])
         for _ in range(min(room, self._random.randint(1, 3))):
             self._start()
@@ -171,11 +171,11 @@ class Chaos:
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            due = [thaw for thaw in self._thaws if thaw[0] <= time.monotonic()]
-            self._thaws = [thaw for thaw in self._thaws if thaw not in due]
-            for _, thaw in due:
+            due = [resume for resume in self._resumes if resume[0] <= time.monotonic()]
+            self._resumes = [resume for resume in self._resumes if resume not in due]
+            for _, resume in due:
                 self._disturb()
-                thaw()
+                resume()
             self._store.tick()
             time.sleep(min(left, 0.02))
 
@@ -189,11 +189,11 @@ class Chaos:
                 self.findings.append(f"{node.name} ended by itself, status {node.process.returncode}: {said}")
 
     def _meet(self) -> None:
-        """Hold still until all that are there, but for the spares, are one group."""
-        for _, thaw in self._thaws:
+        """Pause until all present nodes, except the spares, are one group."""
+        for _, resume in self._resumes:
             self._disturb()
-            thaw()
-        self._thaws = []
+            resume()
+        self._resumes = []
         began = time.monotonic()
         while True:
             self._look_after()
@@ -216,15 +216,15 @@ class Chaos:
 
 
 def _stopped(chaos: Chaos, works: list[journals.Work]) -> str:
-    """Say which work the store's faults have stopped; each is a finding."""
+    """Describe the work that was stopped by faults of the store; each is a finding."""
     stopped = journals.stopped_unasked(works, chaos.began, chaos.over, chaos.disturbed)
-    chaos.findings += [f"STOPPED though no node was touched that could have led to it: {work}" for work in stopped]
+    chaos.findings += [f"STOPPED although no fault of a node can explain it: {work}" for work in stopped]
     seconds = journals.undisturbed(chaos.began, chaos.over, chaos.disturbed)
-    return f"  commands stopped by a restart: {len(stopped)} (in {seconds:.0f} s that no node's fault can explain)"
+    return f"  commands stopped by a restart: {len(stopped)} (in {seconds:.0f} s without a fault of a node)"
 
 
 def _summary(given: argparse.Namespace, chaos: Chaos, store: Store, directory: Path) -> list[str]:
-    """Read the journals, add what they prove to the findings, and give the lines to print."""
+    """Read the journals, add what they prove to the findings, and return the lines to print."""
     works = journals.read_all(directory / "journals")
     overlaps = list(journals.overlaps(works))
     odd = list(journals.odd_ranks(works))
@@ -235,16 +235,16 @@ def _summary(given: argparse.Namespace, chaos: Chaos, store: Store, directory: P
     each = each or "nodes left alone"
     late = count["started"] - given.nodes
     rounds, worked = len({work.group for work in works}), sum(work.end - work.begin for work in works)
-    strikes = ", ".join(f"{what} {many}" for what, many in sorted(store.count.items()))
-    stopped = [_stopped(chaos, works)] if given.strikes_store else []
+    store_faults = ", ".join(f"{what} {many}" for what, many in sorted(store.count.items()))
+    stopped = [_stopped(chaos, works)] if given.disturbs_store else []
     slowest, other = max(chaos.meetings, default=0.0), len(chaos.findings) - len(overlaps) - len(odd)
     return [
         f"{given.backend}: {given.nodes} nodes for {given.minutes:g} min, seed {given.seed}",
         f"  {rounds} rounds, {len(works)} runs of a worker, {worked:.0f} s of work",
         f"  {kills} kills, {stops} stops, {count['leave']} nodes left, {late} late joiners ({each})",
         *(
-            [f"  the store: {strikes or 'nothing'}, away or a member short for {store.away:.1f} s"]
-            * given.strikes_store
+            [f"  the store: {store_faults or 'nothing'}, away or a member short for {store.away:.1f} s"]
+            * given.disturbs_store
         ),
         f"  met again {len(chaos.meetings)} times as one whole group, the slowest in {slowest:.1f} s",
         f"  longest time without a group: {journals.longest_pause(works):.1f} s",
@@ -256,7 +256,7 @@ def _summary(given: argparse.Namespace, chaos: Chaos, store: Store, directory: P
 def _chaos(
     given: argparse.Namespace, store: Store, directory: Path, arguments: list[str]
 ) -> tuple[list[str], list[str]]:
-    """Let nodes and store be struck; return what to print, and the findings."""
+    """Inject faults into nodes and store; return the lines to print, and the findings."""
     chaos = Chaos(given, store, directory, arguments)
     try:
         chaos.run()
@@ -268,14 +268,14 @@ def _chaos(
 def _finish(
     given: argparse.Namespace, store: Store, directory: Path, arguments: list[str]
 ) -> tuple[list[str], list[str]]:
-    """Let jobs finish; return what to print, and the findings."""
+    """Let jobs finish; return the lines to print, and the findings."""
     finishing = Finishing(given, store, directory, arguments)
     finishing.run()
     return finishing.summary(), finishing.findings
 
 
 def main() -> int:
-    """Run it and give the exit status."""
+    """Run it and return the exit status."""
     given = parsed(__doc__ or "")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     directory = Path(tempfile.mkdtemp(prefix=f"rdzv-chaos-{given.backend}-"))

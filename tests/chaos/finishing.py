@@ -19,11 +19,11 @@ from tests.chaos.stores import Store
 SPARES = 3
 LONGEST_JOB = 3.0
 KILLS = 0.3
-"""How often a node is killed in a run, unless nodes are left alone."""
+"""In which part of all runs a node is killed, unless nodes are left alone."""
 
 
 class Finishing:
-    """Runs with fresh ids, one after the other, each until all its nodes have ended."""
+    """Runs with new ids, one after the other; each lasts until all its nodes have ended."""
 
     def __init__(self, given: argparse.Namespace, store: Store, directory: Path, arguments: list[str]) -> None:
         self.findings: list[str] = []
@@ -33,7 +33,7 @@ class Finishing:
         self._random = random.Random(given.seed)
 
     def run(self) -> None:
-        """Let runs follow each other for the time given."""
+        """Start run after run for the given time."""
         over = time.monotonic() + 60 * self._given.minutes
         while time.monotonic() < over and not self.findings:
             self.runs += 1
@@ -42,11 +42,11 @@ class Finishing:
 
     def summary(self) -> list[str]:
         """Return the lines to print."""
-        given, strikes = self._given, ", ".join(f"{what} {many}" for what, many in sorted(self._store.count.items()))
+        given, faults = self._given, ", ".join(f"{what} {many}" for what, many in sorted(self._store.count.items()))
         return [
             f"{given.backend}: jobs of {given.nodes} nodes that finish, for {given.minutes:g} min, seed {given.seed}",
             f"  {self.runs} runs, {self.nodes} nodes, {SPARES} spares each, {self.killed} nodes killed",
-            f"  the store: {strikes or 'left alone'}",
+            f"  the store: {faults or 'left alone'}",
             f"  the slowest run took {self.slowest:.1f} s",
             f"  findings: {len(self.findings)}",
         ]
@@ -70,7 +70,7 @@ class Finishing:
         self._look(directory.name, nodes, bound)
         self.findings += [f"{directory.name}: {text}" for text in self._ran_twice(directory, nodes)]
         if left := leftovers(directory):
-            self.findings.append(f"{directory.name}: processes {left} are left, all nodes being gone")
+            self.findings.append(f"{directory.name}: processes {left} are left although all nodes have ended")
 
     def _node(self, number: int, directory: Path, longest: float) -> Node:
         arguments = [*self._arguments, "--run-id", directory.name, "--endpoint", self._store.endpoint]
@@ -84,7 +84,7 @@ class Finishing:
             node.signal("tree", signal.SIGKILL)
 
     def _look(self, run: str, nodes: list[Node], bound: float) -> None:
-        """Every node that was left alone has ended, with status 0."""
+        """Check that every node that was left alone has ended with status 0."""
         for node in nodes:
             if node.alive:
                 self.findings.append(f"{run}: {node.name} has not ended within {bound:.0f} s: {node.last_words()}")
@@ -105,9 +105,9 @@ class Finishing:
 
 
 def runs_after_the_end(works: Iterable[Work], counts: Callable[[Work], bool]) -> Iterator[str]:
-    """Find work that began after all of a round had done theirs, and runs of which no round came to such an end.
+    """Find work that began after all members of another round had finished theirs.
 
-    A worker's good end `counts` only if its node lived to tell of it.
+    That a worker was done `counts` only if its node lived to say so.
     """
     groups: dict[Group, list[Work]] = defaultdict(list)
     for work in works:
@@ -120,4 +120,4 @@ def runs_after_the_end(works: Iterable[Work], counts: Callable[[Work], bool]) ->
     for group, end in ends.items():
         for work in (work for members in groups.values() for work in members if work.group != group):
             if work.begin > end:
-                yield f"the job ran again after round {group[1]} had done it: {work}"
+                yield f"the job ran again after round {group[1]} had finished it: {work}"

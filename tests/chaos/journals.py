@@ -1,4 +1,4 @@
-"""What the workers wrote down, and what it proves. Reads files; decides without a process or a store."""
+"""What the workers recorded, and what it proves. Reads files; needs no process and no store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Group = tuple[str, int]
 class Work:
     """One run of a worker, from its first to its last beat (seconds on the machine's monotonic clock).
 
-    It is `done` if its work came to a good end, which only some workers' does.
+    It is `done` if its work was completed, which only some workers do.
     """
 
     group: Group
@@ -34,7 +34,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Two groups at work at once: what must never be."""
+    """Two groups at work at once, which must never happen."""
 
     one: Work
     other: Work
@@ -58,13 +58,13 @@ def read(path: Path) -> Work | None:
 
 
 def read_all(directory: Path) -> list[Work]:
-    """Read every journal, by when the work began."""
+    """Read every journal; return the works in the order in which they began."""
     found = (read(path) for path in directory.iterdir())
     return sorted((work for work in found if work is not None), key=lambda work: work.begin)
 
 
 def at_work(directory: Path, within: float = 0.5) -> list[Work]:
-    """Give who wrote during the last `within` seconds."""
+    """Return the works with a beat during the last `within` seconds."""
     now = time.time()
     recent = [entry.path for entry in os.scandir(directory) if now - entry.stat().st_mtime < within]
     return [work for path in recent if (work := read(Path(path))) is not None]
@@ -78,7 +78,7 @@ def whole_group(working: Iterable[Work], size: int) -> bool:
 
 
 def overlaps(works: list[Work]) -> Iterator[Overlap]:
-    """Find groups that worked at once; `works` by when they began."""
+    """Find groups that worked at once; `works` are in the order in which they began."""
     open_works: list[Work] = []
     for work in works:
         open_works = [other for other in open_works if other.end > work.begin]
@@ -87,7 +87,7 @@ def overlaps(works: list[Work]) -> Iterator[Overlap]:
 
 
 def odd_ranks(works: list[Work]) -> Iterator[str]:
-    """Find rounds whose members do not agree on the size, share a rank, or have one beyond it."""
+    """Find rounds whose members disagree on the size, share a rank, or have a rank beyond the size."""
     groups: dict[Group, list[Work]] = defaultdict(list)
     for work in works:
         groups[work.group].append(work)
@@ -99,7 +99,7 @@ def odd_ranks(works: list[Work]) -> Iterator[str]:
 
 
 Window = tuple[float, float]
-"""From when to when something may still follow from a fault."""
+"""The time in which a fault may still have an effect, from when to when."""
 
 
 def stopped_unasked(works: Iterable[Work], begin: float, over: float, windows: Iterable[Window]) -> list[Work]:
@@ -119,7 +119,7 @@ def undisturbed(begin: float, over: float, windows: Iterable[Window]) -> float:
 
 
 def longest_pause(works: list[Work]) -> float:
-    """Give the longest time in which nobody worked, in seconds; `works` by when they began."""
+    """Return the longest time without work, in seconds; `works` are in the order in which they began."""
     longest, last_end = 0.0, works[0].begin if works else 0.0
     for work in works:
         longest = max(longest, work.begin - last_end)

@@ -1,4 +1,4 @@
-"""A node's way to its store, which can be cut: a forwarder of its own on a port of this machine."""
+"""A node's connection to its store, which can be cut: a forwarder on a local port."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import threading
 
 
 class Link:
-    """Forwards `127.0.0.1:port` to a store until it is cut, and again once it is mended. Its threads are daemons.
+    """Forwards `127.0.0.1:port` to a store until it is cut, and again after it is restored. Its threads are daemons.
 
-    Cut, it ends every connection on both sides at once, as a firewall that resets does, and refuses new ones by ending
-    them before anything passed.
+    While it is cut, it ends every connection on both sides at once, like a firewall that resets, and rejects new
+    ones by ending them before anything has passed.
     """
 
     def __init__(self, store: str) -> None:
@@ -24,7 +24,7 @@ class Link:
 
     @property
     def endpoint(self) -> str:
-        """Where the node finds its store."""
+        """The address at which the node reaches its store."""
         return f"127.0.0.1:{self._listening.getsockname()[1]}"
 
     def cut(self) -> None:
@@ -35,12 +35,12 @@ class Link:
         for end in ends:
             _end(end)
 
-    def mend(self) -> None:
-        """Let everything pass."""
+    def restore(self) -> None:
+        """Let everything pass again."""
         self._whole = True
 
     def close(self) -> None:
-        """End it for good."""
+        """Stop forwarding for good."""
         self.cut()
         _end(self._listening)
 
@@ -77,7 +77,7 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 
 def _end(end: socket.socket) -> None:
     try:
-        end.shutdown(socket.SHUT_RDWR)  # wakes whoever waits for it; closing alone does not
+        end.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits for it; closing alone does not
     except OSError:
         pass
     end.close()

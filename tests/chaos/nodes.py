@@ -1,4 +1,4 @@
-"""The nodes under chaos: `rdzv run` processes, and what may be done to them."""
+"""The nodes of the chaos test: `rdzv run` processes, and what can be done to them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.chaos.links import Link
 
 WORKER = Path(__file__).with_name("worker.py")
 GRACE = 0.8
-"""The grace period as a part of the fence delay."""
+"""The grace period as a fraction of the fence delay."""
 
 
 class Node:
@@ -44,32 +44,32 @@ class Node:
 
     @property
     def alive(self) -> bool:
-        """Whether its agent runs, or is stopped."""
+        """Whether its agent is running or stopped."""
         return self.process.poll() is None
 
     def has_joined(self) -> bool:
-        """Whether it was in a round."""
+        """Return whether it has been in a round."""
         return "joined round" in self._log.read_text(errors="replace")
 
     def last_words(self) -> str:
-        """Give the last line that it said."""
+        """Return the last line of its log."""
         return self._log.read_text(errors="replace").strip().rpartition("\n")[2]
 
     def processes(self, which: str) -> list[int]:
-        """Give process ids: of the `agent` (`rdzv run` itself), its `watchdog`, the `worker`, or the whole `tree`.
+        """Return process ids: of the `agent` (`rdzv run` itself), its `watchdog`, the `worker`, or the whole `tree`.
 
-        Without a command just now there is neither watchdog nor worker.
+        While no command runs there is neither a watchdog nor a worker.
         """
         tree = _descendants(self.process.pid)
         return {"agent": tree[:1], "watchdog": tree[1:2], "worker": tree[2:3], "tree": tree}[which]
 
     def signal(self, which: str, number: int) -> None:
-        """Signal those processes."""
+        """Send a signal to those processes."""
         send(self.processes(which), number)
 
 
 def send(processes: list[int], number: int) -> None:
-    """Signal those of the processes that are there still."""
+    """Send a signal to those of the processes that still exist."""
     for process in processes:
         try:
             os.kill(process, number)
@@ -78,7 +78,7 @@ def send(processes: list[int], number: int) -> None:
 
 
 def leftovers(directory: Path) -> list[int]:
-    """Give the processes that still work in this directory."""
+    """Return the processes that still work in this directory."""
     mark = os.fsencode(str(directory / "journals"))
     return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if mark in _command_line(entry)]
 

@@ -1,4 +1,4 @@
-"""The store under chaos: killed and started again, or a cluster whose members are struck one after the other."""
+"""The store of the chaos test: killed and restarted, or a cluster whose members are disturbed one after the other."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 MEMBERS = 3
 PORTS = (20000, 30000)
-"""Below those that Linux gives to clients: one that connects to a port that is free may be given that port itself."""
+"""Below the ports that Linux gives to clients: a client of a free port might get that very port as its own."""
 
 
 class Store:
-    """A store that nodes reach at `endpoint`; `tick` strikes it when that is due, `heal` undoes it.
+    """A store that nodes reach at `endpoint`; `tick` injects a fault when one is due, `heal` undoes it.
 
-    Strikes come every two to four thirds of `every` seconds after it was last back, and last up to `down` seconds.
+    A fault comes two to four thirds of `every` seconds after the store was last back, and lasts up to `down` seconds.
     """
 
     def __init__(self, endpoint: str, given: argparse.Namespace) -> None:
@@ -41,18 +41,18 @@ class Store:
         self._next = time.monotonic() + self._pause()
 
     def tick(self) -> None:
-        """Strike the store, or undo that, if it is time."""
+        """Inject a fault, or undo one, if it is time."""
         now = time.monotonic()
         if self._undo is not None and now >= self._undo[1]:
             self.heal()
         elif self._undo is None and now >= self._next:
-            what, undo = self._strike(self._random)
+            what, undo = self._inject_fault(self._random)
             if what:
                 self.count[what] += 1
                 self._undo = (now, now + self._random.uniform(0.0, self._given.down), undo)
 
     def heal(self) -> None:
-        """Undo the last strike, if that has not been done."""
+        """Undo the last fault, if it still lasts."""
         if self._undo is None:
             return
         (began, _, undo), self._undo = self._undo, None
@@ -63,14 +63,14 @@ class Store:
     def _pause(self) -> float:
         return float(self._given.every) * self._random.uniform(2 / 3, 4 / 3)
 
-    def _strike(self, chance: random.Random) -> tuple[str, Callable[[], None]]:
-        """Do something to it; return what, empty for nothing, and what undoes it."""
+    def _inject_fault(self, rng: random.Random) -> tuple[str, Callable[[], None]]:
+        """Inject a fault; return its name (empty: none), and what undoes it."""
         self._next = float("inf")
         return "", lambda: None
 
 
 def _free_port() -> int:
-    """Find a port that is free, and that no client is given for its own end while the server is away."""
+    """Find a free port that no client can get for its own end while the server is away."""
     for port in random.SystemRandom().sample(range(*PORTS), 100):
         try:
             with socket.create_server(("127.0.0.1", port)):
@@ -106,7 +106,7 @@ class _Served(Store):
             raise RuntimeError(f"`rdzv serve` did not start: {Path(self._log.name).read_text().strip()}")
         return process
 
-    def _strike(self, chance: random.Random) -> tuple[str, Callable[[], None]]:
+    def _inject_fault(self, rng: random.Random) -> tuple[str, Callable[[], None]]:
         self._process.kill()
         self._process.wait()
 
@@ -117,15 +117,15 @@ class _Served(Store):
 
 
 class _Cluster(Store):
-    """Real etcds: of one, the only thing that is done is to kill it and to start it again."""
+    """Real etcds. A single one is only killed and restarted."""
 
     def __init__(self, given: argparse.Namespace, cluster: EtcdCluster) -> None:
         super().__init__(cluster.endpoints, given)
         self._cluster = cluster
 
-    def _strike(self, chance: random.Random) -> tuple[str, Callable[[], None]]:
-        cluster, member = self._cluster, chance.randrange(self._cluster.size)
-        how = chance.choice(("kill", "pause", "cut")) if cluster.size > 1 else "kill"
+    def _inject_fault(self, rng: random.Random) -> tuple[str, Callable[[], None]]:
+        cluster, member = self._cluster, rng.randrange(self._cluster.size)
+        how = rng.choice(("kill", "pause", "cut")) if cluster.size > 1 else "kill"
         if how == "pause":
             cluster.pause(member)
             return "member paused", lambda: cluster.resume(member)
@@ -143,7 +143,7 @@ class _Cluster(Store):
 
 @contextmanager
 def opened(given: argparse.Namespace, directory: Path) -> Iterator[Store]:
-    """Start the store that is asked for; it is gone afterwards."""
+    """Start the requested store, and stop it at the end."""
     with ExitStack() as ending:
         if given.cluster or (given.restart_store and given.backend == "etcd"):
             from rdzv_etcd import EtcdCluster

@@ -1,12 +1,12 @@
-"""The job of a node under chaos: writes down, every 20 ms, that it is at work, where no kill can take it back.
+"""The job of a node in the chaos test: records every 20 ms that it is at work, in a way that survives a kill.
 
     python worker.py DIRECTORY OWNER
 
-Each run appends to a journal of its own, with plain `write` calls: what was written before a SIGKILL stays written, and
-no lock, no store and no rendezvous is involved. The first line says which round this is, every other one when (seconds
-on the machine's monotonic clock, which all processes share). Some runs ignore SIGTERM, and some have a child do the
-work. It ends when OWNER, the process id of the chaos, is gone; and where CHAOS_SECONDS says so, its work is done after
-as many seconds: then its last line says `done`, and its status is 0.
+Each worker appends to its own journal, with plain `write` calls: what was written before a SIGKILL stays written, and
+no lock, store or rendezvous is involved. The first line names the round, every other one is a time (seconds on the
+machine's monotonic clock, which all processes share). Some workers ignore SIGTERM, and some let a child do the work.
+A worker ends when OWNER, the process id of the chaos test, is gone. After CHAOS_SECONDS, if set, its work is done:
+then its last line is `done`, and its status is 0.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STUBBORN, DELEGATES = 0.2, 0.25
 
 
 def main() -> None:
-    """Work until somebody ends this."""
+    """Work until the process is ended, or the work is done."""
     directory, owner = sys.argv[1], int(sys.argv[2])
     if random.random() < STUBBORN:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

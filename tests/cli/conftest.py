@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import pytest
 
 FAST = {"keep_alive_interval": "0.4", "last_call_timeout": "1.5", "join_timeout": "45", "fence_delay": "0.5"}
 DEADLINE = 60.0
-HEARD = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 class Node:
@@ -67,23 +65,9 @@ class Node:
                 self._news.notify_all()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def signals_are_not_ignored() -> Iterator[None]:
-    """Have what the tests start hear signals, also where the tests run in the background of a script or under nohup.
-
-    A shell makes its background jobs ignore SIGINT and SIGQUIT, nohup SIGHUP; every child inherits that.
-    """
-    ignored = [number for number in HEARD if signal.getsignal(number) == signal.SIG_IGN]
-    for number in ignored:
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    yield
-    for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
-
-
 @pytest.fixture
 def served() -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Give an `rdzv serve` and its endpoint."""
+    """Return an `rdzv serve` and its endpoint."""
     serve = [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", "127.0.0.1:0"]
     with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -93,7 +77,7 @@ def served() -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @pytest.fixture(params=["file", "tcp"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """Give a backend and an endpoint that outlives every node."""
+    """Return a backend and an endpoint that outlives every node."""
     if request.param == "file":
         yield "file", str(tmp_path / "store")
         return
@@ -116,7 +100,7 @@ def bare_node() -> Iterator[Callable[..., Node]]:
 
 @pytest.fixture
 def free_port() -> int:
-    """Give a port of 127.0.0.1 that was free just now."""
+    """Return a port of 127.0.0.1 that was free just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -9,6 +9,7 @@ import pytest
 
 from rdzv_core import RendezvousConnectionError, RendezvousHandler, RendezvousParameters, RendezvousStateError
 from rdzv_core._cli.node import agent
+from rdzv_core._handler.probe import end_membership
 from rdzv_core.memory import MemoryBackend
 
 FAST = {"last_call_timeout": 0.2, "keep_alive_interval": 0.5, "fence_delay": 0.2, "join_timeout": 20}
@@ -16,7 +17,7 @@ FAST = {"last_call_timeout": 0.2, "keep_alive_interval": 0.5, "fence_delay": 0.2
 
 @pytest.fixture
 def handler() -> RendezvousHandler:
-    """Give a handler of a run of its own; the agent's caller closes it."""
+    """Return a handler of a run of its own; the agent's caller closes it."""
     name = uuid.uuid4().hex
     params = RendezvousParameters("memory", name, name, 1, 1, local_addr="here", **FAST)
     return RendezvousHandler(MemoryBackend.from_params(params), params)
@@ -37,7 +38,7 @@ def test_a_round_that_is_over_before_its_command_started_is_left_behind(
         asked.append(info.round)
         if info.round == 1:
             # What a thaw after somebody else's roster looks like: the store is ahead of what this node knows.
-            handler._engine.driver._inbox.put(lambda now: handler._engine.driver._machine._end_membership("thawed"))
+            end_membership(handler, "thawed")
             raise RendezvousConnectionError("that round is over")
         return original(info, run_id)
 

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from rdzv_core import BackendNotFoundError, RendezvousParameters, abc
-from rdzv_core._cli._probe import import_errors
 from rdzv_core._cli.backends import _CAPABILITIES
+from rdzv_core._cli.probe import import_errors
 from rdzv_core.registry import BackendInfo, BackendRegistry
 
 
 @pytest.fixture
 def plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a directory on the path of this process and of its children, for plugins made by hand."""
+    """Return a directory on the path of this process and of its children, for plugins made by hand."""
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return tmp_path
@@ -205,7 +205,7 @@ def test_how_to_give_a_secret_is_shown(plugins: Path) -> None:
     _install(plugins, "good", GOOD)
     shown = " ".join(_backends("good").stdout.split())
     assert "key_file str - a file that holds key instead" in shown
-    assert "Secret: key. Everybody can read a command line: give key_file=PATH, or RDZV_OPTION_KEY." in shown
+    assert "Secret: key. Any user can read a command line with ps: give key_file=PATH, or RDZV_OPTION_KEY." in shown
 
 
 CHECKED = """

@@ -48,7 +48,7 @@ def test_what_may_start_passes(content: bytes, tmp_path: Path) -> None:
     ],
 )
 def test_a_script_whose_interpreter_cannot_be_run_is_refused(first: bytes, interpreter: str, tmp_path: Path) -> None:
-    """A missing one, one that is no program, one with a line end of Windows: shown as it stands there."""
+    """A missing one, one that is not a program, one with a line end of Windows: shown as it stands there."""
     script = _program(tmp_path / "script", first + b"exit 0\n")
     with pytest.raises(ValueError, match="its first line names the interpreter") as raised:
         check_command(script)
@@ -75,7 +75,7 @@ def test_a_name_is_looked_up_as_a_shell_does(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (errno.ENOENT, "the program or what runs it is missing"),
+        (errno.ENOENT, "the program or its interpreter is missing"),
         (errno.ENOEXEC, "a first line such as #!/bin/sh"),
         (errno.E2BIG, "Argument list too long"),
     ],

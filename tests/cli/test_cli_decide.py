@@ -7,12 +7,10 @@ import signal
 import pytest
 
 from rdzv_core import RendezvousClosedError
-from rdzv_core._cli.node.decide import Decider, Phase, exit_code
+from rdzv_core._cli.node.decide import Decider, NodePhase, exit_code
 from rdzv_core._cli.node.events import (
-    Changed,
     Effect,
     Ended,
-    Event,
     Exit,
     Finish,
     GraceOver,
@@ -21,9 +19,11 @@ from rdzv_core._cli.node.events import (
     Linger,
     Meet,
     Met,
+    NodeEvent,
     NotMet,
     OthersGone,
     Pause,
+    RoundChanged,
     Say,
     Send,
     Signalled,
@@ -47,8 +47,8 @@ def _working(max_restarts: int = 0) -> Decider:
     return decider
 
 
-def _change(reason: ChangeReason, number: int = 1) -> Changed:
-    return Changed(number, Change(reason, "because"))
+def _change(reason: ChangeReason, number: int = 1) -> RoundChanged:
+    return RoundChanged(number, Change(reason, "because"))
 
 
 def test_a_command_that_ends_well_finishes_the_node() -> None:
@@ -66,7 +66,7 @@ def test_a_command_that_fails_without_restarts_left_makes_the_node_leave() -> No
 
 
 @pytest.mark.parametrize("event", [Signalled(signal.SIGTERM), NotMet(RendezvousClosedError("gone"))])
-def test_a_node_that_stays_for_the_others_can_be_ended(event: Event) -> None:
+def test_a_node_that_stays_for_the_others_can_be_ended(event: NodeEvent) -> None:
     """By a signal, or because its store cannot be asked any more; its status is the command's all the same."""
     decider = _working()
     decider.on(Ended(0))
@@ -113,7 +113,7 @@ def test_news_of_an_earlier_round_is_ignored() -> None:
     decider.on(Ended(0))
     decider.on(SECOND)
     assert decider.on(_change(ChangeReason.LOST, number=1)) == []
-    assert decider.phase is Phase.WORKING
+    assert decider.phase is NodePhase.WORKING
 
 
 def test_closing_leaves_the_command_alone() -> None:
@@ -174,7 +174,7 @@ def test_a_signal_for_a_command_is_dropped_where_there_is_none(number: signal.Si
 
 
 def test_a_signal_that_comes_by_itself_is_not_told() -> None:
-    """A resized window is no news."""
+    """A resized window is not news."""
     assert Decider(0).on(Signalled(signal.SIGWINCH)) == []
     assert _working().on(Signalled(signal.SIGWINCH)) == [Send(signal.SIGWINCH)]
 
@@ -196,7 +196,7 @@ def test_a_line_says_what_ended_the_command(status: int, said: str) -> None:
 
 
 def test_a_command_that_was_killed_by_its_node_did_not_run_out_of_memory() -> None:
-    """Whoever reads that line need not look into dmesg."""
+    """After reading that line there is no need to look into dmesg."""
     decider = _working()
     decider.on(Signalled(signal.SIGTERM))
     decider.on(GraceOver())
@@ -205,7 +205,7 @@ def test_a_command_that_was_killed_by_its_node_did_not_run_out_of_memory() -> No
 
 
 def test_a_second_signal_kills() -> None:
-    """Who asks twice does not wait for the grace period."""
+    """A second signal does not wait for the grace period."""
     decider = _working()
     decider.on(Signalled(signal.SIGINT))
     assert _deeds(decider.on(Signalled(signal.SIGINT))) == [Kill()]

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from rdzv_core import RendezvousParameters, create_backend, create_handler
-from rdzv_core._cli.node.decide import Phase
-from rdzv_core._cli.node.events import Changed, Ended, Exit, Met, Signalled
+from rdzv_core._cli.node.decide import NodePhase
+from rdzv_core._cli.node.events import Ended, Exit, Met, RoundChanged, Signalled
 from rdzv_core._cli.node.failures import Failures, StderrFile
 from rdzv_core._cli.watch.words import stderr_lines
 from rdzv_core._handler import Change, ChangeReason
@@ -107,18 +107,18 @@ class _Said(list[str]):
 @pytest.mark.parametrize(
     ("event", "phase"),
     [
-        (Ended(-15, False), Phase.STOPPING),
-        (Ended(-9, True), Phase.WORKING),
-        (Ended(0, False), Phase.WORKING),
+        (Ended(-15, False), NodePhase.STOPPING),
+        (Ended(-9, True), NodePhase.WORKING),
+        (Ended(0, False), NodePhase.WORKING),
     ],
     ids=["stopped", "fenced", "ended-well"],
 )
-def test_a_command_that_was_stopped_is_no_failure(event: Ended, phase: Phase) -> None:
+def test_a_command_that_was_stopped_is_no_failure(event: Ended, phase: NodePhase) -> None:
     """Neither is one that was killed as its lease had ended."""
     said = _Said()
     with create_handler(RendezvousParameters("memory", "failures", "stopped", 1, 1)) as handler:
         failures = Failures(handler, said.append)
-        failures.see(Met(1, 0, 1, 0.0, {"RDZV_EPOCH": "e1"}), Phase.MEETING)
+        failures.see(Met(1, 0, 1, 0.0, {"RDZV_EPOCH": "e1"}), NodePhase.MEETING)
         failures.see(event, phase)
         failures.tell(Exit(1))
     assert said == []
@@ -126,18 +126,18 @@ def test_a_command_that_was_stopped_is_no_failure(event: Ended, phase: Phase) ->
 
 
 def test_a_node_that_was_told_to_stop_says_nothing_of_a_failure_that_was_overcome() -> None:
-    """A failure of an earlier round is no reason for its end; one of this round may be."""
+    """A failure of an earlier round is not a reason for its end; one of this round may be."""
     said = _Said()
     with create_handler(RendezvousParameters("memory", "failures", "told", 1, 1, node_id="a")) as handler:
         failures = Failures(handler, said.append, tail=False)
-        failures.see(Met(1, 1, 2, 0.0, {"RDZV_EPOCH": "e1"}), Phase.MEETING)
-        failures.see(Ended(3, False), Phase.WORKING)
-        failures.see(Changed(1, Change(ChangeReason.ASKED, "x")), Phase.WORKING)
-        failures.see(Met(2, 1, 2, 0.0, {"RDZV_EPOCH": "e1"}), Phase.MEETING)
-        failures.see(Signalled(15), Phase.WORKING)
+        failures.see(Met(1, 1, 2, 0.0, {"RDZV_EPOCH": "e1"}), NodePhase.MEETING)
+        failures.see(Ended(3, False), NodePhase.WORKING)
+        failures.see(RoundChanged(1, Change(ChangeReason.ASKED, "x")), NodePhase.WORKING)
+        failures.see(Met(2, 1, 2, 0.0, {"RDZV_EPOCH": "e1"}), NodePhase.MEETING)
+        failures.see(Signalled(15), NodePhase.WORKING)
         failures.tell(Exit(143))
         assert said == []
-        failures.see(Ended(4, False), Phase.WORKING)
+        failures.see(Ended(4, False), NodePhase.WORKING)
         failures.tell(Exit(143))
     assert "in round 2, exited with status 4" in said[0]
     assert said[1].startswith("the run's first failure: ")
@@ -148,8 +148,8 @@ def test_a_store_that_is_gone_holds_up_no_end() -> None:
     said = _Said()
     handler = create_handler(RendezvousParameters("memory", "failures", "gone", 1, 1))
     failures = Failures(handler, said.append)
-    failures.see(Met(1, 0, 1, 0.0, {"RDZV_EPOCH": "e1"}), Phase.MEETING)
+    failures.see(Met(1, 0, 1, 0.0, {"RDZV_EPOCH": "e1"}), NodePhase.MEETING)
     handler.close()
-    failures.see(Ended(3, False), Phase.WORKING)
+    failures.see(Ended(3, False), NodePhase.WORKING)
     failures.tell(Exit(3))
     assert said == []

@@ -12,8 +12,8 @@ import importlib_metadata
 import pytest
 
 from rdzv_core import BackendLoadError, BackendNotFoundError, RendezvousClosedError
-from rdzv_core._cli._errors import exit_status
-from rdzv_core._cli._group import command_line
+from rdzv_core._cli.errors import exit_status
+from rdzv_core._cli.group import command_line
 
 
 def _rdzv(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -57,7 +57,7 @@ def test_a_broken_command_says_why_and_the_others_work(capsys: pytest.CaptureFix
 def test_what_is_no_command_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
     """An entry point that names something else is said to."""
     assert _run(_group(("odd", "json:dumps")), "odd") == 1
-    assert "is no click.Command" in capsys.readouterr().err
+    assert "is not a click.Command" in capsys.readouterr().err
 
 
 def test_two_distributions_with_one_command_are_a_conflict(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,9 +68,11 @@ def test_two_distributions_with_one_command_are_a_conflict(capsys: pytest.Captur
 
 
 def test_a_missing_first_party_command_names_what_to_install(capsys: pytest.CaptureFixture[str]) -> None:
-    """`rdzv certify` without the suite ends in the `pip install` that mends it."""
+    """`rdzv certify` without the suite, and `simulate` without the simulator, end in the `pip install` that helps."""
     assert _run(_group(), "certify") == 2
     assert "pip install rdzv-conformance" in capsys.readouterr().err
+    assert _run(_group(), "simulate") == 2
+    assert "pip install rdzv-simulation" in capsys.readouterr().err
 
 
 def test_only_the_invoked_command_is_imported() -> None:
@@ -128,7 +130,7 @@ def test_every_error_is_one_line_and_a_status(
 
 
 def test_a_traceback_is_shown_to_who_asks(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """`RDZV_TRACEBACK=1` is for whoever looks for a bug."""
+    """`RDZV_TRACEBACK=1` is for finding a bug."""
     monkeypatch.setenv("RDZV_TRACEBACK", "1")
 
     def fail() -> None:
@@ -180,8 +182,8 @@ def test_what_cannot_be_written_leaves_no_traceback_and_the_status(where: str, s
         (["--nodes", "1:2:3", "true"], "'1:2:3' is not MIN or MIN:MAX"),
         (["--nodes", "1:100001", "true"], "'1:100001': a round has at most 100000 nodes"),
         (["--nodes", "9" * 20, "true"], "a round has at most 100000 nodes"),
-        (["--nodes", "1", "--local-addr", "a,b", "true"], "local_addr='a,b' is no address"),
-        (["--nodes", "1", "--local-addr", "a\nb", "true"], r"local_addr='a\nb' is no address"),
+        (["--nodes", "1", "--local-addr", "a,b", "true"], "local_addr='a,b' is not an address"),
+        (["--nodes", "1", "--local-addr", "a\nb", "true"], r"local_addr='a\nb' is not an address"),
         (["--nodes", "1"], "CMD"),
         (["--nodes", "1", "--option", "nothing", "true"], "'nothing' is not name=value"),
         (["--nodes", "1", "--option", "a=1", "--option", "a=2", "true"], "'a' is given twice"),
@@ -197,11 +199,11 @@ def test_what_cannot_be_written_leaves_no_traceback_and_the_status(where: str, s
             "--grace-period 9 does not fit inside the fence delay of 5 s",
         ),
         (["--nodes", "1", "--grace-period", "5.0000001", "true"], "give --option fence_delay=5.0000001 too"),
-        (["--nodes", "1", "--grace-period", "nan", "true"], "'nan' is no finite number"),
-        (["--nodes", "1", "--grace-period", "inf", "true"], "'inf' is no finite number"),
-        (["--nodes", "1", "--grace-period", "1e999", "true"], "'1e999' is no finite number"),
-        (["--nodes", "1", "--option", "fence_delay=nan", "true"], "fence_delay='nan' is no finite number"),
-        (["--nodes", "1", "--option", "keep_alive_max_attempt=inf", "true"], "='inf' is no integer"),
+        (["--nodes", "1", "--grace-period", "nan", "true"], "'nan' is not a finite number"),
+        (["--nodes", "1", "--grace-period", "inf", "true"], "'inf' is not a finite number"),
+        (["--nodes", "1", "--grace-period", "1e999", "true"], "'1e999' is not a finite number"),
+        (["--nodes", "1", "--option", "fence_delay=nan", "true"], "fence_delay='nan' is not a finite number"),
+        (["--nodes", "1", "--option", "keep_alive_max_attempt=inf", "true"], "='inf' is not an integer"),
         (["--nodes", "1", "--max-restarts", "nan", "true"], "'nan' is not a valid integer"),
     ],
 )
@@ -215,18 +217,34 @@ def test_bad_input_to_run_is_one_line_with_status_2(arguments: list[str], said: 
 
 def test_the_grace_period_fits_inside_the_fence_delay_that_a_plugin_gives(tmp_path: Path) -> None:
     """A default of a plugin's counts for the check as it does for the run."""
-    (tmp_path / "short_fence.py").write_text(
-        "from rdzv_core.hooks import hookimpl\n\n\n"
-        "@hookimpl\ndef rdzv_parameter_defaults(backend):\n    return {'fence_delay': 0.5}\n"
-    )
-    information = tmp_path / "short_fence-1.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: short-fence\nVersion: 1\n")
-    (information / "entry_points.txt").write_text("[rdzv_core.plugins]\nshort = short_fence\n")
+    _install_defaults(tmp_path, "return {'fence_delay': 0.5}")
     arguments = ["--backend", "memory", "--endpoint", "here", "--run-id", "job", "--nodes", "1"]
     done = _rdzv("run", *arguments, "--grace-period", "1", "true", PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
     assert "--grace-period 1 does not fit inside the fence delay of 0.5 s" in done.stderr
+
+
+def test_a_run_asks_a_plugin_for_its_defaults_once(tmp_path: Path) -> None:
+    """For the check of the grace period and for the node: what the plugin says counts for both."""
+    asked = tmp_path / "asked"
+    _install_defaults(
+        tmp_path, f"open({str(asked)!r}, 'a').write(backend + ' ')\n    return {{'last_call_timeout': 0.1}}"
+    )
+    arguments = ["--backend", "memory", "--endpoint", "here", "--run-id", "job", "--nodes", "1:2"]
+    done = _rdzv("run", *arguments, "true", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert asked.read_text() == "memory "
+
+
+def _install_defaults(place: Path, body: str) -> None:
+    """Install a plugin whose hook for parameter defaults has this body."""
+    (place / "a_plugin.py").write_text(
+        f"from rdzv_core.hooks import hookimpl\n\n\n@hookimpl\ndef rdzv_parameter_defaults(backend):\n    {body}\n"
+    )
+    information = place / "a_plugin-1.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: a-plugin\nVersion: 1\n")
+    (information / "entry_points.txt").write_text("[rdzv_core.plugins]\nmine = a_plugin\n")
 
 
 @pytest.mark.parametrize("command", [["--help"], ["certify", "--help"], ["simulate", "--help"], ["backends", "memory"]])

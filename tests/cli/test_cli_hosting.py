@@ -14,7 +14,7 @@ Start = Callable[..., Any]
 
 @pytest.fixture
 def job(bare_node: Start, free_port: int) -> Start:
-    """Start nodes on one port; whoever is first hosts the store: `job(run_id, *command, flags=…)`."""
+    """Start nodes on one port; the first one hosts the store: `job(run_id, *command, flags=…)`."""
 
     def start(run_id: str, *command: str, nodes: str = "1", flags: tuple[str, ...] = (), **options: str) -> Any:
         given = {"keep_alive_interval": "0.4", **options}
@@ -37,7 +37,9 @@ def test_the_store_goes_on_while_another_run_uses_it(job: Start, tmp_path: Path,
     second = job("second/2", *_until_told(tmp_path / "second"))
     second.says("joined round 1")
     (tmp_path / "first").touch()
-    first.says("this node hosts the store: it stays until the others are done, of run 'second_2' (SIGTERM or Ctrl-C")
+    first.says(
+        "this node hosts the store: it stays until the other nodes of run 'second_2' are done (SIGTERM or Ctrl-C"
+    )
     (tmp_path / "second").touch()
     assert second.ends()[0] == 0, second.lines
     assert "stopping the command" not in " ".join(second.lines)
@@ -50,7 +52,7 @@ def test_a_node_that_got_no_round_hosts_on_for_another_run(job: Start, tmp_path:
     first.says("asking for a round")
     second = job("second", *_until_told(tmp_path / "second"))
     second.says("joined round 1")
-    first.says("this node hosts the store: it stays until the others are done, of run 'second'")
+    first.says("this node hosts the store: it stays until the other nodes of run 'second' are done")
     (tmp_path / "second").touch()
     assert second.ends()[0] == 0, second.lines
     assert first.ends()[0] == 1, first.lines

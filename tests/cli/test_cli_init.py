@@ -88,7 +88,7 @@ def _until(holds: Callable[[], object], what: str) -> None:
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """Give the endpoint of a server that accepts and never answers."""
+    """Return the endpoint of a server that accepts and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
@@ -138,7 +138,7 @@ def test_a_host_that_stays_for_the_others_ends_as_process_1(contained: Start, ba
 
 @pytest.mark.parametrize("status", [0, 3, -9])
 def test_the_commands_status_is_that_of_process_1(contained: Start, tmp_path: Path, status: int) -> None:
-    """Whoever reaps orphans takes nobody's exit status."""
+    """Reaping orphans takes no exit status that other code waits for."""
     end = f"exit {status}" if status >= 0 else "kill -KILL $$"
     orphans = "for i in 1 2 3 4 5 6 7 8; do (setsid sh -c 'exit 4' &); done; sleep 0.2"
     where = ["--backend", "file", "--endpoint", str(tmp_path / "store"), "--run-id", "job", "--nodes", "1"]

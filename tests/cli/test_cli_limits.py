@@ -78,7 +78,7 @@ def test_a_node_that_was_imported_from_an_archive_runs_its_command(tmp_path: Pat
 
 @pytest.fixture
 def few_processes(request: pytest.FixtureRequest) -> Iterator[Callable[[int], list[str]]]:
-    """Give what starts a program with at most so many processes and threads."""
+    """Return what starts a program with at most so many processes and threads."""
     old, new = Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup")
     group = (old if old.is_dir() else new) / f"rdzv-test-{os.getpid()}"
     try:
@@ -131,7 +131,7 @@ def test_a_limit_on_processes_is_told_as_one(
 
 @pytest.fixture
 def as_somebody() -> list[str]:
-    """Give what starts a program as a user who has no right but to read everything."""
+    """Return what starts a program as a user who has no right but to read everything."""
     reads = ("--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search")
     become = ["setpriv", "--reuid", str(SOMEBODY), "--clear-groups", *reads]
     if shutil.which("setpriv") is None or os.geteuid() != 0:
@@ -161,7 +161,7 @@ def test_a_limit_of_a_users_processes_is_told_as_one(as_somebody: list[str]) -> 
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """Give a folder that every user can enter, on a file system where set-user-ID counts."""
+    """Return a folder that every user can enter, on a file system where set-user-ID counts."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o777)
     yield folder

@@ -177,7 +177,7 @@ def test_two_runs_on_one_store_do_not_touch_each_other(node: Start) -> None:
 
 
 def test_a_run_that_is_done_is_closed_until_it_is_reset(node: Start, rdzv: Start) -> None:
-    """The second `rdzv run` of a finished run says so, and how to begin anew; after `rdzv reset` it works."""
+    """The second `rdzv run` of a finished run says so, and how to begin again; after `rdzv reset` it works."""
     assert node("1", "true").ends()[0] == 0
     again = node("1", "true")
     assert again.ends()[0] == 1
@@ -201,7 +201,7 @@ def _alone(*flags: str) -> list[str]:
 
 
 def _buffered() -> dict[str, str]:
-    """Give an environment in which Python's stderr keeps what it could not write."""
+    """Return an environment in which Python's stderr keeps what it could not write."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
@@ -265,11 +265,11 @@ def test_a_command_that_the_system_refuses_is_one_line_with_what_to_do(node: Sta
     text.chmod(0o755)
     each = node("1", str(text))
     assert each.ends()[0] == 1
-    assert f"error: command '{text}' cannot be started: it is no program of this system" in each.lines[-1]
+    assert f"error: command '{text}' cannot be started: it is not a program for this system" in each.lines[-1]
 
 
 def test_nodes_of_different_settings_do_not_meet(node: Start) -> None:
-    """Who comes second is told what differs, with status 2; who came first goes on waiting."""
+    """The second node is told what differs, with status 2; the first one keeps waiting."""
     nodes = [node("2", "true"), node("3", "true")]
     _until(lambda: any(each.process.poll() is not None for each in nodes), "one of the nodes gave up")
     refused, waiting = sorted(nodes, key=lambda each: each.process.poll() is None)
@@ -340,7 +340,7 @@ def test_a_watchdog_that_is_killed_takes_the_command_along(node: Start, tmp_path
 
 
 def test_a_second_signal_kills_the_command(node: Start, tmp_path: Path) -> None:
-    """Who asks twice does not wait for the grace period."""
+    """A second signal does not wait for the grace period."""
     deaf = f"trap '' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done"
     each = node("1", "sh", "-c", deaf, fence_delay="300")
     _until((tmp_path / "ready").exists, "the command is ready for the signal")
@@ -437,9 +437,10 @@ def test_a_full_disk_for_events_is_said_once(node: Start) -> None:
     assert each.ends()[0] == 3
     said = [line for line in each.lines if "/dev/full" in line or "Traceback" in line]
     said = [re.sub(r"^rdzv [0-9:]{8} \w+(\[rank 0\])?:", "rdzv:", line) for line in said]
-    assert said[0] == "rdzv: <JsonLines '/dev/full'> loses events, all else goes on: [Errno 28] No space left on device"
+    fails = "fails and misses events; everything else goes on: [Errno 28] No space left on device"
+    assert said[0] == f"rdzv: the listener <JsonLines '/dev/full'> {fails}"
     assert len(said) == 2, said
-    assert re.fullmatch(r"rdzv: <JsonLines '/dev/full'> is closed: \d+ events were lost", said[-1])
+    assert re.fullmatch(r"rdzv: the listener <JsonLines '/dev/full'> is closed: it missed \d+ events", said[-1])
 
 
 def test_events_can_be_logged_to_stderr(node: Start) -> None:

@@ -66,7 +66,7 @@ def test_a_mistyped_run_id_names_the_ones_that_are_meant(node: Start, rdzv: Star
 
 @pytest.fixture
 def odd_runs() -> Iterator[str]:
-    """Give the endpoint of a store with runs whose ids their keys do not tell."""
+    """Return the endpoint of a store with runs whose ids their keys do not tell."""
     handlers = []
     for run_id in ODD:
         handlers.append(create_handler(RendezvousParameters("memory", "odd", run_id, 1, 1, last_call_timeout=0.1)))

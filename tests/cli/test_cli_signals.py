@@ -40,7 +40,7 @@ def _asks_in_vain(where: str, *flags: str) -> list[str]:
 
 @pytest.fixture
 def silent() -> Any:
-    """Give the endpoint of a server that accepts and never answers."""
+    """Return the endpoint of a server that accepts and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
@@ -173,7 +173,7 @@ def test_what_is_ignored_at_the_start_stays_ignored(store: tuple[str, str], tmp_
 
 
 def _has(process: int, field: str, number: int) -> bool:
-    """Say whether a process's mask of that name in /proc has the signal."""
+    """Return whether a process's mask of that name in /proc has the signal."""
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return bool(int(line.split()[1], 16) >> (number - 1) & 1)
@@ -188,6 +188,19 @@ def _chatty(tmp_path: Path) -> list[str]:
     return [*run, "--", "sh", "-c", f"exec 2>/dev/null; {catch}"]
 
 
+def _ends_when_told_to(node: list[str], stderr: int, tmp_path: Path) -> None:
+    """Start a node that writes to `stderr`, end it, and see its command stop in time, with its own status."""
+    process = subprocess.Popen(node, stderr=stderr)
+    try:
+        _until((tmp_path / "ready").exists, "the command has started")
+        process.terminate()
+        _until((tmp_path / "told").exists, "the command was told to stop")
+        assert process.wait(SOON) == 3
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_a_full_pipe_that_nobody_reads_does_not_keep_a_command_alive(tmp_path: Path) -> None:
     """A log collector that hangs costs lines, and nothing else."""
     readable, writable = os.pipe()
@@ -197,16 +210,10 @@ def test_a_full_pipe_that_nobody_reads_does_not_keep_a_command_alive(tmp_path: P
             os.write(writable, b"x" * 65536)
     except BlockingIOError:
         os.set_blocking(writable, True)
-    process = subprocess.Popen(_chatty(tmp_path), stderr=writable)
-    os.close(writable)
     try:
-        _until((tmp_path / "ready").exists, "the command has started")
-        process.terminate()
-        _until((tmp_path / "told").exists, "the command was told to stop")
-        assert process.wait(SOON) == 3
+        _ends_when_told_to(_chatty(tmp_path), writable, tmp_path)
     finally:
-        process.kill()
-        process.wait()
+        os.close(writable)
         os.close(readable)
 
 
@@ -217,15 +224,9 @@ def test_a_stopped_terminal_does_not_keep_a_command_alive(tmp_path: Path) -> Non
     while not _is_full(terminal):
         pass
     os.set_blocking(terminal, True)
-    process = subprocess.Popen(_chatty(tmp_path), stderr=terminal)
     try:
-        _until((tmp_path / "ready").exists, "the command has started")
-        process.terminate()
-        _until((tmp_path / "told").exists, "the command was told to stop")
-        assert process.wait(SOON) == 3
+        _ends_when_told_to(_chatty(tmp_path), terminal, tmp_path)
     finally:
-        process.kill()
-        process.wait()
         os.close(master)
         os.close(terminal)
 

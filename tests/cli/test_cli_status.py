@@ -101,7 +101,7 @@ def test_looking_hosts_no_store(command: str, free_port: int) -> None:
 
 
 def test_reset_cuts_nobody_off_without_being_told_to(node: Start, rdzv: Start) -> None:
-    """With live members it is refused and names them; with --yes they meet anew, in the new epoch."""
+    """With live members it is refused and names them; with --yes they join again, in the new epoch."""
     worker = node("1", "sleep", "600", flags=("--local-addr", "host1"), run_id="live")
     worker.says("joined round 1 ")
     refused = rdzv("reset", run_id="live")

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from rdzv_core._cli import _stderr
-from rdzv_core._cli._stderr import LineWriter
+from rdzv_core._cli import stderr
+from rdzv_core._cli.stderr import LineWriter
 
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
-    """Give a pipe's two ends."""
+    """Return a pipe's two ends."""
     ends = os.pipe()
     yield ends
     for end in ends:
@@ -43,7 +43,7 @@ def test_a_reader_that_reads_nothing_costs_lines_and_is_told_how_many(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The writer returns at once each time; once there is a reader again, what was kept comes first."""
-    monkeypatch.setattr(_stderr, "MOST_LINES", 10)
+    monkeypatch.setattr(stderr, "MOST_LINES", 10)
     writer = LineWriter(pipe[1])
     written = 0
     while writer.flush(0.1):

@@ -12,8 +12,8 @@ import click
 import pytest
 
 from rdzv_core import RendezvousParameters, create_backend
-from rdzv_core._cli._errors import exit_status
-from rdzv_core._cli._group import command_line
+from rdzv_core._cli.errors import exit_status
+from rdzv_core._cli.group import command_line
 from rdzv_core._environment import for_command, options_in
 
 Rdzv = Callable[..., tuple[int, str]]
@@ -86,7 +86,7 @@ def test_the_command_line_goes_over_the_environment(rdzv: Rdzv) -> None:
 
 
 def test_an_empty_variable_counts_as_unset(rdzv: Rdzv) -> None:
-    """Whoever clears a variable in a script means this."""
+    """That is what clearing a variable in a script means."""
     assert "missing: --backend" in rdzv("status", **{**WHERE, "RDZV_BACKEND": ""})[1]
     assert rdzv("status", **WHERE, RDZV_OPTION_READ_TIMOUT="")[0] == 1
 
@@ -99,7 +99,7 @@ def test_an_empty_variable_counts_as_unset(rdzv: Rdzv) -> None:
         ("RDZV_GRACE_PERIOD", "nan", "Invalid value for 'RDZV_GRACE_PERIOD'"),
         ("RDZV_GRACE_PERIOD", "9", "RDZV_GRACE_PERIOD 9 does not fit"),
         ("RDZV_QUIET", "perhaps", "Invalid value for 'RDZV_QUIET'"),
-        ("RDZV_LOCAL_ADDR", "a b", "local_addr='a b' is no address"),
+        ("RDZV_LOCAL_ADDR", "a b", "local_addr='a b' is not an address"),
         ("RDZV_BACKEND", "nosuch", "no backend 'nosuch' is installed"),
         ("RDZV_RUN_ID", "x" * 1025, "run_id"),
         ("RDZV_OPTION_JOIN_TIMEOUT", "x", "option join_timeout='x'"),
@@ -107,7 +107,7 @@ def test_an_empty_variable_counts_as_unset(rdzv: Rdzv) -> None:
     ],
 )
 def test_a_bad_variable_is_named(variable: str, value: str, said: str, rdzv: Rdzv) -> None:
-    """Whoever reads the error did not type the value: it says where it comes from."""
+    """The user did not type the value: the error says where it comes from."""
     status, text = rdzv("run", "true", **{**WHERE, "RDZV_NODES": "1", variable: value})
     assert (status, said in text, variable in text) == (2, True, True), text
 

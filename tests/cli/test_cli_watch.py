@@ -24,24 +24,26 @@ from rich.console import Console
 
 from rdzv_core._cli.status import headline
 from rdzv_core._cli.watch.elide import elide
-from rdzv_core._cli.watch.history import History, summary
 from rdzv_core._cli.watch.live import Picture
+from rdzv_core._cli.watch.watched_run import WatchedRun, summary
 from rdzv_core._cli.watch.words import span
-from rdzv_core.inspection import RosterMember, RunStatus, Waiting
+from rdzv_core.inspection import RosterMember, RunStatus, WaitingNode
 
 Start = Callable[..., Any]
 
 
 def _status(phase: str, *roster: RosterMember, waiting: tuple[str, ...] = (), **more: Any) -> RunStatus:
     given = {"round": 1, "epoch": "e1", "min_nodes": 2, "max_nodes": 3, **more}
-    return RunStatus("job", True, phase, roster=list(roster), waiting=[Waiting(n, f"at-{n}") for n in waiting], **given)
+    return RunStatus(
+        "job", True, phase, roster=list(roster), waiting=[WaitingNode(n, f"at-{n}") for n in waiting], **given
+    )
 
 
 def _member(rank: int, node: str, state: str = "working") -> RosterMember:
     return RosterMember(rank, node, f"at-{node}", state, state not in ("lost", "left", "done", "silent"))
 
 
-def _drawn(history: History, height: int = 40, width: int = 120) -> str:
+def _drawn(history: WatchedRun, height: int = 40, width: int = 120) -> str:
     """What a window of this size shows, and no more: what does not fit fails."""
     console = Console(width=width, height=height, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
     with console.file:
@@ -61,7 +63,7 @@ def _said(shown: str) -> str:
 
 def test_a_node_is_lost_since_it_was_seen_lost() -> None:
     """However often it is looked at since; who stays has the time since it began."""
-    history = History()
+    history = WatchedRun()
     history.see(_status("working", _member(0, "a"), _member(1, "b")), 100.0)
     gone = _status("forming", _member(0, "a", "joining"), _member(1, "b", "lost"), missing=1)
     history.see(gone, 110.0)
@@ -74,7 +76,7 @@ def test_a_node_is_lost_since_it_was_seen_lost() -> None:
 
 def test_who_said_goodbye_is_not_said_to_be_lost_later() -> None:
     """Where nobody is left to write it down its lease ends, but it was seen to leave."""
-    history = History()
+    history = WatchedRun()
     history.see(_status("working", _member(0, "a", "left")), 1.0)
     assert history.see(_status("working", _member(0, "a", "lost")), 2.0) == []
     assert " left " in _drawn(history)
@@ -82,7 +84,7 @@ def test_who_said_goodbye_is_not_said_to_be_lost_later() -> None:
 
 def test_every_change_is_a_line_and_nothing_else_is() -> None:
     """A node that comes, changes, goes; the run's phase; not a look without news."""
-    history = History()
+    history = WatchedRun()
     assert history.see(_status("forming", waiting=("a",), round=0, missing=1), 1.0) == [
         "forming round 1 of epoch e1: 1 joining, 1 missing (2 to 3 nodes)",
         "a (at-a): joining",
@@ -101,9 +103,9 @@ def test_every_change_is_a_line_and_nothing_else_is() -> None:
 
 
 def test_who_is_more_than_a_round_takes_stands_by() -> None:
-    """Who joins the next round and who stands by are told apart."""
-    history = History()
-    waiting = [Waiting("c", "at-c"), Waiting("d", "at-d", "standing by")]
+    """Nodes that join the next round and nodes that stand by are told apart."""
+    history = WatchedRun()
+    waiting = [WaitingNode("c", "at-c"), WaitingNode("d", "at-d", "standing by")]
     history.see(dataclasses.replace(_status("working", _member(0, "a"), _member(1, "b")), waiting=waiting), 1.0)
     assert history.frame is not None
     assert [row.state for row in history.frame.rows] == ["working", "working", "joining", "standing by"]
@@ -112,7 +114,7 @@ def test_who_is_more_than_a_round_takes_stands_by() -> None:
 
 def test_a_node_that_comes_back_under_its_name_is_not_said_to_be_lost() -> None:
     """Its old membership has ended; that it asks with a new one is the news."""
-    history = History()
+    history = WatchedRun()
     history.see(_status("forming", _member(0, "a", "lost"), waiting=("a",)), 1.0)
     drawn = _drawn(history)
     assert "joining the next round" in drawn
@@ -122,7 +124,7 @@ def test_a_node_that_comes_back_under_its_name_is_not_said_to_be_lost() -> None:
 
 def test_the_last_call_counts_down_from_when_it_was_seen() -> None:
     """By the viewer's own clock: an upper bound, and it says when it is over."""
-    history = History()
+    history = WatchedRun()
     called = _status("last call", waiting=("a", "b"), round=0, last_call_timeout=30.0)
     history.see(called, 100.0)
     history.see(called, 110.0)
@@ -133,7 +135,7 @@ def test_the_last_call_counts_down_from_when_it_was_seen() -> None:
 
 def test_a_store_that_fails_or_is_silent_is_said_and_the_last_look_stays() -> None:
     """Nobody takes an old picture for the present."""
-    history = History()
+    history = WatchedRun()
     history.see(_status("working", _member(0, "a")), 100.0)
     assert history.trouble("connection refused", 101.0) == ["the store cannot be read: connection refused"]
     assert history.trouble("connection refused", 104.0) == []
@@ -148,7 +150,7 @@ def test_a_store_that_fails_or_is_silent_is_said_and_the_last_look_stays() -> No
 
 def test_of_many_nodes_those_in_trouble_are_shown() -> None:
     """A thousand at work are counted; the one that is lost is seen."""
-    history = History()
+    history = WatchedRun()
     members = [_member(rank, f"n{rank}") for rank in range(1000)]
     members[700] = _member(700, "n700", "lost")
     history.see(_status("working", *members, min_nodes=900, max_nodes=1000), 1.0)
@@ -170,7 +172,7 @@ def _long_names(nodes: int = 6, least: int = 7) -> RunStatus:
         epoch="4a0da0aae0315fa5",
         min_nodes=least,
         max_nodes=least + 1,
-        waiting=[Waiting(f"worker-{n}.{LONG}", f"worker-{n}.{LONG}") for n in range(nodes)],
+        waiting=[WaitingNode(f"worker-{n}.{LONG}", f"worker-{n}.{LONG}") for n in range(nodes)],
         missing=least - nodes,
         reasons=[f"{least - nodes} of {least} nodes is missing"],
     )
@@ -180,7 +182,7 @@ def _long_names(nodes: int = 6, least: int = 7) -> RunStatus:
 @pytest.mark.parametrize("nodes", [6, 600])
 def test_who_is_missing_is_seen_in_every_window(width: int, height: int, nodes: int) -> None:
     """However narrow or low it is and however long the names: the count, and all nodes or how many more there are."""
-    history = History()
+    history = WatchedRun()
     history.see(_long_names(nodes, nodes + 1), 1.0)
     drawn = _drawn(history, height, width)
     said = _said(drawn)
@@ -194,7 +196,7 @@ def test_who_is_missing_is_seen_in_every_window(width: int, height: int, nodes: 
 @pytest.mark.parametrize(("width", "height"), WINDOWS)
 def test_a_silent_store_is_seen_in_every_window(width: int, height: int) -> None:
     """Above the table, where nothing pushes it out."""
-    history = History()
+    history = WatchedRun()
     history.see(_long_names(), 100.0)
     history.tick(110.0)
     drawn = _said(_drawn(history, height, width))
@@ -204,7 +206,7 @@ def test_a_silent_store_is_seen_in_every_window(width: int, height: int) -> None
 
 def test_six_nodes_fit_a_window_of_twenty_lines() -> None:
     """A node takes a line: what all names have in common is said once, and what differs is seen."""
-    history = History()
+    history = WatchedRun()
     history.see(_long_names(), 1.0)
     drawn = _drawn(history, 20, 60)
     assert "node and address: worker-" in drawn
@@ -214,7 +216,7 @@ def test_six_nodes_fit_a_window_of_twenty_lines() -> None:
 
 def test_no_counter_goes_on_while_the_store_is_silent() -> None:
     """Times are those of the last look, for a store that is silent and for one that fails."""
-    history = History()
+    history = WatchedRun()
     history.see(_long_names(), 100.0)
     history.see(_long_names(), 120.0)
     history.tick(150.0)
@@ -232,7 +234,7 @@ def test_no_counter_goes_on_while_the_store_is_silent() -> None:
 
 def test_a_long_error_leaves_room_for_the_rest() -> None:
     """Of an error that would fill the window the beginning is shown."""
-    history = History()
+    history = WatchedRun()
     history.see(_long_names(), 100.0)
     history.trouble("no route to host " * 200, 101.0)
     said = _said(_drawn(history, 20, 60))
@@ -243,7 +245,7 @@ def test_a_long_error_leaves_room_for_the_rest() -> None:
 
 def test_the_lost_are_shown_before_those_that_ask() -> None:
     """Where not all fit, those who went come before the many that wait for them; the rest is counted by state."""
-    history = History()
+    history = WatchedRun()
     members = [_member(rank, f"n{rank}", "joining") for rank in range(100)]
     members[70] = _member(70, "n70", "lost")
     history.see(_status("forming", *members, min_nodes=100, max_nodes=100), 1.0)
@@ -255,8 +257,8 @@ def test_the_lost_are_shown_before_those_that_ask() -> None:
 
 def test_a_reason_is_not_hidden_by_a_node_with_a_short_name() -> None:
     """A node `1` does not hide that 1 more must join; a reason that is about a node in the table is not repeated."""
-    history = History()
-    reasons = ["1 more of at least 2 nodes must join for round 2", "b (at-b) is lost: its lease has ended"]
+    history = WatchedRun()
+    reasons = ["1 more of at least 2 nodes must join for round 2", "b (at-b) was lost: its lease has ended"]
     roster = (_member(0, "1", "joining"), _member(1, "b", "lost"))
     history.see(_status("forming", *roster, reasons=reasons), 1.0)
     drawn = _drawn(history)
@@ -267,7 +269,7 @@ def test_a_reason_is_not_hidden_by_a_node_with_a_short_name() -> None:
 
 def test_many_reasons_are_counted() -> None:
     """Where not all fit the table still has its place."""
-    history = History()
+    history = WatchedRun()
     reasons = [f"awaited: x{n} (at-x{n}) is in a round that this run's register does not know" for n in range(50)]
     history.see(_status("forming", _member(0, "a", "joining"), reasons=reasons), 1.0)
     drawn = _drawn(history, 20, 60)
@@ -278,7 +280,7 @@ def test_many_reasons_are_counted() -> None:
 
 def test_a_name_of_many_lines_or_with_control_characters_takes_one_line() -> None:
     """Neither moves the cursor; wide characters are counted as wide."""
-    history = History()
+    history = WatchedRun()
     history.see(_status("working", _member(0, "a\n\n\x1b[2Jb"), _member(1, "節" * 50)), 1.0)
     console = Console(width=60, height=6, force_terminal=True, color_system=None, record=True, file=io.StringIO())
     assert history.frame is not None
@@ -292,7 +294,7 @@ def test_a_name_of_many_lines_or_with_control_characters_takes_one_line() -> Non
 @pytest.mark.parametrize("phase", ["forming", "last call", "working", "changing", "idle", "finished", "closed"])
 def test_status_and_watch_name_the_same_round(phase: str) -> None:
     """A round that forms is the one after the last, in both; one that was is the last."""
-    history = History()
+    history = WatchedRun()
     status = _status(phase, round=4)
     history.see(status, 1.0)
     assert history.frame is not None
@@ -330,7 +332,7 @@ def test_a_watch_of_a_run_that_is_not_there_is_seen_to_wait(tmp_path: Any) -> No
 
 def test_a_node_cannot_draw_with_its_name() -> None:
     """What it calls itself is shown as it is."""
-    history = History()
+    history = WatchedRun()
     history.see(_status("working", _member(0, "[red]a[/red]")), 1.0)
     assert "[red]a[/red]" in _drawn(history)
 
@@ -389,7 +391,7 @@ def test_a_watch_can_be_json(store: tuple[str, str], node: Start) -> None:
 
 
 def test_a_watch_on_a_terminal_is_drawn(store: tuple[str, str], node: Start) -> None:
-    """Names, ranks and states in a table that is drawn anew; Ctrl-C ends it."""
+    """Names, ranks and states in a table that is drawn again; Ctrl-C ends it."""
     each = node("1", "sleep", "600", node_id="worker-a")
     each.says("joined round 1 ")
     master, terminal = pty.openpty()
@@ -449,7 +451,7 @@ HOSTS = [f"gpu-host-rack12-{number:03}.cluster.example.com" for number in range(
 
 def test_sixty_hosts_with_long_names_are_told_apart_in_a_window_of_eighty_columns() -> None:
     """What they have in common is said once above the table; of no row the part is cut that differs."""
-    history = History()
+    history = WatchedRun()
     members = [RosterMember(rank, host, host, "working", True) for rank, host in enumerate(HOSTS)]
     history.see(_status("working", *members, min_nodes=60, max_nodes=60), 1.0)
     drawn = _drawn(history, 70, 80)

@@ -21,7 +21,7 @@ FAMILY = "sleep 600 & echo $! > {file}.new; mv {file}.new {file}; wait"
 
 @pytest.fixture
 def child(tmp_path: Path) -> Iterator[Path]:
-    """Give the file to which a command writes the process id of a child of its own."""
+    """Return the file to which a command writes the process id of a child of its own."""
     file = tmp_path / "child"
     yield file
     if file.exists() and _runs(int(file.read_text())):
@@ -181,7 +181,7 @@ def test_a_renewed_lease_keeps_the_command_alive() -> None:
 
 
 def test_a_lease_that_is_over_starts_nothing(tmp_path: Path) -> None:
-    """Who thaws late between the round and its command does not work in it at all."""
+    """A node that thaws late between the round and its command does not work in it at all."""
     worker = Worker(["touch", str(tmp_path / "worked")], {}, clock.now() - 1)
     assert worker.wait() == -signal.SIGKILL
     assert worker.fenced

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 _endpoints = itertools.count()
 
-# A machine that is busy is no reason for a property to fail.
+# A busy machine is not a reason for a property to fail.
 settings.register_profile("rdzv", deadline=None)
 settings.load_profile("rdzv")
 

@@ -10,8 +10,8 @@ PROGRAM = """
 import sys, threading
 sys.setswitchinterval(1e-6)
 from rdzv_core.abc import RendezvousBackend
-from rdzv_core._fallback._record import Record
-from rdzv_core._fallback._roll import Directory, Slot
+from rdzv_core._fallback.record import Record
+from rdzv_core._fallback.roll import Directory, Slot
 from rdzv_core._handler.head import Announcement, Head, Seat, RoundId, Terms
 from rdzv_core._handler.head import decode_announcement, decode_head, encode_announcement, encode_head
 head = encode_head(Head("e", Terms(1, 2, 3.0, 4.0, 5.0), roster=(Seat("m", "n", "a"),), departed={"left": "1"}))

@@ -78,7 +78,7 @@ def test_E17_ipv6_addresses_are_read_and_kept(text: str, host: str, port: int) -
     ],
 )
 def test_E17_a_malformed_endpoint_is_refused_by_name(text: str) -> None:
-    """E17: what is no endpoint is a ValueError that shows it."""
+    """E17: what is not an endpoint is a ValueError that shows it."""
     with pytest.raises(ValueError, match="endpoint") as caught:
         parse_endpoint(text, 29400)
     assert repr(text) in str(caught.value)
@@ -126,7 +126,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     ],
 )
 def test_a_url_is_refused_with_what_to_give_instead(text: str, scheme: str, rest: str) -> None:
-    """An endpoint is no URL: how a store is spoken to is an option. The error shows what is left without the scheme."""
+    """An endpoint is not a URL: the protocol is an option. The error shows the endpoint without the scheme."""
     for read in (parse_endpoint, parse_endpoints):
         with pytest.raises(ValueError, match=re.escape(f"leave out '{scheme}': give {rest}")):
             read(text, 29400)

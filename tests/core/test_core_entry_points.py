@@ -122,7 +122,7 @@ def test_a_finder_that_fails_hides_no_distribution(path: Site, monkeypatch: pyte
 @pytest.mark.parametrize("folder", ["rdzv_out_mine-0.0.9.dist-info", "rdzv_out_mine-2.0.dist-info"])
 @pytest.mark.parametrize("files", [(), ("INSTALLER",), ("METADATA",), ("entry_points.txt",)], ids=str)
 def test_what_is_left_of_another_version_hides_nothing(folder: str, files: tuple[str, ...], path: Site) -> None:
-    """A directory without metadata is no distribution, whatever version its name says."""
+    """A directory without metadata is not a distribution, whatever version its name says."""
     path.install("rdzv-out-mine")
     (path.folder / folder).mkdir()
     for file in files:

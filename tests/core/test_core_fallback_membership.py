@@ -14,8 +14,8 @@ import pytest
 
 from rdzv_core import MemberLease, RendezvousConnectionError, RendezvousParameters, RendezvousStateError, register_key
 from rdzv_core._fallback import RegisterMembership
-from rdzv_core._fallback._pace import Life
-from rdzv_core._fallback._roll import Slot
+from rdzv_core._fallback.pace import Life
+from rdzv_core._fallback.roll import Slot
 from rdzv_core.memory import MemoryBackend
 
 TTL = 10.0
@@ -112,7 +112,7 @@ def directory(hub: Any) -> Any:
 
 
 def test_an_observer_that_stood_still_grants_everybody_a_fresh_ttl(here: Any, there: Any, clock: Any) -> None:
-    """Who did not look for more than half a ttl cannot know who refreshed, and ends nobody for another ttl."""
+    """An observer that did not look for half a ttl cannot know who refreshed, and ends no member for another ttl."""
     here.enter(b"a", TTL)
     assert watch(there, clock, TTL - 1) == 1
     clock.advance(100)
@@ -140,7 +140,7 @@ def test_a_member_in_another_s_stall_can_come_back(here: Any, there: Any, clock:
 
 
 def test_an_evicted_member_that_thaws_learns_that_it_is_out(here: Any, there: Any, clock: Any) -> None:
-    """Who was ended while it was stopped gets False, also where its slot is somebody else's now."""
+    """A member that was ended while it was stopped gets False, even if its slot is another's now."""
     frozen = [here.enter(b"a", TTL), here.enter(b"b", TTL)]
     assert watch(there, clock, TTL + 1) == 0
     there.enter(b"new", TTL)
@@ -168,7 +168,7 @@ def test_after_a_lost_connection_everybody_has_a_fresh_ttl(
 def test_an_absence_of_the_store_ages_nobody(
     here: Any, there: Any, clock: Any, interference: Interference, how: str, since_refresh: float
 ) -> None:
-    """Half a minute of a minute's lease: who refreshes when the store is back is there, whoever looks first.
+    """Half a minute of a minute's lease: a member that refreshes when the store is back is there, whatever looks first.
 
     The store either refused every call, or answered the one under way when it was back.
     """
@@ -227,7 +227,7 @@ def test_one_who_only_observes_ends_nobody(make_bare: Any, here: Any, clock: Any
     here.enter(b"a", TTL)
     backend = make_bare()
     params = RendezvousParameters("bare", "", "run", 1, 2).for_observer()
-    backend._origin = (lambda _: backend, params)
+    backend.params = params
     observer = RegisterMembership(backend, clock)
     closing.callback(observer.close)
     before = dict(hub.raw)
@@ -295,7 +295,7 @@ def test_a_write_that_arrives_late_ends_nobody(here: Any, there: Any, hub: Any, 
 def test_an_entry_whose_answer_was_lost_ends_after_its_ttl(
     how: str, key: str, here: Any, there: Any, clock: Any, hub: Any, interference: Interference
 ) -> None:
-    """Whatever of it exists is gone after a ttl, it is in nobody's way, and whoever enters again gets in."""
+    """Whatever of it exists is gone after a ttl, it is in no one's way, and a node that enters again gets in."""
     getattr(interference, how)("set", key)
     with pytest.raises(RendezvousConnectionError):
         here.enter(b"lost", TTL)
@@ -326,7 +326,7 @@ def test_a_leave_whose_answer_was_lost_may_be_repeated(
 def test_who_has_left_is_gone_though_the_directory_still_lists_it(
     how: str, here: Any, there: Any, hub: Any, interference: Interference
 ) -> None:
-    """A leave that gets no further than the slot is a leave; whoever looks next tidies up."""
+    """A leave that gets no further than the slot is a leave; the next observer tidies up."""
     lease = here.enter(b"a", TTL)
     getattr(interference, how)("set", DIRECTORY)
     here.leave(lease)
@@ -364,7 +364,7 @@ def test_one_who_dies_while_entering_is_tidied_up(
 def test_one_who_is_evicted_while_entering_starts_over(
     place: tuple[str, str, str], successor: bool, here: Any, there: Any, clock: Any, interference: Interference
 ) -> None:
-    """Who stalls between directory and slot for too long comes in as another, and pushes nobody out."""
+    """A node that stalls for too long between directory and slot enters as another, and pushes none out."""
     others: list[MemberLease] = []
 
     def stall() -> None:

@@ -1,7 +1,7 @@
 """Membership on registers under many schedules: threads run one register call at a time, in an order drawn by a seed.
 
 Between any two calls of one thread the others may do anything, time may pass, and calls and answers may be lost.
-Checked is what everything else rests on: whoever may believe in its lease is seen by every look within it.
+They check what everything else rests on: a member that may believe in its lease is seen by every look within it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 from rdzv_core import MemberLease, RendezvousConnectionError
 from rdzv_core._fallback import RegisterMembership
-from rdzv_core._fallback._pace import Life
+from rdzv_core._fallback.pace import Life
 
 TTL = 10.0
 
@@ -164,7 +164,7 @@ def make_ports(make_bare: Any, clock: Any, closing: ExitStack, monkeypatch: pyte
 
 @pytest.mark.parametrize("loss", [0.0, 0.05])
 @pytest.mark.parametrize("block", range(4))
-def test_whoever_is_within_its_lease_is_seen(loss: float, block: int, make_ports: Any, clock: Any, hub: Any) -> None:
+def test_a_member_within_its_lease_is_seen(loss: float, block: int, make_ports: Any, clock: Any, hub: Any) -> None:
     """Under a hundred schedules no look misses a live member, none is ended early, and the directory settles."""
     looks = ended = 0
     for seed in range(block * 25, block * 25 + 25):

@@ -10,7 +10,7 @@ import pytest
 
 from rdzv_core import RendezvousConnectionError, RendezvousStateError, StateSnapshot
 from rdzv_core._fallback import PollingWatch, release, watch_of
-from rdzv_core._fallback._pace import Life, poll_intervals
+from rdzv_core._fallback.pace import Life, poll_intervals
 
 
 def test_a_backend_with_a_watch_of_its_own_keeps_it(make_memory: Any, make_bare: Any) -> None:

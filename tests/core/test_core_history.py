@@ -15,7 +15,7 @@ from rdzv_core._removal import remove_run
 
 @pytest.fixture
 def store() -> Iterator[RendezvousBackend]:
-    """Give a register of a run."""
+    """Return a register of a run."""
     made = create_backend(RendezvousParameters("memory", "history", "job", 1, 1))
     yield made
     made.close()

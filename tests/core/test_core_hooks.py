@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rdzv_core._handler.head import Seat
+from rdzv_core._handler.ranks import rank_order
 from rdzv_core.hooks import Hooks, hookimpl
 
 SEATS = [Seat(member="1", node="b", address="y"), Seat(member="2", node="a", address="x")]
@@ -20,7 +21,7 @@ def _ranks(said: Any) -> list[str]:
 
     hooks = Hooks(load_installed=False)
     hooks.register(Plugin())
-    return [seat.node for seat in hooks.rank_order("run")(SEATS, [])]
+    return [seat.node for seat in rank_order(hooks, "run")(SEATS, [])]
 
 
 class Odd:
@@ -41,7 +42,7 @@ def test_a_plugin_gives_the_ranks(said: Any, caplog: pytest.LogCaptureFixture) -
 
 
 def test_ranks_that_can_be_read_only_once_are_read_once() -> None:
-    """A generator is no trap."""
+    """A generator is not a trap."""
     assert _ranks(iter(["b", "a"])) == ["b", "a"]
 
 
@@ -74,7 +75,7 @@ def test_what_is_no_permutation_is_logged_and_ignored(said: Any, caplog: pytest.
     assert _ranks(said) == ["a", "b"]
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"a plugin assigned ranks {said!r} to nodes ['b', 'a']: no permutation, natural order is used"
+        f"a plugin assigned ranks {said!r} to nodes ['b', 'a'], which is not a permutation; natural order is used"
     )
 
 
@@ -219,3 +220,42 @@ def test_a_wrapper_that_is_broken_is_logged_and_harms_nobody(
     hooks.event(EVENT)
     assert told == ["before", EVENT, ("after", ["heard"])]
     assert len(caplog.records) == 1
+
+
+def test_a_plugin_that_is_unregistered_is_not_listened_to() -> None:
+    """The others are; one that is not registered is an error."""
+    told: list[Any] = []
+    hooks, listener = Hooks(load_installed=False), Listener(told)
+    hooks.register(listener)
+    hooks.unregister(listener)
+    hooks.event(EVENT)
+
+    assert ([], False) == (told, hooks.listening)
+    with pytest.raises(ValueError, match="is not registered"):
+        hooks.unregister(listener)
+
+
+def test_a_plugin_that_fails_is_logged_when_it_begins_to(caplog: pytest.LogCaptureFixture) -> None:
+    """Not for each event: it may see thousands of them. Another one that fails is logged for itself."""
+    hooks, failing = Hooks(load_installed=False), Failing()
+    for plugin in (failing, Failing()):
+        hooks.register(plugin)
+    for _ in range(3):
+        hooks.event(EVENT)
+    hooks.unregister(failing)
+
+    said = [record.getMessage() for record in caplog.records]
+    assert 3 == len(said)
+    assert f"the listener {failing!r} is closed: it missed 3 events" == said[-1]
+
+
+def test_further_hooks_have_the_plugins_of_the_first_ones() -> None:
+    """Each then has a list of its own: what is registered with one is not heard by the other."""
+    first, second, third = [], [], []  # type: ignore[var-annotated]
+    hooks = Hooks(load_installed=False)
+    hooks.register(Listener(first))
+    further = hooks.with_plugins([Listener(second)])
+    hooks.register(Listener(third))
+    further.event(EVENT)
+
+    assert ([EVENT], [EVENT], []) == (first, second, third)

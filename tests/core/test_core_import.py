@@ -80,3 +80,11 @@ def test_an_unknown_name_of_core_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = rdzv_core.no_such_name
+
+
+def test_every_public_name_of_core_is_there() -> None:
+    """Also those that are imported late: each is what its module calls by that name."""
+    import rdzv_core
+
+    assert all(getattr(rdzv_core, name) is not None for name in rdzv_core.__all__)
+    assert set(rdzv_core._LAZY) <= set(rdzv_core.__all__)

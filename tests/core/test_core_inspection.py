@@ -59,13 +59,13 @@ def test_a_node_for_which_there_is_a_place_joins() -> None:
 
 
 def test_a_round_that_is_over_is_changing_until_its_members_have_stopped() -> None:
-    """Who has stopped joins, who has not is awaited; the others are told by the head."""
+    """A node that has stopped joins, one that has not is awaited; the others learn it from the head."""
     head = _head("a", "b", "c", least=2, most=3, pending="LOST")
     found = status_of("job", head, _view(_at("a"), _asks("b", 2)))
     assert found.phase == "changing"
     assert _states(found) == {"a": "stopping", "b": "joining", "c": "lost"}
     assert found.reasons[0] == "round 1 is over (LOST): its members stop the work and join round 2"
-    assert "awaited: a (at-a) is still in round 1; it has to stop its work and join, or to go" in found.reasons
+    assert "awaited: a (at-a) is still in round 1; it has to stop its work and join, or leave" in found.reasons
     assert any("5 s (fence_delay)" in reason for reason in found.reasons)
     stopped = status_of("job", head, _view(_asks("a", 2), _asks("b", 2)))
     assert stopped.phase == "forming"

@@ -75,7 +75,7 @@ def test_nobody_is_there_before_the_first_enters(world: World) -> None:
 
 
 def test_every_entry_has_a_new_id_of_128_bits(world: World) -> None:
-    """Who enters again is another member, behind all who are there."""
+    """A node that enters again is another member, behind all others."""
     first = world.here.enter(b"a", TTL)
     world.here.enter(b"b", TTL)
     world.here.leave(first)
@@ -160,7 +160,7 @@ def test_each_member_has_its_own_ttl(world: World) -> None:
 
 
 def test_leaving_ends_a_membership_at_once_and_may_be_repeated(world: World) -> None:
-    """After leave nobody sees the member, and it can neither be refreshed nor updated; leaving again is no error."""
+    """After leave no look shows the member; it can be neither refreshed nor updated; leaving again is not an error."""
     lease, other = world.here.enter(b"a", TTL), world.there.enter(b"b", TTL)
     world.here.leave(lease)
     assert payloads(world.there) == [b"b"]
@@ -211,7 +211,7 @@ def test_waiting_returns_at_once_where_the_version_differs(world: World) -> None
 
 
 def test_waiting_without_a_change_ends_at_its_timeout(world: World) -> None:
-    """A refresh is no change."""
+    """A refresh is not a change."""
     lease = world.here.enter(b"", TTL)
     version = world.there.members().version
     assert world.here.refresh(lease)
@@ -221,7 +221,7 @@ def test_waiting_without_a_change_ends_at_its_timeout(world: World) -> None:
 
 @pytest.mark.parametrize("what", ["enter", "update", "leave"])
 def test_a_change_ends_a_wait(what: str, world: World) -> None:
-    """Whoever waits is woken by an entry, a new payload, and a leave."""
+    """A wait ends at an entry, a new payload, and a leave."""
     lease = world.here.enter(b"", TTL)
     version = world.there.members().version
     with ThreadPoolExecutor(1) as pool:

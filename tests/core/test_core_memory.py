@@ -78,7 +78,7 @@ def test_E1_a_token_is_not_revived_by_its_value(backend: MemoryBackend) -> None:
 
 
 def test_E1_a_token_is_not_revived_by_deleting_the_state(backend: MemoryBackend) -> None:
-    """E1: a token of a state that was deleted and created anew is refused."""
+    """E1: a token of a state that was deleted and created again is refused."""
     first = write(backend, b"A")
     assert backend.delete_state(first)
     second = write(backend, b"A")
@@ -113,7 +113,7 @@ def test_E3_E4_no_state_is_special(state: bytes, backend: MemoryBackend, make_me
 
 @pytest.mark.parametrize("token", [b"\xff\xfe", b"x" * 16, "", b"", 0, (), False, ("a", 1), 1.5, object()])
 def test_E5_a_foreign_token_of_any_type_changes_nothing(token: Any, backend: MemoryBackend) -> None:
-    """E5: a token of any type and bytes is refused like a stale one; where there is no state, it gives None."""
+    """E5: a token of any type and bytes is refused like a stale one; if there is no state, it returns None."""
     assert backend.set_state(b"y", token) is None
     current = write(backend, b"x")
     assert SetStateResult(b"x", current, False) == backend.set_state(b"y", token)
@@ -144,7 +144,7 @@ def test_E6_a_state_that_is_too_long_is_refused_and_nothing_else_happens(backend
 
 
 def test_E7_where_the_state_has_vanished_a_conditional_write_gives_none(backend: MemoryBackend) -> None:
-    """E7: a token where there is no state writes nothing and gives None."""
+    """E7: a token where there is no state writes nothing and returns None."""
     token = write(backend, b"x")
     assert backend.delete_state()
     assert backend.set_state(b"y", token) is None
@@ -308,7 +308,7 @@ def test_a_forked_child_is_told_and_does_not_hang(backend: MemoryBackend) -> Non
 
 
 def test_an_older_write_of_a_member_is_ignored(backend: MemoryBackend, clock: Any) -> None:
-    """A member's write that arrives after a later one changes neither payload nor lease, and is no error."""
+    """A member's write that arrives after a later one changes neither payload nor lease, and is not an error."""
     lease = backend.enter(b"first", 10)
     assert backend.write_member(lease.id, 2, b"second")
     before = backend.members()
@@ -333,7 +333,7 @@ def test_a_store_that_lost_its_memberships_has_a_new_incarnation(backend: Memory
 
 
 def test_waiting_members_see_a_lease_run_out(make_params: Callable[..., RendezvousParameters]) -> None:
-    """A lease that runs out wakes whoever waits, with nobody else looking."""
+    """A lease that runs out ends a wait, with no other look."""
     backend = MemoryBackend(make_params(), MemoryHub())
     backend.enter(b"", 0.05)
     assert backend.wait_members(backend.members().version, 60)

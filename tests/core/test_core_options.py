@@ -54,7 +54,7 @@ def test_zero_is_not_negative() -> None:
 
 @pytest.mark.parametrize("value", ["inf", "nan", "1e400", "x", "1_0", True])
 def test_a_number_must_be_finite(value: Any) -> None:
-    """What is no finite number is refused by name."""
+    """What is not a finite number is refused by name."""
     with pytest.raises(ValueError, match="delay="):
         DELAY.parse(value)
 
@@ -92,7 +92,7 @@ def test_an_unknown_option_that_sounds_like_a_secret_is_not_shown() -> None:
 
 
 def test_a_factory_carries_its_table() -> None:
-    """The table is an attribute of the factory; what is no table is none; what is no option is refused."""
+    """The table is an attribute of the factory: what is not a table does not count; what is not an option raises."""
 
     @accepts_options(READ_TIMEOUT)
     def factory() -> None: ...

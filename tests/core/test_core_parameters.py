@@ -88,7 +88,7 @@ def test_D2_falsehood_in_any_case_is_false(text: Any, make_params: Callable[...,
 def test_D2_any_other_truth_value_is_refused_by_name(
     text: Any, make_params: Callable[..., RendezvousParameters]
 ) -> None:
-    """D2: what is no truth value is an error that names option and value."""
+    """D2: what is not a boolean is an error that names option and value."""
     with pytest.raises(ValueError, match=f"flag={text!r}"):
         make_params(flag=text).get_as_bool("flag")
 
@@ -103,7 +103,7 @@ def test_D2_integers_are_read_from_text(
 
 @pytest.mark.parametrize("text", ["", "ten", "1.5", 1.5, "1_000", "٣", True, "9" * 5000])
 def test_D2_any_other_integer_is_refused_by_name(text: Any, make_params: Callable[..., RendezvousParameters]) -> None:
-    """D2: what is no integer is an error that names the option."""
+    """D2: what is not an integer is an error that names the option."""
     with pytest.raises(ValueError, match="count="):
         make_params(count=text).get_as_int("count")
 

@@ -96,7 +96,7 @@ class _Dist:
 
 
 def test_D3_a_name_registered_twice_with_another_creator_is_an_error() -> None:
-    """D3: another creator under a name that is taken is refused; the same creator again is no error."""
+    """D3: another creator under a name that is taken is refused; the same creator again is not an error."""
     registry = BackendRegistry(list)
     registry.register("mystore", create_backend)
     registry.register("MyStore", create_backend)
@@ -138,11 +138,11 @@ def test_names_are_matched_as_project_names_are(asked: str, make_params: Params)
 
 
 def test_D4_a_backend_of_another_name_is_refused(make_params: Params) -> None:
-    """D4: a factory that gives a backend of another name than the one asked for is refused, and what it gave closed."""
+    """D4: a factory that returns a backend of another name is refused, and its backend closed."""
     made: list[Backend] = []
     registry = BackendRegistry(list)
     registry.register("other", lambda params: made.append(Backend(params)) or made[0])  # type: ignore[func-returns-value]
-    with pytest.raises(BackendLoadError, match=r"'other' was asked for, but .* gave 'mystore'"):
+    with pytest.raises(BackendLoadError, match=r"'other' was asked for, but .* returned 'mystore'"):
         registry.create(make_params("other"))
     assert "closed" in repr(made[0])
 
@@ -151,7 +151,9 @@ def test_what_is_no_backend_is_refused(make_params: Params) -> None:
     """A factory that gives something else is told what it must give."""
     registry = BackendRegistry(list)
     registry.register("odd", lambda params: "a string")  # type: ignore[arg-type, return-value]
-    with pytest.raises(BackendLoadError, match=r"gave 'a string': .* must derive from rdzv_core.RendezvousBackend"):
+    with pytest.raises(
+        BackendLoadError, match=r"returned 'a string', which does not derive from rdzv_core.RendezvousBackend"
+    ):
         registry.create(make_params("odd"))
 
 
@@ -200,7 +202,10 @@ BROKEN = {
     "an odd exception": ("class Odd(BaseException): ...\nraise Odd('so')", "Odd: so"),
     "a missing name": ("x = 1", "AttributeError"),
     "something that cannot be called": ("Store = 7", "7 is neither a factory nor a class with from_params"),
-    "a wrong options table": ("def Store(params): ...\nStore.options = ('x',)", "'x', which is no rdzv_core.Option"),
+    "a wrong options table": (
+        "def Store(params): ...\nStore.options = ('x',)",
+        "'x', which is not an rdzv_core.Option",
+    ),
 }
 
 
@@ -298,7 +303,7 @@ def test_a_distribution_that_does_not_provide_the_name_is_told_who_does() -> Non
 
 
 def test_one_distribution_that_claims_a_name_twice_is_broken() -> None:
-    """Two targets for one name within a distribution are its authors' to mend; one target twice is no matter."""
+    """Two targets for one name within a distribution are for its authors to fix; one target twice does not matter."""
     claims = [point("json:dumps", "my-store", "d"), point("json:loads", "my_store", "d")]
     with pytest.raises(BackendLoadError, match="d provides backend 'my-store' more than once, as json:dumps and as"):
         BackendRegistry(lambda: claims).load("my-store")

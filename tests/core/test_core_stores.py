@@ -60,7 +60,7 @@ def test_compare_set_tells_what_is_there_then(store: Store) -> None:
 
 
 def test_add_counts_in_decimal_text(store: Store) -> None:
-    """add starts at nothing, takes negative amounts, and refuses what is no integer."""
+    """add starts at nothing, takes negative amounts, and refuses what is not an integer."""
     assert [store.add("n", amount) for amount in (3, -2, 0)] == [3, 1, 1]
     assert store.get("n") == b"1"
     store.set("text", b"x")
@@ -123,7 +123,7 @@ def test_a_later_round_finds_it_empty(store: Store, make_store: MakeStore) -> No
 
 
 def test_a_register_store_of_an_earlier_round_says_that_it_is_over(make_bare: Any, closing: Any) -> None:
-    """Once a later round has written, whoever is still in the earlier one is told, also while waiting."""
+    """Once a later round has written, a node that is still in the earlier one is told, also while waiting."""
     earlier, later = (store_of(make_bare(), "epoch", generation) for generation in (1, 2))
     closing.callback(release, earlier)
     closing.callback(release, later)
@@ -177,7 +177,7 @@ def test_closing_a_register_store_ends_waits_and_releases_its_register(make_bare
 
 
 def test_the_rounds_of_an_epoch_share_one_register(make_bare: Any) -> None:
-    """Each has its own map all the same, and closing what they share ends them all, and whoever asks later."""
+    """Each has its own map all the same, and closing what they share ends them all, and later calls too."""
     backend = make_bare()
     siblings = siblings_of(backend, "the store of rounds")
     stores = [store_of(backend, "epoch", generation, siblings) for generation in range(10)]

@@ -20,10 +20,10 @@ class Nodes:
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.endpoint = self.run_id = uuid.uuid4().hex
         self.made: list[RendezvousHandler] = []
-        self._pool = pool
+        self.pool = pool
 
     def params(self, name: str, least: int, most: int, **config: Any) -> RendezvousParameters:
-        """Give parameters for a node."""
+        """Return parameters for a node."""
         options = {**FAST, "node_id": name, **config}
         return RendezvousParameters("memory", self.endpoint, self.run_id, least, most, local_addr=name, **options)
 
@@ -34,11 +34,11 @@ class Nodes:
         return handler
 
     def start(self, handler: RendezvousHandler) -> Future[RendezvousInfo]:
-        """Let a node ask."""
-        return self._pool.submit(handler.next_rendezvous)
+        """Have a node ask."""
+        return self.pool.submit(handler.next_rendezvous)
 
     def meet(self, *handlers: RendezvousHandler) -> list[RendezvousInfo]:
-        """Let nodes meet, and give what each got."""
+        """Have nodes meet, and return what each got."""
         asked = [self.start(handler) for handler in handlers]
         return [future.result(30) for future in asked]
 

@@ -16,6 +16,7 @@ from rdzv_core._handler import operations
 from rdzv_core._handler.head import Head, Seat, Terms, encode_head
 from rdzv_core._handler.machine import Machine
 from rdzv_core._handler.settings import HandlerSettings
+from rdzv_core._handler.states import Joining
 from rdzv_core.abc import MemberLease, StateSnapshot
 
 SETTINGS = HandlerSettings(min_nodes=100, max_nodes=100, node_id="node", address="host")
@@ -52,19 +53,19 @@ class Node:
 
 
 def begun() -> StateSnapshot:
-    """Give the head that somebody has begun the run with."""
+    """Return the head that somebody has begun the run with."""
     return StateSnapshot(encode_head(Head(epoch="e", terms=Terms.of(SETTINGS))), 1)
 
 
 def entered(ahead: int | None) -> Node:
-    """Give a node that has just entered behind so many."""
+    """Return a node that has just entered behind so many."""
     node = Node()
     node.answer(operations.ReadHead, begun())
     node.answer(operations.Enter, MemberLease(SETTINGS.ttl, "i", ahead=ahead))
     return node
 
 
-def test_who_finds_no_head_begins_the_run_within_a_millisecond_for_each_node() -> None:
+def test_a_node_that_finds_no_head_begins_the_run_within_a_millisecond_for_each_node() -> None:
     """Of a hundred that start at once one begins: each waits for a moment of its own, and at most 0.1 s."""
     node = Node()
     began = node.now
@@ -75,7 +76,7 @@ def test_who_finds_no_head_begins_the_run_within_a_millisecond_for_each_node() -
     assert began < node.now <= began + 0.1
 
 
-def test_who_hears_of_a_head_meanwhile_begins_nothing() -> None:
+def test_a_node_that_hears_of_a_head_meanwhile_begins_nothing() -> None:
     """The others have only waited: none of them writes."""
     node = Node()
     node.answer(operations.ReadHead, None)
@@ -104,7 +105,7 @@ def test_a_small_job_or_one_in_a_hurry_begins_sooner(settings: HandlerSettings, 
     assert began < node.now <= began + most
 
 
-def test_who_is_in_a_round_does_not_look_for_its_place_before_its_turn() -> None:
+def test_a_node_that_is_in_a_round_does_not_look_for_its_place_before_its_turn() -> None:
     """Somebody led it, a moment ago: the first look is due as any other is, not soon after the entry."""
     node = entered(ahead=3)
     lease = node.machine.lease_keeper.lease
@@ -122,13 +123,13 @@ def test_who_is_in_a_round_does_not_look_for_its_place_before_its_turn() -> None
     assert not node.pending(operations.ReadMembers)
 
 
-def test_who_has_many_ahead_does_not_look_for_its_place_at_once() -> None:
+def test_a_node_that_has_many_ahead_does_not_look_for_its_place_at_once() -> None:
     """Those ahead form the round, mostly; a seventh of all calls on the store is saved."""
     node = entered(ahead=3)
     assert not node.pending(operations.ReadMembers)
 
 
-def test_who_has_many_ahead_looks_for_its_place_soon_if_no_round_forms() -> None:
+def test_a_node_that_has_many_ahead_looks_for_its_place_soon_if_no_round_forms() -> None:
     """All of them may have said goodbye: then this node leads, and is not to find that out a ttl later."""
     for ahead in (3, 99, 10_000):
         node = entered(ahead)
@@ -139,12 +140,12 @@ def test_who_has_many_ahead_looks_for_its_place_soon_if_no_round_forms() -> None
 
 
 @pytest.mark.parametrize("ahead", [0, 2, None])
-def test_who_may_be_among_the_first_looks_at_once(ahead: int | None) -> None:
+def test_a_node_that_may_be_among_the_first_looks_at_once(ahead: int | None) -> None:
     """The first three form the round; a node that is not told how many are ahead may be one of them."""
     assert entered(ahead).pending(operations.ReadMembers)
 
 
-def test_who_is_cut_off_for_a_moment_while_it_joins_enters_anew() -> None:
+def test_a_node_that_is_cut_off_for_a_moment_while_it_joins_enters_again() -> None:
     """The store, or its client, has ended the membership meanwhile: that is no reason to give up within seconds."""
     node = entered(ahead=3)
     lost = RendezvousConnectionError("the connection was lost")
@@ -164,7 +165,7 @@ def test_who_is_cut_off_for_a_moment_while_it_joins_enters_anew() -> None:
 
 
 def fail_all(node: Node, error: Exception) -> None:
-    """Let everything that is under way fail."""
+    """Make everything fail that is under way."""
     for operation in list(node.under_way):
         node.under_way.remove(operation)
         node.machine.failed(operation, error, node.now)
@@ -243,15 +244,15 @@ def test_a_spare_stands_by_again_once_any_answer_of_the_store_has_come() -> None
     node.under_way.remove(waiting)
     node.machine.failed(waiting, RendezvousConnectionError("connection refused"), node.now)
     node.take()
-    assert node.machine._join is not None
-    assert node.machine._join.deadline < float("inf")
+    assert isinstance(node.machine.state, Joining)
+    assert node.machine.state.deadline < float("inf")
     while not node.pending(operations.Refresh):
         node.sleep()
     node.answer(operations.Refresh, True)
-    assert node.machine._join.deadline == float("inf")
+    assert node.machine.state.deadline == float("inf")
 
 
-def test_a_node_that_was_fenced_leaves_its_old_membership_before_it_enters_anew() -> None:
+def test_a_node_that_was_fenced_leaves_its_old_membership_before_it_enters_again() -> None:
     """It asks, so its work has stopped: the others need not wait a ttl for a member that has come back."""
     node = entered(ahead=3)
     lease = node.machine.lease_keeper.lease

@@ -1,4 +1,4 @@
-"""Going: a goodbye is kept before its membership may end, whoever watches, and however many go at once."""
+"""Departing: a goodbye is kept before its membership may end, no matter who watches and how many go at once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from rdzv_core import ChangeReason, RendezvousError, RendezvousHandler, clock
 from rdzv_core._handler import operations
 from rdzv_core._handler.head import Announcement, Head, RoundId, Seat, Terms, encode_announcement, encode_head
 from rdzv_core._handler.machine import Machine
-from rdzv_core._handler.proposals import Proposer
-from rdzv_core._handler.rules import Rules, natural_order
+from rdzv_core._handler.master_port import MasterPort
+from rdzv_core._handler.probe import engine_of, locks_of
+from rdzv_core._handler.proposals import Proposer, WaitUntil, Write
+from rdzv_core._handler.rank_order import natural_order
+from rdzv_core._handler.rules import Rules
 from rdzv_core._handler.settings import HandlerSettings
 from rdzv_core._handler.view import LocalView
 from rdzv_core.abc import Member, MemberLease, MembersView, StateSnapshot
@@ -50,7 +53,7 @@ class _AtWork:
         assert [type(outcome) for outcome in self.machine.take_outcomes()] == [operations.RoundJoined]
 
     def tick_until(self, end: float) -> None:
-        """Let time go on, and answer."""
+        """Move time on, and answer."""
         while (now := self.machine.wake_at) <= end:
             self.machine.tick(now)
             self.answer(now)
@@ -89,7 +92,7 @@ class _AtWork:
 
 
 def _head(handler: RendezvousHandler) -> Head:
-    head = handler._engine.access.head()
+    head = engine_of(handler).adapter.head()
     assert head is not None
     return head
 
@@ -101,13 +104,13 @@ def _ways(handler: RendezvousHandler) -> dict[str, str]:
 
 
 def _entered_in_turn(nodes: Nodes, count: int) -> list[RendezvousHandler]:
-    """Let nodes meet that entered one after the other, so that it is known which of them watch."""
+    """Have nodes meet that entered one after the other, so that it is known which of them watch."""
     made = [nodes.make(f"n{number}", count, count) for number in range(count)]
     asked = []
     for number, handler in enumerate(made):
         asked.append(nodes.start(handler))
         if number < count - 1:
-            members = handler._engine.access.members
+            members = engine_of(handler).adapter.members
             while members.count() <= number:
                 members.wait_members(members.members().version, 1.0)
     for future in asked:
@@ -125,8 +128,8 @@ def test_the_goodbyes_of_all_who_watch_are_kept_when_they_have_gone(nodes: Nodes
     assert made[4].wait_for_change(0) is None
 
 
-def test_who_goes_when_nobody_watches_yet_keeps_its_own_goodbye(nodes: Nodes) -> None:
-    """Those who watched have gone, and whoever is next has not looked for its place: one more leaves."""
+def test_a_node_that_goes_when_nobody_watches_yet_keeps_its_own_goodbye(nodes: Nodes) -> None:
+    """Those who watched have gone, and the next one has not looked for its place: one more leaves."""
     made = _entered_in_turn(nodes, 5)
     for handler in made[:3]:
         handler.finish()
@@ -135,14 +138,14 @@ def test_who_goes_when_nobody_watches_yet_keeps_its_own_goodbye(nodes: Nodes) ->
 
 
 def test_all_may_finish_at_once_and_the_run_is_closed(nodes: Nodes) -> None:
-    """Whoever is last closes, though nobody stays to keep the goodbyes."""
+    """The last one closes, though nobody stays to keep the goodbyes."""
     made = _entered_in_turn(nodes, 6)
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(RendezvousHandler.finish, made))
     assert _head(made[0]).closed
 
 
-def test_who_goes_far_behind_writes_when_those_who_watch_are_dead() -> None:
+def test_a_node_that_goes_far_behind_writes_when_those_who_watch_are_dead() -> None:
     """Thirty places behind is the same turn as three: it does not wait thirty delays."""
     at_work = _AtWork(place=30)
     at_work.machine.depart("left", 10.0)
@@ -151,7 +154,7 @@ def test_who_goes_far_behind_writes_when_those_who_watch_are_dead() -> None:
     assert at_work.head.gone() == {at_work.lease.id: "left"}
 
 
-def test_who_counts_as_lost_already_is_not_told_that_its_goodbye_is_kept() -> None:
+def test_a_node_that_counts_as_lost_is_not_told_that_its_goodbye_is_kept() -> None:
     """It may go: but the head says otherwise."""
     at_work = _AtWork()
     at_work.machine.depart("left", 10.0)
@@ -193,7 +196,7 @@ def test_nobody_looks_for_its_place_for_each_who_goes(gone: str, looks: bool) ->
 def test_a_goodbye_that_cannot_be_kept_takes_no_time(nodes: Nodes) -> None:
     """Where the register cannot be read, the membership alone says goodbye."""
     made = _entered_in_turn(nodes, 2)
-    register = made[0]._engine.access.backend
+    register = engine_of(made[0]).adapter.backend
     snapshot = register.get_state()
     assert snapshot is not None
     register.set_state(b"\xff", snapshot[1])
@@ -220,25 +223,25 @@ def test_the_head_stays_small_however_many_go() -> None:
 def test_two_who_go_at_once_on_one_handler_both_come_back(nodes: Nodes) -> None:
     """A second leave, finish or close_run beside a first waits for the same end."""
     for end in (RendezvousHandler.leave, RendezvousHandler.finish, RendezvousHandler.close_run):
-        run = Nodes(nodes._pool)
+        run = Nodes(nodes.pool)
         handler = run.make("n0", 1, 1)
         nodes.made.append(handler)
         handler.next_rendezvous()
-        both = [nodes._pool.submit(end, handler) for _ in range(2)]
+        both = [nodes.pool.submit(end, handler) for _ in range(2)]
         assert [future.result(10) for future in both] == [None, None]
 
 
-def test_who_asks_again_beside_a_leave_ends_the_leave(nodes: Nodes) -> None:
-    """It comes back as somebody new; whoever waited for the goodbye is told that it is over."""
+def test_a_node_that_asks_again_beside_a_leave_ends_the_leave(nodes: Nodes) -> None:
+    """It comes back as somebody new; the caller that waited for the goodbye is told that it is over."""
     handler = nodes.make("n0", 1, 1)
     handler.next_rendezvous()
-    going = nodes._pool.submit(handler.leave)
+    going = nodes.pool.submit(handler.leave)
     assert nodes.start(handler).result(10).world_size == 1
     assert going.result(10) is None
 
 
-def test_who_was_interrupted_while_it_asked_is_not_met(nodes: Nodes) -> None:
-    """Nobody works for it after KeyboardInterrupt: the other does not meet it, and it may ask anew."""
+def test_a_node_that_was_interrupted_while_it_asked_is_not_met(nodes: Nodes) -> None:
+    """Nobody works for it after KeyboardInterrupt: the other does not meet it, and it may ask again."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -251,7 +254,7 @@ def test_who_was_interrupted_while_it_asked_is_not_met(nodes: Nodes) -> None:
             handler.next_rendezvous()
     finally:
         signal.signal(signal.SIGALRM, before)
-    members = other._engine.access.members
+    members = engine_of(other).adapter.members
     while members.count():
         members.wait_members(members.members().version, 1.0)
     alone = nodes.start(other)
@@ -259,14 +262,16 @@ def test_who_was_interrupted_while_it_asked_is_not_met(nodes: Nodes) -> None:
     assert {met[0].rank, alone.result(30).rank} == {0, 1}
 
 
-def test_who_was_interrupted_with_a_round_in_hand_leaves_it(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_was_interrupted_with_a_round_in_hand_leaves_it(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody got that round from next_rendezvous: to finish, later, is to come too late."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     handler = nodes.make("n0", 1, 1)
-    monkeypatch.setattr(handler, "_publish_port", interrupt)
+    monkeypatch.setattr(MasterPort, "publish", interrupt)
     with pytest.raises(KeyboardInterrupt):
         handler.next_rendezvous()
     handler.finish()
@@ -302,13 +307,11 @@ def test_a_goodbye_is_kept_while_an_eviction_is_awaited() -> None:
     known.note_gone(situation, 10.0)
     leader = Proposer(rules, natural_order, evict_after=300.0)
     proposal = leader.propose(known, head, situation, 10.0)
-    assert proposal is not None
-    assert proposal.head is not None
+    assert isinstance(proposal, Write)
     assert proposal.head.departed == {"done": "4"}
     known.head = proposal.head
     waiting = leader.propose(known, proposal.head, rules.assess(proposal.head, view, settled=True), 10.0)
-    assert waiting is not None
-    assert (waiting.kind, waiting.until) == ("wait", 300.0)
+    assert waiting == WaitUntil(300.0)
 
 
 def test_a_machine_that_was_suspended_is_fenced_at_the_first_question(
@@ -331,7 +334,7 @@ def test_a_forked_child_may_close_what_it_inherited(nodes: Nodes) -> None:
     held, go = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with handler._engine.driver._condition:
+        with locks_of(handler)[0]:
             held.set()
             go.wait()
 

@@ -12,8 +12,8 @@ from rdzv_core._handler.head import Head, Seat, Terms, encode_head
 from rdzv_core._handler.lease import Lease
 from rdzv_core._handler.machine import Machine
 from rdzv_core._handler.roster import pack_roster
-from rdzv_core._handler.rules import Situation
 from rdzv_core._handler.settings import HandlerSettings
+from rdzv_core._handler.situation import Situation
 from rdzv_core._handler.view import LocalView
 from rdzv_core.abc import Member, MemberLease, MembersView, StateSnapshot
 
@@ -99,7 +99,7 @@ def test_a_spare_is_told_of_the_round_that_formed_without_it() -> None:
 def test_a_node_whose_name_a_later_one_has_is_told_so() -> None:
     """It would wait for ever: of two with one node id the later one is let in."""
     text = timeout_text(SETTINGS, OWN, LocalView(looked=True, head=HEAD), Situation(superseded=frozenset({"m"})), None)
-    assert text.endswith("another node has come since with the node_id 'me': give each node one of its own")
+    assert text.endswith("another node has joined since with the node_id 'me': give each node its own")
 
 
 def test_a_run_without_state_is_said_to_have_none() -> None:

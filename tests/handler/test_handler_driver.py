@@ -55,7 +55,7 @@ class Machine:
         self.told.put((what, threading.current_thread()))
 
     def stay(self) -> tuple[threading.Event, threading.Event]:
-        """Have the next event taken in last: gives what is set when it has begun, and what ends it."""
+        """Make the next event last: return what is set when it has begun, and what ends it."""
         inside, go_on = threading.Event(), threading.Event()
 
         def wait() -> None:
@@ -77,29 +77,30 @@ def machine() -> Machine:
 
 @pytest.fixture
 def driver(machine: Machine) -> Iterator[Driver]:
-    driver = Driver(machine, SimpleNamespace(perform=None), "driver")  # type: ignore[arg-type]
+    adapter = SimpleNamespace(perform=None, begin=lambda operation, done: False)  # it submits nothing
+    driver = Driver(machine, adapter, "driver")  # type: ignore[arg-type]
     yield driver
     driver.close()
 
 
 def elsewhere(call: Callable[..., Any], *arguments: Any) -> threading.Thread:
-    """Call it on another thread, and give that."""
+    """Call it on another thread, and return that."""
     thread = threading.Thread(target=call, args=arguments)
     thread.start()
     return thread
 
 
 def test_an_answer_is_taken_in_on_the_thread_that_brings_it(machine: Machine, driver: Driver) -> None:
-    """Whoever reads an answer, or an error, hands it to the machine without waking another thread."""
-    bringer = elsewhere(driver._post_result, QUICK, "it", None)
+    """The thread that reads an answer, or an error, hands it to the machine without waking another."""
+    bringer = elsewhere(driver.ended, QUICK, "it", None)
     assert machine.heard() == ("done it", bringer)
-    bringer = elsewhere(driver._post_result, QUICK, None, ValueError("no"))
+    bringer = elsewhere(driver.ended, QUICK, None, ValueError("no"))
     assert machine.heard() == ("failed no", bringer)
 
 
 def test_what_may_take_long_is_taken_in_on_the_drivers_own_thread(machine: Machine, driver: Driver) -> None:
     """A store's reader is not held up by a leader at work, nor by the ranks that a plugin orders."""
-    bringer = elsewhere(driver._post_result, SLOW, "it", None)
+    bringer = elsewhere(driver.ended, SLOW, "it", None)
     bringer.join()
     what, thread = machine.heard()
     assert (what, thread.name) == ("done it", "rdzv driver")
@@ -109,20 +110,20 @@ def test_where_somebody_listens_to_the_lease_renewals_are_taken_in_on_the_driver
     machine: Machine, driver: Driver
 ) -> None:
     """What a listener does holds up its own handler at most, never the store's reader and with it all others."""
-    bringer = elsewhere(driver._post_result, RENEWAL, True, None)
+    bringer = elsewhere(driver.ended, RENEWAL, True, None)
     assert machine.heard() == ("done True", bringer)
     driver.on_lease(lambda _: None)
-    elsewhere(driver._post_result, RENEWAL, True, None).join()
+    elsewhere(driver.ended, RENEWAL, True, None).join()
     assert machine.heard()[1].name == "rdzv driver"
 
 
 def test_no_answer_overtakes_one_that_waits(machine: Machine, driver: Driver) -> None:
     """While the driver's thread is behind, what arrives stands in line."""
     inside, go_on = machine.stay()
-    elsewhere(driver._post_result, SLOW, "first", None)
+    elsewhere(driver.ended, SLOW, "first", None)
     assert inside.wait(PATIENCE)
-    elsewhere(driver._post_result, SLOW, "second", None).join()
-    elsewhere(driver._post_result, QUICK, "third", None).join()
+    elsewhere(driver.ended, SLOW, "second", None).join()
+    elsewhere(driver.ended, QUICK, "third", None).join()
     go_on.set()
     assert [machine.heard()[0] for _ in range(3)] == ["done first", "done second", "done third"]
 
@@ -139,14 +140,14 @@ def test_what_the_machine_raises_does_not_reach_who_brings_the_answer(machine: M
 
     def bring() -> None:
         try:
-            driver._post_result(QUICK, "it", None)
+            driver.ended(QUICK, "it", None)
         except BaseException as error:
             raised.append(error)
             raise
 
     elsewhere(bring).join()
     assert raised == []
-    bringer = elsewhere(driver._post_result, QUICK, "next", None)
+    bringer = elsewhere(driver.ended, QUICK, "next", None)
     assert machine.heard() == ("done next", bringer)
 
 
@@ -154,7 +155,6 @@ def test_an_operation_for_which_the_system_has_no_thread_has_failed(
     machine: Machine, driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is an error like the store's own, which the machine answers by trying again later; closing still works."""
-    monkeypatch.setattr(driver._access, "begin", lambda operation, done: False, raising=False)
     wanted: list[operations.Operation] = [QUICK]
     machine.take_operations = lambda: [wanted.pop()] if wanted else []  # type: ignore[method-assign]
 
@@ -163,7 +163,7 @@ def test_an_operation_for_which_the_system_has_no_thread_has_failed(
             raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(workers, "threading", SimpleNamespace(Thread=Refused))
-    elsewhere(driver._post_result, QUICK, "it", None)
+    elsewhere(driver.ended, QUICK, "it", None)
     heard = [machine.heard()[0] for _ in range(2)]
     assert heard == ["done it", "failed can't start new thread"]
     driver.close()
@@ -173,7 +173,7 @@ def test_an_operation_for_which_the_system_has_no_thread_has_failed(
 def test_the_main_thread_takes_in_nothing(machine: Machine, driver: Driver) -> None:
     """A signal's handler that raises, as that of Ctrl-C does, cannot break a step of the machine off half way."""
     assert threading.current_thread() is threading.main_thread()
-    driver._post_result(QUICK, "it", None)
+    driver.ended(QUICK, "it", None)
     what, thread = machine.heard()
     assert (what, thread.name) == ("done it", "rdzv driver")
 
@@ -181,9 +181,9 @@ def test_the_main_thread_takes_in_nothing(machine: Machine, driver: Driver) -> N
 def test_only_one_thread_at_a_time_is_in_the_machine(machine: Machine, driver: Driver) -> None:
     """What arrives while another event is taken in waits for the driver's thread; who brings it does not wait."""
     inside, go_on = machine.stay()
-    first = elsewhere(driver._post_result, QUICK, "first", None)
+    first = elsewhere(driver.ended, QUICK, "first", None)
     assert inside.wait(PATIENCE)
-    second = elsewhere(driver._post_result, QUICK, "second", None)
+    second = elsewhere(driver.ended, QUICK, "second", None)
     second.join(PATIENCE)
     assert not second.is_alive()
     assert machine.told.empty()
@@ -202,7 +202,7 @@ def test_a_tick_that_is_due_sooner_than_before_comes_in_time(machine: Machine, d
         machine.wake_at = due
 
     machine.during = hurry
-    elsewhere(driver._post_result, QUICK, "it", None)
+    elsewhere(driver.ended, QUICK, "it", None)
     assert machine.heard()[0] == "done it"
     what, thread = machine.heard()
     assert (what, thread.name) == ("tick", "rdzv driver")
@@ -212,5 +212,5 @@ def test_a_tick_that_is_due_sooner_than_before_comes_in_time(machine: Machine, d
 def test_after_close_nothing_is_taken_in(machine: Machine, driver: Driver) -> None:
     """An answer that comes late finds nobody at home, and its bringer is none the worse for it."""
     driver.close()
-    elsewhere(driver._post_result, QUICK, "it", None).join(PATIENCE)
+    elsewhere(driver.ended, QUICK, "it", None).join(PATIENCE)
     assert machine.told.empty()

@@ -31,7 +31,7 @@ FAST = {"last_call_timeout": 0.5, "keep_alive_interval": 1.0, "fence_delay": 0.1
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[str]:
-    """Give the endpoint of an `rdzv serve`."""
+    """Return the endpoint of an `rdzv serve`."""
     serve = [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", "127.0.0.1:0"]
     with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -123,7 +123,7 @@ def test_a_member_that_asks_again_brings_the_others_along(nodes: Nodes) -> None:
 
 @pytest.mark.parametrize("close", ["set_closed", "shutdown"])
 def test_closing_is_told_to_all_and_ends_every_wait(nodes: Nodes, close: str) -> None:
-    """Who works is told CLOSED, who waits gets the error, and so does who comes later."""
+    """A node that works is told CLOSED; one that waits gets the error, and so does one that comes later."""
     first, second, waiting = (nodes.make(name, 2, 2) for name in "abc")
     nodes.meet(first, second)
     asked = nodes.ask(waiting)
@@ -148,7 +148,7 @@ def test_leaving_ends_ones_own_wait(nodes: Nodes) -> None:
 
 
 def test_a_plugin_orders_the_ranks(nodes: Nodes) -> None:
-    """Whoever leads asks its own plugin: all nodes have the same one, and the same ranks."""
+    """The leader asks its own plugin: all nodes have the same one, and the same ranks."""
 
     class Backwards:
         @hookimpl

@@ -1,4 +1,4 @@
-"""What happens is told: in order, with what it took, to whoever listens, and never in the handler's way."""
+"""What happens is reported to all listeners: in order, with what it took, and without holding the handler up."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_nodes_life_is_told_in_order(run: Run) -> None:
 
 @pytest.mark.parametrize("say_goodbye", ["finish", "leave", "shutdown"])
 def test_a_goodbye_is_told_once(say_goodbye: str, run: Run) -> None:
-    """Who leaves a `with` block with nothing left to leave has nothing to tell, and nothing fails."""
+    """A node that leaves a `with` block with nothing left to leave reports nothing, and nothing fails."""
     ear = Ear()
     with run.make("a", ear) as handler:
         handler.next_rendezvous()
@@ -93,7 +93,7 @@ def test_a_goodbye_is_told_once(say_goodbye: str, run: Run) -> None:
 
 
 def test_every_round_has_a_goodbye_of_its_own(run: Run) -> None:
-    """Who asked again leaves again; a run that this node closed is left too."""
+    """A node that asked again leaves again; a run that this node closed is left too."""
     ear = Ear()
     with run.make("a", ear) as handler:
         handler.next_rendezvous()
@@ -322,7 +322,7 @@ def test_opentelemetry_gets_a_span_of_every_meeting(run: Run) -> None:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    from rdzv_core.events._otel import OpenTelemetryListener
+    from rdzv_core._listeners.otel import OpenTelemetryListener
 
     exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
     tracers = TracerProvider()
@@ -333,7 +333,7 @@ def test_opentelemetry_gets_a_span_of_every_meeting(run: Run) -> None:
     class Plugin:
         @hookimpl
         def rdzv_event(self, event: events.Event) -> None:
-            listener.hear(event)
+            listener.rdzv_event(event)
 
     handler = run.make("a", Plugin())
     handler.next_rendezvous()
@@ -364,6 +364,6 @@ def test_events_of_opentelemetry_need_its_api(run: Run, monkeypatch: pytest.Monk
     import sys
 
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
-    monkeypatch.delitem(sys.modules, "rdzv_core.events._otel", raising=False)
+    monkeypatch.delitem(sys.modules, "rdzv_core._listeners.otel", raising=False)
     with pytest.raises(ValueError, match=r"pip install 'rdzv-core\[otel\]'"):
         run.make("a", events="otel")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rdzv_core import RendezvousError, RendezvousHandler, RendezvousInfo
+from rdzv_core._handler.probe import locks_of
 
 CALLS: dict[str, Callable[[RendezvousHandler, RendezvousInfo], Any]] = {
     "next_rendezvous": lambda handler, info: handler.next_rendezvous(),
@@ -55,14 +56,12 @@ HARMLESS: dict[str, Callable[[RendezvousHandler], Any]] = {
 
 
 def _in_child(act: Callable[[], int], handler: RendezvousHandler) -> int:
-    """Give with which status `act` ends in a child that is forked while a thread holds all of the handler's locks."""
+    """Return the status of `act` in a child that is forked while a thread holds all of the handler's locks."""
     held, go = threading.Event(), threading.Event()
 
     def hold() -> None:
         with ExitStack() as locks:
-            engine = handler._engine
-            assert engine is not None
-            for lock in (engine.driver._condition, engine.driver._turn, handler._starting, handler._bus._lock):
+            for lock in locks_of(handler):
                 locks.enter_context(lock)
             held.set()
             go.wait()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rdzv_core import RendezvousHandler, RendezvousTimeoutError
-from rdzv_core._handler import handler as module
+from rdzv_core._handler import master_port as module
 from rdzv_core.memory import MemoryBackend
 from rdzv_core.memory._store import MemoryStore
 
@@ -55,7 +55,7 @@ def test_the_port_is_published_when_the_rendezvous_returns(nodes: Any) -> None:
 
 
 def test_a_store_that_hangs_keeps_rank_0_for_a_second_at_most(slow: RendezvousHandler) -> None:
-    """It goes to work, and whoever reads the port waits for it."""
+    """It goes to work, and the others wait for the port."""
     began = time.monotonic()
     info = slow.next_rendezvous()
     assert time.monotonic() - began < 4.0

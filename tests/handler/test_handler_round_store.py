@@ -61,7 +61,7 @@ class Round:
         self.store = RoundStore(self.inner, 7, lambda: self.change, grace)
 
     def end(self, reason: ChangeReason) -> None:
-        """Let the round be over."""
+        """Make the round be over."""
         self.change = Change(reason, f"because of {reason.name.lower()}")
 
 
@@ -230,5 +230,5 @@ def test_a_key_that_is_not_text_and_a_text_for_a_list_of_keys_are_refused() -> N
         with pytest.raises(TypeError, match="a key of a store is text, not"):
             call()
     for call in (lambda: store.wait("ready", 0), lambda: store.check("ready"), lambda: store.multi_get(b"ready", 0)):
-        with pytest.raises(TypeError, match=r"a list of keys is wanted, not the single b?'ready'"):
+        with pytest.raises(TypeError, match=r"expected a list of keys, not the single key b?'ready'"):
             call()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,10 @@ from rdzv_core import (
     RendezvousTimeoutError,
     create_backend,
 )
+from rdzv_core._handler import engine
+from rdzv_core._handler.head import decode_head
+from rdzv_core._handler.machine import Machine
+from rdzv_core._handler.probe import engine_of
 from rdzv_core.inspection import inspect_run, reset_run
 from rdzv_core.memory import MemoryBackend
 
@@ -119,7 +124,7 @@ def test_a_node_that_leaves_does_not_close_the_run(nodes) -> None:
     assert not first.is_closed()
 
 
-def test_who_finishes_disturbs_nobody_and_the_last_one_closes_the_run(nodes) -> None:
+def test_a_node_that_finishes_disturbs_nobody_and_the_last_one_closes_the_run(nodes) -> None:
     """Finishing is no loss; when all have finished the run is closed."""
     first, second = nodes.make("a", 2, 2), nodes.make("b", 2, 2)
     nodes.meet(first, second)
@@ -131,7 +136,7 @@ def test_who_finishes_disturbs_nobody_and_the_last_one_closes_the_run(nodes) -> 
 
 
 def test_a_finished_node_can_wait_until_the_run_is_over(nodes) -> None:
-    """Who hosts the store and is done waits until the others are done too, or are gone."""
+    """A node that hosts the store and is done waits until the others are done too, or are gone."""
     first, second = nodes.make("a", 2, 2), nodes.make("b", 2, 2)
     nodes.meet(first, second)
     first.finish()
@@ -171,7 +176,7 @@ def test_a_timeout_names_who_was_there_and_how_many_were_missing(nodes) -> None:
 
 
 def test_after_a_timeout_the_node_is_not_counted_any_more(nodes) -> None:
-    """Who gave up is gone: the next two meet alone."""
+    """A node that gave up is gone: the next two meet alone."""
     with pytest.raises(RendezvousTimeoutError):
         nodes.make("gave-up", 2, 3, join_timeout=0.2).next_rendezvous()
     infos = nodes.meet(nodes.make("a", 2, 3, last_call_timeout=0.3), nodes.make("b", 2, 3, last_call_timeout=0.3))
@@ -201,7 +206,7 @@ def test_a_worker_that_failed_asks_and_the_others_are_told(nodes) -> None:
     assert asked.result(10).round == 2
 
 
-def test_a_lost_register_is_told_and_all_meet_anew(nodes) -> None:
+def test_a_lost_register_is_told_and_all_join_again(nodes) -> None:
     """When the store loses the run's register everybody is told STORE_LOST and meets in a new epoch."""
     first, second = nodes.make("a", 2, 2), nodes.make("b", 2, 2)
     before = nodes.meet(first, second)[0]
@@ -218,7 +223,7 @@ def test_a_lost_register_is_told_and_all_meet_anew(nodes) -> None:
 
 
 def test_lost_memberships_fence_a_node_at_once(nodes) -> None:
-    """Who lost its membership is told FENCED at its next keep-alive, not when it next looks."""
+    """A node that lost its membership is told FENCED at its next keep-alive, not when it next looks."""
     node = nodes.make("a", 1, 1)
     nodes.meet(node)
     store = create_backend(nodes.params("look", 1, 1))
@@ -244,9 +249,12 @@ def test_a_reset_starts_a_new_epoch_of_a_closed_run(nodes) -> None:
 
 def test_a_large_roster_is_fetched_by_its_digest(nodes, monkeypatch) -> None:
     """A roster too large for the head is a value of its own that everybody fetches once."""
-    monkeypatch.setattr("rdzv_core._handler.proposals.INLINE_ROSTER_BYTES", 500)
+    monkeypatch.setattr(engine, "Machine", partial(Machine, inline_roster_bytes=500))
     made = [nodes.make(f"n{n}", 12, 12) for n in range(12)]
     infos = nodes.meet(*made)
+    head = engine_of(made[0]).adapter.backend.get_state()
+    assert head is not None
+    assert decode_head(head[0]).digest
     assert [f"n{n}" for n in range(12)] == infos[5].peers
     assert len(_status(nodes).roster) == 12
     made[3].leave()

@@ -58,7 +58,7 @@ class TwoMethods(RendezvousBackend):
 
 
 def meet(handlers: list[RendezvousHandler]) -> set[int]:
-    """Let all meet at once; gives the ranks."""
+    """Have all meet at once, and return the ranks."""
     ranks: list[int] = []
     threads = [threading.Thread(target=lambda one=one: ranks.append(one.next_rendezvous().rank)) for one in handlers]
     for thread in threads:

@@ -40,7 +40,7 @@ def test_every_kind_of_fault_strikes() -> None:
 
 
 def test_D8_a_closed_run_stays_closed_under_faults() -> None:
-    """D8: whoever writes late, nobody brings a closed run back; only an operator's reset begins another epoch."""
+    """D8: no late write brings a closed run back; only an operator's reset begins another epoch."""
     faults = ("close", "reset", "cut", "fail", "freeze", "freeze_leader", "loss", "late")
     for seed in range(8):
         simulate(Scenario(seed, ROUNDS, faults))
@@ -55,7 +55,7 @@ def test_E13_clocks_that_drift_and_jump_change_nothing() -> None:
 
 
 def test_E13_the_handler_knows_no_clock_but_the_one_that_never_jumps() -> None:
-    """E13: no module of the handler imports a time of day, so no decision can depend on one."""
+    """E13, R19: no module of the handler imports a time of day, so no decision can depend on one."""
     clocks = {"time", "datetime", "calendar", "zoneinfo"}
     for module in Path(rdzv_core._handler.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(module.read_text())):
@@ -109,7 +109,7 @@ class _Alone:
         self.answer(operations.WaitHead, (True, StateSnapshot(encode_head(self.head), revision)))
 
 
-def test_a_node_that_is_dropped_before_it_announced_its_round_enters_anew() -> None:
+def test_a_node_that_is_dropped_before_it_announced_its_round_enters_again() -> None:
     """Its old membership says that it works in the round that went on without it: that would block every later one."""
     node = _Alone()
     node.reads(node.own.id, 1)
@@ -119,7 +119,7 @@ def test_a_node_that_is_dropped_before_it_announced_its_round_enters_anew() -> N
     assert b'"ask":["e",3]' in node.sent(operations.Enter).payload  # type: ignore[attr-defined]
 
 
-def test_a_node_that_is_dropped_while_it_asks_for_the_next_round_enters_anew() -> None:
+def test_a_node_that_is_dropped_while_it_asks_for_the_next_round_enters_again() -> None:
     """Its old membership counts as lost: nobody would hear that it asks, and it would wait until its join timeout."""
     node = _Alone()
     node.reads(node.own.id, 1)

@@ -15,9 +15,10 @@ from rdzv_core import (
     RendezvousTimeoutError,
 )
 from rdzv_core._handler.head import Announcement, Head, RoundId, Seat, Terms, encode_announcement
-from rdzv_core._handler.operations import Channel
-from rdzv_core._handler.proposals import Proposer
-from rdzv_core._handler.rules import Rules, natural_order
+from rdzv_core._handler.probe import end_membership, engine_of
+from rdzv_core._handler.proposals import Proposer, Write
+from rdzv_core._handler.rank_order import natural_order
+from rdzv_core._handler.rules import Rules
 from rdzv_core._handler.view import LocalView
 from rdzv_core.abc import Member, MembersView
 
@@ -61,9 +62,7 @@ def test_a_spare_that_was_cut_off_while_the_run_finished_is_told_so_too(nodes, f
     members, node = full
     spare = nodes.start(node)
     stands_by(spare, caplog)
-    driver = node._engine.driver
-    driver._inbox.put(lambda now: driver._machine.channels.give_up(Channel.HEAD_WAIT))  # its answer is discarded
-    driver._inbox.put(lambda now: driver._machine._end_membership("cut off"))
+    end_membership(node, "cut off")
     for member in members:
         member.finish()
     with pytest.raises(RendezvousGracefulExitError, match="the run has finished"):
@@ -107,7 +106,7 @@ def test_a_spare_wakes_no_last_call_while_a_full_round_works(nodes, full, caplog
     spare = nodes.start(node)
     stands_by(spare, caplog)
     assert members[0].wait_for_change(1.0) is None
-    head = members[0]._engine.access.head()
+    head = engine_of(members[0]).adapter.head()
     assert head is not None
     assert 0 == head.last_call_round
 
@@ -127,12 +126,11 @@ def say(name: str, **fields: object) -> Announcement:
     return Announcement(name, name, **fields)
 
 
-def test_whoever_leads_closes_a_run_whose_members_are_all_done() -> None:
+def test_the_leader_closes_a_run_whose_members_are_all_done() -> None:
     """The last one to finish may die before it has closed the run: a spare that leads then closes it."""
     asking = say("spare", ask=RoundId("e", 2))
     made = proposal(say("a", bye="done"), say("b", bye="done"), asking)
-    assert made is not None
-    assert made.head is not None
+    assert isinstance(made, Write)
     assert (True, True) == (made.head.closed, made.head.finished)
 
 
@@ -140,7 +138,7 @@ def test_whoever_leads_closes_a_run_whose_members_are_all_done() -> None:
 def test_a_run_of_which_one_member_has_not_finished_goes_on(other) -> None:
     """One that left, works, or asks again has work to do that a spare may have to take over."""
     made = proposal(say("a", bye="done"), say("b", **other), say("spare", ask=RoundId("e", 2)))
-    assert made is None or made.head is None or not made.head.closed
+    assert not isinstance(made, Write) or not made.head.closed
 
 
 def test_a_round_has_no_place_while_its_members_work_or_are_done() -> None:

@@ -59,6 +59,6 @@ def test_what_would_end_a_thread_is_reported_as_an_error_that_ends_nobody(error:
     """Raised to a caller it would cancel its task or end its process, which a backend did not mean to do."""
     _, failure, first = work.do(lambda: _raise(error))
     assert isinstance(failure, RendezvousError)
-    assert str(failure) == f"ReadHead failed: the backend raised {error!r} on a thread of core's"
+    assert str(failure) == f"ReadHead failed: the backend raised {error!r} on a thread of rdzv-core"
     assert failure.__cause__ is error
     assert work.do(lambda: "it") == ("it", None, first)

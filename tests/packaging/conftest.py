@@ -18,6 +18,8 @@ SOURCES = {
     "rdzv-file": ROOT / "plugins" / "file",
     "rdzv-etcd": ROOT / "plugins" / "etcd",
     "rdzv-conformance": ROOT / "conformance",
+    "rdzv-simulation": ROOT / "simulation",
+    "rdzv-torchrun": ROOT / "integrations" / "torchrun",
     "rdzv-sqlite": ROOT / "examples" / "rdzv-sqlite",
 }
 
@@ -47,7 +49,7 @@ def _build(name: str, out: Path) -> Built:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Built]:
-    """Give every distribution, built, by its name."""
+    """Return every distribution, built, by its name."""
     out = tmp_path_factory.mktemp("dists")
     with ThreadPoolExecutor(max_workers=2) as pool:
         return {made.name: made for made in pool.map(lambda name: _build(name, out / name), SOURCES)}
@@ -55,7 +57,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Built]:
 
 @pytest.fixture(scope="session")
 def wheelhouse(built: dict[str, Built], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give one directory with all wheels, for pip's --find-links."""
+    """Return one directory with all wheels, for pip's --find-links."""
     house = tmp_path_factory.mktemp("wheels")
     for made in built.values():
         (house / made.wheel.name).write_bytes(made.wheel.read_bytes())

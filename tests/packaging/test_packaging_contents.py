@@ -14,8 +14,17 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ["rdzv-core", "rdzv-tcp", "rdzv-file", "rdzv-etcd", "rdzv-conformance", "rdzv-sqlite"]
-FIRST_PARTY = NAMES[:5]
+NAMES = [
+    "rdzv-core",
+    "rdzv-tcp",
+    "rdzv-file",
+    "rdzv-etcd",
+    "rdzv-conformance",
+    "rdzv-simulation",
+    "rdzv-torchrun",
+    "rdzv-sqlite",
+]
+FIRST_PARTY = NAMES[:7]
 FURTHER_IN_SDIST = {
     "rdzv-core": {"pyproject.toml", "PKG-INFO", ".gitignore", "README.md", "LICENSE", "CHANGELOG.md", "spec"},
     "rdzv-conformance": {"pyproject.toml", "PKG-INFO", ".gitignore", "README.md", "LICENSE", "hatch_build.py"},
@@ -108,7 +117,17 @@ def test_a_distribution_needs_core_and_no_plugin(name: str, built: dict[str, Any
 
 def test_importing_core_imports_no_plugin_and_no_tool() -> None:
     """`import rdzv_core` leaves alone the plugins, the suite, click, rich and pytest."""
-    unwanted = ["rdzv_tcp", "rdzv_file", "rdzv_etcd", "rdzv_conformance", "rdzv_sqlite", "click", "rich", "pytest"]
+    unwanted = [
+        "rdzv_tcp",
+        "rdzv_file",
+        "rdzv_etcd",
+        "rdzv_conformance",
+        "rdzv_simulation",
+        "rdzv_sqlite",
+        "click",
+        "rich",
+        "pytest",
+    ]
     code = f"import rdzv_core, sys; print([name for name in {unwanted} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -59,7 +59,7 @@ class Environment:
 
 @pytest.fixture(scope="session")
 def environment(built: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """Give the environment, made once."""
+    """Return the environment, made once."""
     home, cwd = tmp_path_factory.mktemp("venv"), tmp_path_factory.mktemp("empty")
     subprocess.run([sys.executable, "-m", "venv", str(home)], check=True, timeout=120)
     made = Environment(home, cwd)

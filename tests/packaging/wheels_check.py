@@ -36,7 +36,7 @@ filterwarnings = error
 
 @pytest.fixture(scope="session")
 def python(built: dict[str, Any]) -> Iterator[Path]:
-    """Give the interpreter of an environment with every wheel and the test tools."""
+    """Return the interpreter of an environment with every wheel and the test tools."""
     with tempfile.TemporaryDirectory(prefix="rdzv-wheels-") as home:
         # pytest's own directories are for the user alone; some tests go on as somebody else, who must find the wheels.
         Path(home).chmod(0o755)
@@ -55,6 +55,7 @@ def test_the_tests_pass_against_wheels(suite: str, python: Path, tmp_path: Path)
     """What was built is complete."""
     shutil.copytree(ROOT / suite, tmp_path / suite)
     shutil.copytree(ROOT / "spec", tmp_path / "spec")  # the suite's copy is compared with it
+    shutil.copy(ROOT / "conftest.py", tmp_path)
     (tmp_path / "pytest.ini").write_text(SETTINGS)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL"))}
     done = subprocess.run(

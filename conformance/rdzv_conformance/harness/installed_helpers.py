@@ -9,7 +9,8 @@ from pathlib import Path
 from rdzv_conformance.harness.helpers import Helpers, StartedStore
 from rdzv_conformance.harness.memory_helpers import MEMORY
 from rdzv_conformance.harness.sandbox import Sandbox
-from rdzv_core.registry import entry_points, normalize, resolved_name
+from rdzv_core.compat import resolved_name
+from rdzv_core.registry import entry_points, normalize
 
 GROUP = "rdzv_conformance.helpers"
 

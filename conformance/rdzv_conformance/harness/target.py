@@ -11,9 +11,9 @@ from typing import Any
 from rdzv_conformance.harness.helpers import Helpers
 from rdzv_conformance.harness.network import NetworkEndpoint
 from rdzv_core import RendezvousParameters
-from rdzv_core._create import _environment  # the registry that create_backend uses: it has no public name
+from rdzv_core.compat import resolve_alias
 from rdzv_core.options import OptionTable, options_of
-from rdzv_core.registry import resolve_alias
+from rdzv_core.registry import default_registry
 
 IMPATIENT_SECONDS = 2
 FAST_ENOUGH = 0.05
@@ -66,7 +66,7 @@ class Target:
 
     def option_table(self) -> OptionTable:
         """Return the backend's own options."""
-        return options_of(_environment.load(resolve_alias(self.parameters("any")).backend))
+        return options_of(default_registry().load(resolve_alias(self.parameters("any")).backend))
 
     def network_endpoint(self) -> NetworkEndpoint | None:
         """Return the store's host and port, None if it has none or is said not to have one."""

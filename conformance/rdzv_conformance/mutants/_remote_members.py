@@ -25,9 +25,9 @@ from rdzv_core import (
     Token,
     accepts_options,
 )
-from rdzv_core._checks import checked_payload, checked_ttl
 from rdzv_core.abc import Member
 from rdzv_core.memory._members import MemberTable
+from rdzv_core.validation import checked_payload, checked_ttl
 
 LOOK_EVERY = 0.02
 

@@ -60,7 +60,7 @@ class SqliteBackend(RendezvousBackend):
         return StateSnapshot(*unseal(row[0] or b"")) if row else None
 
     def _create(self) -> None:
-        """Make the database whole before it gets its name: with 0 bytes, as SQLite begins, it would look truncated."""
+        """Complete the database before it gets its name: with 0 bytes, as SQLite begins, it would look truncated."""
         new = self._path.with_name(f"{self._path.name}.{secrets.token_hex(8)}")
         with self._database(new, "rwc") as database:
             try:
@@ -73,7 +73,7 @@ class SqliteBackend(RendezvousBackend):
 
     @contextmanager
     def _database(self, path: Path | None = None, mode: str = "rw") -> Iterator[sqlite3.Connection]:
-        """Open a connection for one call: nothing is held that a thread or a fork could spoil."""
+        """Open a connection for one call: nothing is kept that another thread or a fork could break."""
         if self._closed:
             raise RendezvousConnectionError(f"{self._where}: this backend was closed; create a new one")
         uri = f"{(path or self._path).as_uri()}?mode={mode}"
@@ -81,7 +81,7 @@ class SqliteBackend(RendezvousBackend):
             with closing(sqlite3.connect(uri, timeout=10, isolation_level=None, uri=True)) as database:
                 yield database
         except (sqlite3.OperationalError, OSError) as error:  # busy, unable to open, read-only, disk full
-            text = f"{self._where}: {error}; check the path, the space on its disk, and who else writes"
+            text = f"{self._where}: {error}; check the path, the space on its disk, and which other process writes"
             raise RendezvousConnectionError(text) from error
-        except (sqlite3.DatabaseError, RendezvousStateError) as error:  # no database, or a damaged one or row
+        except (sqlite3.DatabaseError, RendezvousStateError) as error:  # not a database, or a damaged one or row
             raise RendezvousStateError(f"{self._where}: {error}; name another path, or restore that file") from error

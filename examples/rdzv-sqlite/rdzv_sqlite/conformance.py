@@ -1,4 +1,4 @@
-"""What the published suite may do to the database behind the backend's back; it is found by its entry point."""
+"""What the conformance suite may do to the database; found by an entry point."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ unreachable_endpoint = "/dev/null/rdzv.db"
 
 
 def corrupt(params: RendezvousParameters) -> None:
-    """Put something into a run's register that the backend cannot have written."""
-    SqliteBackend(params)  # makes the database
+    """Write something into a run's register that the backend cannot have written."""
+    SqliteBackend(params)  # creates the database
     with closing(sqlite3.connect(params.endpoint)) as database, database:
         database.execute("INSERT OR REPLACE INTO rdzv VALUES (?, ?)", (params.key, b"something else"))
 
 
 @contextmanager
 def truncated(params: RendezvousParameters) -> Iterator[None]:
-    """Cut the database, with the registers of all runs, to 0 bytes, and put it back."""
+    """Truncate the database, with the registers of all runs, to 0 bytes, and restore it."""
     database = Path(params.endpoint)
     whole = database.read_bytes()
     os.truncate(database, 0)

@@ -1,4 +1,4 @@
-"""PyTorch's C10dRendezvousBackend, as it is: calls are handed on, and its errors get our names."""
+"""PyTorch's C10dRendezvousBackend, unchanged: calls are forwarded, and its errors translated."""
 
 from torch.distributed.elastic.rendezvous import api, c10d_rendezvous_backend
 

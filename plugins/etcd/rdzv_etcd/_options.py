@@ -8,18 +8,19 @@ from typing import Any
 
 from rdzv_core import Option, RendezvousParameters
 from rdzv_core.endpoint import parse_endpoints
-from rdzv_etcd._gateway import Gateway, Login
+from rdzv_etcd._client.gateway import Gateway
+from rdzv_etcd._client.session import Credentials
 
 DEFAULT_PORT = 2379
 
 READ_TIMEOUT = Option("read_timeout", int, 60, "seconds within which every call must be answered", positive=True)
-PROTOCOL = Option("protocol", str, "http", "how to speak to etcd", choices=("http", "https"))
+PROTOCOL = Option("protocol", str, "http", "protocol that etcd speaks", choices=("http", "https"))
 SSL_CERT = Option("ssl_cert", str, None, "file with this client's certificate (PEM), for an etcd that asks for one")
 SSL_CERT_KEY = Option("ssl_cert_key", str, None, "file with the key to ssl_cert; unset: it is in ssl_cert")
 CA_CERT = Option("ca_cert", str, None, "file with the authorities to trust (PEM); unset: the system's")
-USER = Option("user", str, None, "etcd user; goes with password")
+USER = Option("user", str, None, "etcd user; needs password")
 PASSWORD = Option("password", str, None, "the user's password", secret=True)
-KEY_PREFIX = Option("key_prefix", str, "/rdzv/", "what every key starts with, so that etcd's roles can be bound to it")
+KEY_PREFIX = Option("key_prefix", str, "/rdzv/", "prefix of every key, so that etcd roles can be bound to it")
 
 OPTIONS: tuple[Option[Any], ...] = (
     READ_TIMEOUT,
@@ -34,19 +35,19 @@ OPTIONS: tuple[Option[Any], ...] = (
 
 
 def gateway_of(params: RendezvousParameters) -> Gateway:
-    """Make the gateway, without connecting; raises `ValueError` for a bad option or endpoint."""
+    """Make a gateway, without connecting; raises `ValueError` for a bad option or endpoint."""
     endpoints = parse_endpoints(params.endpoint, DEFAULT_PORT)
-    return Gateway(endpoints, _tls(params), _login(params), SSL_CERT.optional(params) is not None)
+    return Gateway(endpoints, _tls(params), _credentials(params), SSL_CERT.optional(params) is not None)
 
 
-def _login(params: RendezvousParameters) -> Login | None:
+def _credentials(params: RendezvousParameters) -> Credentials | None:
     user, password = USER.optional(params), PASSWORD.optional(params)
     if user is None and password is None:
         return None
     if user is None or password is None:
         given, missing = (USER.name, PASSWORD.name) if password is None else (PASSWORD.name, USER.name)
-        raise ValueError(f"option {given} is given without {missing}: etcd asks for both")
-    return Login(user, password)
+        raise ValueError(f"option {given} is given without {missing}: etcd needs both")
+    return Credentials(user, password)
 
 
 def _tls(params: RendezvousParameters) -> ssl.SSLContext | None:
@@ -62,14 +63,14 @@ def _tls(params: RendezvousParameters) -> ssl.SSLContext | None:
     try:
         context = ssl.create_default_context(cafile=ca)
     except ssl.SSLError as error:
-        raise ValueError(f"option ca_cert={ca!r} is no file of certificates in PEM ({error})") from error
+        raise ValueError(f"option ca_cert={ca!r} is not a file of certificates in PEM format ({error})") from error
     if cert is not None:
         try:
             # The empty password makes an encrypted key an error; without it OpenSSL would ask on the terminal.
             context.load_cert_chain(cert, key, password="")
         except ssl.SSLError as error:
             raise ValueError(
-                f"options ssl_cert={cert!r}, ssl_cert_key={key!r} are no certificate and its unencrypted key ({error})"
+                f"options ssl_cert={cert!r}, ssl_cert_key={key!r}: not a certificate and its unencrypted key ({error})"
             ) from error
     return context
 

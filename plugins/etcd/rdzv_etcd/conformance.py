@@ -1,4 +1,4 @@
-"""What the conformance suite may do to an etcd: named by an entry point, so `rdzv certify etcd` needs no test code."""
+"""What the conformance suite may do to an etcd; found by an entry point, so `rdzv certify etcd` needs no test code."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from contextlib import contextmanager
 from typing import Any
 
 from rdzv_core import RendezvousConnectionError, RendezvousError, RendezvousParameters
-from rdzv_etcd._binary import find_binary
-from rdzv_etcd._client import EtcdClient
+from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._options import KEY_PREFIX, gateway_of
-from rdzv_etcd._process import EtcdProcess, free_ports, standalone_flags
+from rdzv_etcd._server.binary import find_binary
+from rdzv_etcd._server.process import EtcdProcess, free_ports, standalone_flags
 
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
 _ROOT = "root"
-"""The user whom etcd has to have before it asks for any."""
+"""The user that etcd needs before it can authenticate any."""
 
 
 def corrupt(params: RendezvousParameters) -> None:
-    """Put into the register of `params` what the backend cannot have written."""
+    """Write into the register of `params` what the backend cannot have written."""
     with EtcdClient(gateway_of(params)) as client:
         client.put((KEY_PREFIX.of(params) + params.key).encode("utf-8"), b"not what the backend wrote")
 
 
 @contextmanager
 def truncated(params: RendezvousParameters) -> Iterator[None]:
-    """Cut the value of a register to 0 bytes, and put something back."""
+    """Truncate the value of a register to 0 bytes, then write something else."""
     key = (KEY_PREFIX.of(params) + params.key).encode("utf-8")
     with EtcdClient(gateway_of(params)) as client:
         client.put(key, b"")
@@ -41,13 +41,13 @@ def truncated(params: RendezvousParameters) -> Iterator[None]:
 
 
 def keys(params: RendezvousParameters) -> list[str]:
-    """List what is below the key prefix."""
+    """List the keys below the key prefix."""
     with EtcdClient(gateway_of(params)) as client:
         return [key.decode("utf-8", "replace") for key in client.keys(KEY_PREFIX.of(params).encode("utf-8"))]
 
 
 class OwnStore:
-    """An etcd that speaks https and asks for a user and the password, in a process that the suite may kill."""
+    """An etcd with TLS and authentication, in a process that the suite may kill."""
 
     what = "an etcd with TLS, a user and a password"
 
@@ -59,7 +59,7 @@ class OwnStore:
         self.endpoint = f"{HOST}:{port}"
         flags = standalone_flags("certify", str(self._data_dir), HOST, port, peer_port)
         self._flags = [flag.replace("http://", "https://") if "client-urls" in flag else flag for flag in flags]
-        # The password is a random number: to make guessing it slow would make every login slow for nothing.
+        # The password is random: there is no point in making every login slow to make guessing slow.
         self._flags += [f"--cert-file={ours.cert}", f"--key-file={ours.key}", "--bcrypt-cost=4"]
         password = secrets.token_hex(16)
         self.options = {"protocol": "https", "ca_cert": ours.ca, "user": _ROOT, "password": password}
@@ -80,13 +80,13 @@ class OwnStore:
         self._start()
 
     def restart_without_data(self) -> None:
-        """The same, on none."""
+        """Kill etcd and start it again without its data."""
         self.end()
         shutil.rmtree(self._data_dir)
         self._start()
 
     def pause(self) -> None:
-        """Let etcd answer nothing; from when this returns, not some time after."""
+        """Stop etcd; it answers nothing from when this returns."""
         os.kill(self._process.pid, signal.SIGSTOP)
         os.waitpid(self._process.pid, os.WUNTRACED)
 
@@ -95,7 +95,7 @@ class OwnStore:
         os.kill(self._process.pid, signal.SIGCONT)
 
     def end(self) -> None:
-        """Kill etcd, as nothing on the way out could save what it has not written yet."""
+        """Kill etcd at once, so that it cannot write anything more."""
         os.kill(self._process.pid, signal.SIGKILL)
         self._process.stop(START_SECONDS)
 

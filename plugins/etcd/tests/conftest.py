@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rdzv_etcd import EtcdBackend, EtcdCluster, EtcdServer, create_backend
-from rdzv_etcd._binary import find_binary
+from rdzv_etcd import EtcdBackend, EtcdCluster, EtcdServer, create_backend, find_binary
 
 from rdzv_core import RendezvousParameters
 

@@ -1,4 +1,4 @@
-"""`EtcdCluster`: a cluster of one's own whose members can be killed, stopped and cut off."""
+"""`EtcdCluster`: a real cluster whose members can be killed, stopped and cut off."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Eventually = Callable[[Callable[[], object]], None]
 
 
 def _answers(endpoint: str) -> bool:
-    """Say whether the member at the endpoint answers a request that needs no other member, within 0.3 s."""
+    """Return whether the member at the endpoint answers a request that needs no other member, within 0.3 s."""
     host, _, port = endpoint.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=0.3) as sock:
         sock.sendall(b"GET /version HTTP/1.1\r\nHost: etcd\r\n\r\n")
@@ -31,14 +31,14 @@ def _answers(endpoint: str) -> bool:
 
 
 def test_a_write_to_one_member_is_read_from_another(cluster: EtcdCluster, oracle: Callable[..., Any]) -> None:
-    """They are one cluster of three, and each answers at an endpoint of its own."""
+    """They form one cluster of three, and each answers at its own endpoint."""
     one, _, another = cluster.endpoints.split(",")
     oracle(one).put(b"key", b"value")
     assert oracle(another).value(b"key") == b"value"
 
 
 def test_a_killed_member_refuses_and_returns_with_its_data(cluster: EtcdCluster, oracle: Callable[..., Any]) -> None:
-    """kill gives its port to nobody; restart brings it back at the same endpoint, where it catches up."""
+    """After kill its port refuses; restart brings it back at the same endpoint, where it catches up."""
     leader = cluster.leader()
     victim = (leader + 1) % 3
     endpoint = cluster.endpoint(victim)
@@ -65,7 +65,7 @@ def test_a_silent_member_takes_connections_and_says_nothing(cluster: EtcdCluster
 
 @pytest.mark.parametrize("how", ["kill", "pause", "cut"])
 def test_the_others_elect_a_leader_when_theirs_is_lost(cluster: EtcdCluster, how: str, eventually: Eventually) -> None:
-    """Cut off from its peers as well as killed, a leader no longer leads; back again, it follows."""
+    """A leader that is killed, paused or cut off no longer leads; back again, it follows."""
     old = cluster.leader()
     getattr(cluster, how)(old)
     eventually(lambda: cluster.leader() != old)
@@ -75,14 +75,14 @@ def test_the_others_elect_a_leader_when_theirs_is_lost(cluster: EtcdCluster, how
 
 
 def test_a_stopped_cluster_leaves_no_process_directory_or_thread(etcd_binary: str) -> None:
-    """stop ends also paused and cut members, and may be called twice; a killed cluster can be started anew."""
+    """stop also ends paused and cut members, and may be called twice."""
     threads = threading.active_count()
     cluster = EtcdCluster(3, binary=etcd_binary)
     cluster.start()
-    assert cluster._directory is not None
-    directory = Path(cluster._directory)
+    assert cluster.directory
+    directory = Path(cluster.directory)
     assert len(list(directory.iterdir())) == 3
-    with pytest.raises(RendezvousError, match="runs already"):
+    with pytest.raises(RendezvousError, match="running already"):
         cluster.start()
     cluster.pause(0)
     cluster.cut(1)
@@ -98,7 +98,7 @@ def test_a_cluster_ends_with_the_interpreter(etcd_binary: str, eventually: Event
     """Nobody has to call stop."""
     code = (
         "import sys; from rdzv_etcd import EtcdCluster; c = EtcdCluster(1, binary=sys.argv[1]); c.start(); "
-        "print(c._directory, c.endpoints)"
+        "print(c.directory, c.endpoints)"
     )
     done = subprocess.run([sys.executable, "-c", code, etcd_binary], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -98,7 +98,7 @@ waited = []
 thread = threading.Thread(target=lambda: waited.append(backend.wait_state(first.token, 30)), daemon=True)
 thread.start()
 while True:  # until the watch stands; the look before it has a longer deadline
-    watch = [call for call in backend._client._calls.copy() if call.sent and call.deadline < time.monotonic() + 35]
+    watch = [call for call in backend.client.calls if call.sent and call.deadline < time.monotonic() + 35]
     if watch:
         break
     time.sleep(0.005)
@@ -120,7 +120,7 @@ if pid == 0:
 for _ in range(200):
     assert backend.get_state() == (b"parent", first.token)
 assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-assert list(backend._client._calls) == watch, "the child's close cut the parent's watch"
+assert list(backend.client.calls) == watch, "the child's close cut the parent's watch"
 assert other.get_state().state == b"child"
 second = backend.set_state(b"parent again", first.token)
 thread.join(20)
@@ -153,4 +153,4 @@ def test_many_threads_share_few_connections(etcd: EtcdServer, connect: Connect) 
     for thread in threads:
         thread.join()
     assert sorted(result.has_set for result in results if result is not None) == [False] * 29 + [True]
-    assert sum(map(len, backend._client._gateway._idle._idle.values())) <= 8
+    assert backend.client.gateway.idle_connections <= 8

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rdzv_etcd import _wire
-from rdzv_etcd._client import EtcdClient
-from rdzv_etcd._gateway import Gateway
+from rdzv_etcd import EtcdClient
+from rdzv_etcd._client import sockets
+from rdzv_etcd._client.gateway import Gateway
+from rdzv_etcd._client.scope import CancelScope
 
 from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
@@ -71,17 +72,17 @@ def test_a_connection_that_is_reset_before_tls_begins_is_closed(
     """`SSLSocket` would leave it open for as long as anybody holds the error, and the collector a warning."""
     connected = threading.Event()
     server = _Server(None, connected)
-    connect = _wire._connect
+    connect = sockets.connect
 
-    def connect_and_be_reset(host: str, port: int) -> socket.socket:
-        sock = connect(host, port)
+    def connect_and_be_reset(scope: CancelScope, host: str, port: int) -> socket.socket:
+        sock = connect(scope, host, port)
         connected.set()
         poll = select.poll()
         poll.register(sock, select.POLLIN)
         assert poll.poll(10_000)
         return sock
 
-    monkeypatch.setattr(_wire, "_connect", connect_and_be_reset)
+    monkeypatch.setattr(sockets, "connect", connect_and_be_reset)
     gateway = Gateway([HostPort("127.0.0.1", server.port)], ssl.create_default_context(), None)
     gateway.endpoints.answered(gateway.endpoints.preferred, 0.0, 0.0)  # so nobody asks which protocol it speaks
     before, errors = _descriptors(), []
@@ -119,12 +120,12 @@ def test_what_is_no_http_at_all_is_a_configuration_error() -> None:
 
 
 def test_a_connection_to_itself_is_refused_and_leaves_the_port_free() -> None:
-    """Where nobody listens on a port that the system hands out, a socket may get that very port and meet itself."""
+    """Where nobody listens on an ephemeral port, a socket may get that very port and connect to itself."""
     with socket.socket() as alone:
         alone.bind(("127.0.0.1", 0))
         where = alone.getsockname()
         alone.connect(where)
         with pytest.raises(ConnectionRefusedError):
-            _wire._refuse_itself(alone)
+            sockets.refuse_itself(alone)
     with socket.socket() as server:
         server.bind(where)

@@ -104,7 +104,7 @@ def test_a_missing_certificate_file_is_named(connect: Connect, closed_port: int,
 def test_a_certificate_file_that_holds_none_is_refused(
     connect: Connect, closed_port: int, tmp_path: Path, option: str
 ) -> None:
-    """A file that is no certificate is a ValueError naming option and file."""
+    """A file that is not a certificate is a ValueError naming option and file."""
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("nonsense")
     with pytest.raises(ValueError, match=rf"{option}=.*nonsense\.pem"):
@@ -155,9 +155,9 @@ def web_server() -> Iterator[http.server.HTTPServer]:
 def test_a_web_server_that_is_no_etcd_is_told_from_one(
     connect: Connect, web_server: http.server.HTTPServer, status: int
 ) -> None:
-    """Another web server at the endpoint shows what it answered; a balancer's 502 may be an etcd that is on its way."""
+    """The error quotes what another web server answered; a load balancer's 502 may pass."""
     web_server.status = status  # type: ignore[attr-defined]
-    with pytest.raises(RendezvousConnectionError, match=rf"HTTP {status} '<html>hello</html>'.*no etcd") as caught:
+    with pytest.raises(RendezvousConnectionError, match=rf"HTTP {status} '<html>hello</html>'.*an etcd v3") as caught:
         connect(f"127.0.0.1:{web_server.server_address[1]}", read_timeout=10)
     assert isinstance(caught.value, RendezvousConfigurationError) == (status < 500)
 
@@ -184,5 +184,5 @@ def test_creating_reading_and_closing_write_nothing(
 
 
 def test_a_node_is_known_by_the_address_of_its_connection(etcd: EtcdServer, connect: Connect) -> None:
-    """Peers that share this etcd have a way to it, and so to where this end of it is."""
+    """Peers that share this etcd can reach it, and so usually this end of the connection."""
     assert connect(etcd.get_endpoint()).local_address() == "127.0.0.1"

@@ -51,11 +51,11 @@ def test_a_full_etcd_says_what_an_operator_does_about_it(etcd_binary: str, conne
         for words in ("etcdctl compact", "etcdctl defrag", "etcdctl alarm disarm", "--quota-backend-bytes"):
             assert words in str(caught.value)
         assert backend.get_state() is not None  # reading goes on
-        client = backend._client
+        client = backend.client
         member = str(int(client.status()[0], 16))
-        client._post("/v3/kv/compaction", {"revision": str(client.read(b"x").revision), "physical": True}, dict)
-        client._post("/v3/maintenance/defragment", {}, dict)
-        client._post("/v3/maintenance/alarm", {"action": "DEACTIVATE", "alarm": "NOSPACE", "memberID": member}, dict)
+        client.request("/v3/kv/compaction", {"revision": str(client.read(b"x").revision), "physical": True})
+        client.request("/v3/maintenance/defragment", {})
+        client.request("/v3/maintenance/alarm", {"action": "DEACTIVATE", "alarm": "NOSPACE", "memberID": member})
         snapshot = backend.get_state()
         assert snapshot is not None
         assert backend.set_state(b"y", snapshot.token).has_set  # type: ignore[union-attr]
@@ -88,6 +88,6 @@ def test_a_url_as_an_endpoint_is_refused_with_what_to_give(connect: Connect) -> 
 
 def test_an_etcd_without_the_v3_api_is_a_configuration_error(etcd: EtcdServer, connect: Connect) -> None:
     """A path that does not exist there will not exist later either."""
-    client = connect(etcd.get_endpoint())._client
+    client = connect(etcd.get_endpoint()).client
     with pytest.raises(RendezvousConfigurationError):
-        client._post("/v3/no/such", {"key": base64.b64encode(b"x").decode()}, dict)
+        client.request("/v3/no/such", {"key": base64.b64encode(b"x").decode()})

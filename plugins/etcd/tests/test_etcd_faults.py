@@ -32,7 +32,7 @@ def _descriptors() -> int:
 
 @pytest.fixture
 def frozen() -> Iterator[Callable[[EtcdServer], None]]:
-    """Stops an etcd from answering until the test ends, or until it is called again with the same one."""
+    """Stops an etcd from answering until the test ends, or until called again with the same one."""
     stopped: set[int] = set()
 
     def toggle(server: EtcdServer) -> None:
@@ -48,7 +48,7 @@ def frozen() -> Iterator[Callable[[EtcdServer], None]]:
 
 
 def test_E9_the_same_instance_goes_on_after_a_restart_of_etcd(own_etcd: EtcdServer, connect: Connect) -> None:
-    """E9: while etcd is down calls fail, naming it; once it is back on its data, state and token are as they were."""
+    """E9: while etcd is down calls fail, naming it; back on its data, it has the same state and token."""
     backend = connect(own_etcd.get_endpoint())
     before = _set(backend, b"x")
     port = own_etcd.get_port()
@@ -77,13 +77,13 @@ def test_an_etcd_that_lost_its_data_revives_no_token(
     """After a restart without data revisions count from 1 again; an old token is refused even at an equal revision."""
     backend = connect(own_etcd.get_endpoint())
     old = _set(backend, b"x")
-    revision = oracle(own_etcd.get_endpoint()).kv(backend._key)["mod_revision"]
+    revision = oracle(own_etcd.get_endpoint()).kv(backend.key)["mod_revision"]
     own_etcd.stop()
     shutil.rmtree(tmp_path / "etcd")
     own_etcd.start()
     other = connect(own_etcd.get_endpoint())
     new = _set(other, b"x")
-    assert oracle(own_etcd.get_endpoint()).kv(backend._key)["mod_revision"] == revision
+    assert oracle(own_etcd.get_endpoint()).kv(backend.key)["mod_revision"] == revision
     assert _set(backend, b"y", old.token) == (b"x", new.token, False)
 
 
@@ -144,8 +144,8 @@ def test_closing_ends_every_blocked_call_within_a_second(
     other = threading.Thread(target=run, args=("sibling", sibling.get_state))
     for thread in [*threads, other]:
         thread.start()
-    eventually(lambda: len(backend._client._calls) == len(calls) and all(c.sent for c in backend._client._calls))
-    eventually(lambda: any(call.sent for call in sibling._client._calls))
+    eventually(lambda: len(backend.client.calls) == len(calls) and all(c.sent for c in backend.client.calls))
+    eventually(lambda: any(call.sent for call in sibling.client.calls))
     started = time.monotonic()
     backend.close()
     for thread in threads:
@@ -200,7 +200,7 @@ def test_a_lost_request_that_replaces_is_sent_again(etcd: EtcdServer, connect: C
 def test_a_lost_request_is_not_sent_again_over_somebody_elses_write(
     etcd: EtcdServer, connect: Connect, proxy: Any
 ) -> None:
-    """Another writer came first: whether the lost write was there before it nobody can tell, so that is raised."""
+    """Another writer came first: whether the lost write was there before it is unknown, so it is an error."""
     backend, other = connect(proxy.endpoint), connect(etcd.get_endpoint())
     first = _set(backend, b"x")
     written: list[SetStateResult] = []
@@ -244,7 +244,7 @@ def test_another_endpoint_takes_over(etcd: EtcdServer, connect: Connect, closed_
     """Of several endpoints those that refuse the connection are passed over, in writes too."""
     backend = connect(f"127.0.0.1:{closed_port},{etcd.get_endpoint()}")
     first = _set(backend, b"x")
-    endpoints = backend._client._gateway.endpoints
+    endpoints = backend.client.endpoints
     endpoints.answered(next(one for one in endpoints.all if one.port == closed_port), 0.0, time.monotonic())
     assert _set(backend, b"y", first.token).has_set
     assert backend.wait_state(first.token, 10)[0]

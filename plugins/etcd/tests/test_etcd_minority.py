@@ -1,4 +1,4 @@
-"""One of three members is killed, stopped or cut off: nobody waits for it longer than it takes to ask another one."""
+"""One of three members is killed, stopped or cut off: nobody waits for it longer than it takes to ask another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from rdzv_etcd import EtcdBackend, EtcdCluster
-from rdzv_etcd._endpoints import Endpoints
+from rdzv_etcd._client.endpoints import Endpoints
 
 from rdzv_core import RendezvousConnectionError, SetStateResult
 from rdzv_core.endpoint import HostPort
@@ -34,7 +34,7 @@ def _set(backend: EtcdBackend, state: bytes, token: Any = None) -> SetStateResul
 
 
 def _prefer(backend: EtcdBackend, endpoint: str) -> None:
-    endpoints = backend._client._gateway.endpoints
+    endpoints = backend.client.endpoints
     endpoints.answered(next(each for each in endpoints.all if str(each) == endpoint), 0.001, time.monotonic())
 
 
@@ -50,7 +50,7 @@ def waiting(eventually: Eventually) -> Iterator[Callable[..., Future[Any]]]:
 
         def start(backend: EtcdBackend, token: Any) -> Future[Any]:
             future = pool.submit(backend.wait_state, token, 60)
-            eventually(lambda: future.done() or any(call.sent for call in list(backend._client._calls)))
+            eventually(lambda: future.done() or any(call.sent for call in backend.client.calls))
             return future
 
         yield start
@@ -61,7 +61,7 @@ def waiting(eventually: Eventually) -> Iterator[Callable[..., Future[Any]]]:
 def test_reads_writes_and_waits_go_on_at_the_other_members(
     cluster: EtcdCluster, connect: Connect, waiting: Callable[..., Future[Any]], loss: str, leads: bool
 ) -> None:
-    """Each of them stood at the member that was lost, its last answer just there; a watch that is silent is noticed."""
+    """Each of them used the member that was lost, which had answered last; a silent watch is noticed."""
     victim = _victim(cluster, leads)
     watcher, reader, writer = (connect(cluster.endpoints) for _ in range(3))
     token = _set(writer, b"x").token
@@ -81,7 +81,7 @@ def test_reads_writes_and_waits_go_on_at_the_other_members(
     for what, begin, end in zip(("get", "compare-and-set", "wake-up after it"), times, times[1:], strict=False):
         print(f"{loss} {'leader' if leads else 'follower'}: {what} {end - begin:.2f} s")
     assert times[-1] - times[0] < 20  # a third of read_timeout, which a silent member cost before for each of them
-    assert reader._client._gateway.endpoints.preferred != victim
+    assert reader.client.endpoints.preferred != victim
     getattr(cluster, LOSSES[loss])(victim)
 
 
@@ -98,7 +98,7 @@ def test_a_wake_up_is_not_lost_when_the_silent_watch_was_compacted_away(
     cluster.pause(victim)
     for number in range(5):
         last = _set(writer, b"%d" % number, writer.get_state().token)  # type: ignore[union-attr]
-    revision = writer._client.read(writer._key).revision
+    revision = writer.client.read(writer.key).revision
     oracle(other).post("/v3/kv/compaction", {"revision": str(revision)})
     changed, snapshot = wait.result(20)
     assert changed
@@ -107,16 +107,16 @@ def test_a_wake_up_is_not_lost_when_the_silent_watch_was_compacted_away(
 
 
 def test_a_silent_member_is_avoided_from_then_on(cluster: EtcdCluster, connect: Connect) -> None:
-    """One call pays for it; all others of this process, siblings' too, ask somebody else at once."""
+    """One call pays for it; all others of this process, siblings' too, ask another member at once."""
     victim = _victim(cluster, leads=False)
     backend = connect(cluster.endpoints)
     _prefer(backend, cluster.endpoint(victim))
     cluster.cut(victim)
     assert backend.get_state() is None
-    endpoints = backend._client._gateway.endpoints
+    endpoints = backend.client.endpoints
     assert str(endpoints.order(time.monotonic())[-1]) == cluster.endpoint(victim)
     sibling = backend.sibling("other")
-    assert sibling._client._gateway.endpoints is endpoints
+    assert sibling.client.endpoints is endpoints
     assert _set(sibling, b"x").has_set
     sibling.close()
 
@@ -126,7 +126,7 @@ def test_the_first_write_of_a_process_goes_to_a_member_that_answers(cluster: Etc
     victim = _victim(cluster, leads=False)
     backend = connect(cluster.endpoints)
     _prefer(backend, cluster.endpoint(victim))
-    backend._client._gateway.endpoints._answered_at -= 60
+    backend.client.endpoints.doubt()
     cluster.pause(victim)
     assert _set(backend, b"x").has_set
 
@@ -145,7 +145,7 @@ def test_connecting_to_a_machine_that_is_gone_is_given_up_after_a_second(
         backend = connect(f"{gone},{cluster.endpoints}")
         _prefer(backend, gone)
         assert backend.get_state() is None
-        assert str(backend._client._gateway.endpoints.preferred) != gone
+        assert str(backend.client.endpoints.preferred) != gone
 
 
 def test_a_cluster_without_a_majority_is_an_error_in_time_and_the_instance_goes_on_after_it(
@@ -175,12 +175,12 @@ ONE, TWO, THREE = (HostPort("h", port) for port in (1, 2, 3))
 
 
 def test_the_first_endpoint_is_drawn_at_random() -> None:
-    """So that the processes of a job do not all ask the first one of the list."""
+    """The processes of a job must not all ask the first endpoint in the list."""
     assert {Endpoints([ONE, TWO, THREE]).preferred for _ in range(200)} == {ONE, TWO, THREE}
 
 
 def test_who_did_not_answer_is_asked_last_for_a_while_and_then_again() -> None:
-    """Nobody is given up for ever; and one that answers after all is preferred."""
+    """No endpoint is avoided for ever; one that answers again is preferred."""
     endpoints = Endpoints([ONE, TWO, THREE])
     endpoints.answered(ONE, 0.01, 100.0)
     endpoints.failed(ONE, 101.0)
@@ -202,7 +202,7 @@ def test_an_attempt_is_short_while_others_are_untried_and_longer_each_time() -> 
 
 
 def test_the_only_endpoint_may_be_slow() -> None:
-    """There is no other one to go on to: a write may take all the time that the call has."""
+    """There is no other endpoint to try: a write may take all the time of the call."""
     endpoints = Endpoints([ONE])
     assert endpoints.read_limit(ONE, 0, 60) == 5
     assert endpoints.write_limit(resumable=False) == float("inf")

@@ -22,7 +22,7 @@ def backend(etcd: EtcdServer, connect: Connect) -> EtcdBackend:
 
 
 def key_of(backend: EtcdBackend) -> bytes:
-    return backend._key
+    return backend.key
 
 
 def _set(backend: EtcdBackend, state: bytes, token: Any = None) -> SetStateResult:
@@ -77,7 +77,7 @@ def test_E4_no_value_is_special(backend: EtcdBackend, state: bytes) -> None:
 
 @pytest.mark.parametrize("token", [b"\xff\xfe", b"\xff" * 16, "invalid", "", b"", 0, 7, False, (), (b"x", 1), "\ud800"])
 def test_E5_a_token_of_any_kind_is_refused_without_an_error(backend: EtcdBackend, token: Any) -> None:
-    """E5: a token that never was one changes nothing, raises nothing, and what is there comes back."""
+    """E5: a malformed token changes nothing and raises nothing; the result is the current state."""
     current = _set(backend, b"x")
     assert _set(backend, b"y", token) == (b"x", current.token, False)
 
@@ -91,7 +91,7 @@ def test_a_token_where_there_is_no_state_gives_none(backend: EtcdBackend, token:
 
 def test_E6_a_state_over_the_limit_is_refused_and_the_next_call_works(backend: EtcdBackend) -> None:
     """E6: too large a state is a ValueError, nothing is sent, and the instance goes on; the limit itself fits."""
-    with pytest.raises(ValueError, match=r"1048577 bytes.*1048576 at most"):
+    with pytest.raises(ValueError, match=r"1048577 bytes.*at most 1048576"):
         backend.set_state(b"x" * (backend.max_state_bytes + 1))
     assert backend.get_state() is None
     largest = _set(backend, b"x" * backend.max_state_bytes)
@@ -173,7 +173,7 @@ def test_a_token_works_from_another_instance(etcd: EtcdServer, connect: Connect)
 def test_a_record_that_was_put_back_keeps_its_token(
     backend: EtcdBackend, etcd: EtcdServer, oracle: Callable[..., Any]
 ) -> None:
-    """The very record copied back, by a restore say, is at a revision unknown here; its token still is the current."""
+    """A record restored from a copy has another revision; its token is still the current one."""
     result = _set(backend, b"x")
     outside = oracle(etcd.get_endpoint())
     outside.put(key_of(backend), outside.value(key_of(backend)))

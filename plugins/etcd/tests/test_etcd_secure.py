@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from rdzv_etcd import EtcdBackend, EtcdServer
-from rdzv_etcd._process import EtcdProcess, free_ports, standalone_flags
+from rdzv_etcd._server.process import EtcdProcess, free_ports, standalone_flags
 
 from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError, SetStateResult
 
@@ -158,7 +158,7 @@ def test_a_certificate_for_another_host_is_refused(
 def test_mutual_tls(
     etcd_binary: str, connect: Connect, authority: Authority, stranger: Authority, tmp_path: Path
 ) -> None:
-    """An etcd that asks for a certificate lets in who has one of its authority, and nobody else."""
+    """An etcd that asks for a certificate accepts one of its authority, and no other."""
     further = ("--client-cert-auth=true", f"--trusted-ca-file={authority.ca}")
     with _https_etcd(etcd_binary, tmp_path / "data", authority, *further) as endpoint:
         tls = {"protocol": "https", "ca_cert": authority.ca}
@@ -242,7 +242,7 @@ def test_only_tls_and_a_login_together_are_secure(
     """A user over https is a claim to the profile `secure`, once etcd took the login; its siblings claim it too."""
     with _https_etcd(etcd_binary, tmp_path / "data", authority) as endpoint:
         tls = {"protocol": "https", "ca_cert": authority.ca}
-        client = _patiently(connect, endpoint, **tls)._client
+        client = _patiently(connect, endpoint, **tls).client
         assert not connect(endpoint, **ROOT, **tls).secure
         client.enable_users(ROOT["user"], ROOT["password"])
         backend = connect(endpoint, **ROOT, **tls)
@@ -259,17 +259,17 @@ def test_key_prefix_fits_a_role(guarded_etcd: EtcdServer, connect: Connect) -> N
 
 
 def test_a_login_that_became_invalid_is_renewed(guarded_etcd: EtcdServer, connect: Connect) -> None:
-    """etcd forgets its logins when it restarts, and by time: reads, writes and waits log in anew by themselves."""
+    """etcd forgets logins when it restarts, and over time: reads, writes and waits log in again by themselves."""
     backend = connect(guarded_etcd.get_endpoint(), **ROOT)
-    gateway = backend._client._gateway
-    gateway._auth_token = "stale.1"
+    gateway = backend.client.gateway
+    gateway.session.token = "stale.1"
     result = _set(backend, b"x")
-    gateway._auth_token = "stale.1"
+    gateway.session.token = "stale.1"
     assert backend.get_state() == (b"x", result.token)
-    gateway._auth_token = "stale.1"
+    gateway.session.token = "stale.1"
     with pytest.raises(RendezvousConnectionError, match="the watch was refused"):
-        backend._client.wait_change(backend._key, 1, time.monotonic() + 20)
-    assert backend._client.wait_change(backend._key, 1, time.monotonic() + 20)
+        backend.client.wait_change(backend.key, 1, time.monotonic() + 20)
+    assert backend.client.wait_change(backend.key, 1, time.monotonic() + 20)
     guarded_etcd.stop()
     guarded_etcd.start()
     assert _set(backend, b"y", result.token).has_set

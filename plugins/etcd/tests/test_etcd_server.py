@@ -1,4 +1,4 @@
-"""C1: EtcdServer starts a real etcd of one's own and leaves nothing behind."""
+"""C1: EtcdServer starts a real etcd and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import rdzv_etcd._binary
-import rdzv_etcd._server
-from rdzv_etcd import EtcdServer, create_backend
-from rdzv_etcd._binary import find_binary
-from rdzv_etcd._process import free_ports
+import rdzv_etcd._server.binary
+import rdzv_etcd._server.standalone
+from rdzv_etcd import EtcdServer, create_backend, find_binary
+from rdzv_etcd._server.process import free_ports
 
 from rdzv_core import RendezvousConnectionError, RendezvousError, RendezvousParameters
 from rdzv_core.endpoint import parse_endpoint
@@ -88,7 +87,7 @@ def test_C1_misuse_is_named() -> None:
         with pytest.raises(RendezvousError, match=r"start\(\) it first"):
             question()
     server.stop()
-    with server, pytest.raises(RendezvousError, match=rf"runs already, at {server.get_endpoint()}"):
+    with server, pytest.raises(RendezvousError, match=rf"running already, at {server.get_endpoint()}"):
         server.start()
 
 
@@ -139,13 +138,13 @@ def test_C1_it_outlives_the_thread_that_started_it(etcd_binary: str) -> None:
 
 
 def test_C1_a_taken_port_is_replaced(etcd: EtcdServer, etcd_binary: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """C1: when somebody else has the port by the time etcd starts, another one is tried, and nobody is taken for it."""
+    """C1: if another process takes the port before etcd starts, another port is tried; its etcd is not used."""
     offered = [[free_ports("127.0.0.1", 1)[0], etcd.get_port()]]
 
     def offer(host: str, count: int) -> list[int]:
         return offered.pop() if offered else free_ports(host, count)
 
-    monkeypatch.setattr(rdzv_etcd._server, "free_ports", offer)
+    monkeypatch.setattr(rdzv_etcd._server.standalone, "free_ports", offer)
     with EtcdServer(binary=etcd_binary) as server:
         assert offered == []
         assert server.get_port() != etcd.get_port()
@@ -188,7 +187,7 @@ def test_C1_no_executable_says_where_it_looked_and_how_to_get_one(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    for name in rdzv_etcd._binary.ENVIRONMENT:
+    for name in rdzv_etcd._server.binary.ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(RendezvousError) as caught:
         EtcdServer().start()
@@ -209,7 +208,7 @@ def test_C1_the_environment_names_the_executable(
     name: str, etcd_binary: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """C1: one named there is used; one that is not there is an error, not silently replaced; an argument goes first."""
-    for other in rdzv_etcd._binary.ENVIRONMENT:
+    for other in rdzv_etcd._server.binary.ENVIRONMENT:
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, etcd_binary)
     assert find_binary() == etcd_binary

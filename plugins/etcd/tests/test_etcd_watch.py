@@ -37,7 +37,7 @@ def waiting(eventually: Eventually) -> Any:
 
 
 def _watches(backend: EtcdBackend) -> bool:
-    return any(call.deadline - time.monotonic() < 35 and call.sent for call in list(backend._client._calls))
+    return any(call.deadline - time.monotonic() < 35 and call.sent for call in backend.client.calls)
 
 
 def test_what_differs_already_is_reported_at_once(etcd: EtcdServer, connect: Connect) -> None:
@@ -108,7 +108,7 @@ def test_a_change_elsewhere_does_not_end_a_wait(etcd: EtcdServer, connect: Conne
     sibling = backend.sibling("s")
     wait = waiting(backend, None, 1.0)
     _set(sibling, b"x")
-    etcd.get_client().put(backend._key + b"x", b"y")
+    etcd.get_client().put(backend.key + b"x", b"y")
     assert wait.result(20) == (False, None)
     sibling.close()
 
@@ -118,18 +118,18 @@ def test_the_same_record_written_again_does_not_end_a_wait(etcd: EtcdServer, con
     backend = connect(etcd.get_endpoint())
     token = _set(backend, b"x").token
     wait = waiting(backend, token, 0.6)
-    record = etcd.get_client().get(backend._key)
+    record = etcd.get_client().get(backend.key)
     assert record is not None
-    etcd.get_client().put(backend._key, record)
+    etcd.get_client().put(backend.key, record)
     assert wait.result(20) == (False, (b"x", token))
 
 
 def test_corruption_ends_a_wait_with_an_error(etcd: EtcdServer, connect: Connect, waiting: Any) -> None:
-    """What cannot be read is no state to report."""
+    """A damaged state is not reported as a state."""
     backend = connect(etcd.get_endpoint())
     token = _set(backend, b"x").token
     wait = waiting(backend, token)
-    etcd.get_client().put(backend._key, b"garbage")
+    etcd.get_client().put(backend.key, b"garbage")
     with pytest.raises(RendezvousStateError):
         wait.result(20)
 
@@ -142,9 +142,9 @@ def test_a_compacted_revision_is_no_obstacle(
     token = _set(backend, b"0").token
     for number in range(5):
         token = _set(backend, b"%d" % number, token).token
-    revision = own_etcd.get_client().read(backend._key).revision
+    revision = own_etcd.get_client().read(backend.key).revision
     oracle(own_etcd.get_endpoint()).post("/v3/kv/compaction", {"revision": str(revision)})
-    assert backend._client.wait_change(backend._key, revision - 3, time.monotonic() + 20)
+    assert backend.client.wait_change(backend.key, revision - 3, time.monotonic() + 20)
     assert backend.wait_state(token, 0.1) == (False, (b"4", token))
 
 
@@ -187,7 +187,7 @@ def test_closing_ends_a_wait_within_a_second(etcd: EtcdServer, connect: Connect,
 
 
 def test_a_cut_watch_is_taken_up_again(etcd: EtcdServer, connect: Connect, waiting: Any, proxy: Any) -> None:
-    """A connection that is cut just when it brings the news costs nothing but a new look."""
+    """A connection that is cut just when it brings the change costs only another read."""
     watcher, writer = connect(proxy.endpoint), connect(etcd.get_endpoint())
     token = _set(writer, b"x").token
     wait = waiting(watcher, token)

@@ -17,7 +17,7 @@ from rdzv_core import (
 )
 from rdzv_core.backoff import Backoff
 from rdzv_core.envelope import seal, unseal
-from rdzv_file._mapping import lost
+from rdzv_file._errors import lost
 from rdzv_file._store import FileStore
 from rdzv_file._temporary import TemporaryFile
 
@@ -39,7 +39,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
         self._params = params
         self._key = params.key
         self._temporary = temporary
-        # A plain flag, looked at between naps: a lock or an event could be held by a thread that a fork left behind.
+        # A plain flag, read between naps: a lock or an event could be held by a thread that a fork left behind.
         self._closed = False
 
     @property
@@ -48,8 +48,13 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
 
     @property
     def store(self) -> FileStore:
-        """The raw store, shared with the siblings."""
+        """The raw store; siblings share it."""
         return self._store
+
+    @property
+    def key(self) -> str:
+        """The key of this register in the store."""
+        return self._key
 
     def get_state(self) -> StateSnapshot | None:
         self._check_open()
@@ -59,7 +64,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
         self._check_open()
         if len(state) > self.max_state_bytes:
             raise ValueError(f"a state of {len(state)} bytes is too long: at most {self.max_state_bytes} are allowed")
-        seen = self.get_state()  # whoever comes too late learns it without waiting for the lock
+        seen = self.get_state()  # a stale writer is refused without waiting for the lock
         if not _is_current(seen, token):
             return _refusal(seen)
         with self._store.locked(self._key, self._is_closed) as slot:
@@ -110,12 +115,12 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
         self._check_open()
         theirs = self._params.for_purpose(purpose)
         made = FileBackend(self._store, theirs, self._temporary)
-        made._origin = self._origin and (self._origin[0], theirs)
+        made.params = theirs
         return made
 
     def close(self) -> None:
         self._closed = True
-        self._temporary = None  # the last one who lets go of it deletes the file
+        self._temporary = None  # the file is deleted with the last reference to it
 
     def _is_closed(self) -> bool:
         return self._closed
@@ -141,7 +146,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
 
 
 def _is_current(seen: StateSnapshot | None, token: object) -> bool:
-    """Say whether `token` stands for what is there; None stands for nothing."""
+    """Return whether `token` is the one of what was seen; None is the token of nothing."""
     if seen is None:
         return token is None
     return isinstance(token, bytes) and token == seen.token

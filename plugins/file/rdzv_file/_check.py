@@ -1,4 +1,4 @@
-"""Whether a file system does what the store relies on, tried out with two processes: `rdzv backends file --check`."""
+"""Test whether a file system does what the store relies on, with two processes: `rdzv backends file --check`."""
 
 # ruff: noqa: PTH118, PTH120, S603 - plain system calls, on plain strings; a process of our own
 
@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from rdzv_core.checking import Finding
+from rdzv_file._errors import explained
 from rdzv_file._files import create_directory, read_file, replace_file
-from rdzv_file._mapping import explained
 
 _REPLACEMENTS = 200
 _PATIENCE = 10.0
@@ -32,7 +32,7 @@ class _FailedError(Exception):
 
 
 def check_path(endpoints: Sequence[str]) -> Iterator[Finding]:
-    """Test the file system beneath a path, or beneath several that are to be the same one: two mounts, say.
+    """Test the file system of a path, or of several paths that should be the same, such as two mounts.
 
     Works in a directory of its own beside the store, or in it if that is a directory, and removes it.
     """
@@ -112,7 +112,7 @@ def _can_lock(path: str) -> bool:
 
 
 def _rename_is_atomic(here: str, there: str) -> str:
-    """Read while another process replaces the file as fast as it can: a whole content each time, and the last one."""
+    """Read while another process replaces the file as fast as it can: every read is whole."""
     path, reads = f"{here}/replaced", 0
     last = b"%d " % _REPLACEMENTS * 1000
     replace_file(path, f"{path}.tmp", b"0 " * 1000, lambda: None)
@@ -132,7 +132,7 @@ def _rename_is_atomic(here: str, there: str) -> str:
 
 
 def _change_is_visible(here: str, there: str) -> str:
-    """A replaced file is another one: whoever looks again sees a new inode, and the new content at once."""
+    """A replaced file is another file: the next look shows a new inode and the new content."""
     path = f"{here}/changed"
     replace_file(path, f"{path}.tmp", b"old", lambda: None)
     before = os.stat(path)  # noqa: PTH116 - as above
@@ -188,7 +188,7 @@ for number in range(1, int(sys.argv[2]) + 1):
 
 @contextmanager
 def _other(program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run another process, which is ready, for the length of the block."""
+    """Run another process within the block, and wait until it is ready."""
     command = [sys.executable, "-I", "-c", program, *arguments]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -13,7 +13,7 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 def read_file(path: str, size: int = -1) -> bytes | None:
-    """Give the file's content, at most its first `size` bytes; None if there is no such file. Takes no lock."""
+    """Return the file's content, or its first `size` bytes; None if there is no such file. Takes no lock."""
     try:
         fd = os.open(path, _READ)
     except FileNotFoundError:
@@ -22,8 +22,16 @@ def read_file(path: str, size: int = -1) -> bytes | None:
         return file.read(size)
 
 
+def is_file_at(fd: int, path: str) -> bool:
+    """Return whether the open file is still the one at `path`: it may have been deleted or replaced."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
 def create_directory(path: str) -> None:
-    """Create a directory for this user alone; one that is there already is left as it is. Its parent must exist."""
+    """Create a directory for this user only; an existing one is left as it is. Its parent must exist."""
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -31,7 +39,7 @@ def create_directory(path: str) -> None:
 
 
 def replace_file(path: str, temporary: str, content: bytes, before_rename: Callable[[], None]) -> None:
-    """Put `content` in place of the file, mode 0600, on the disk when this returns.
+    """Replace the file by `content`, mode 0600; it is on the disk when this returns.
 
     If it raises before the new file is in place, or `before_rename` does, the old one is unharmed and `temporary` is
     gone again.
@@ -50,13 +58,13 @@ def replace_file(path: str, temporary: str, content: bytes, before_rename: Calla
         try:
             os.unlink(temporary)
         except OSError:
-            pass  # the error that led here is the one to tell
+            pass  # the error that led here is the one to report
         raise
     _sync_directory(path)
 
 
 def remove_file(path: str) -> None:
-    """Delete the file, on the disk too when this returns; one that is not there is no error."""
+    """Delete the file, on the disk too when this returns; a missing one is not an error."""
     try:
         os.unlink(path)
     except FileNotFoundError:
@@ -75,7 +83,7 @@ def _sync_directory(path: str) -> None:
     try:
         os.fsync(fd)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # some file systems keep directories safe by themselves and say so this way
+        if error.errno != errno.EINVAL:  # some file systems need no sync of directories, and refuse it this way
             raise
     finally:
         os.close(fd)

@@ -1,4 +1,4 @@
-"""Where a key's value lies: one file for all keys, or a directory with a file for each. No I/O here."""
+"""Where a key's value is kept: in one file for all keys, or in a directory with a file for each. No I/O."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Layout(Protocol):
         """The lock file, in the same directory, that a writer of `key` must hold."""
 
     def extract(self, content: bytes | None, key: str) -> bytes | None:
-        """Give the value of `key`, or None; raises `RendezvousStateError` if the file cannot be read."""
+        """Return the value of `key`, or None; raises `RendezvousStateError` if the file cannot be read."""
 
     def insert(self, content: bytes | None, key: str, value: bytes | None) -> bytes | None:
-        """Give the file's new content with `key` set, or without it for None; None: the file goes."""
+        """Return the file's new content with `key` set, or without it for None; None: delete the file."""
 
     def is_ours(self, content: bytes) -> bool:
-        """Say whether a file that cannot be read was one of ours, so that clearing it destroys nobody's work."""
+        """Return whether a file that cannot be read is one of ours, so that clearing it destroys nothing else."""
 
 
 class DirectoryLayout:
-    """A file for every key. Locks are shared out over a fixed number of files, so that they need never be deleted.
+    """A file for every key. Locks are spread over a fixed number of files, so that they never need to be deleted.
 
     There are many, so that a process that is stopped while it holds one rarely holds up another register's writers.
     """
@@ -53,7 +53,7 @@ class DirectoryLayout:
     def lock_of(self, key: str) -> str:
         return f"{self._directory}{os.sep}.rdzv-lock-{zlib.crc32(key.encode()) % _LOCKS_PER_DIRECTORY:x}"
 
-    def extract(self, content: bytes | None, key: str) -> bytes | None:  # noqa: ARG002 - the file is the key's alone
+    def extract(self, content: bytes | None, key: str) -> bytes | None:  # noqa: ARG002 - the file has this key only
         return content
 
     def insert(self, content: bytes | None, key: str, value: bytes | None) -> bytes | None:  # noqa: ARG002
@@ -66,8 +66,8 @@ class DirectoryLayout:
 class OneFileLayout:
     """All keys in one file: a sealed list of records, each a line with key and length and then the value.
 
-    The seal makes a damaged key as visible as a damaged value, and gives every write of the file a first line of its
-    own. An empty file holds no keys: that is how a store may be given at first.
+    The seal makes a damaged key as visible as a damaged value, and makes the first line differ after every write. An
+    empty file holds no keys: a store may start as one.
     """
 
     begins_empty = True
@@ -101,12 +101,12 @@ class OneFileLayout:
 
 
 def pack(records: dict[str, bytes]) -> bytes:
-    """Give the content of a file that holds `records`."""
+    """Return the content of a file that holds `records`."""
     return seal(b"".join(b"%b %d\n%b\n" % (key.encode(), len(value), value) for key, value in records.items()))
 
 
 def unpack(content: bytes) -> dict[str, bytes]:
-    """Give the records of what `pack` made, or none of an empty file; else raises `RendezvousStateError`."""
+    """Return the records in what `pack` made, none for an empty file; else raises `RendezvousStateError`."""
     records: dict[str, bytes] = {}
     body = unseal(content)[0] if content else b""
     at = 0
@@ -114,7 +114,7 @@ def unpack(content: bytes) -> dict[str, bytes]:
         end = body.find(b"\n", at)
         key, _, size = body[at : max(end, at)].rpartition(b" ")
         if not key or not size.isdigit():
-            raise RendezvousStateError(f"no rdzv record: {body[at : at + 40]!r} instead of a key and a length")
+            raise RendezvousStateError(f"not an rdzv record: {body[at : at + 40]!r} instead of a key and a length")
         at = end + 1 + int(size) + 1
         records[key.decode()] = body[end + 1 : at - 1]
     return records

@@ -1,4 +1,4 @@
-"""The file of a store for which no path was given."""
+"""The temp file of a store for which no path was given."""
 
 # ruff: noqa: PTH108 - a plain string, as in the modules that write it
 
@@ -12,10 +12,10 @@ from rdzv_core import RendezvousError
 
 
 class TemporaryFile:
-    """A fresh, empty file under the system's temp directory that only this user can read and write.
+    """A fresh, empty file in the system's temp directory that only this user can read and write.
 
-    It is deleted, with its lock file, when the last backend that refers to it lets go of it, and at exit at the
-    latest; never by a forked child. Raises `RendezvousError` if it cannot be made.
+    It is deleted, with its lock file, when the last backend drops its reference, and at exit at the latest; never by
+    a forked child. Raises `RendezvousError` if it cannot be made.
     """
 
     def __init__(self) -> None:
@@ -37,4 +37,4 @@ def _delete(path: str, owner: int) -> None:
         try:
             os.unlink(name)
         except OSError:
-            pass  # somebody else deleted it, or its directory: it is gone, which is all that is wanted
+            pass  # it is gone already, or its directory is

@@ -1,4 +1,4 @@
-"""What the published suite may do to a file store behind the backend's back; it is found by its entry point."""
+"""What the conformance suite may do to a file store; found by an entry point."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ unreachable_endpoint = f"{os.devnull}/rdzv"
 
 
 def corrupt(params: RendezvousParameters) -> None:
-    """Damage the last byte of a run's register, or put something foreign there if it has none."""
+    """Damage the last byte of a run's register, or write something foreign there if it has none."""
     store = FileStore(params.endpoint)
     sealed = store.get(params.key)
     store.set(params.key, b"foreign" if sealed is None else sealed[:-1] + bytes([sealed[-1] ^ 1]))
@@ -24,7 +24,7 @@ def corrupt(params: RendezvousParameters) -> None:
 
 @contextmanager
 def truncated(params: RendezvousParameters) -> Iterator[None]:
-    """Cut the file that holds a run's register (in one file those of all runs) to 0 bytes, and put it back."""
+    """Truncate the file that holds a run's register (in one file those of all runs) to 0 bytes, and restore it."""
     path = Path(params.endpoint)
     file = path / params.key if path.is_dir() else path
     whole = file.read_bytes()

@@ -24,7 +24,7 @@ from rdzv_core import (
 
 @contextmanager
 def _without_privileges() -> Iterator[None]:
-    """The superuser may do everything: then somebody else has to try."""
+    """The superuser may do everything: another user has to try."""
     was = os.geteuid()
     if was == 0:
         os.seteuid(65534)
@@ -155,7 +155,7 @@ def test_B14_a_bad_path_is_a_connection_error_that_names_it(tmp_path, open_backe
 
 
 def test_B14_a_directory_without_permission_is_a_connection_error(open_backend):
-    """B14: who may not write there learns so on creation, or on the first write if the file was there already."""
+    """B14: without write access, creation fails, or the first write does if the file already exists."""
     with tempfile.TemporaryDirectory() as directory:
         there = Path(directory, "there")
         there.write_bytes(b"")
@@ -169,7 +169,7 @@ def test_B14_a_directory_without_permission_is_a_connection_error(open_backend):
 
 
 def test_B15_runs_share_a_store_and_deleting_a_key_gives_a_clean_slate(endpoint, open_backend):
-    """B15: each run has a state of its own; when a run's key is deleted, it starts anew, unnoticed by the others."""
+    """B15: each run has a state of its own; when a run's key is deleted, it starts again, unnoticed by the others."""
     one, other = open_backend(endpoint, "one"), open_backend(endpoint, "other")
     _, old_token, _ = one.set_state(b"1")
     other.set_state(b"2")
@@ -189,7 +189,7 @@ def test_E16_a_misspelt_option_is_refused_with_the_near_match(tmp_path, open_bac
 
 
 def test_an_observer_creates_nothing(tmp_path):
-    """Who only looks sees no state at a missing path, leaves it missing, and cannot make one."""
+    """An observer sees no state at a missing path, leaves it missing, and cannot create it."""
     params = RendezvousParameters("file", str(tmp_path / "store"), "run", 1, 2).for_observer()
     backend = create_backend(params)
     assert backend.get_state() is None
@@ -213,11 +213,11 @@ def test_an_observer_sees_what_appears_later_and_may_delete_it(endpoint, open_ba
 
 
 def test_an_observers_sibling_is_an_observer(tmp_path):
-    """Core asks what a backend was made from, of siblings too; where there is nothing they make nothing either."""
+    """Siblings know that they observe, and create nothing where there is nothing."""
     observer = create_backend(RendezvousParameters("file", str(tmp_path / "store"), "run", 1, 2).for_observer())
     sibling = observer.sibling("members")
-    assert sibling._origin[1].observing
-    assert sibling._origin[1].purpose == "members"
+    assert sibling.params.observing
+    assert sibling.params.purpose == "members"
     assert sibling.get_state() is None
     assert list(tmp_path.iterdir()) == []
     sibling.close()
@@ -225,7 +225,7 @@ def test_an_observers_sibling_is_an_observer(tmp_path):
 
 
 def test_an_observer_needs_a_path():
-    """There is no temp file to look at, and none is made to look at."""
+    """There is no temp file to observe, and none is created."""
     with pytest.raises(RendezvousConnectionError, match="give the endpoint"):
         create_backend(RendezvousParameters("file", "", "run", 1, 2).for_observer())
 
@@ -237,7 +237,7 @@ def test_a_relative_path_stays_where_it_was(tmp_path, monkeypatch, open_backend)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     backend.set_state(b"x")
-    assert FileStore(str(tmp_path / "store")).get(backend._key) is not None
+    assert FileStore(str(tmp_path / "store")).get(backend.key) is not None
 
 
 def test_a_link_to_the_store_is_followed_and_stays_a_link(tmp_path, open_backend):

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from rdzv_file import _store
+from rdzv_file import _slot
 
 from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
 
@@ -51,7 +51,7 @@ def test_writers_are_told_where_locks_exclude_nobody(endpoint, open_backend, sta
 def test_another_holders_record_in_the_lock_file_is_an_error_that_waiting_does_not_fix(
     endpoint, open_backend, monkeypatch, when
 ):
-    """It names who else writes; seen before the rename it keeps the write from being done."""
+    """The error names the other holder; noticed before the rename, it prevents the write."""
     backend = open_backend(endpoint)
     _, token, _ = backend.set_state(b"x")
     replace = os.replace
@@ -61,12 +61,12 @@ def test_another_holders_record_in_the_lock_file_is_an_error_that_waiting_does_n
         lock.write_bytes(b"written\n77 elsewhere store.0123.tmp")
 
     if when == "before":
-        replace_file = _store.replace_file
+        replace_file = _slot.replace_file
 
         def replacing(path, temporary, content, before_rename):
             replace_file(path, temporary, content, lambda: (overwrite(), before_rename()))
 
-        monkeypatch.setattr(_store, "replace_file", replacing)
+        monkeypatch.setattr(_slot, "replace_file", replacing)
     else:
         monkeypatch.setattr(os, "replace", lambda *paths: (replace(*paths), overwrite()))
     with pytest.raises(RendezvousConfigurationError, match="locks do not exclude here: process 77 on elsewhere holds"):
@@ -84,7 +84,7 @@ def test_a_lock_file_deleted_under_its_holder_may_pass(endpoint, open_backend):
     _, token, _ = backend.set_state(b"x")
 
     def write_while_somebody_cleans_up() -> None:
-        with backend.store.locked(backend._key) as slot:
+        with backend.store.locked(backend.key) as slot:
             for lock in Path(endpoint).parent.rglob("*lock*"):
                 lock.unlink()
             slot.write(b"y")
@@ -97,7 +97,7 @@ def test_a_lock_file_deleted_under_its_holder_may_pass(endpoint, open_backend):
 
 
 def test_a_lock_record_on_a_disk_that_takes_a_part_at_a_time_is_whole(endpoint, open_backend, monkeypatch):
-    """A short write is gone on with: else a writer would take its own record for another's."""
+    """A short write is continued: else a writer would mistake its own record for another's."""
     backend = open_backend(endpoint)
     pwrite = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda fd, data, at: pwrite(fd, data[:5], at))

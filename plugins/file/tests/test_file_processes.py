@@ -1,4 +1,4 @@
-"""Several processes on one register: nobody's write is lost, whoever dies."""
+"""Several processes on one register: no write is lost when one of them dies."""
 
 from __future__ import annotations
 

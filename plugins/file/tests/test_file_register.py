@@ -100,7 +100,7 @@ def test_E8_reading_what_is_absent_never_waits_not_even_for_a_lock(endpoint, ope
     backend = open_backend(endpoint, read_timeout=30)
     waiter = threading.Thread(target=backend.wait_state, args=(None, 30))
     waiter.start()
-    with backend.store.locked(backend._key):
+    with backend.store.locked(backend.key):
         began = time.monotonic()
         assert backend.get_state() is None
         assert backend.set_state(b"x", b"stale") is None
@@ -227,7 +227,7 @@ def test_E12_a_second_launch_with_another_run_id_finds_no_state(endpoint, open_b
 
 
 def test_deleted_registers_leave_nothing_behind(endpoint, open_backend):
-    """Registers that come and go, one for every member say, do not fill the directory."""
+    """Registers that come and go, such as one for every member, do not fill the directory."""
     backend = open_backend(endpoint)
     for member in range(300):
         sibling = backend.sibling(f"member-{member}")
@@ -249,7 +249,7 @@ def test_delete_state_with_a_token_deletes_that_state_only(endpoint, open_backen
 
 
 def test_after_close_every_call_raises(endpoint, open_backend):
-    """A closed backend raises RendezvousConnectionError; closing twice is no error; others are not disturbed."""
+    """A closed backend raises RendezvousConnectionError; closing twice is not an error; others are not disturbed."""
     backend, other = open_backend(endpoint), open_backend(endpoint)
     backend.close()
     backend.close()
@@ -270,7 +270,7 @@ def test_the_raw_store_refuses_a_key_that_is_no_file_name(endpoint, key):
     """A raw key never leaves the store's directory nor meets its own files."""
     store = FileStore(endpoint)
     for call in (store.get, store.delete, store.version, lambda key: store.set(key, b"x")):
-        with pytest.raises(ValueError, match="is no key"):
+        with pytest.raises(ValueError, match="is not a key"):
             call(key)
 
 

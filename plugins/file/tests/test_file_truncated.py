@@ -78,7 +78,7 @@ def test_an_empty_file_that_was_never_written_is_a_new_store(tmp_path, open_back
 
 
 def test_a_store_that_is_created_can_be_truncated_before_the_first_write(tmp_path, open_backend):
-    """A file made here never has 0 bytes, whoever was killed at whatever moment."""
+    """A file created here never has 0 bytes, even if its creator is killed."""
     path = tmp_path / "store"
     backend = open_backend(str(path))
     assert path.stat().st_size > 0
@@ -102,7 +102,7 @@ def test_a_first_writer_that_is_killed_leaves_a_store_that_works(tmp_path, open_
         open_backend(str(path)).get_state()
 
 
-def test_a_store_that_was_deleted_may_be_made_anew_beside_its_old_lock_file(tmp_path, open_backend):
+def test_a_store_that_was_deleted_may_be_created_again_beside_its_old_lock_file(tmp_path, open_backend):
     """`rm job` between two jobs, which leaves `job.lock`, is a clean slate."""
     path = tmp_path / "store"
     open_backend(str(path)).set_state(b"x")

@@ -51,7 +51,7 @@ def test_a_wait_returns_at_once_where_the_token_differs_already(endpoint, open_b
 
 
 def test_a_wait_without_a_change_ends_after_its_timeout_and_not_before(endpoint, open_backend):
-    """It gives what is there, which is what was there."""
+    """It returns the state, which has not changed."""
     backend = open_backend(endpoint)
     began = time.monotonic()
     assert backend.wait_state(None, 0.3) == (False, None)
@@ -109,11 +109,11 @@ def test_no_change_is_missed_however_fast_writes_of_equal_length_follow(endpoint
 
 
 def test_a_wait_on_what_gets_damaged_is_a_state_error(endpoint, open_backend):
-    """Damage is a change too, and told as what it is."""
+    """Damage is a change too, and is reported as an error."""
     backend = open_backend(endpoint)
     _, token, _ = backend.set_state(b"x")
     waiting = _Waiting(open_backend(endpoint), token)
-    backend.store.set(backend._key, b"damage")
+    backend.store.set(backend.key, b"damage")
     waiting.outcome()
     assert isinstance(waiting.error, RendezvousStateError)
 

@@ -1,5 +1,5 @@
-"""One node of a job, as `rdzv run` has it: it meets, runs a command, watches, and meets again.
+"""One node of a job, as `rdzv run` runs it: it joins a round, runs a command, watches, and joins the next round.
 
-`decide` says what to do upon which event, without doing anything; `command` tells whether the command can be started,
-`worker` is its processes; `agent` brings all of it and a rendezvous handler together.
+`decide` says what to do on which event, without doing anything; `command` tells whether the command can be started,
+`worker` is its processes; `agent` connects all of it with a rendezvous handler.
 """

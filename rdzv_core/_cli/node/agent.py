@@ -1,7 +1,7 @@
 """Brings the decisions, the command and the rendezvous together: events come in on one queue, effects go out.
 
-The main thread decides and acts. Helper threads only wait, each for one thing, and report it: the next round, a
-change of the round, the end of the command, a signal.
+The main thread decides and acts. Each helper thread waits for one thing and reports it: the next round, a change of
+the round, the end of the command, a signal.
 """
 
 from __future__ import annotations
@@ -14,15 +14,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from rdzv_core._cli._stderr import flush_lines
 from rdzv_core._cli.node.decide import Decider
 from rdzv_core._cli.node.ending import GOODBYE_SECONDS, Ending
 from rdzv_core._cli.node.environment import job_environment
 from rdzv_core._cli.node.events import (
-    Changed,
     Effect,
     Ended,
-    Event,
     Exit,
     Finish,
     GraceOver,
@@ -31,9 +28,11 @@ from rdzv_core._cli.node.events import (
     Linger,
     Meet,
     Met,
+    NodeEvent,
     NotMet,
     OthersGone,
     Pause,
+    RoundChanged,
     Say,
     Send,
     Signalled,
@@ -43,6 +42,7 @@ from rdzv_core._cli.node.events import (
 from rdzv_core._cli.node.failures import Failures
 from rdzv_core._cli.node.signals import ENDING, reported
 from rdzv_core._cli.node.worker import Worker
+from rdzv_core._cli.stderr import flush_lines
 from rdzv_core._errors import RendezvousError
 from rdzv_core._handler import ChangeReason, RendezvousHandler, RendezvousInfo
 from rdzv_core.backoff import Backoff
@@ -73,7 +73,7 @@ class Agent:
         ending: Ending | None = None,
         failures: Failures | None = None,
     ) -> None:
-        """`store` gives the variables with which the command reaches the store, once there is a round."""
+        """`store` returns the variables with which the command reaches the store, once there is a round."""
         self._handler = handler
         self._command = command
         self._grace_period = grace_period
@@ -82,7 +82,7 @@ class Agent:
         self._ending = ending or Ending(say)
         self._failures = failures
         self._decider = Decider(max_restarts)
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[NodeEvent] = queue.SimpleQueue()
         self._worker: Worker | None = None
         self._grace_ends: float | None = None
         self._over = threading.Event()
@@ -91,7 +91,7 @@ class Agent:
         self._who = (handler.get_run_id(), handler.settings.node_id)
 
     def run(self, announcement: str) -> int:
-        """Say `announcement`, then meet and work; gives the command's exit status.
+        """Say `announcement`, then join rounds and run the command in them; return its exit status.
 
         Raises the rendezvous' error where no round can be had, and `OSError` if the command cannot be started.
         """
@@ -154,7 +154,7 @@ class Agent:
         elif isinstance(effect, Linger):
             self._report("rdzv-linger", lambda: self._wait_for_others(effect.why))
 
-    def _next_event(self) -> Event:
+    def _next_event(self) -> NodeEvent:
         while True:
             left = None if self._grace_ends is None else max(0.0, self._grace_ends - time.monotonic())
             try:
@@ -164,7 +164,7 @@ class Agent:
                 return GraceOver()
             if isinstance(event, Ended):
                 self._grace_ends = self._worker = None
-            if isinstance(event, Changed) and self._worker and self._worker.has_ended():
+            if isinstance(event, RoundChanged) and self._worker and self._worker.has_ended():
                 # The command was faster than the news: its end decides, and is on its way.
                 continue
             return event
@@ -172,7 +172,7 @@ class Agent:
     def _meet(self) -> None:
         self._report("rdzv-meet", self._wait_for_round)
 
-    def _wait_for_round(self) -> Event:
+    def _wait_for_round(self) -> NodeEvent:
         began = time.monotonic()
         while True:
             info = self._handler.next_rendezvous()
@@ -224,7 +224,7 @@ class Agent:
         self._report("rdzv-command", lambda: self._wait_for_end(met.round, worker, began))
         self._report("rdzv-watch", lambda: self._wait_for_change(met.round, worker))
 
-    def _wait_for_end(self, number: int, worker: Worker, began: float) -> Event:
+    def _wait_for_end(self, number: int, worker: Worker, began: float) -> NodeEvent:
         status = worker.wait()
         self._handler.report(CommandEnded(*self._who, number, status, worker.fenced, time.monotonic() - began))
         return Ended(status, worker.fenced)
@@ -234,17 +234,17 @@ class Agent:
         if worker := self._worker:
             worker.renew(lease_ends + self._grace_period)
 
-    def _wait_for_change(self, number: int, worker: Worker) -> Event | None:
+    def _wait_for_change(self, number: int, worker: Worker) -> NodeEvent | None:
         told_of_closing = False
         while self._worker is worker and not self._over.is_set():
             change = self._handler.wait_for_change(_LOOK_EVERY)
             if change is None:
                 continue
             if change.reason is not ChangeReason.CLOSED:
-                return Changed(number, change)
+                return RoundChanged(number, change)
             if not told_of_closing:
                 told_of_closing = True
-                self._events.put(Changed(number, change))
+                self._events.put(RoundChanged(number, change))
             # A closed run stays closed, and says so at once whenever it is asked.
             self._over.wait(_LOOK_EVERY)
         return None
@@ -267,8 +267,8 @@ class Agent:
                 self._may_not_signal = True
                 self._say(
                     f"the command cannot be signalled ({error.strerror}): it runs as another user, as with sudo or a "
-                    "set-user-ID program, and goes on until it ends by itself, beside the next round too; let its "
-                    f"user stop process group {worker.group}"
+                    "set-user-ID program, and keeps running, beside the next round too, until it ends by itself; have "
+                    f"that user stop process group {worker.group}"
                 )
 
     def _depart(self, depart: Callable[[], None]) -> None:
@@ -280,7 +280,7 @@ class Agent:
             # What the command achieved stands; the others learn of it when this node's lease runs out.
             self._say(f"could not tell the others: {error}")
 
-    def _wait_for_others(self, why: str) -> Event:
+    def _wait_for_others(self, why: str) -> NodeEvent:
         """Wait for all who use the store that this process hosts; if this node failed, and `why`, for other runs."""
         told, pauses = "", Backoff(0.01, _LINGER_LOOK, jitter=0)
         while self._handler.hosts_store and not self._over.is_set():
@@ -293,8 +293,8 @@ class Agent:
             if pause == _LINGER_LOOK and users != told:
                 told = users
                 self._say(
-                    f"{why and f'{why}; '}this node hosts the store: it stays until the others are done, of "
-                    f"{'run' if len(runs) < 2 else 'runs'} {users} (SIGTERM or Ctrl-C ends it)"
+                    f"{why and f'{why}; '}this node hosts the store: it stays until the other nodes of "
+                    f"{'run' if len(runs) < 2 else 'runs'} {users} are done (SIGTERM or Ctrl-C ends it)"
                 )
             self._over.wait(pause)
         return OthersGone()
@@ -304,10 +304,10 @@ class Agent:
             self._signal(Worker.kill)
             self._worker.wait()
 
-    def _report(self, name: str, wait: Callable[[], Event | None]) -> None:
-        """Put on the queue what `wait`, run in a thread of its own, gives."""
+    def _report(self, name: str, wait: Callable[[], NodeEvent | None]) -> None:
+        """Put on the queue what `wait` returns, which runs in a thread of its own."""
 
-        def put(outcome: Event | Exception | None) -> None:
+        def put(outcome: NodeEvent | Exception | None) -> None:
             if outcome is not None:
                 self._events.put(NotMet(outcome) if isinstance(outcome, Exception) else outcome)
 
@@ -318,7 +318,7 @@ def _in_background(name: str, wait: Callable[[], T], report: Callable[[T | Excep
     def run() -> None:
         try:
             outcome: T | Exception = wait()
-        except Exception as error:  # noqa: BLE001 - who gets the report decides what becomes of it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the report is what its reader decides by
             outcome = error
         report(outcome)
 

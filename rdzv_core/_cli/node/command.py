@@ -7,16 +7,16 @@ import os
 import shutil
 from pathlib import Path
 
-from rdzv_core._cli._errors import NO_PROCESS
+from rdzv_core._cli.errors import NO_PROCESS
 
 _LONGEST_FIRST_LINE = 256  # of which the kernel reads no more
 
 _MEANINGS = {
-    errno.ENOENT: "the program or what runs it is missing: install the interpreter that its first line names, or the "
-    "system's loader that it was built for (`file` tells which)",
-    errno.EAGAIN: f"the system lets this process have no further one: {NO_PROCESS}",
-    errno.ENOEXEC: "it is no program of this system: a script needs a first line such as #!/bin/sh, and a binary must "
-    "be built for this machine's architecture (`file` tells which it has)",
+    errno.ENOENT: "the program or its interpreter is missing: install the interpreter that its first line names, or "
+    "the system's loader that it was built for (`file` tells which)",
+    errno.EAGAIN: f"the system refuses this process another one: {NO_PROCESS}",
+    errno.ENOEXEC: "it is not a program for this system: a script needs a first line such as #!/bin/sh, and a binary "
+    "must be built for this machine's architecture (`file` tells which it has)",
 }
 
 
@@ -32,12 +32,12 @@ def check_command(program: str) -> None:
     if interpreter is not None and not (Path(interpreter).is_file() and os.access(interpreter, os.X_OK)):
         raise ValueError(
             f"command {program!r} cannot be started: its first line names the interpreter {interpreter!r}, which is "
-            f"not found, or is not executable: install it, or mend the first line of {path!r}"
+            f"not found, or is not executable: install it, or fix the first line of {path!r}"
         )
 
 
 def not_started(program: str, number: int) -> OSError:
-    """Give the error for a program whose start the system refused with the errno `number`."""
+    """Return the error for a program that the system refused to start, with the errno `number`."""
     why = _MEANINGS.get(number, f"{os.strerror(number)} (errno {number})")
     error = OSError(f"command {program!r} cannot be started: {why}")
     error.errno = number
@@ -45,7 +45,7 @@ def not_started(program: str, number: int) -> OSError:
 
 
 def _interpreter(path: str) -> str | None:
-    """Give what a script's first line names; None where there is no such line, or it cannot be read in whole."""
+    """Return the interpreter that a script's first line names; None if there is no such line, or it is too long."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - of a program of a gigabyte only this
             first = file.read(_LONGEST_FIRST_LINE)

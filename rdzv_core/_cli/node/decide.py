@@ -1,4 +1,4 @@
-"""What a node does upon which event: pure, without processes, threads or a store.
+"""What a node does on which event. Pure: no processes, threads or store.
 
     MEETING --met--> WORKING --the round changed--> STOPPING --ended--> MEETING
                         |---- the command failed, restarts left -----------^
@@ -15,10 +15,8 @@ import signal
 from enum import Enum, auto
 
 from rdzv_core._cli.node.events import (
-    Changed,
     Effect,
     Ended,
-    Event,
     Exit,
     Finish,
     Kill,
@@ -26,9 +24,11 @@ from rdzv_core._cli.node.events import (
     Linger,
     Meet,
     Met,
+    NodeEvent,
     NotMet,
     OthersGone,
     Pause,
+    RoundChanged,
     Say,
     Send,
     Signalled,
@@ -40,7 +40,7 @@ from rdzv_core._errors import RendezvousGracefulExitError
 from rdzv_core._handler.info import ChangeReason
 
 
-class Phase(Enum):
+class NodePhase(Enum):
     """Where a node is."""
 
     MEETING = auto()
@@ -51,10 +51,10 @@ class Phase(Enum):
 
 
 class Decider:
-    """The decisions of one node: takes every event in order, gives the effects to carry out in order."""
+    """The decisions of one node: takes every event in order, returns the effects to carry out in order."""
 
     def __init__(self, max_restarts: int) -> None:
-        self.phase = Phase.MEETING
+        self.phase = NodePhase.MEETING
         self._restarts_left = max_restarts
         self._round = 0
         self._closed = False
@@ -69,39 +69,39 @@ class Decider:
         """The exit status, as far as it is decided: 0 before."""
         return self._status
 
-    def on(self, event: Event) -> list[Effect]:
-        """Give what to do upon `event`; nothing once the node is over."""
-        if self.phase is Phase.OVER:
+    def on(self, event: NodeEvent) -> list[Effect]:
+        """Return what to do on `event`; nothing once the node is over."""
+        if self.phase is NodePhase.OVER:
             return []
         if isinstance(event, Signalled) and event.number not in ENDING:
             return self._on_passing(event.number)
-        if self.phase is Phase.LINGERING:
+        if self.phase is NodePhase.LINGERING:
             return self._on_lingering(event)
         if isinstance(event, Met):
             return self._on_met(event)
         if isinstance(event, NotMet):
             return self._on_not_met(event.error)
-        if isinstance(event, Changed):
+        if isinstance(event, RoundChanged):
             return self._on_changed(event)
         if isinstance(event, Ended):
             return self._on_ended(event)
         if isinstance(event, Signalled):
             return self._on_signalled(event.number)
-        return self._kill() if self.phase is Phase.STOPPING else []
+        return self._kill() if self.phase is NodePhase.STOPPING else []
 
     def _on_met(self, met: Met) -> list[Effect]:
-        self.phase, self._round, self._failed, self._killed = Phase.WORKING, met.round, None, False
+        self.phase, self._round, self._failed, self._killed = NodePhase.WORKING, met.round, None, False
         return [
             Say(f"joined round {met.round} as rank {met.rank} of {met.world_size} in {met.seconds:.3f} s"),
             Start(met),
         ]
 
     def _on_not_met(self, error: Exception) -> list[Effect]:
-        if self.phase is Phase.STOPPING:
+        if self.phase is NodePhase.STOPPING:
             return []
         if isinstance(error, RendezvousGracefulExitError):
             return self._over(Say(str(error)), Leave(), Exit(0))
-        if self.phase is Phase.WORKING:
+        if self.phase is NodePhase.WORKING:
             # Working on without a view of the round could be working beside a second group.
             self._leaving, self._lost_sight = True, error
             return [Say(f"the round cannot be watched any more ({error}); stopping the command"), *self._stop()]
@@ -111,8 +111,8 @@ class Decider:
         self._error = error
         return self._linger(1, Leave(), why=str(error))
 
-    def _on_changed(self, changed: Changed) -> list[Effect]:
-        if self.phase is not Phase.WORKING or changed.round != self._round:
+    def _on_changed(self, changed: RoundChanged) -> list[Effect]:
+        if self.phase is not NodePhase.WORKING or changed.round != self._round:
             return []
         if changed.change.reason is ChangeReason.CLOSED:
             self._closed = True
@@ -121,10 +121,10 @@ class Decider:
 
     def _on_ended(self, ended: Ended) -> list[Effect]:
         status = ended.status
-        if self.phase is Phase.WORKING and ended.fenced:
+        if self.phase is NodePhase.WORKING and ended.fenced:
             # Not the command's failure: this process was stopped or too slow to keep its lease.
             return self._meet(Say("the command was killed as this node's lease had ended; asking for the next round"))
-        if self.phase is Phase.STOPPING and not self._leaving:
+        if self.phase is NodePhase.STOPPING and not self._leaving:
             return self._meet(Say("the command has stopped; asking for the next round"))
         how = Say(f"the command {self._outcome(status)}; leaving")
         if self._lost_sight is not None:
@@ -146,7 +146,7 @@ class Decider:
 
     def _on_signalled(self, number: int) -> list[Effect]:
         name = name_of(number)
-        if self.phase is Phase.MEETING:
+        if self.phase is NodePhase.MEETING:
             return self._over(Say(f"got {name}; leaving"), Leave(), Exit(128 + number))
         if self._leaving:
             return [Say(f"got {name} as well; killing the command"), *self._kill()]
@@ -154,9 +154,9 @@ class Decider:
         return [Say(f"got {name}; passing it on to the command, then leaving"), *self._stop(number)]
 
     def _on_passing(self, number: int) -> list[Effect]:
-        works = self.phase in (Phase.WORKING, Phase.STOPPING)
+        works = self.phase in (NodePhase.WORKING, NodePhase.STOPPING)
         if number == PAUSING:
-            # SIGSTOP: a group of a session of its own does not stop upon SIGTSTP.
+            # SIGSTOP: a group of a session of its own does not stop on SIGTSTP.
             said = Say(f"got {name_of(number)}; pausing until SIGCONT: the others go on when this node's lease ends")
             return [said, *([Send(signal.SIGSTOP)] if works else []), Pause()]
         if works:
@@ -169,24 +169,24 @@ class Decider:
         return [Kill()]
 
     def _stop(self, number: int = signal.SIGTERM) -> list[Effect]:
-        self.phase = Phase.STOPPING
+        self.phase = NodePhase.STOPPING
         return [Stop(number)]
 
     def _meet(self, said: Say) -> list[Effect]:
-        self.phase = Phase.MEETING
+        self.phase = NodePhase.MEETING
         return [said, Meet()]
 
     def _linger(self, status: int, *effects: Effect, why: str = "") -> list[Effect]:
-        self.phase, self._status = Phase.LINGERING, exit_code(status)
+        self.phase, self._status = NodePhase.LINGERING, exit_code(status)
         return [*effects, Linger(why)]
 
-    def _on_lingering(self, event: Event) -> list[Effect]:
+    def _on_lingering(self, event: NodeEvent) -> list[Effect]:
         # A signal ends the wait; so does a store that cannot be asked: there is nothing left to serve.
         over = isinstance(event, (OthersGone, Signalled, NotMet))
         return self._over(Exit(self._status, self._error)) if over else []
 
     def _over(self, *effects: Effect) -> list[Effect]:
-        self.phase = Phase.OVER
+        self.phase = NodePhase.OVER
         self._status = next(effect.status for effect in effects if isinstance(effect, Exit))
         return list(effects)
 
@@ -200,10 +200,10 @@ class Decider:
 
 
 def exit_code(status: int) -> int:
-    """Turn a process's end into an exit status as a shell gives it: 128 + n for death by signal n."""
+    """Turn a process's end into an exit status as a shell reports it: 128 + n for death by signal n."""
     return 128 - status if status < 0 else status
 
 
-def _sentence(changed: Changed) -> str:
+def _sentence(changed: RoundChanged) -> str:
     change = changed.change
     return f"round {changed.round}, {change.reason.name}: {change.detail or change.reason.value}"

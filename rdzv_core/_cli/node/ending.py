@@ -7,8 +7,8 @@ import signal
 import threading
 from collections.abc import Callable
 
-from rdzv_core._cli._stderr import flush_lines
 from rdzv_core._cli.node.signals import ENDING, PAUSING, UNTOLD, name_of
+from rdzv_core._cli.stderr import flush_lines
 
 GOODBYE_SECONDS = 3.0
 """How long a node that was told to end may take to tell the others, and to release what it has."""

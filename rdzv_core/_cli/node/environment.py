@@ -9,7 +9,7 @@ MAX_PEERS_BYTES = 100_000
 
 
 def job_environment(info: RendezvousInfo, run_id: str) -> dict[str, str]:
-    """Give the variables for the command, all text.
+    """Return the variables for the command, all text.
 
     Fetches the peers, and waits for rank 0 to announce its port: it may block, and raises what the handler raises.
     """

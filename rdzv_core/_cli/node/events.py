@@ -28,7 +28,7 @@ class NotMet:
 
 
 @dataclass(frozen=True)
-class Changed:
+class RoundChanged:
     """The round is not what it was, or the run was closed."""
 
     round: int
@@ -63,7 +63,7 @@ class OthersGone:
     """Nobody needs this process any more: it hosts no store, or the run is over."""
 
 
-Event: TypeAlias = Met | NotMet | Changed | Ended | Signalled | GraceOver | OthersGone
+NodeEvent: TypeAlias = Met | NotMet | RoundChanged | Ended | Signalled | GraceOver | OthersGone
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Send:
 
 @dataclass(frozen=True)
 class Pause:
-    """Stop this process until somebody sends it SIGCONT."""
+    """Stop this process until it is sent SIGCONT."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""What `rdzv run` notes of failures and rounds for everybody, and says at a node's end. Best effort, in bounded time.
+"""What `rdzv run` notes of failures and rounds, and prints when a node ends. Best effort, in bounded time.
 
-Of the failures of a round the first counts, as the run's store sees it: the commands of the others often fail of it.
+Of the failures of a round the first one in the store counts: the other commands often fail because of it.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from rdzv_core._cli.node.decide import Phase
-from rdzv_core._cli.node.events import Changed, Ended, Event, Exit, Met, Signalled
+from rdzv_core._cli.node.decide import NodePhase
+from rdzv_core._cli.node.events import Ended, Exit, Met, NodeEvent, RoundChanged, Signalled
 from rdzv_core._cli.node.signals import ENDING
 from rdzv_core._cli.watch.words import failure_text, stderr_lines
 from rdzv_core._handler import RendezvousHandler
 from rdzv_core._history import MOST_STDERR_BYTES, PURPOSE, Failure, History, PastRound, note
 
 _SECONDS = 1.0
-"""How long an end of the command, or of the node, may be held up for this."""
+"""How long the end of the command, or of the node, may be delayed by this."""
 
 _OF_RDZV = re.compile(r"rdzv( \d\d:\d\d:\d\d [^:]*)?: ")
-"""How a line begins that this node has said itself."""
+"""How a line begins that this node has printed itself."""
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class Failures:
         self._why = ""
         self._told_to_stop = False
 
-    def see(self, event: Event, phase: Phase) -> None:
+    def see(self, event: NodeEvent, phase: NodePhase) -> None:
         """Take in what has happened to a node in this phase. Raises nothing."""
         if isinstance(event, Met):
             self._met = event
@@ -53,15 +53,15 @@ class Failures:
             if event.rank == 0:
                 past = PastRound(event.round, event.world_size, time.time(), self._why)
                 self._note(lambda history: history.formed(past), wait=0.0)
-        elif isinstance(event, Changed):
+        elif isinstance(event, RoundChanged):
             self._why = str(event.change)
         elif isinstance(event, Signalled) and event.number in ENDING:
             self._told_to_stop = True
-        elif isinstance(event, Ended) and phase is Phase.WORKING and event.status and not event.fenced:
+        elif isinstance(event, Ended) and phase is NodePhase.WORKING and event.status and not event.fenced:
             self._failed(event.status)
 
     def tell(self, end: Exit) -> None:
-        """Say at the end of a node that did not end well which failure came first. Raises nothing."""
+        """Print which failure came first, when a node does not end well. Raises nothing."""
         met = self._met
         if met is None or (end.error is None and end.status == 0):
             return
@@ -138,7 +138,7 @@ class StderrFile:
 
 
 def _within(seconds: float, act: Callable[[], T]) -> T | None:
-    """Return what `act` gives, None if that takes longer or fails: it then goes on in the background."""
+    """Return what `act` returns; None if it fails, or takes longer: it then continues in the background."""
     done: queue.SimpleQueue[T | None] = queue.SimpleQueue()
 
     def run() -> None:

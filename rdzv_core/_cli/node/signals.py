@@ -51,7 +51,7 @@ def reported(report: Report) -> Iterator[None]:
     """Have `report` called with the number of every signal of `HANDLED` that comes, on a thread of its own.
 
     To be used in the main thread; inside another one, it takes that one's place for the time. A signal that was ignored
-    before, as under nohup, stays ignored, and one that somebody else in this process handles stays theirs.
+    before, as under nohup, stays ignored, and one that other code in this process handles stays with that code.
     """
     if _reader is None:
         with _installed(report):

@@ -45,8 +45,8 @@ _PASSED_OVER = (
     signal.SIGUSR2,
     signal.SIGTSTP,
 )
-"""Signals that `rdzv run` handles. Whoever sends them to a whole service or job step (systemd, Slurm) hits the watchdog
-too: it must not end, or stop, for that, since the command would end with it."""
+"""Signals that `rdzv run` handles. systemd and Slurm send them to all processes of a service or job step, the watchdog
+among them: it must not end or stop, since the command would end with it."""
 
 _RESTORED = (signal.SIGPIPE, signal.SIGXFSZ)
 """Signals that Python ignores for itself; a command should not."""
@@ -106,7 +106,7 @@ class Watchdog:
         self._to_restore: list[int] = list(_RESTORED)
 
     def run(self, command: list[str]) -> None:
-        """Start the command, watch it, and return when nobody needs this process any more."""
+        """Start the command, watch it, and return when this process is no longer needed."""
         if time.clock_gettime(CLOCK) >= self._deadline:
             self._say("fenced")
             return
@@ -155,7 +155,7 @@ class Watchdog:
         """Take in the deadlines that came; False at the pipe's end."""
         came = os.read(self._control, 65536)
         *whole, self._rest = (self._rest + came).split(b"\n")
-        # Once it is past, no news is in time: who reads late must not take it back.
+        # Once it is past, no news is in time: a late reader must not take it back.
         if whole and time.clock_gettime(CLOCK) < self._deadline < float("inf"):
             self._deadline = max(self._deadline, *map(float, whole))
             self._set_timer()
@@ -212,7 +212,7 @@ def die_with_parent(number: int = signal.SIGKILL) -> None:
 
 
 def ended_with(leader: int) -> int | None:
-    """Give how the leader ended, without reaping it where that can be avoided; None while it runs."""
+    """Return how the leader ended, without reaping it if that can be avoided; None while it runs."""
     if not hasattr(os, "waitid"):  # macOS before Python 3.13
         found, raw = os.waitpid(leader, os.WNOHANG)
         return os.waitstatus_to_exitcode(raw) if found else None
@@ -231,7 +231,7 @@ def kill(group: int) -> None:
 
 
 def reap(leader: int) -> None:
-    """Wait for the leader's end: left to process 1, which in a container may reap nobody, it would stay a zombie."""
+    """Wait for the leader's end: left to process 1, which in a container may not reap, it would stay a zombie."""
     try:
         os.waitpid(leader, 0)
     except ChildProcessError:

@@ -103,7 +103,7 @@ class Worker:
         return self._fenced
 
     def renew(self, lease_ends: float) -> None:
-        """Let the command run until then. Never blocks: a watchdog that does not read goes by what it read."""
+        """Let the command run until then. Never blocks: a watchdog that does not read goes by what it read last."""
         with self._lock:
             if self._closed:
                 return
@@ -114,14 +114,14 @@ class Worker:
                 pass
 
     def has_ended(self) -> bool:
-        """Say whether the leader has ended, whatever the rest of its group does."""
+        """Return whether the leader has ended, whatever the rest of its group does."""
         with self._lock:
             return self._closed or self._ended or _has_news(self._status, 0)
 
     def stop(self, number: int) -> None:
         """Send a signal that ends it to the group; what outlives the leader is left alone from now on until `kill`.
 
-        Raise `PermissionError` where this user may signal nobody of the group.
+        Raises `PermissionError` if this user may not signal any process of the group.
         """
         self._stopping = True
         self.send(number)
@@ -133,7 +133,7 @@ class Worker:
     def send(self, number: int) -> None:
         """Send any signal to the group; raises as `stop` does."""
         with self._lock:
-            # Until it is closed the watchdog keeps the leader's id from passing to somebody else's group.
+            # Until it is closed the watchdog keeps the leader's id from passing to another group.
             if self._closed or not self.group:
                 return
             try:
@@ -145,7 +145,7 @@ class Worker:
                     raise
 
     def wait(self) -> int:
-        """Wait until the whole group is gone; gives the leader's status, minus the number if a signal ended it.
+        """Wait until the whole group is gone; return the leader's status, minus the signal's number if one ended it.
 
         A leader that ends of its own accord takes its group with it: what it left behind is killed.
         """
@@ -227,7 +227,7 @@ def _has_news(descriptor: int, timeout: float) -> bool:
 
 
 def _is_alive(group: int) -> bool:
-    """Say whether a process of the group still runs: a zombie that nobody reaps (as in many containers) does not."""
+    """Return whether a process of the group still runs: a zombie that nobody reaps (as in many containers) does not."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""A frame drawn for a terminal: what is wrong and who is missing first, then as many nodes as fit."""
+"""A frame drawn for a terminal: what is wrong and which nodes are missing first, then as many nodes as fit."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from rdzv_core._cli.watch.history import Frame, summary
 from rdzv_core._cli.watch.table import shorten, table
+from rdzv_core._cli.watch.watched_run import Frame, summary
 from rdzv_core._cli.watch.words import failure_text, plain, span
 
 _PHASES = {
@@ -39,10 +39,10 @@ class Picture:
         lines += _folded(console, _state(frame), width, height)
         lines += _folded(console, _failure(frame), width, max(2, height // 4))
         lines += _notes(console, frame, width, height - len(lines) - min(_TABLE_LEAST, len(frame.rows) + 1))
-        lines += table(frame.rows, frame.clock, width, height - len(lines))
         for line in lines[:height]:
             line.no_wrap, line.overflow = True, "ellipsis"
             yield line
+        yield from table(frame.rows, frame.clock, width, height - len(lines))
 
 
 def _alarm(frame: Frame) -> Text:
@@ -72,7 +72,7 @@ def _failure(frame: Frame) -> Text:
 
 
 def _notes(console: Console, frame: Frame, width: int, most: int) -> list[Text]:
-    """Give the reasons that the table does not: who is lost stands there already. The last line counts what is cut."""
+    """Return the reasons that the table does not show: lost nodes are in it. The last line counts what is cut."""
     if not frame.status.exists:
         return []
     told = [f"{row.node} ({row.address})" for row in frame.rows]
@@ -87,7 +87,7 @@ def _notes(console: Console, frame: Frame, width: int, most: int) -> list[Text]:
 
 
 def _folded(console: Console, text: Text, width: int, most: int) -> list[Text]:
-    """Give text in lines of `width` columns; of more than `most` the beginning."""
+    """Return text in lines of `width` columns, the first `most` of them."""
     if not text:
         return []
     lines = list(text.wrap(console, width, overflow="fold"))

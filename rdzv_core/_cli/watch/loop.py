@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import click
 
-from rdzv_core._cli.watch.history import History
+from rdzv_core._cli.watch.watched_run import WatchedRun
 from rdzv_core._cli.watch.words import place
 from rdzv_core._create import create_backend
 from rdzv_core._errors import RendezvousConnectionError, RendezvousError
@@ -126,7 +126,7 @@ def _live(looks: Iterator[Look], what: str) -> None:
 
     from rdzv_core._cli.watch.live import Picture
 
-    history = History()
+    history = WatchedRun()
     with Live(auto_refresh=False) as live:
         for look in looks:
             _take_in(history, look)
@@ -135,7 +135,7 @@ def _live(looks: Iterator[Look], what: str) -> None:
 
 
 def _lines(looks: Iterator[Look], what: str) -> None:
-    history = History()
+    history = WatchedRun()
     click.echo(f"watching {what}")
     for look in looks:
         for line in _take_in(history, look):
@@ -155,7 +155,7 @@ def _without_store(status: RunStatus) -> RunStatus:
     return dataclasses.replace(status, store={})
 
 
-def _take_in(history: History, look: Look) -> list[str]:
+def _take_in(history: WatchedRun, look: Look) -> list[str]:
     now = time.monotonic()
     if isinstance(look, RunStatus):
         return history.see(look, now)

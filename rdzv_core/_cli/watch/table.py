@@ -1,4 +1,4 @@
-"""The nodes of a frame as lines of a given width: one a node, whatever it is called. Pure, but for rich's `Text`."""
+"""The nodes of a frame as lines of a given width: one a node, whatever it is called. Pure, but for what rich draws."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rich.cells import cell_len, set_cell_size
+from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from rdzv_core._cli.watch.elide import elide
-from rdzv_core._cli.watch.history import Row
+from rdzv_core._cli.watch.watched_run import Row
 from rdzv_core._cli.watch.words import plain, span
 
 _STYLES = {
@@ -35,16 +37,17 @@ _EXPLAINED = {
 _URGENT = (("lost", "silent"), ("stopping",), ("left", "joining", "starting"))
 _LEADER = " (leader)"
 _GAP = "  "
+_TITLES = ("rank", "node", "address", "state", "for")
 _LEAST_FOR_COMMON = 3
 """Lines of a table above which one may say what the names have in common."""
 _NAMES_LEAST = 40
 """Columns for names and addresses below which a state is said in one word rather than explained."""
 
 
-def table(rows: Sequence[Row], now: float, width: int, most: int) -> list[Text]:
-    """Give at most `most` lines of `width` columns: a header, nodes, and how many more there are.
+def table(rows: Sequence[Row], now: float, width: int, most: int) -> list[RenderableType]:
+    """Return what takes at most `most` lines of `width` columns: a header, nodes, and how many more there are.
 
-    Where not all fit, those that are lost come first, then those that are awaited.
+    If not all fit, those that are lost come first, then those that are awaited.
     """
     if not rows or most < 1:
         return []
@@ -54,17 +57,17 @@ def table(rows: Sequence[Row], now: float, width: int, most: int) -> list[Text]:
         rows, common = _elided(rows)
         most -= bool(common)
     shown = list(rows) if len(rows) < most else _chosen(rows, most - 2)
-    lines = _drawn(shown, now, width) if shown else []
-    if common:
-        lines.insert(0, Text(shorten(common, width), "dim"))
+    parts: list[RenderableType] = [Text(shorten(common, width), "dim")] if common else []
+    if shown:
+        parts.append(_drawn(shown, now, width))
     if len(shown) < len(rows):
         rest = Counter(row.state for row in rows) - Counter(row.state for row in shown)
-        lines.append(_rest(rest, "and {} more" if shown else "{}"))
-    return lines
+        parts.append(_rest(rest, "and {} more" if shown else "{}"))
+    return parts
 
 
 def shorten(text: str, width: int) -> str:
-    """Give text in at most `width` columns: where it is longer its middle is left out."""
+    """Return text in at most `width` columns; of longer text the middle is left out."""
     if cell_len(text) <= width:
         return text
     if width < 2:
@@ -74,30 +77,30 @@ def shorten(text: str, width: int) -> str:
     return f"{head}…{set_cell_size(text[::-1], tail)[::-1].lstrip()}"
 
 
-def _drawn(rows: Sequence[Row], now: float, width: int) -> list[Text]:
-    ranks = _column("rank", ["-" if row.rank < 0 else str(row.rank) for row in rows], right=True)
-    spans = _column("for", [span(now - row.since) for row in rows], right=True)
+def _drawn(rows: Sequence[Row], now: float, width: int) -> Table:
     wanted, other = _wanted(rows)
-    states = _column("state", [_EXPLAINED.get(row.state, row.state) for row in rows])
-    room = _room(width, ranks, states, spans)
+    states = [_EXPLAINED.get(row.state, row.state) for row in rows]
+    room = _room(rows, states, now, width)
     if room < min(wanted + other, _NAMES_LEAST):
-        states = _column("state", [row.state for row in rows])
-        room = _room(width, ranks, states, spans)
+        states = [row.state for row in rows]
+        room = _room(rows, states, now, width)
     wide = _share(room, wanted, other)
-    names = [_name(row.node, row.leads, wide) for row in rows]
-    columns = (
-        ranks,
-        _column("node", names),
-        _column("address", [shorten(row.address, max(room - wide, 1)) for row in rows]),
-        states,
-        spans,
-    )
-    styles = ("", *(_STYLES.get(row.state, "") for row in rows))
-    lines = []
-    for style, (rank, name, address, state, time) in zip(styles, zip(*columns, strict=True), strict=True):
-        lines.append(Text.assemble(f"{rank}{_GAP}{name}{_GAP}{address}{_GAP}", (state, style), f"{_GAP}{time}"))
-    lines[0].stylize("bold")
-    return lines
+    drawn = Table(box=None, padding=(0, len(_GAP), 0, 0), pad_edge=False, header_style="bold")
+    for title in _TITLES:
+        drawn.add_column(title, justify="right" if title in ("rank", "for") else "left", no_wrap=True)
+    for row, state in zip(rows, states, strict=True):
+        drawn.add_row(
+            _rank(row),
+            Text(_name(row.node, row.leads, wide)),
+            Text(shorten(row.address, max(room - wide, 1))),
+            Text(state, _STYLES.get(row.state, "")),
+            span(now - row.since),
+        )
+    return drawn
+
+
+def _rank(row: Row) -> str:
+    return "-" if row.rank < 0 else str(row.rank)
 
 
 def _wanted(rows: Sequence[Row]) -> tuple[int, int]:
@@ -108,10 +111,7 @@ def _wanted(rows: Sequence[Row]) -> tuple[int, int]:
 
 def _fits(rows: Sequence[Row], now: float, width: int) -> bool:
     """Return whether all names and addresses have room beside states of one word."""
-    ranks = _column("rank", [str(row.rank) for row in rows])
-    states = _column("state", [row.state for row in rows])
-    spans = _column("for", [span(now - row.since) for row in rows])
-    return sum(_wanted(rows)) <= _room(width, ranks, states, spans)
+    return sum(_wanted(rows)) <= _room(rows, [row.state for row in rows], now, width)
 
 
 def _elided(rows: list[Row]) -> tuple[list[Row], str]:
@@ -125,18 +125,20 @@ def _elided(rows: list[Row]) -> tuple[list[Row], str]:
     return cut, ", ".join(named)
 
 
-def _column(title: str, cells: list[str], right: bool = False) -> list[str]:
-    width = max(map(cell_len, (title, *cells)))
-    padded = [(" " * (width - cell_len(cell)), cell) for cell in (title, *cells)]
-    return [pad + cell if right else cell + pad for pad, cell in padded]
-
-
-def _room(width: int, *columns: list[str]) -> int:
-    return width - sum(len(column[0]) for column in columns) - 4 * len(_GAP)
+def _room(rows: Sequence[Row], states: Sequence[str], now: float, width: int) -> int:
+    """Return the columns that are left for names and addresses beside all else."""
+    rank, _, _, state, lasted = _TITLES
+    others = (
+        [rank, *(_rank(row) for row in rows)],
+        [state, *states],
+        [lasted, *(span(now - row.since) for row in rows)],
+    )
+    taken = sum(max(map(cell_len, column)) for column in others)
+    return width - taken - (len(_TITLES) - 1) * len(_GAP)
 
 
 def _share(room: int, one: int, other: int) -> int:
-    """Give the columns for `one` of two: all it wants where the other one has enough too, or wants less than half."""
+    """Return the columns for `one` of two: all it wants if that leaves enough for the other, or is less than half."""
     if one + other <= room:
         return one
     half = room - room // 2

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from rdzv_core.inspection import Failure, RunStatus
 
 NOT_THERE = "check --run-id and --endpoint; it appears when its first node joins"
-"""What to do where there is no such run."""
+"""What to do if there is no such run."""
 
 FORMS = ("forming", "last call")
 """The phases in which the next round is made: it is the one after the last, the first being round 1."""
@@ -31,19 +31,19 @@ _MOST_OF_STDERR = 10
 
 
 def standing(status: RunStatus) -> str:
-    """Say how a run that exists stands: its phase, and the round that the phase is about."""
+    """Return how a run that exists stands: its phase, and the round that the phase is about."""
     return f"{_STANDS[status.phase].format(status.round, status.round + 1)} of epoch {status.epoch}"
 
 
 def counts(states: Iterable[str], missing: int) -> str:
-    """Say how many nodes are in which state: `2 working, 1 standing by`."""
+    """Return how many nodes are in which state: `2 working, 1 standing by`."""
     found = Counter(states)
     known = [f"{found[state]} {state}" for state in _ORDER if found[state]]
-    return ", ".join([*known, *([f"{missing} missing"] if missing else [])]) or "nobody there"
+    return ", ".join([*known, *([f"{missing} missing"] if missing else [])]) or "no nodes"
 
 
 def wanted(status: RunStatus) -> str:
-    """Say how many nodes a round has."""
+    """Return how many nodes a round has."""
     least, most = status.min_nodes, status.max_nodes
     if least == most:
         return f"{least} node{'' if least == 1 else 's'}"
@@ -51,14 +51,14 @@ def wanted(status: RunStatus) -> str:
 
 
 def failure_text(failure: Failure) -> str:
-    """Say in one line which node failed, how and when."""
+    """Return in one line which node failed, how and when."""
     name = failure.node_id if failure.node_id == failure.addr else f"{failure.node_id} ({failure.addr})"
     when = time.strftime("%H:%M:%S on %Y-%m-%d", time.localtime(failure.time))
     return f"node {plain(name)}, rank {failure.rank} in round {failure.round}, {outcome(failure.status)} at {when}"
 
 
 def plain(text: str) -> str:
-    """Return text that stays in its line: what moves a cursor, or does more to a terminal, is a space."""
+    """Return text that stays in its line: control characters become spaces."""
     return "".join(each if each.isprintable() else " " for each in text)
 
 
@@ -68,7 +68,7 @@ def stderr_lines(failure: Failure) -> list[str]:
 
 
 def failure_lines(status: RunStatus) -> list[str]:
-    """Say what failed first, in the last round that had a failure and in the run, and how its stderr ended."""
+    """Return what failed first, in the last round that had a failure and in the run, and how its stderr ended."""
     last, first = status.last_failure, status.first_failure
     if last is None:
         return []
@@ -81,7 +81,7 @@ def failure_lines(status: RunStatus) -> list[str]:
 
 
 def outcome(status: int) -> str:
-    """Say how a command ended: `status` is its exit status, or minus the number of its signal."""
+    """Return how a command ended: `status` is its exit status, or minus the number of its signal."""
     if status >= 0:
         return f"exited with status {status}"
     try:
@@ -91,12 +91,12 @@ def outcome(status: int) -> str:
 
 
 def place(backend: str, endpoint: str) -> str:
-    """Say which store it is, as it was given: the endpoint may be empty."""
+    """Return which store it is, as it was given: the endpoint may be empty."""
     return f"{backend} at {endpoint!r}"
 
 
 def span(seconds: float) -> str:
-    """Give a time as somebody would say it: 7 s, 3 min 20 s, 2 h 5 min."""
+    """Return a time in units that people use: 7 s, 3 min 20 s, 2 h 5 min."""
     whole = int(max(0.0, seconds))
     if whole < 60:
         return f"{whole} s"
@@ -106,7 +106,7 @@ def span(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Give a number of bytes as somebody would say it: 512 bytes, 31 MiB, 1.5 GiB."""
+    """Return a number of bytes in units that people use: 512 bytes, 31 MiB, 1.5 GiB."""
     if count < 1024:
         return f"{count:.0f} bytes"
     for unit in ("KiB", "MiB", "GiB", "TiB"):

@@ -6,38 +6,26 @@ from __future__ import annotations
 
 import msgspec
 
-from rdzv_core._handler.departure import DepartureRules
+from rdzv_core._handler.departure_rules import DepartureRules
 from rdzv_core._handler.head import Head, decode_announcement
-from rdzv_core._handler.intents import Departure as Departing
 from rdzv_core._handler.machine import Machine
-from rdzv_core._handler.proposals import Proposal, Proposer
-from rdzv_core._handler.rules import Situation
+from rdzv_core._handler.proposals import FormRoster, Proposal, Proposer, WaitUntil, Write
+from rdzv_core._handler.situation import Situation
+from rdzv_core._handler.states import Departing
 from rdzv_core._handler.view import LocalView
 from rdzv_core.abc import MembersView
-
-
-class _Led(Machine):
-    """A machine with a leader of its own kind."""
-
-    leader: type[Proposer]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._leadership.leader = self.leader(
-            self.rules, self.order, self.settings.evict_after, self.inline_roster_bytes
-        )
 
 
 class _NoLastCall(Proposer):
     def _form(self, known: LocalView, head: Head, situation: Situation, now: float) -> Proposal | None:
         formed = super()._form(known, head, situation, now)
-        return Proposal("roster") if formed is not None and formed.kind == "last call" else formed
+        return FormRoster() if isinstance(formed, Write) and formed.purpose == "last call" else formed
 
 
-class NoLastCall(_Led):
+class NoLastCall(Machine):
     """A round forms as soon as min_nodes ask, without a last call."""
 
-    leader = _NoLastCall
+    proposer_type = _NoLastCall
 
 
 class _ShortLastCall(Proposer):
@@ -47,53 +35,51 @@ class _ShortLastCall(Proposer):
         return super().propose(known, head, situation, now)
 
 
-class ShortLastCall(_Led):
-    """Who takes over the lead takes the last call for over."""
+class ShortLastCall(Machine):
+    """A node that takes over the lead treats the last call as over."""
 
-    leader = _ShortLastCall
+    proposer_type = _ShortLastCall
 
 
 class _NoMinimum(Proposer):
     def _form(self, known: LocalView, head: Head, situation: Situation, now: float) -> Proposal | None:
         formed = super()._form(known, head, situation, now)
         if formed is None and situation.candidates and self.rules.may_follow(situation):
-            return Proposal("roster")
+            return FormRoster()
         return formed
 
 
-class NoMinimum(_Led):
-    """A last call that was begun is gone through with, though the number fell below min_nodes."""
+class NoMinimum(Machine):
+    """A last call that has begun leads to a round even if fewer than min_nodes are left."""
 
-    leader = _NoMinimum
+    proposer_type = _NoMinimum
 
 
 class _SameRound(Proposer):
-    def roster(self, known: LocalView, head: Head, situation: Situation, writer: str) -> Proposal:
+    def roster(self, known: LocalView, head: Head, situation: Situation, writer: str) -> Write:
         made = super().roster(known, head, situation, writer)
-        assert made.head is not None
         if not head.round:
             return made
         again = msgspec.structs.replace(made.head, round=head.round, fence=head.fence)
-        return Proposal("roster", again, made.roster)
+        return Write("roster", again, made.roster)
 
 
-class ReusesTheRound(_Led):
+class ReusesTheRound(Machine):
     """A roster after a loss keeps the number of the round that it repairs."""
 
-    leader = _SameRound
+    proposer_type = _SameRound
 
 
 class _SameFence(Proposer):
-    def roster(self, known: LocalView, head: Head, situation: Situation, writer: str) -> Proposal:
+    def roster(self, known: LocalView, head: Head, situation: Situation, writer: str) -> Write:
         made = super().roster(known, head, situation, writer)
-        assert made.head is not None
-        return Proposal("roster", msgspec.structs.replace(made.head, fence=max(1, head.fence)), made.roster)
+        return Write("roster", msgspec.structs.replace(made.head, fence=max(1, head.fence)), made.roster)
 
 
-class SameFence(_Led):
+class SameFence(Machine):
     """The fence counts epochs and not rosters."""
 
-    leader = _SameFence
+    proposer_type = _SameFence
 
 
 class _Reopens(Proposer):
@@ -101,21 +87,21 @@ class _Reopens(Proposer):
         return super().propose(known, msgspec.structs.replace(head, closed=False), situation, now)
 
 
-class LeadsAClosedRun(_Led):
-    """Who leads goes on leading after the run was closed."""
+class LeadsAClosedRun(Machine):
+    """The leader goes on leading after the run was closed."""
 
-    leader = _Reopens
+    proposer_type = _Reopens
 
 
 class _Silent(Proposer):
-    def announce(self, known: LocalView, head: Head, situation: Situation, now: float) -> Proposal | None:
+    def announce(self, known: LocalView, head: Head, situation: Situation, now: float) -> Write | WaitUntil | None:
         return None
 
 
-class TellsNobody(_Led):
+class TellsNobody(Machine):
     """Those who work are not told that somebody was lost or waits."""
 
-    leader = _Silent
+    proposer_type = _Silent
 
 
 class _Impatient(Proposer):
@@ -123,10 +109,10 @@ class _Impatient(Proposer):
         return Proposer(self.rules, self.order, 0.1, self.inline_bytes).propose(known, head, situation, now)
 
 
-class Impatient(_Led):
-    """Who does not ask soon after the others is dropped, unasked."""
+class Impatient(Machine):
+    """A member that does not ask soon after the others is dropped, without being told to stop."""
 
-    leader = _Impatient
+    proposer_type = _Impatient
 
 
 class _ForgetsTheVanished(Proposer):
@@ -135,10 +121,10 @@ class _ForgetsTheVanished(Proposer):
         return super().propose(known, head, situation, now)
 
 
-class ForgetsTheVanished(_Led):
-    """Who was at work when the register was lost, and expires, is not waited for."""
+class ForgetsTheVanished(Machine):
+    """A member that was at work when the register was lost, and then expires, is not waited for."""
 
-    leader = _ForgetsTheVanished
+    proposer_type = _ForgetsTheVanished
 
 
 class _MindsSpares(Proposer):
@@ -149,8 +135,8 @@ class _MindsSpares(Proposer):
 
 
 class _LeavesItToSpares(DepartureRules):
-    def is_last(self, departure: Departing) -> bool | None:
-        last = super().is_last(departure)
+    def is_last(self, departing: Departing) -> bool | None:
+        last = super().is_last(departing)
         return last and self._known.view is not None and not self._asking(self._known.view)
 
     def _asking(self, view: MembersView) -> bool:
@@ -158,25 +144,22 @@ class _LeavesItToSpares(DepartureRules):
         return any(one is not None and one.ask for one in says)
 
 
-class LastFinisherMindsSpares(_Led):
-    """The last one to finish closes the run only if nobody waits, and so does who leads."""
+class LastFinisherMindsSpares(Machine):
+    """The last one to finish, and the leader, close the run only if nobody waits."""
 
-    leader = _MindsSpares
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._departure_rules = _LeavesItToSpares(self.known, self.rules, self.settings.deputy_delay)
+    proposer_type = _MindsSpares
+    departure_rules_type = _LeavesItToSpares
 
 
 class _Reticent(Proposer):
-    def close(self, head: Head, situation: Situation) -> Proposal:
-        return Proposal("close", head.changed(closed=True))
+    def close(self, head: Head, situation: Situation) -> Write:
+        return Write("close", head.changed(closed=True))
 
 
-class ClosesWithoutAReason(_Led):
+class ClosesWithoutAReason(Machine):
     """The node that closes a run which has finished does not say that all were done."""
 
-    leader = _Reticent
+    proposer_type = _Reticent
 
 
 class _Hangman(Proposer):
@@ -185,7 +168,7 @@ class _Hangman(Proposer):
         return due if self.evict_after is None else due - self.evict_after
 
 
-class EvictsAtOnce(_Led):
+class EvictsAtOnce(Machine):
     """Where evict_after is set, a member that has not stopped yet is dropped at once."""
 
-    leader = _Hangman
+    proposer_type = _Hangman

@@ -9,26 +9,29 @@ from typing import Any
 
 from rdzv_core import RendezvousClosedError, RendezvousGracefulExitError
 from rdzv_core._handler import operations
-from rdzv_core._handler.departure import DepartureRules
+from rdzv_core._handler.departure_rules import DepartureRules
+from rdzv_core._handler.fencing import Fencing
 from rdzv_core._handler.head import Head
+from rdzv_core._handler.head_writer import HeadWriter
 from rdzv_core._handler.info import Change
-from rdzv_core._handler.intents import Departure, Intent
+from rdzv_core._handler.joiner import Joiner
 from rdzv_core._handler.lease_keeper import LeaseKeeper
 from rdzv_core._handler.machine import Machine
 from rdzv_core._handler.operations import Channel, Operation
-from rdzv_core._handler.proposals import Proposal
-from rdzv_core._handler.rules import Situation
+from rdzv_core._handler.proposals import WaitUntil, Write
+from rdzv_core._handler.situation import Situation
+from rdzv_core._handler.states import Closing, Departing, Joining, State, Working
 from rdzv_core._handler.view import LocalView
 
 
 class ReentersSilently(Machine):
-    """A membership that has ended is entered anew without stopping the work."""
+    """A membership that has ended is entered again without stopping the work."""
 
-    def _end_membership(self, why: str, *, may_be_there: bool = True) -> None:
-        if self.intent is Intent.WORK:
+    def end_membership(self, why: str, *, may_be_there: bool = True) -> None:
+        if isinstance(self.state, Working):
             self._forget_membership()
         else:
-            super()._end_membership(why, may_be_there=may_be_there)
+            super().end_membership(why, may_be_there=may_be_there)
 
 
 class EdgeTriggered(Machine):
@@ -39,8 +42,8 @@ class EdgeTriggered(Machine):
         self.joined_at: float | None = None
         self.missed: Change | None = None
 
-    def _plan(self, now: float) -> None:
-        super()._plan(now)
+    def plan(self, now: float) -> None:
+        super().plan(now)
         if self.held is None:
             self.joined_at = self.missed = None
         else:
@@ -53,12 +56,16 @@ class EdgeTriggered(Machine):
         return None if present == self.missed else present
 
 
+class _Careless(HeadWriter):
+    def led(self, state: State, now: float) -> Write | WaitUntil | None:
+        self.known.view_based_on = self.known.token
+        return super().led(state, now)
+
+
 class DecidesOnAnOldView(Machine):
     """A roster is written on memberships that were read before the token."""
 
-    def _lead(self, now: float) -> Proposal | None:
-        self.known.view_based_on = self.known.token
-        return super()._lead(now)
+    head_writer_type = _Careless
 
 
 class ResendsRefusedWrites(Machine):
@@ -73,7 +80,7 @@ class ResendsRefusedWrites(Machine):
 
 
 class BelievesInItsWrites(Machine):
-    """A write whose answer was lost is taken for done: nothing is read again."""
+    """A write whose answer was lost is assumed to have succeeded: nothing is read again."""
 
     def failed(self, operation: Operation, error: Exception, now: float) -> None:
         super().failed(operation, error, now)
@@ -104,9 +111,7 @@ class _Credulous(LocalView):
 class BelievesALateAnswer(Machine):
     """An answer that was asked for before an operator's reset, and comes after it, is taken for the present."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.known.__class__ = _Credulous
+    view_type = _Credulous
 
 
 class _Unforgetting(LocalView):
@@ -116,11 +121,9 @@ class _Unforgetting(LocalView):
 
 
 class RemembersAnEarlierEviction(Machine):
-    """The fence delay of a member that was dropped from an earlier round, and worked again, is not waited for anew."""
+    """The fence delay of a member that was dropped from an earlier round, and worked again, is not waited for again."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.known.__class__ = _Unforgetting
+    view_type = _Unforgetting
 
 
 class _Named(LocalView):
@@ -134,9 +137,10 @@ class _Named(LocalView):
 class FindsItselfByName(Machine):
     """A node finds its rank by its name, where its former self may stand."""
 
+    view_type = _Named
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.known.__class__ = _Named
         self.known.name = self.settings.node_id  # type: ignore[attr-defined]
 
 
@@ -148,9 +152,7 @@ class _Boastful(LeaseKeeper):
 class WorksBeforeItSaysSo(Machine):
     """A node that finds itself in a roster begins to work, and announces it meanwhile."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.lease_keeper = _Boastful(self.settings, self.channels)
+    lease_keeper_type = _Boastful
 
 
 class _LeasedFromTheAnswer(LeaseKeeper):
@@ -166,9 +168,7 @@ class _LeasedFromTheAnswer(LeaseKeeper):
 class LeaseRunsFromTheAnswer(Machine):
     """A lease is counted from when the answer came, not from when the refresh was sent."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.lease_keeper = _LeasedFromTheAnswer(self.settings, self.channels)
+    lease_keeper_type = _LeasedFromTheAnswer
 
     def done(self, operation: Operation, result: Any, now: float) -> None:
         assert isinstance(self.lease_keeper, _LeasedFromTheAnswer)
@@ -186,9 +186,7 @@ class _Deaf(LeaseKeeper):
 class IgnoresItsEnd(Machine):
     """A refresh that was answered counts, though the answer was False."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.lease_keeper = _Deaf(self.settings, self.channels)
+    lease_keeper_type = _Deaf
 
 
 class _Sure(LeaseKeeper):
@@ -198,11 +196,9 @@ class _Sure(LeaseKeeper):
 
 
 class BelievesItWasHeard(Machine):
-    """An announcement whose answer was lost is taken for made."""
+    """An announcement whose answer was lost is assumed to have been made."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.lease_keeper = _Sure(self.settings, self.channels)
+    lease_keeper_type = _Sure
 
 
 class BelievesTheLastToCome(Machine):
@@ -216,7 +212,7 @@ class BelievesTheLastToCome(Machine):
 
 
 class LooksOnce(Machine):
-    """Who is not among the first three never looks for its place again."""
+    """A node that is not among the first three never checks its place again."""
 
     def __post_init__(self) -> None:
         self.place_checks = (1e9, 1e9)
@@ -224,30 +220,32 @@ class LooksOnce(Machine):
 
 
 class _Hasty(DepartureRules):
-    def is_over(self, departure: Departure, own: str) -> bool:
-        return super().is_over(departure, own) or departure.kind == "left" or self.is_last(departure) is False
+    def is_over(self, departing: Departing, own: str) -> bool:
+        return super().is_over(departing, own) or departing.kind == "left" or self.is_last(departing) is False
 
 
 class GoesUnheard(Machine):
     """A node that goes does not wait until the head has its goodbye: its membership was to tell the others."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._departure_rules = _Hasty(self.known, self.rules, self.settings.deputy_delay)
+    departure_rules_type = _Hasty
 
 
-class BeginsAnew(Machine):
+class _Restless(HeadWriter):
+    def own(self, state: State, closing: Closing | None, now: float) -> Write | WaitUntil | None:
+        head = self.known.head
+        if isinstance(state, Joining) and head is not None and head.pending == "LOST":
+            return Write("terms", Head(epoch=self.new_id(), terms=head.terms))
+        return super().own(state, closing, now)
+
+
+class StartsOver(Machine):
     """A node that finds no roster with itself in it begins a new epoch."""
 
-    def _own_write(self, now: float) -> Proposal | None:
-        head = self.known.head
-        if self.intent is Intent.JOIN and head is not None and head.pending == "LOST":
-            return Proposal("create", Head(epoch=self._new_id(), terms=head.terms))
-        return super()._own_write(now)
+    head_writer_type = _Restless
 
 
 class AbsenceIsLoss(Machine):
-    """A node gives its membership up when the store has been out of reach for a second."""
+    """A node gives up its membership when the store has been out of reach for a second."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -260,17 +258,19 @@ class AbsenceIsLoss(Machine):
     def failed(self, operation: Operation, error: Exception, now: float) -> None:
         self.away_since = now if self.away_since is None else self.away_since
         if self.lease_keeper.lease is not None and now >= self.away_since + 1.0:
-            self._end_membership("the store is away")
+            self.end_membership("the store is away")
         super().failed(operation, error, now)
+
+
+class _Nervous(Joiner):
+    def bears_with(self, join: Joining, error: Exception, now: float) -> bool:
+        return False
 
 
 class FirstErrorEndsAJoin(Machine):
     """A join ends with the first error that the store gives it."""
 
-    def _trouble(self, error: Exception, now: float) -> None:
-        super()._trouble(error, now)
-        if self._join is not None:
-            self._fail(error)
+    joiner_type = _Nervous
 
 
 class _Patient(LeaseKeeper):
@@ -281,9 +281,7 @@ class _Patient(LeaseKeeper):
 class WaitsForTheAnswer(Machine):
     """A keep-alive that gets no answer is waited for, and no other one is sent meanwhile."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.lease_keeper = _Patient(self.settings, self.channels)
+    lease_keeper_type = _Patient
 
 
 class TellsSparesAnError(Machine):
@@ -298,15 +296,23 @@ class TellsSparesAnError(Machine):
         return outcome
 
 
+class _Stubborn(Fencing):
+    def passed_over(self, own: str, state: State) -> bool:
+        return isinstance(state, Working) and super().passed_over(own, state)
+
+
 class HoldsOnToItsClaim(Machine):
     """A node that was dropped before it could say that it works goes on saying that it works in that round."""
 
-    def _passed_over(self) -> bool:
-        return self.held is not None and super()._passed_over()
+    fencing_type = _Stubborn
+
+
+class _Trusting(Fencing):
+    def counts_as_lost(self, own: str, head: Head) -> bool:
+        return False
 
 
 class WaitsThoughLost(Machine):
     """A node that was dropped while it asked for the next round goes on asking, though nobody counts it."""
 
-    def _counts_as_lost(self, head: Head) -> bool:
-        return False
+    fencing_type = _Trusting

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import msgspec
 
 from rdzv_core._handler.head import Announcement, DepartureOutcome, Head, RoundId
-from rdzv_core._handler.rules import Rules, Situation
+from rdzv_core._handler.rules import Rules
+from rdzv_core._handler.situation import Situation
 from rdzv_core.abc import MembersView
 
 
@@ -28,21 +29,21 @@ class NeverFenced(Rules):
 
 
 class FencedTooLate(Rules):
-    """A lease is believed in for twice as long as it lasts."""
+    """A lease is trusted for twice as long as it lasts."""
 
     def is_fenced(self, now: float, sent: float, ttl: float) -> bool:
         return now >= sent + 2 * ttl
 
 
 class LeadsWithoutAMemory(Rules):
-    """Who does not know who worked in the epoch that the register lost, leads the next one as if it did."""
+    """A node that does not know who worked in the epoch that the register lost leads the next one as if it did."""
 
     def is_forgotten(self, past: str, remembered: str) -> bool:
         return False
 
 
 class WritesWithoutALease(Rules):
-    """Who was once the first member leads on when its lease cannot be proved any more."""
+    """A node that was once the first member goes on leading when it can no longer prove its lease."""
 
     def may_write(self, now: float, sent: float, ttl: float) -> bool:
         return True
@@ -59,7 +60,7 @@ class NoFenceDelay(Rules):
 
 
 class SparesWake(Rules):
-    """Whoever waits counts, though there is no place."""
+    """Every waiting node counts, even if there is no place for it."""
 
     def admissible(self, head: Head, occupied: int, waiting: int) -> int:
         return waiting

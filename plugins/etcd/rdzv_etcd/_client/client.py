@@ -1,0 +1,255 @@
+"""An etcd client of single keys: what the backend needs, and what `EtcdServer.get_client` returns."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
+from rdzv_etcd._client import messages
+from rdzv_etcd._client.endpoints import Endpoints
+from rdzv_etcd._client.errors import UnknownOutcomeError
+from rdzv_etcd._client.gateway import Gateway
+from rdzv_etcd._client.scope import CancelScope
+
+T = TypeVar("T")
+
+CHECK_EVERY, CHECK_EVERY_ALONE = 1.0, 5.0
+"""Seconds of a watch's silence after which the key is read; the latter where there is no other endpoint to move to."""
+CHECK_SECONDS = 5.0
+"""How long that read may take."""
+
+
+class _WatchIsOutdatedError(Exception):
+    """The watch stands at an endpoint that is no longer preferred, or has missed a change."""
+
+
+class EtcdClient:
+    """Reads, writes and watches single keys of an etcd cluster.
+
+    Thread-safe; a call that waits does not hold up others, and a forked child may go on using it (over connections of
+    its own). A call ends within `timeout` seconds in total, or by the monotonic `deadline` passed to it; only the
+    look-up of a host name cannot be cut short. Raises `RendezvousConnectionError` when etcd cannot be reached,
+    refuses, or does not answer in time, and after `close`. A write whose answer was lost is an error, not repeated: it
+    may or may not have taken effect. That is why writes go to a member of the cluster that has just answered.
+    """
+
+    def __init__(self, gateway: Gateway, timeout: float = 60) -> None:
+        self.timeout = timeout
+        self._gateway = gateway
+        self._calls: set[CancelScope] = set()
+        self._closed = False
+        gateway.users.add(self)
+
+    @property
+    def gateway(self) -> Gateway:
+        """What this client shares with those made by `another`: connections, login, the endpoints' health."""
+        return self._gateway
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """The endpoints, and how each has answered lately; shared with the clients made by `another`."""
+        return self._gateway.endpoints
+
+    @property
+    def calls(self) -> tuple[CancelScope, ...]:
+        """The calls in progress: `sent` is true of those that wait for an answer, or watch."""
+        return tuple(self._calls.copy())
+
+    @property
+    def guarded(self) -> bool:
+        """Whether etcd and its clients are authenticated, and nobody can read along; known after the first call."""
+        return self._gateway.guarded
+
+    @property
+    def local_host(self) -> str:
+        """The local address of the connection made last; known after the first call."""
+        return self._gateway.local_host
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def another(self) -> EtcdClient:
+        """Return a client that shares this one's connections, and is closed separately."""
+        if self._closed:
+            raise self._gateway.closed()
+        return EtcdClient(self._gateway, self.timeout)
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the key's value, None if it does not exist; a linearizable read."""
+        found = self.read(key).found
+        return None if found is None else found.value
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set the key, whatever its value."""
+        self.request("/v3/kv/put", {"key": messages.encode(key), "value": messages.encode(value)}, repeatable=False)
+
+    def delete(self, key: bytes) -> bool:
+        """Delete the key; True if it existed."""
+        return self.delete_if(key, messages.if_present(key))
+
+    def keys(self, prefix: bytes) -> list[bytes]:
+        """Return the keys that begin with `prefix`; a linearizable read."""
+        return self._post("/v3/kv/range", messages.keys_request(prefix), messages.read_keys)
+
+    def enable_users(self, root: str, password: str) -> None:
+        """Turn on etcd's authentication, with one user who may do everything."""
+        for path, body in (
+            ("user/add", {"name": root, "password": password}),
+            ("role/add", {"name": root}),
+            ("user/grant", {"user": root, "role": root}),
+            ("enable", {}),
+        ):
+            self.request(f"/v3/auth/{path}", body, repeatable=False)
+
+    def version(self) -> str:
+        """Return the version of the etcd that answers."""
+        return self._post("/v3/maintenance/status", {}, lambda answer: str(answer["version"]))
+
+    def status(self) -> tuple[str, str]:
+        """Return the ids, in hexadecimal, of the member that answers and of the leader it sees ("" if none)."""
+        return self._post("/v3/maintenance/status", {}, messages.read_status)
+
+    def member_names(self) -> list[str]:
+        """Return the names of the cluster's members."""
+        return self._post(
+            "/v3/cluster/member/list", {}, lambda answer: [str(member.get("name", "")) for member in answer["members"]]
+        )
+
+    def request(self, path: str, body: messages.Message, *, repeatable: bool = True) -> dict[str, Any]:
+        """Send a request to any path of etcd's JSON gateway, and return its answer as it is.
+
+        One that is not `repeatable` is sent once at most.
+        """
+        return self._post(path, body, dict, repeatable=repeatable)
+
+    def read(self, key: bytes, deadline: float | None = None) -> messages.ReadResult:
+        """Return the key's value and revision, and the store's revision; a linearizable read."""
+        return self._post("/v3/kv/range", messages.range_request(key), messages.read_result, deadline)
+
+    def put_if(
+        self,
+        key: bytes,
+        value: bytes,
+        compare: Sequence[messages.Message],
+        deadline: float | None = None,
+        *,
+        resumable: bool = False,
+    ) -> messages.TxnResult:
+        """Set the key if all of `compare` holds, else read it; a lost answer is an `UnknownOutcomeError`.
+
+        That is raised within seconds if the write is `resumable`: if the caller finds out what became of it, and may
+        send it again.
+        """
+        return self._write(key, messages.txn_put(key, value, compare), deadline, resumable)
+
+    def delete_if(self, key: bytes, compare: Sequence[messages.Message], deadline: float | None = None) -> bool:
+        """Delete the key if all of `compare` holds; a lost answer is an `UnknownOutcomeError`."""
+        return self._write(key, messages.txn_delete(key, compare), deadline, False).succeeded
+
+    def wait_change(self, key: bytes, start_revision: int, deadline: float, known_revision: int | None = None) -> bool:
+        """Wait until the key changes at `start_revision` or later; False when the deadline came first.
+
+        True may also come without a change: when etcd ended the watch because it no longer has that revision, or when
+        the watch should move to another endpoint. A silent watch proves nothing, so the key is then read about once a
+        second and compared with `known_revision`, its revision when it was last read (0: it did not exist; None: not
+        known). Raises `RendezvousConnectionError` when the watch is lost or refused.
+        """
+        endpoint = self._gateway.endpoints.preferred
+
+        def check() -> None:
+            revision = self._revision(key, min(deadline, time.monotonic() + CHECK_SECONDS))
+            if known_revision not in (None, revision) or self._gateway.endpoints.preferred != endpoint:
+                raise _WatchIsOutdatedError
+
+        with self._call(deadline) as scope:
+            scope.on_silence((CHECK_EVERY_ALONE if self._gateway.endpoints.alone else CHECK_EVERY) * _jitter(), check)
+            request = messages.watch_request(key, start_revision)
+            try:
+                with contextlib.closing(self._gateway.stream(scope, endpoint, "/v3/watch", request)) as answers:
+                    return any(self._ends_watch(answer) for answer in answers)
+            except _WatchIsOutdatedError:
+                return True
+
+    def close(self) -> None:
+        """End this client's calls, in other threads too, and its connections unless others share them. Idempotent."""
+        self._closed = True
+        for scope in self.calls:
+            scope.cancel()
+        self._gateway.users.discard(self)
+        if not self._gateway.users:
+            self._gateway.close()
+
+    def error(self, what: str) -> RendezvousConnectionError:
+        """Make an error that names the backend and the endpoints."""
+        return self._gateway.error(what)
+
+    def __enter__(self) -> EtcdClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<EtcdClient at {self._gateway}{' (closed)' if self._closed else ''}>"
+
+    def _ends_watch(self, message: dict[str, Any]) -> bool:
+        result = message.get("result")
+        if not isinstance(result, dict):
+            raise self.error(f"the watch failed: {message.get('error', message)}")
+        if result.get("canceled") and "compact_revision" not in result:
+            self._gateway.session.forget()  # a stale login is the usual reason, and not always named
+            raise self.error(f"the watch was refused: {result.get('cancel_reason', 'no reason given')}")
+        return bool(result.get("canceled") or result.get("events"))
+
+    def _revision(self, key: bytes, deadline: float) -> int:
+        found = self._post("/v3/kv/range", messages.revision_request(key), messages.read_result, deadline).found
+        return 0 if found is None else found.revision
+
+    def _write(
+        self, key: bytes, request: messages.Message, deadline: float | None, resumable: bool
+    ) -> messages.TxnResult:
+        deadline = time.monotonic() + self.timeout if deadline is None else deadline
+        if not self._gateway.endpoints.proven(time.monotonic()):
+            self._revision(key, deadline)  # finds a member that answers: a read may be tried at one after the other
+        return self._post("/v3/kv/txn", request, messages.txn_result, deadline, repeatable=False, resumable=resumable)
+
+    def _post(
+        self,
+        path: str,
+        body: messages.Message,
+        parse: Callable[[dict[str, Any]], T],
+        deadline: float | None = None,
+        *,
+        repeatable: bool = True,
+        resumable: bool = False,
+    ) -> T:
+        with self._call(time.monotonic() + self.timeout if deadline is None else deadline) as scope:
+            answer = self._gateway.post(scope, path, body, repeatable=repeatable, resumable=resumable)
+        try:
+            return parse(answer)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            what = f"{path} returned {str(answer)[:100]}, which is not what an etcd v3 answers"
+            kind = RendezvousConfigurationError if repeatable else UnknownOutcomeError
+            raise kind(str(self.error(what))) from error
+
+    @contextlib.contextmanager
+    def _call(self, deadline: float) -> Iterator[CancelScope]:
+        scope = CancelScope(deadline)
+        self._calls.add(scope)
+        try:
+            if self._closed:  # read after the add, as `close` cancels what it finds after setting it
+                raise self._gateway.closed()
+            with scope:
+                yield scope
+        finally:
+            self._calls.discard(scope)
+
+
+def _jitter() -> float:
+    return random.uniform(0.8, 1.2)

@@ -1,0 +1,75 @@
+"""Requests of one etcd user: the login, made when it is needed and renewed when it became invalid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from typing import Any, NamedTuple
+
+from rdzv_core.endpoint import HostPort
+from rdzv_etcd._client.errors import RefusedError, UnansweredError
+from rdzv_etcd._client.scope import CancelScope
+from rdzv_etcd._client.transport import Transport
+
+_AUTH_NOT_ENABLED = "authentication is not enabled"
+
+
+class Credentials(NamedTuple):
+    """An etcd user and the password."""
+
+    user: str
+    password: str
+
+
+class Session:
+    """Authorized requests over a transport; without credentials they carry no authorization. Thread-safe."""
+
+    def __init__(self, transport: Transport, credentials: Credentials | None) -> None:
+        self.transport = transport
+        self.logged_in = False
+        """Whether etcd ever accepted the credentials."""
+        self.token: str | None = None
+        """The token of the login; "" where etcd has no users enabled, None before the first login."""
+        self._credentials = credentials
+
+    def post(self, scope: CancelScope, endpoint: HostPort, path: str, payload: bytes) -> dict[str, Any]:
+        """Send a request and return its answer; logs in again once if the login has become invalid."""
+        try:
+            return self.transport.post(scope, endpoint, path, payload, self._authorization(scope, endpoint))
+        except RefusedError as error:
+            if self._credentials is None or not error.login_is_stale:
+                raise
+            self.forget()
+        return self.transport.post(scope, endpoint, path, payload, self._authorization(scope, endpoint))
+
+    def stream(
+        self, scope: CancelScope, endpoint: HostPort, path: str, payload: bytes
+    ) -> Generator[dict[str, Any], None, None]:
+        """Send a request and yield the messages of its answer as they come."""
+        return self.transport.stream(scope, endpoint, path, payload, self._authorization(scope, endpoint))
+
+    def forget(self) -> None:
+        """Log in again before the next request."""
+        self.token = None
+
+    def _authorization(self, scope: CancelScope, endpoint: HostPort) -> str:
+        if self._credentials is None:
+            return ""
+        token = self.token
+        if token is None:
+            token = self._log_in(scope, endpoint, self._credentials)
+            scope.sent = False  # the request itself
+            self.logged_in = self.logged_in or bool(token)
+            self.token = token
+        return token
+
+    def _log_in(self, scope: CancelScope, endpoint: HostPort, credentials: Credentials) -> str:
+        body = json.dumps({"name": credentials.user, "password": credentials.password}).encode("ascii")
+        try:
+            return str(self.transport.post(scope, endpoint, "/v3/auth/authenticate", body, "").get("token", ""))
+        except RefusedError as error:
+            if _AUTH_NOT_ENABLED not in error.message:
+                raise
+            return ""
+        except UnansweredError as error:  # the request itself was not sent yet
+            raise UnansweredError(endpoint, False, error.cause) from error.cause

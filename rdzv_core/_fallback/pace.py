@@ -1,0 +1,71 @@
+"""How fallbacks wait: with a limit, not in step with each other, and no longer than until they are closed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+from rdzv_core._errors import RendezvousConnectionError
+from rdzv_core.backoff import Backoff
+
+SHORTEST_POLL = 0.001
+LONGEST_POLL = 0.25
+LONGEST_BACKOFF = 1.0
+
+
+class Life:
+    """Whether the thing named `what` is still open, and sleeping that a close cuts short. Thread-safe."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """End every sleep, now and later, with a `RendezvousConnectionError`."""
+        self._closed.set()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is closed."""
+        return self._closed.is_set()
+
+    def check(self) -> None:
+        """Raise `RendezvousConnectionError` if it is closed."""
+        if self._closed.is_set():
+            raise RendezvousConnectionError(f"{self._what} is closed")
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep; raises `RendezvousConnectionError` as soon as it is closed."""
+        self._closed.wait(max(seconds, 0.0))
+        self.check()
+
+    def attempts(self, limit: float) -> Iterator[int]:
+        """Count attempts at a write that others may get in before, with growing, jittered pauses between them.
+
+        How long an attempt takes tells how fast the store is: the pause is drawn from four times that at first, and
+        from four times as much after each further one, so that a few hundred writers at once need a few attempts each.
+        After `limit` seconds it raises `RendezvousConnectionError`: a store on which no write gets its turn is as
+        good as out of reach.
+        """
+        deadline = time.monotonic() + limit
+        attempt, pauses = 1, Backoff(4 * SHORTEST_POLL, LONGEST_BACKOFF, factor=4, jitter=1)
+        while True:
+            begun = time.monotonic()
+            yield attempt
+            took = time.monotonic() - begun
+            pauses.longest = max(LONGEST_BACKOFF, 100 * took)
+            if time.monotonic() >= deadline:
+                raise RendezvousConnectionError(
+                    f"{self._what}: others wrote first {attempt} times in {limit:g} s; the store is too slow for so "
+                    "many writers: try again, or use a backend that has this capability itself"
+                )
+            self.sleep(pauses.next(at_least=4 * took))
+            attempt += 1
+
+
+def poll_intervals(longest: float = LONGEST_POLL) -> Iterator[float]:
+    """Yield the pauses between looks: from 1 ms growing to `longest`, each up to half shorter at random."""
+    pauses = Backoff(SHORTEST_POLL, longest, factor=1.5)
+    while True:
+        yield pauses.next()
