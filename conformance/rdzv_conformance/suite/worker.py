@@ -9,7 +9,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from rdzv_conformance.checks.linearizability import to_json
 from rdzv_conformance.checks.linearizability.recording import Client
@@ -24,7 +24,11 @@ from rdzv_core import RendezvousConnectionError
 
 FORK_LIMIT = 20
 
-Say = Callable[..., None]
+
+class Say(Protocol):
+    """Sends one answer to the process that asked: a line of JSON with its kind."""
+
+    def __call__(self, kind: str, **fields: Any) -> None: ...
 
 
 def main() -> None:
