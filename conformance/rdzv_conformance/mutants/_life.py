@@ -172,7 +172,7 @@ class OfNoVersion(SoundMemory):
     "A sibling is made by hand and says another name.",
     "PKG-2",
     message="the name of a sibling",
-    may_break=("RUN-3", "RUN-4", "LIFE-6"),
+    may_break=("RUN-3", "RUN-4", "LIFE-6", "LIST-1"),
 )
 class SiblingOfAnotherName(SoundMemory):
     @property
