@@ -12,7 +12,7 @@ from rdzv_simulation._cluster.node import Node
 from rdzv_simulation._cluster.parts import Parts
 from rdzv_simulation._cluster.store import SimStore
 from rdzv_simulation._faults.kinds import FAULTS
-from rdzv_simulation.mutants import _leaders, _machines, _rules, _surroundings
+from rdzv_simulation.mutants import _leaders, _leases, _machines, _rules, _surroundings
 
 FOCUS = {
     "leads-without-a-memory": ("store_state", "cut"),
@@ -35,7 +35,7 @@ FOCUS = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """A protocol that is wrong in one respect; `stands_for` says in a sentence which mistake that is.
+    """A protocol that is wrong in one respect; `stands_for` is a sentence about the mistake.
 
     It is hunted under the `faults`.
     """
@@ -47,7 +47,7 @@ class Mutant:
 
 
 def _all() -> Iterator[Mutant]:
-    for module in (_rules, _leaders, _machines, _surroundings):
+    for module in (_rules, _leaders, _machines, _leases, _surroundings):
         for name, kind in vars(module).items():
             if isinstance(kind, type) and kind.__module__ == module.__name__ and not name.startswith("_"):
                 called = _spaced(name)
