@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 GROUP = "rdzv_core.commands"
 
-_PROVIDERS = {"certify": "rdzv-conformance", "simulate": "rdzv-conformance", "serve": "rdzv-tcp"}
+_PROVIDERS = {"certify": "rdzv-conformance", "simulate": "rdzv-simulation", "serve": "rdzv-tcp"}
 """Commands of first-party distributions, so that the error for a missing one can say what to install."""
 
 _OWN = "rdzv-core"
