@@ -18,12 +18,11 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from rdzv_tcp import TcpBackend
-from rdzv_tcp._client import Reply
-from rdzv_tcp._endpoint import address_of
-from rdzv_tcp._message import NONCE_BYTES
-from rdzv_tcp._session import Session
-from rdzv_tcp._steps import Ask, Steps
-from rdzv_tcp._wire import HEADER, PROTOCOL, Answer, Hello, Request, decode_answer, framed
+from rdzv_tcp._client.client import Reply
+from rdzv_tcp._client.pending_calls import Ask, Steps
+from rdzv_tcp._client.session import Session
+from rdzv_tcp._net.endpoint import address_of
+from rdzv_tcp._protocol import HEADER, NONCE_BYTES, PROTOCOL, Answer, Hello, Request, decode_answer, framed
 
 from rdzv_core import RendezvousParameters, clock
 from rdzv_core._handler import operations

@@ -12,9 +12,7 @@ import secrets
 import sys
 import time
 
-from rdzv_tcp._member_messages import Enter, Members, Renew
-from rdzv_tcp._message import Message
-from rdzv_tcp._wire import HEADER, PROTOCOL, Hello, Wait, encode, frame
+from rdzv_tcp._protocol import HEADER, PROTOCOL, Enter, Hello, Members, Message, Renew, Wait, encode, frame
 
 from rdzv_core.endpoint import parse_endpoint
 

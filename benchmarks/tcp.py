@@ -13,11 +13,13 @@ import sys
 import time
 from typing import Any
 
-from rdzv_tcp import TcpStore
+from rdzv_tcp._client.session import Session, new_nonce
+from rdzv_tcp._protocol import Set
 
 from benchmarks._contenders import compare, contenders, timed
 from benchmarks._processes import Child, allow_many_files, child, cpu_seconds, rdzv_server, rss
 from rdzv_core import RendezvousParameters, create_backend
+from rdzv_core.endpoint import HostPort
 
 SIZES = {"200 B": 200, "20 kB": 20_000, "1 MB": 1_000_000}
 MB = 1_000_000
@@ -101,16 +103,11 @@ def _memory(server: Child) -> int:
 
 def _fill(endpoint: str, count: int) -> None:
     host, _, port = endpoint.rpartition(":")
-    with TcpStore(host, int(port)) as store:
-        for number in range(count):
-            # A value without an envelope is kept as it is, and costs as much.
-            params = RendezvousParameters("tcp", endpoint, f"run-{number}", 1, 2)
-            if number == 0:
-                backend = create_backend(RendezvousParameters("tcp", endpoint, "run-0", 1, 2, is_host=False))
-                backend.set_state(bytes(1000))
-                backend.close()
-            else:
-                store.set(params.key, b"x" * 1000)
+    session = Session(HostPort(host, int(port)), 60)
+    for number in range(count):
+        params = RendezvousParameters("tcp", endpoint, f"run-{number}", 1, 2)
+        session.write(Set(params.key, bytes(1000), new_nonce(), None))
+    session.close()
 
 
 def _get_time(endpoint: str, calls: int) -> float:

@@ -82,7 +82,7 @@ def _missing(head: Head, terms: Terms, missing: int, endpoint: str, came: tuple[
 
 def _last_call(head: Head, terms: Terms, situation: Situation) -> str:
     return (
-        f"the last call for round {head.round + 1} is on: it ends at the latest {terms.last_call_timeout:g} s "
+        f"the last call for round {head.round + 1} is on: it ends at most {terms.last_call_timeout:g} s "
         f"(last_call_timeout) after it began, or at once with {_nodes(terms.max_nodes)} "
         f"({len(situation.candidates)} {'is' if len(situation.candidates) == 1 else 'are'} joining)"
     )

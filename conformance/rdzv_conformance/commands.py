@@ -10,15 +10,15 @@ from pathlib import Path
 
 import click
 
-from rdzv_conformance.certify import CouldNotRunError
-from rdzv_conformance.certify import certify as run_suite
-from rdzv_conformance.clauses import PROFILES
-from rdzv_conformance.helpers import installed_helpers
-from rdzv_conformance.live import watching
-from rdzv_conformance.printing import show_matrix, show_report
+from rdzv_conformance.contract.clauses import PROFILES
+from rdzv_conformance.harness.installed_helpers import installed_helpers
 from rdzv_conformance.reports import UnreadableReportError, read_report, verify, write_matrix, write_report
 from rdzv_conformance.reports._text import plain
-from rdzv_conformance.results import Report
+from rdzv_conformance.reports.live import showing_progress
+from rdzv_conformance.reports.terminal import show_matrix, show_report
+from rdzv_conformance.run.certify import CouldNotRunError
+from rdzv_conformance.run.certify import certify as run_suite
+from rdzv_conformance.run.results import Report
 from rdzv_core import BackendConflictError, BackendLoadError, BackendNotFoundError, BackendRegistry
 
 CERTIFIED, NOT_CERTIFIED, COULD_NOT_RUN = 0, 1, 2
@@ -169,7 +169,7 @@ def _jobs(
 
 
 def _check_installed(backend: str, ctx: click.Context) -> None:
-    """Say of a name that nobody provides that it is that which is wrong, and not the endpoint."""
+    """Raise `UsageError` for a name that no distribution provides: the name is wrong then, not the endpoint."""
     try:
         BackendRegistry().load(backend)
     except (BackendNotFoundError, BackendConflictError, BackendLoadError) as error:
@@ -177,7 +177,7 @@ def _check_installed(backend: str, ctx: click.Context) -> None:
 
 
 def _starts_a_store(backend: str) -> bool:
-    """Say whether a backend lends the suite a store; what is wrong with its helpers the suite's process tells."""
+    """Return whether a backend lends the suite a store; what is wrong with its helpers the suite's process tells."""
     try:
         return installed_helpers(backend).own_store is not None
     except Exception:  # noqa: BLE001 - an import of somebody else's
@@ -187,8 +187,8 @@ def _starts_a_store(backend: str) -> bool:
 def _run(job: _Job, seed: int, repeat: int) -> Report:
     """Run the suite, again and again if that was asked, and give the last report: the first that is no certificate."""
     for run in range(repeat):
-        with watching(f"{job.name}, run {run + 1} of {repeat}" if repeat > 1 else job.name) as watcher:
-            report = run_suite(job.name, job.endpoint, job.options, job.profiles, watcher, seed=seed + run)
+        with showing_progress(f"{job.name}, run {run + 1} of {repeat}" if repeat > 1 else job.name) as progress:
+            report = run_suite(job.name, job.endpoint, job.options, job.profiles, progress, seed=seed + run)
         if repeat > 1:
             held = "certified" if report.certified else "NOT certified"
             said = f"run {run + 1} of {repeat}, seed {report.seed}: {held} in {report.seconds:.1f} s"

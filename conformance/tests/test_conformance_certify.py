@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from rdzv_conformance.certify import CouldNotRunError, certify
 from rdzv_conformance.commands import certify as command
-from rdzv_conformance.network import closed_port
-from rdzv_conformance.progress import Watcher
-from rdzv_conformance.results import TestResult
+from rdzv_conformance.harness.network import closed_port
+from rdzv_conformance.run.certify import CouldNotRunError, certify
+from rdzv_conformance.run.progress import Progress
+from rdzv_conformance.run.results import TestResult
 
 INSTALL = ("rdzv_conformance.mutants:install",)
 
@@ -157,7 +157,7 @@ def test_a_broken_backend_is_not_certified_and_the_clauses_are_named() -> None:
     assert "RDZV-CAS-7 fail" in report.verdict
 
 
-class _Notes(Watcher):
+class _Notes(Progress):
     def __init__(self) -> None:
         self.planned_tests: list[str] = []
         self.seen: list[tuple[str, int, int]] = []

@@ -12,15 +12,16 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from rdzv_conformance import commands, subject
-from rdzv_conformance.clauses import catalogue
-from rdzv_conformance.live import LineWatcher, LiveWatcher, watching
+from rdzv_conformance import commands
+from rdzv_conformance.contract.clauses import catalogue
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.target import Target
 from rdzv_conformance.reports import read_report, verify, write_report
 from rdzv_conformance.reports._document import encode
-from rdzv_conformance.reports._provenance import examine
-from rdzv_conformance.results import Report, Subject, TestResult, by_clause
-from rdzv_conformance.runner import select_tests
-from rdzv_conformance.target import Target
+from rdzv_conformance.reports.live import ProgressLines, ProgressTable, showing_progress
+from rdzv_conformance.run.provenance import examine
+from rdzv_conformance.run.results import Report, Subject, TestResult, by_clause
+from rdzv_conformance.run.runner import select_tests
 from rich.console import Console
 
 
@@ -31,7 +32,7 @@ def _certify(*arguments: str) -> Result:
 def _fake(failing: Callable[[int], bool]) -> Callable[..., Report]:
     """A suite that fails for some seeds."""
 
-    def run(name: str, endpoint: str, options: Any, profiles: Any, watcher: Any, seed: int) -> Report:
+    def run(name: str, endpoint: str, options: Any, profiles: Any, progress: Any, seed: int) -> Report:
         results = [TestResult(f"test_{n}", (n,), "fail" if failing(seed) else "pass", "wrong") for n in catalogue()]
         return Report(Subject(name, endpoint), ("core",), by_clause(results, ["core"]), seed=seed, command="again")
 
@@ -102,9 +103,9 @@ def test_an_option_goes_to_the_backend_that_is_named(monkeypatch: pytest.MonkeyP
     """With several backends an option is NAME.OPTION=VALUE."""
     given: dict[str, Any] = {}
 
-    def run(name: str, endpoint: str, options: Any, profiles: Any, watcher: Any, seed: int) -> Report:
+    def run(name: str, endpoint: str, options: Any, profiles: Any, progress: Any, seed: int) -> Report:
         given[name] = options
-        return _fake(lambda _: False)(name, endpoint, options, profiles, watcher, seed)
+        return _fake(lambda _: False)(name, endpoint, options, profiles, progress, seed)
 
     monkeypatch.setattr(commands, "run_suite", run)
     assert _certify("tcp=a:1", "etcd=b:2", "--option", "etcd.user=me", "--option", "tcp.is_host=no").exit_code == 0
@@ -141,28 +142,28 @@ def test_without_a_seed_the_report_names_the_one_that_was_drawn() -> None:
 
 
 def test_a_seed_makes_the_same_random_numbers() -> None:
-    """A test draws from its subject, which is given the seed."""
-    drawn = [subject.Subject(Target("memory", "x", seed=seed)).random.random() for seed in (5, 5, 6)]
+    """A test draws from the backend under test, which is given the seed."""
+    drawn = [BackendUnderTest(Target("memory", "x", seed=seed)).random.random() for seed in (5, 5, 6)]
     assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_the_live_table_has_a_mark_for_every_clause() -> None:
     """What is through, what runs, what is broken and why; a backend's message is shown as it is, and harmless."""
-    watcher = LiveWatcher("mine, run 2 of 3")
+    progress = ProgressTable("mine, run 2 of 3")
     tests = select_tests(["core", "store"])
-    watcher.planned(("core", "store"), tests)
+    progress.planned(("core", "store"), tests)
     for done, test in enumerate(tests[:5]):
-        watcher.began(test, done, len(tests))
+        progress.began(test, done, len(tests))
         number = "-".join(test.removeprefix("test_").split("_")[:3])
         broken = number == "RDZV-STATE-3"
-        watcher.ended(TestResult(test, (number,), "fail" if broken else "pass", "[bold]odd\x1b[2J" if broken else ""))
-    watcher.began("test_RDZV_STATE_5_too_large", 5, len(tests))
+        progress.ended(TestResult(test, (number,), "fail" if broken else "pass", "[bold]odd\x1b[2J" if broken else ""))
+    progress.began("test_RDZV_STATE_5_too_large", 5, len(tests))
     out = io.StringIO()
-    Console(file=out, width=100, force_terminal=False).print(watcher)
+    Console(file=out, width=100, force_terminal=False).print(progress)
     drawn = out.getvalue()
     assert f"mine, run 2 of 3  5/{len(tests)}" in drawn
-    assert "core   STATE  1✓ 2✓ 3✗ 4✓ 5…" in drawn
-    assert "store  STORE  1…" in drawn
+    assert "core   STATE   1✓ 2✓ 3✗ 4✓ 5…" in drawn
+    assert "store  STORE   1…" in drawn
     assert "RDZV-STATE-3 fail: [bold]odd\\x1b[2J" in drawn
 
 
@@ -207,8 +208,8 @@ def test_a_backend_that_is_not_installed_is_not_the_same(report: Path) -> None:
     ("change", "words"),
     [
         (lambda text: None, "cannot be read"),
-        (lambda text: text[:-20], "is no JSON"),
-        (lambda text: "[1]", "is no report of rdzv certify"),
+        (lambda text: text[:-20], "is not JSON"),
+        (lambda text: "[1]", "is not a report of rdzv certify"),
         (lambda text: text.replace('"report_version": 1', '"report_version": 99'), "a report of version 99"),
         (lambda text: text.replace('"seed": 3', '"seed": "three"'), "Expected `int`"),
         (lambda text: text.replace('"verdict": "certified', '"verdict": "very certified'), "was changed after"),
@@ -278,5 +279,5 @@ def test_a_terminal_that_cannot_be_drawn_on_gets_a_line_for_each_test(
     """Nothing live is drawn there, and an empty screen would tell nothing for minutes."""
     monkeypatch.setenv("TERM", term)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with watching("memory") as watcher:
-        assert isinstance(watcher, LineWatcher)
+    with showing_progress("memory") as progress:
+        assert isinstance(progress, ProgressLines)

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from rdzv_conformance import BackendConformance
-from rdzv_conformance.clauses import (
-    PROFILES,
-    Clause,
-    catalogue,
-    clause,
-    clauses_of,
-    map_clauses,
-    names_of_tests,
-    read_clauses,
-)
-from rdzv_conformance.results import by_clause
+from rdzv_conformance.contract.clauses import PROFILES, Clause, catalogue, contract_page, read_clauses
+from rdzv_conformance.contract.labels import clause, clauses_of, map_clauses, names_of_tests
+from rdzv_conformance.run.results import by_clause
 from rdzv_conformance.suite import Suite
 
 PAGE = Path(__file__).parents[2] / "spec" / "contract.md"
 
 
 def test_the_shipped_contract_is_the_page() -> None:
-    """The copy in the wheel is spec/contract.md, byte for byte."""
-    assert (files("rdzv_conformance") / "contract.md").read_bytes() == PAGE.read_bytes()
+    """What the catalogue is read from is spec/contract.md, byte for byte; of the wheel tests/packaging says so."""
+    assert contract_page().read_bytes() == PAGE.read_bytes()
 
 
 def test_the_catalogue_holds_every_row_of_the_page() -> None:
@@ -45,7 +36,7 @@ def test_every_clause_has_a_test() -> None:
 def test_a_clause_without_a_test_is_untested_in_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clause that is added to the page is listed as untested as long as nobody has written its test."""
     extended = {**catalogue(), "RDZV-WATCH-99": Clause("RDZV-WATCH-99", "watch", "Something new.")}
-    monkeypatch.setattr("rdzv_conformance.results.catalogue", lambda: extended)
+    monkeypatch.setattr("rdzv_conformance.run.results.catalogue", lambda: extended)
     found = {each.clause: each for each in by_clause([], ["watch"])}
     assert found["RDZV-WATCH-99"].status == "untested"
     assert "no test" in found["RDZV-WATCH-99"].message

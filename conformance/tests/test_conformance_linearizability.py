@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rdzv_conformance.clauses import catalogue
-from rdzv_conformance.linearizability import Fault, Found, Operation, check, draw, from_json, to_json
-from rdzv_conformance.linearizability._random import sound_history
+from rdzv_conformance.checks.linearizability import Fault, Found, Operation, check, draw, from_json, to_json
+from rdzv_conformance.checks.linearizability._random import sound_history
+from rdzv_conformance.contract.clauses import catalogue
 
 UNTOLD = "a token that nobody was told"
 
@@ -43,7 +43,7 @@ def explainable(history: Sequence[Operation]) -> bool:
 
 
 def _after(each: Operation, there: Found | None, had: frozenset[object], told: set[object]) -> Sequence[Found | None]:
-    """Give what the register may hold after an operation at a moment when it holds `there`."""
+    """Return what the register may hold after an operation at a moment when it holds `there`."""
     current = None if there is None else there.token
     fits = each.token == current if each.kind == "set" else there is not None and each.token in (None, current)
     if each.kind == "get":
@@ -164,7 +164,7 @@ def test_a_fault_deep_in_a_long_history_is_shown_with_few_calls() -> None:
 
 
 def explainable_whatever_was_before(operations: Sequence[Operation]) -> bool:
-    """Say whether a fragment can be explained if what it presumes had been written just before."""
+    """Return whether a fragment can be explained if what it presumes had been written just before."""
     written = {each.wrote for each in operations}
     presumed = [each.token for each in operations if each.has_won and each.token not in written | {None}]
     if len(presumed) != 1:

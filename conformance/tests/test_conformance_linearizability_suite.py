@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from rdzv_conformance.harness.target import Target
 from rdzv_conformance.mutants import install
-from rdzv_conformance.results import TestResult
-from rdzv_conformance.runner import Anchor, run_test
-from rdzv_conformance.target import Target
+from rdzv_conformance.run.anchor import Anchor
+from rdzv_conformance.run.results import TestResult
+from rdzv_conformance.run.runner import run_test
 
 THREADS = "test_RDZV_CAS_11_threads_on_one_instance_lose_no_update"
 INSTANCES = "test_RDZV_CAS_12_instances_in_one_process_lose_no_update"

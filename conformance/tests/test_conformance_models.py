@@ -8,12 +8,12 @@ import sys
 import textwrap
 
 import pytest
-from rdzv_conformance.expect import Blamed
-from rdzv_conformance.models import MembershipModel, RegisterModel, StoreModel, hold_against
-from rdzv_conformance.models.running import Model
+from rdzv_conformance.checks.models import MembershipModel, RegisterModel, StoreModel, hold_against
+from rdzv_conformance.checks.models.running import Model
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import Blamed
+from rdzv_conformance.harness.target import Target
 from rdzv_conformance.mutants import install
-from rdzv_conformance.subject import Subject
-from rdzv_conformance.target import Target
 
 INSTALL = "rdzv_conformance.mutants:install"
 
@@ -30,11 +30,11 @@ def _finding(name: str, seed: int = 0, model: type[Model] = RegisterModel) -> Bl
 
 
 def _hold(name: str, seed: int, model: type[Model]) -> None:
-    subject = Subject(Target(name, "models", preload=(INSTALL,) if name != "memory" else (), seed=seed))
+    under_test = BackendUnderTest(Target(name, "models", preload=(INSTALL,) if name != "memory" else (), seed=seed))
     try:
-        hold_against(model, subject)
+        hold_against(model, under_test)
     finally:
-        subject.clean_up()
+        under_test.clean_up()
 
 
 @pytest.mark.parametrize("model", [RegisterModel, MembershipModel, StoreModel])
@@ -86,7 +86,7 @@ def test_the_same_seed_finds_the_same_program() -> None:
 
 def test_an_options_value_is_not_in_the_program() -> None:
     """It may be a secret."""
-    from rdzv_conformance.models.running import program_of
+    from rdzv_conformance.checks.models.running import program_of
 
     secret = secrets.token_hex(4)
     assert secret not in program_of(Target("memory", "here", {"password": secret}), [])
@@ -94,16 +94,16 @@ def test_an_options_value_is_not_in_the_program() -> None:
 
 def test_which_calls_may_be_drawn_does_not_depend_on_the_time_left() -> None:
     """hypothesis calls a model flaky whose rules come and go: a sound backend on a busy machine would be an error."""
-    from rdzv_conformance.models.running import Search
+    from rdzv_conformance.checks.models.running import Search
 
-    subject = Subject(Target("memory", "here"))
-    backend = subject.open().backend
+    under_test = BackendUnderTest(Target("memory", "here"))
+    backend = under_test.open().backend
     try:
         may = []
         for ends in (0.0, float("inf")):
-            machine = type("Timed", (RegisterModel,), {"search": Search(subject, backend, ends)})()
+            machine = type("Timed", (RegisterModel,), {"search": Search(under_test, backend, ends)})()
             may.append([[holds(machine) for holds in rule.preconditions] for rule in machine.rules])
         assert may[0] == may[1]
         assert any(may[0])
     finally:
-        subject.clean_up()
+        under_test.clean_up()

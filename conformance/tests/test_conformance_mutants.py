@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 import pytest
-from rdzv_conformance.clauses import PROFILES, catalogue
+from rdzv_conformance.contract.clauses import PROFILES, catalogue
 from rdzv_conformance.mutants import failing_clauses, install, mutants, references, run_all
 from rdzv_conformance.mutants._generated import explained, generated
-from rdzv_conformance.mutants._matrix import EXCUSED, Verdict, hunt, idle_clauses, judge
-from rdzv_conformance.results import Report, Subject, by_clause
-from rdzv_conformance.runner import select_tests
+from rdzv_conformance.mutants._matrix import EXCUSED, MutantVerdict, hunt, idle_clauses, judge
+from rdzv_conformance.run.results import Report, Subject, by_clause
+from rdzv_conformance.run.runner import select_tests
 from rdzv_conformance.suite.models import Models
 
 SOME = (
@@ -112,7 +112,8 @@ def test_a_survivor_and_a_mutant_that_others_caught_are_told() -> None:
 
 def test_a_clause_that_catches_nobody_is_told() -> None:
     """Where the mutants of a clause are taken away it is idle."""
-    found = [Verdict(name, {number: ["x"] for number in each.breaks}, (), 0.0) for name, each in mutants().items()]
+    caught = {name: {number: ["x"] for number in each.breaks} for name, each in mutants().items()}
+    found = [MutantVerdict(name, findings, (), 0.0) for name, findings in caught.items()]
     assert idle_clauses(found) == []
     assert idle_clauses([each for each in found if "RDZV-WATCH-7" not in each.found]) == ["RDZV-WATCH-7"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from rdzv_conformance.certify import CouldNotRunError, certify
 from rdzv_conformance.commands import certify as command
-from rdzv_conformance.helpers import installed_helpers
-from rdzv_conformance.reports._provenance import version_of
-from rdzv_conformance.target import Target
-from rdzv_conformance.workshop import Workshop
+from rdzv_conformance.harness.installed_helpers import installed_helpers
+from rdzv_conformance.harness.sandbox import Sandbox
+from rdzv_conformance.harness.target import Target
+from rdzv_conformance.run.certify import CouldNotRunError, certify
+from rdzv_conformance.run.provenance import version_of
 
 
 @pytest.mark.parametrize("backend", ["tcp", "etcd"])
@@ -47,14 +47,14 @@ def test_a_backend_that_lends_none_needs_an_endpoint() -> None:
 
 def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
     """The command and its last words are in the error."""
-    service = Workshop(tmp_path).service(["/bin/sh", "-c", "echo no disk >&2; exit 3"])
+    service = Sandbox(tmp_path).service(["/bin/sh", "-c", "echo no disk >&2; exit 3"])
     with pytest.raises(OSError, match=r"/bin/sh .* did not start: no disk"):
         service.start()
 
 
 def test_a_service_is_stopped_continued_killed_and_started_again(tmp_path: Path) -> None:
     """`start` gives its first line; `kill` may be called whatever it is doing."""
-    service = Workshop(tmp_path).service(["/bin/sh", "-c", "echo ready; exec sleep 60"])
+    service = Sandbox(tmp_path).service(["/bin/sh", "-c", "echo ready; exec sleep 60"])
     for _ in range(2):
         assert service.start() == "ready"
         service.pause()
@@ -66,13 +66,13 @@ def test_a_service_is_stopped_continued_killed_and_started_again(tmp_path: Path)
 
 def test_certificates_are_of_two_authorities(tmp_path: Path) -> None:
     """Each has a certificate, and a key, of its own; a file that is there already is an error."""
-    workshop = Workshop(tmp_path)
-    ours, theirs = workshop.authority("ours"), workshop.authority("theirs")
+    sandbox = Sandbox(tmp_path)
+    ours, theirs = sandbox.authority("ours"), sandbox.authority("theirs")
     contents = [Path(file).read_text(encoding="ascii") for file in (*ours, *theirs)]
     assert len(set(contents)) == 6
     assert all("-----BEGIN" in each for each in contents)
     with pytest.raises(FileExistsError):
-        workshop.authority("ours")
+        sandbox.authority("ours")
 
 
 def test_an_alias_is_lent_what_the_backend_it_stands_for_is() -> None:

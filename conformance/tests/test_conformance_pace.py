@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 
 import pytest
-from rdzv_conformance import subject as subjects
-from rdzv_conformance.expect import ClauseFailed
+from rdzv_conformance.harness import backend_under_test
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import ClauseFailed
+from rdzv_conformance.harness.target import Target
 from rdzv_conformance.mutants._memory import SoundAndSlow
-from rdzv_conformance.runner import Anchor, AnchorHolder
-from rdzv_conformance.subject import Subject
-from rdzv_conformance.target import Target
+from rdzv_conformance.run.anchor import Anchor, AnchorHolder
 
 from rdzv_core import register_backend
 
@@ -52,9 +52,9 @@ def test_the_latency_is_measured_before_the_first_test() -> None:
 
 def test_a_test_on_a_slow_store_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is over the limit on a fast store is within it on one that is measured to be slow."""
-    monkeypatch.setattr(subjects, "TEST_LIMIT", 0.2)
+    monkeypatch.setattr(backend_under_test, "TEST_LIMIT", 0.2)
     never = threading.Event()
     usual = Target("memory", "pace")
     with pytest.raises(ClauseFailed, match="the check has not ended"):
-        Subject(usual).run(lambda: never.wait(0.7) and None)
-    Subject(usual.paced(100.0)).run(lambda: never.wait(0.7) and None)
+        BackendUnderTest(usual).run(lambda: never.wait(0.7) and None)
+    BackendUnderTest(usual.paced(100.0)).run(lambda: never.wait(0.7) and None)

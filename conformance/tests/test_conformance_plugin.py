@@ -39,13 +39,13 @@ def _pytest(folder: Path, text: str, *arguments: str) -> subprocess.CompletedPro
 
 BENT = """
     @pytest.mark.xfail(reason="we know")
-    def test_RDZV_CAS_2_without_a_token_a_present_state_is_kept(self, subject):
+    def test_RDZV_CAS_2_without_a_token_a_present_state_is_kept(self, under_test):
         raise AssertionError
     @clause("RDZV-CAS-3")
-    def test_RDZV_CAS_3_with_the_current_token_the_state_is_updated(self, subject): pass
+    def test_RDZV_CAS_3_with_the_current_token_the_state_is_updated(self, under_test): pass
     @pytest.mark.skip(reason="not today")
     @clause("RDZV-CAS-4")
-    def test_RDZV_CAS_4_a_stale_token_changes_nothing(self, subject): pass
+    def test_RDZV_CAS_4_a_stale_token_changes_nothing(self, under_test): pass
     test_RDZV_CAS_1_without_a_token_an_absent_state_is_created = None
 """
 
@@ -55,7 +55,7 @@ def _two_lines() -> str:
 
 
 def _bent() -> str:
-    text = CLASS.format(backend="memory", fixture="from rdzv_conformance.clauses import clause", body=BENT)
+    text = CLASS.format(backend="memory", fixture="from rdzv_conformance.contract.labels import clause", body=BENT)
     return text.replace(f"{BENT}", f"endpoint = 'here'\n{BENT}")
 
 
@@ -128,7 +128,7 @@ def test_a_broken_backend_fails_the_test_of_the_clause(tmp_path: Path) -> None:
 
 def test_helpers_may_be_attributes_or_fixtures(tmp_path: Path) -> None:
     """Without the helper corrupt the clauses are untested; with one, as a fixture or an attribute, they run."""
-    helper = "from rdzv_conformance.helpers import corrupt_memory\n"
+    helper = "from rdzv_conformance.harness.memory_helpers import corrupt_memory\n"
     cases = {
         "": ("", "2 skipped"),
         "fixture": (f"{helper}@pytest.fixture\ndef corrupt(): return corrupt_memory", "2 passed"),
@@ -178,7 +178,7 @@ def test_a_backend_that_hangs_and_leaves_threads_holds_up_nobody(tmp_path: Path)
 
 
 def test_a_run_without_conformance_tests_loads_nothing(tmp_path: Path) -> None:
-    """Who has the suite installed and runs other tests neither waits for it nor reads of it."""
+    """A run of other tests, with the suite installed, neither waits for it nor prints anything about it."""
     text = "import sys\ndef test_it(): assert not [m for m in sys.modules if m.startswith(('rdzv_core', 'msgspec'))]\n"
     ran = _pytest(tmp_path, text)
     assert ran.returncode == 0, ran.stdout

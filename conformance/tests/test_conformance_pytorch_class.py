@@ -22,7 +22,7 @@ class MemoryBackendTest(TestCase, RendezvousBackendTestMixin):
         self._memory.hub.raw[self._memory.key] = b"non_base64"
 
     def test_the_helper_of_that_mixin_is_there(self) -> None:
-        """Tests of one's own may use `_set_state`, which refuses to give None."""
+        """A test class may use `_set_state`, which never returns None."""
         state, _, has_set = self._set_state(b"x")
         self.assertEqual(b"x", state)
         self.assertTrue(has_set)

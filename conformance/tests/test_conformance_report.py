@@ -11,14 +11,17 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from rdzv_conformance.certify import certify
-from rdzv_conformance.clauses import catalogue, map_clauses, names_of_tests
+from rdzv_conformance.contract.clauses import catalogue
+from rdzv_conformance.contract.labels import map_clauses, names_of_tests
 from rdzv_conformance.reports import matrix_markdown, read_report, schema, write_matrix, write_report
-from rdzv_conformance.reports._assemble import Findings, Secrets, assemble
-from rdzv_conformance.reports._conditions import capabilities, claims_of, conditions, conditions_rest_on
-from rdzv_conformance.reports._latency import latency
 from rdzv_conformance.reports._text import plain
-from rdzv_conformance.results import Report, TestResult, by_clause
+from rdzv_conformance.run.assemble import assemble
+from rdzv_conformance.run.capabilities import capabilities, claims_of
+from rdzv_conformance.run.certify import certify
+from rdzv_conformance.run.conditions import conditions, conditions_rest_on
+from rdzv_conformance.run.findings import Findings, Secrets
+from rdzv_conformance.run.latency import latency
+from rdzv_conformance.run.results import Report, TestResult, by_clause
 from rdzv_conformance.suite import Suite
 
 from rdzv_core import RendezvousParameters

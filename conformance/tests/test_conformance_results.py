@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from rdzv_conformance.clauses import catalogue
-from rdzv_conformance.expect import ClauseFailed, Unsupported, Untested
-from rdzv_conformance.results import Report, Status, Subject, TestResult, by_clause, status_of
+from rdzv_conformance.contract.clauses import catalogue
+from rdzv_conformance.harness.expect import ClauseFailed, Unsupported, Untested
+from rdzv_conformance.run.results import Report, Status, Subject, TestResult, by_clause, status_of
 
 
 def _result(number: str, status: Status, message: str = "") -> TestResult:

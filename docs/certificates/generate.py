@@ -2,7 +2,8 @@
 
     python docs/certificates/generate.py [--seed N]
 
-The status is that of `rdzv certify`: 0 if all are certified. It takes some minutes.
+The exit status is that of `rdzv certify`: 0 if all are certified. It takes some minutes. The repository keeps the JSON,
+the Markdown and the badge of each report; its page and its JUnit file are made here and not kept.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ SEED = ["--seed", "1"]
 
 
 def main(arguments: list[str]) -> int:
-    """Run the suite on all of them, in an empty directory: so no path of this machine is in a report."""
+    """Run the suite on all of them, in an empty directory, so that no path of this machine gets into a report."""
     with tempfile.TemporaryDirectory(prefix="rdzv-certificates-") as directory:
-        # tcp and etcd without an endpoint: on stores that the suite starts, so that it may kill them.
+        # tcp and etcd have no endpoint: the suite starts their stores itself, so that it may kill them.
         backends = ["memory=certificate", "tcp", "file=rendezvous", "etcd", "sqlite=rendezvous.db"]
         command = [sys.executable, "-m", "rdzv_conformance", *backends, "--report", str(HERE)]
         return subprocess.run([*command, *(arguments or SEED)], cwd=directory, check=False).returncode  # noqa: S603

@@ -51,8 +51,9 @@ class HeadWriter:
             return None
         if type(state) is Joining or type(state) is Working:
             return self.leadership.propose(self.new_id, now)
-        writes = type(state) is Departing and self.departer.writes_goodbyes(state, now)
-        return self.leadership.keep_goodbyes(now) if writes else None
+        if type(state) is not Departing or state.said_at is None or not self.departer.writes_goodbyes(state, now):
+            return None
+        return self.leadership.keep_goodbyes(state.said_at, now)
 
     def new_id(self) -> str:
         """Return an id for an epoch, or for a writer: 64 random bits."""

@@ -49,10 +49,13 @@ class Leadership:
             self._proposed = (*since, now)
         return self._proposed[2] + self._known.place * self._settings.deputy_delay
 
-    def keep_goodbyes(self, now: float) -> Write | WaitUntil | None:
-        """Return what a node that goes writes, so that the head knows who went, and how."""
+    def keep_goodbyes(self, said_at: float, now: float) -> Write | WaitUntil | None:
+        """Return what a node that goes writes, so that the head knows who went, and how.
+
+        An earlier reading than its own goodbye, `said_at`, would show itself at work.
+        """
         head, view = self._known.whole_head, self._known.fresh_view
-        if head is None or view is None:
+        if head is None or view is None or self._known.view_started < said_at:
             return None
         return self.proposer.announce(self._known, head, self._assess(head, view, now), now)
 

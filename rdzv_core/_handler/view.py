@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rdzv_core._errors import RendezvousStateError
-from rdzv_core._handler.head import Head, Seat, decode_announcement, decode_head
+from rdzv_core._handler.head import DepartureOutcome, Head, Seat, decode_announcement, decode_head
 from rdzv_core._handler.operations import ReadMembers
 from rdzv_core._handler.situation import Situation
 from rdzv_core.abc import MembersView, StateSnapshot, Token
@@ -39,6 +39,7 @@ class LocalView:
     pending_since: tuple[str, int, float] | None = None
     incarnation_since: tuple[str, float] | None = None
     gone_in: tuple[str, int] | None = None
+    gone_as: dict[str, DepartureOutcome] = field(default_factory=dict)
     gone_since: dict[str, float] = field(default_factory=dict)
     at_work: frozenset[str] = frozenset()
     vanished_since: dict[str, float] = field(default_factory=dict)
@@ -133,12 +134,16 @@ class LocalView:
     def note_gone(self, situation: Situation, now: float) -> None:
         """Start a timer for each member of the roster that is seen gone for the first time in this round.
 
-        A member that was dropped from an earlier round may have worked again since.
+        A member that was dropped from an earlier round may have worked again since. One that is counted as lost after
+        it was counted as gone in another way gets a new timer: the fence delay runs from then.
         """
         stage = None if self.head is None else (self.head.epoch, self.head.round)
-        before = self.gone_since if stage == self.gone_in else {}
-        self.gone_in = stage
-        self.gone_since = {member: before.get(member, now) for member in situation.departed}
+        same = self.gone_as if stage == self.gone_in else {}
+        self.gone_since = {
+            member: self.gone_since[member] if same.get(member) == how else now
+            for member, how in situation.departed.items()
+        }
+        self.gone_in, self.gone_as = stage, dict(situation.departed)
 
     def rank(self, member: str) -> int | None:
         """Return a member's rank in the roster of the head; None if it has none there, or that is not known yet."""

@@ -120,7 +120,8 @@ class Watcher:
             channels.start(operations.WaitMembers(now, known.view.version, self._ttl / 3))
 
     def _read_members(self, limit: int | None, now: float) -> None:
-        self._full_reads.stale = False
+        if limit is None:
+            self._full_reads.stale = False
         self._channels.start(operations.ReadMembers(now, limit, self._known.token))
 
     def final_look(self, member: bool, now: float) -> None:

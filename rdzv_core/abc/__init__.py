@@ -1,7 +1,7 @@
 """The contract: what a backend must be, and what it may add.
 
-`RendezvousBackend` is required. The `Supports…` classes are capabilities; core has a fallback for each.
-The numbered clauses behind these docstrings are in `spec/contract.md`.
+`RendezvousBackend` is required. The `Supports…` classes are capabilities; core has fallbacks for a watch, a membership
+and a store. The numbered clauses behind these docstrings are in `spec/contract.md`.
 """
 
 from rdzv_core.abc._backend import CONTRACT_VERSION, RendezvousBackend, SetStateResult, StateSnapshot, Token

@@ -35,7 +35,7 @@ print(json.dumps([rank, *address]))
 
 @pytest.fixture
 def hosts() -> Iterator[list[list[str]]]:
-    """Give, for each of two hosts with a network between them, what a command must begin with to run there."""
+    """Return, for each of two hosts with a network between them, what a command must begin with to run there."""
     if shutil.which("ip") is None or shutil.which("unshare") is None or os.geteuid() != 0:
         pytest.skip("needs network namespaces: root, and the commands ip and unshare")
     names = [f"rdzv{os.getpid()}{letter}" for letter in "ab"]

@@ -106,7 +106,7 @@ def test_a_last_call_says_when_it_ends() -> None:
     )
     assert found.phase == "last call"
     (reason,) = found.reasons
-    assert "ends at the latest 30 s (last_call_timeout) after it began" in reason
+    assert "ends at most 30 s (last_call_timeout) after it began" in reason
     assert "or at once with 4 nodes (2 are joining)" in reason
 
 

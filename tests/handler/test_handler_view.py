@@ -77,3 +77,10 @@ def test_a_member_that_worked_again_is_gone_from_the_moment_it_is_dropped_again(
     view.learn_head(StateSnapshot(encode_head(Head("now", revision=4, round=1)), "now/4"), 12.0, 13.0)
     view.note_gone(lost, 14.0)
     assert view.gone_since == {"m": 14.0}
+
+
+def test_a_member_that_left_and_is_then_counted_as_lost_gets_the_whole_fence_delay(view: LocalView) -> None:
+    """R6: the fence delay runs from when the member is counted as lost, whatever it was counted as before."""
+    view.note_gone(Situation(departed={"m": "left"}), 11.0)
+    view.note_gone(Situation(departed={"m": "lost"}), 12.0)
+    assert view.gone_since == {"m": 12.0}

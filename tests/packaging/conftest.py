@@ -18,6 +18,7 @@ SOURCES = {
     "rdzv-file": ROOT / "plugins" / "file",
     "rdzv-etcd": ROOT / "plugins" / "etcd",
     "rdzv-conformance": ROOT / "conformance",
+    "rdzv-simulation": ROOT / "simulation",
     "rdzv-torchrun": ROOT / "integrations" / "torchrun",
     "rdzv-sqlite": ROOT / "examples" / "rdzv-sqlite",
 }

@@ -8,15 +8,26 @@ import tarfile
 import zipfile
 from email.message import Message
 from email.parser import Parser
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
-NAMES = ["rdzv-core", "rdzv-tcp", "rdzv-file", "rdzv-etcd", "rdzv-conformance", "rdzv-torchrun", "rdzv-sqlite"]
-FIRST_PARTY = NAMES[:6]
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = [
+    "rdzv-core",
+    "rdzv-tcp",
+    "rdzv-file",
+    "rdzv-etcd",
+    "rdzv-conformance",
+    "rdzv-simulation",
+    "rdzv-torchrun",
+    "rdzv-sqlite",
+]
+FIRST_PARTY = NAMES[:7]
 FURTHER_IN_SDIST = {
     "rdzv-core": {"pyproject.toml", "PKG-INFO", ".gitignore", "README.md", "LICENSE", "CHANGELOG.md", "spec"},
+    "rdzv-conformance": {"pyproject.toml", "PKG-INFO", ".gitignore", "README.md", "LICENSE", "hatch_build.py"},
 }
 USUAL_IN_SDIST = {"pyproject.toml", "PKG-INFO", ".gitignore", "README.md", "LICENSE"}
 
@@ -78,6 +89,13 @@ def test_an_sdist_loses_no_module(name: str, built: dict[str, Any]) -> None:
     assert f"{package}/__init__.py" in in_wheel
 
 
+def test_the_suite_ships_the_contract_page(built: dict[str, Any]) -> None:
+    """The clauses that the wheel reads, built from the sdist, are spec/contract.md, byte for byte."""
+    with zipfile.ZipFile(built["rdzv-conformance"].wheel) as wheel:
+        shipped = wheel.read("rdzv_conformance/contract/contract.md")
+    assert shipped == (ROOT / "spec" / "contract.md").read_bytes()
+
+
 @pytest.mark.parametrize("name", FIRST_PARTY)
 def test_the_metadata_describes_the_distribution(name: str, built: dict[str, Any]) -> None:
     """Name, summary, README and the oldest Python are in the metadata."""
@@ -99,7 +117,17 @@ def test_a_distribution_needs_core_and_no_plugin(name: str, built: dict[str, Any
 
 def test_importing_core_imports_no_plugin_and_no_tool() -> None:
     """`import rdzv_core` leaves alone the plugins, the suite, click, rich and pytest."""
-    unwanted = ["rdzv_tcp", "rdzv_file", "rdzv_etcd", "rdzv_conformance", "rdzv_sqlite", "click", "rich", "pytest"]
+    unwanted = [
+        "rdzv_tcp",
+        "rdzv_file",
+        "rdzv_etcd",
+        "rdzv_conformance",
+        "rdzv_simulation",
+        "rdzv_sqlite",
+        "click",
+        "rich",
+        "pytest",
+    ]
     code = f"import rdzv_core, sys; print([name for name in {unwanted} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -6,9 +6,9 @@ import argparse
 import sys
 import time
 
-from rdzv_conformance.mutants import mutants
+from rdzv_conformance.mutants._catalogue import mutants
 from rdzv_conformance.mutants._generated import run_generated
-from rdzv_conformance.mutants._matrix import EXCUSED, Verdict, draw, hunt_all, idle_clauses
+from rdzv_conformance.mutants._matrix import EXCUSED, MutantVerdict, draw, hunt_all, idle_clauses
 
 JOBS = 3
 """Processes at a time: most of what a mutant takes is waiting for a timeout."""
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
         return run_generated(given.names, given.seed, given.most, given.jobs)
     unknown = [name for name in given.names if name not in mutants()]
     if unknown:
-        parser.error(f"there is no mutant {', '.join(unknown)}: see --list")
+        parser.error(f"no such mutant: {', '.join(unknown)}: see --list")
     if given.list:
         for mutant in mutants().values():
             print(f"{mutant.name}: {mutant.sentence} [{', '.join(mutant.breaks)}]")
@@ -41,7 +41,7 @@ def _matrix(names: list[str], jobs: int) -> int:
     wanted = names or list(mutants())
     done = 0
 
-    def seen(verdict: Verdict) -> None:
+    def seen(verdict: MutantVerdict) -> None:
         nonlocal done
         done += 1
         print(f"[{done}/{len(wanted)}] {verdict.name} {verdict.seconds:.1f} s", file=sys.stderr, flush=True)

@@ -1,66 +1,41 @@
-"""What a mutant is, and the list of all."""
+"""The list of all mutants, and of the sound backends that they are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
-from rdzv_conformance.mutants._settings import Setting, in_memory, remotely
-from rdzv_core import RendezvousBackend, RendezvousParameters, register_backend
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A broken backend.
-
-    `sentence` says which real bug it stands for. `breaks` are the clauses that must fail, `may_break` those that fail
-    too but on which nobody relies: a race that is not always lost, or a clause whose test needs what is broken.
-    `message` must appear in the finding of the first clause of `breaks`.
-    """
-
-    name: str
-    sentence: str
-    breaks: tuple[str, ...]
-    message: str
-    factory: Callable[[RendezvousParameters], RendezvousBackend]
-    may_break: tuple[str, ...] = ()
-    setting: Setting = in_memory
-    in_a_child: bool = False
-    """Tried as `rdzv certify` does it, in a process that it may take along; in the setting `in_memory` only."""
-
-    def __post_init__(self) -> None:
-        # What breaks the register as such may be seen by many at once as well, but need not be.
-        if any(number.startswith(("RDZV-STATE-", "RDZV-CAS-")) for number in self.breaks):
-            object.__setattr__(self, "may_break", (*self.may_break, "RDZV-CAS-11", "RDZV-CAS-12", "RDZV-CAS-13"))
+from rdzv_conformance.mutants import (
+    _kept,
+    _life,
+    _listing,
+    _members,
+    _memory,
+    _network,
+    _odd,
+    _options,
+    _packaging,
+    _remote,
+    _remote_members,
+    _secrets,
+    _states,
+    _stores,
+    _submit,
+    _tokens,
+    _waits,
+)
+from rdzv_conformance.mutants._mutant import Mutant
+from rdzv_conformance.mutants._settings import remotely
+from rdzv_core import register_backend
 
 
 def rest_of_baseline() -> frozenset[str]:
-    """Give the clauses that fail for whatever is registered in code: it has no entry point."""
+    """Return the clauses that fail for whatever is registered in code: it has no entry point."""
     return frozenset({"RDZV-PKG-1"})
 
 
 @cache
 def mutants() -> dict[str, Mutant]:
-    """Give every mutant by its name."""
-    from rdzv_conformance.mutants import (
-        _kept,
-        _life,
-        _listing,
-        _members,
-        _network,
-        _odd,
-        _options,
-        _packaging,
-        _remote_members,
-        _secrets,
-        _states,
-        _stores,
-        _submit,
-        _tokens,
-        _waits,
-    )
-
+    """Return every mutant by its name."""
     first = (_states, _tokens, _life, _options, _packaging, _submit, _listing, _network, _odd)
     further = (_waits, _members, _remote_members, _stores, _kept, _secrets)
     found = [mutant for module in (*first, *further) for mutant in module.MUTANTS]
@@ -72,9 +47,7 @@ def mutants() -> dict[str, Mutant]:
 
 @cache
 def references() -> dict[str, Mutant]:
-    """Give the backends on which the mutants are made: what `breaks` names there are the clauses that they pass."""
-    from rdzv_conformance.mutants import _kept, _memory, _remote, _remote_members, _secrets, _submit
-
+    """Return the backends on which the mutants are made: what `breaks` names there are the clauses that they pass."""
     core = ("RDZV-STATE-1",)
     return {
         each.name: each

@@ -40,7 +40,7 @@ _SWAPPED: dict[type[ast.operator], type[ast.operator]] = {ast.Add: ast.Sub, ast.
 
 
 def changes(tree: ast.Module) -> Iterator[tuple[str, ast.Module]]:
-    """Give every changed copy of a module, with words that say what was changed where."""
+    """Return every changed copy of a module, with words that say what was changed where."""
     nodes = list(ast.walk(tree))
     for number, node in enumerate(nodes):
         for what in _operators(node):
@@ -97,7 +97,7 @@ def _target(node: ast.Assign) -> ast.expr:
 
 
 def generated() -> dict[str, tuple[str, ast.Module]]:
-    """Give every generated mutant by its name: the module, and its changed tree."""
+    """Return every generated mutant by its name: the module, and its changed tree."""
     found: dict[str, tuple[str, ast.Module]] = {}
     for module in MODULES:
         spec = importlib.util.find_spec(f"rdzv_core.memory.{module}")
@@ -115,16 +115,17 @@ def generated() -> dict[str, tuple[str, ast.Module]]:
 
 
 def explained() -> dict[str, str]:
-    """Give the reasons why survivors are equivalent, by the mutant's name."""
+    """Return the reasons why survivors are equivalent, by the mutant's name."""
     lines = (files(__package__) / "equivalent.txt").read_text(encoding="utf-8").splitlines()
     return dict(line.split("\t", 1) for line in lines if line and not line.startswith("#"))
 
 
 def caught() -> str:
-    """Run the suite on the backend memory until a clause fails; give the finding, nothing if it survives."""
-    from rdzv_conformance.helpers import installed_helpers
-    from rdzv_conformance.runner import Anchor, run_test, select_tests
-    from rdzv_conformance.target import Target
+    """Run the suite on the backend memory until a clause fails; return the finding, "" if it survives."""
+    from rdzv_conformance.harness.installed_helpers import installed_helpers
+    from rdzv_conformance.harness.target import Target
+    from rdzv_conformance.run.anchor import Anchor
+    from rdzv_conformance.run.runner import run_test, select_tests
 
     target = Target("memory", "generated", {}, installed_helpers("memory"), (), 3.0)
     tests = select_tests(("core", "watch", "membership", "store"))

@@ -1,17 +1,20 @@
-"""Setting the suite on a mutant."""
+"""Running the suite on a mutant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from rdzv_conformance.certify import certify
-from rdzv_conformance.clauses import catalogue, clauses_of
-from rdzv_conformance.mutants._catalogue import Mutant, rest_of_baseline
-from rdzv_conformance.results import TestResult, with_what_was_left
-from rdzv_conformance.runner import Anchor, run_test, select_tests
+from rdzv_conformance.contract.clauses import catalogue
+from rdzv_conformance.contract.labels import clauses_of
+from rdzv_conformance.harness.target import Target
+from rdzv_conformance.mutants._catalogue import rest_of_baseline
+from rdzv_conformance.mutants._mutant import Mutant
+from rdzv_conformance.run.anchor import Anchor
+from rdzv_conformance.run.certify import certify
+from rdzv_conformance.run.results import TestResult, with_what_was_left
+from rdzv_conformance.run.runner import run_test, select_tests
 from rdzv_conformance.suite import Suite
-from rdzv_conformance.target import Target
 
 PRELOAD = "rdzv_conformance.mutants:install"
 PATIENCE = 3.0
@@ -28,7 +31,7 @@ SLOW = frozenset(
 
 @contextmanager
 def target_for(mutant: Mutant, patience: float = PATIENCE) -> Iterator[Target]:
-    """Give the target that a backend of this package is, with its store while the context lasts."""
+    """Return the target that a backend of this package is, with its store while the context lasts."""
     with mutant.setting() as place:
         yield Target(mutant.name, place.endpoint, place.options, place.helpers, (PRELOAD,), patience)
 
@@ -40,14 +43,14 @@ def run_all(mutant: Mutant, tests: Iterable[str], patience: float = PATIENCE) ->
 
 
 def tests_for(mutant: Mutant) -> list[str]:
-    """Give the tests of the profiles that a mutant breaks, without the slow ones of clauses that it does not break."""
+    """Return the tests of the profiles that a mutant breaks, but no slow ones of clauses that it does not break."""
     elsewhere = SLOW - set(mutant.breaks)
     profiles = {catalogue()[number].profile for number in mutant.breaks}
     return [name for name in select_tests(profiles) if not elsewhere & set(clauses_of(getattr(Suite, name)))]
 
 
 def caught_by(mutant: Mutant) -> list[TestResult]:
-    """Set the suite on a mutant; give the results of the tests that failed."""
+    """Run the suite on a mutant; return the results of the tests that failed."""
     if mutant.in_a_child:
         return _certified(mutant)
     results = with_what_was_left(run_all(mutant, tests_for(mutant)))
@@ -63,7 +66,7 @@ def _certified(mutant: Mutant) -> list[TestResult]:
 
 
 def failing_clauses(results: Iterable[TestResult]) -> dict[str, list[str]]:
-    """Give the findings by clause, without those about whatever is registered in code."""
+    """Return the findings by clause, without those about whatever is registered in code."""
     found: dict[str, list[str]] = {}
     for result in with_what_was_left(results):
         for number in result.clauses:

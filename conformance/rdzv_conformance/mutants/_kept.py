@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from rdzv_conformance.mutants._catalogue import Mutant
+from rdzv_conformance.harness.helpers import Helpers
+from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._remote import READ_TIMEOUT, RemoteStore, SoundRemote
 from rdzv_conformance.mutants._settings import Place, Setting
-from rdzv_conformance.target import Helpers
 from rdzv_core import RendezvousBackend, RendezvousParameters, SetStateResult, Token, accepts_options
 from rdzv_core.envelope import NONCE_BYTES, seal
 from rdzv_core.memory._registers import RegisterTable
@@ -98,7 +98,7 @@ def _counted_anew(registers: RegisterTable) -> RegisterTable:
     return again
 
 
-class InTwoSteps(SoundKept):
+class ReplacesInTwoSteps(SoundKept):
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
         reserved = super().set_state(b"", token)
         return super().set_state(state, reserved.token) if reserved and reserved.has_set else reserved
@@ -151,10 +151,10 @@ MUTANTS = (
     ),
     _mutant(
         "in-two-steps",
-        "A write first reserves the register and then fills it: who is killed in between leaves an empty one.",
+        "A write first reserves the register and then fills it: a process killed in between leaves an empty one.",
         "DURABLE-1",
         message="it must be whole",
-        broken=InTwoSteps,
+        broken=ReplacesInTwoSteps,
         may_break=("DURABLE-2",),
     ),
 )

@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from rdzv_conformance.clauses import catalogue
-from rdzv_conformance.mutants._catalogue import Mutant, mutants
+from rdzv_conformance.contract.clauses import catalogue
+from rdzv_conformance.mutants._catalogue import install, mutants
 from rdzv_conformance.mutants._hunt import caught_by, failing_clauses
+from rdzv_conformance.mutants._mutant import Mutant
 
 EXCUSED = {
     "RDZV-PARAM-1": "options are checked by core's create_backend against the table, before a backend is asked",
@@ -22,7 +23,7 @@ RECORDED = ("these calls show it", "This program shows it")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class MutantVerdict:
     """What the suite made of one mutant: the findings by clause, what is wrong with that, and in how many seconds."""
 
     name: str
@@ -32,9 +33,9 @@ class Verdict:
 
 
 def judge(mutant: Mutant, found: dict[str, list[str]]) -> tuple[str, ...]:
-    """Say what is wrong with how a mutant was caught: survived, by other clauses, or without the words."""
+    """Return what is wrong with how a mutant was caught: it survived, other clauses did, or the words are missing."""
     survived = [number for number in mutant.breaks if number not in found]
-    # A recorded history, or a model, shows whatever is broken and names the clause itself: it accuses nobody wrongly.
+    # A recorded history, or a model, shows whatever is broken and names the clause itself: it never blames a wrong one.
     told = {
         number for number, texts in found.items() if all(any(words in text for words in RECORDED) for text in texts)
     }
@@ -48,19 +49,17 @@ def judge(mutant: Mutant, found: dict[str, list[str]]) -> tuple[str, ...]:
     )
 
 
-def hunt(name: str) -> Verdict:
-    """Set the suite on one mutant."""
+def hunt(name: str) -> MutantVerdict:
+    """Run the suite on one mutant."""
     began = time.monotonic()
     mutant = mutants()[name]
     found = failing_clauses(caught_by(mutant))
-    return Verdict(name, found, judge(mutant, found), time.monotonic() - began)
+    return MutantVerdict(name, found, judge(mutant, found), time.monotonic() - began)
 
 
-def hunt_all(names: Iterable[str], jobs: int, seen: Callable[[Verdict], None]) -> list[Verdict]:
-    """Set the suite on mutants, in so many processes; `seen` is told of each verdict as it comes."""
-    from rdzv_conformance.mutants import install
-
-    verdicts: list[Verdict] = []
+def hunt_all(names: Iterable[str], jobs: int, seen: Callable[[MutantVerdict], None]) -> list[MutantVerdict]:
+    """Run the suite on mutants, in `jobs` processes; call `seen` with each verdict as it comes."""
+    verdicts: list[MutantVerdict] = []
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), install) as pool:
         # The slowest first, as far as that can be told: then no process is left alone with one at the end.
         order = sorted(names, key=lambda name: (not mutants()[name].in_a_child, mutants()[name].setting.__name__))
@@ -70,13 +69,13 @@ def hunt_all(names: Iterable[str], jobs: int, seen: Callable[[Verdict], None]) -
     return verdicts
 
 
-def idle_clauses(verdicts: Collection[Verdict]) -> list[str]:
-    """Give the clauses that caught nobody whom they must catch, without those that are excused."""
+def idle_clauses(verdicts: Collection[MutantVerdict]) -> list[str]:
+    """Return the clauses that caught no mutant, without those that are excused."""
     busy = {number for verdict in verdicts for number in mutants()[verdict.name].breaks if number in verdict.found}
     return [number for number in catalogue() if number not in busy and number not in EXCUSED]
 
 
-def draw(verdicts: Iterable[Verdict]) -> str:
+def draw(verdicts: Iterable[MutantVerdict]) -> str:
     """Draw the matrix: a row for each mutant with the clauses that caught it, in brackets those that need not."""
     by_name = {verdict.name: verdict for verdict in verdicts}
     lines = []

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
-from rdzv_conformance.mutants._catalogue import Mutant
+from rdzv_conformance.harness.helpers import Helpers
+from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._settings import Place, Setting, in_memory
-from rdzv_conformance.target import Helpers
 from rdzv_core import RendezvousConnectionError, RendezvousParameters
 from rdzv_core.memory import MemoryBackend, MemoryHub
 from rdzv_core.memory._members import MemberTable

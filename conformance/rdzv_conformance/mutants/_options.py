@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 
-from rdzv_conformance.mutants._catalogue import Mutant
 from rdzv_conformance.mutants._memory import SoundMemory, mutant
+from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_core import Option, RendezvousParameters, accepts_options
 
 

@@ -49,7 +49,7 @@ class Extension:
         """Note that a client has ended its connection in order."""
 
     def restarted(self) -> Extension:
-        """Give what is left of it after a kill."""
+        """Return what is left of it after a kill."""
         return self
 
 
@@ -209,7 +209,7 @@ class SoundRemote(RendezvousBackend):
         connection = self.connection
         if connection is not None and os.getpid() == self.pid:
             try:
-                connection.shutdown(socket.SHUT_RDWR)  # whoever waits for an answer is woken
+                connection.shutdown(socket.SHUT_RDWR)  # a thread that waits for an answer is woken
             except OSError:
                 pass  # it was gone already
         with self.lock:
@@ -237,7 +237,7 @@ class SoundRemote(RendezvousBackend):
         return self.converse(request)
 
     def introduce(self) -> None:
-        """Say who this is, and learn who the server is; not on a store that asks for neither."""
+        """Introduce this client and check the server; a store that asks for neither is not asked."""
 
     def converse(self, request: dict[str, Any]) -> Any:
         """Send a request and give its answer."""

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rdzv_conformance.mutants._catalogue import Mutant
+from rdzv_conformance.harness.helpers import Helpers
+from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._remote import READ_TIMEOUT, Extension, RemoteStore, SoundRemote
 from rdzv_conformance.mutants._settings import Place, Setting
-from rdzv_conformance.target import Helpers
 from rdzv_core import (
     MemberLease,
     MembersView,
@@ -206,7 +206,7 @@ MUTANTS = (
     ),
     _mutant(
         "kept-as-another-incarnation",
-        "The members are kept, and the store says that it lost them: nobody can tell who is gone for a ttl.",
+        "The members are kept, and the store says that it lost them: for a ttl no one can tell which members are gone.",
         "MEMBER-15",
         message="the incarnation after the store was killed",
         members=_AnotherIncarnation,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
-from rdzv_conformance.helpers import MEMORY
+from rdzv_conformance.harness.helpers import Helpers
+from rdzv_conformance.harness.memory_helpers import MEMORY
 from rdzv_conformance.mutants._remote import RemoteStore
-from rdzv_conformance.target import Helpers
 
 
 class Place(NamedTuple):

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rdzv_conformance.mutants._catalogue import Mutant
 from rdzv_conformance.mutants._memory import SoundMemory, mutant
+from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_core import RendezvousTimeoutError, Store
 from rdzv_core.memory._store import MemoryStore
 

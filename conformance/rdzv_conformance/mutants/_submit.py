@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from rdzv_conformance.mutants._catalogue import Mutant
 from rdzv_conformance.mutants._memory import SoundMemory, mutant
+from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._remote import READ_TIMEOUT, SoundRemote
 from rdzv_conformance.mutants._settings import remotely
 from rdzv_core import (

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from rdzv_conformance.reports._text import in_html
-from rdzv_conformance.results import Report
+from rdzv_conformance.run.results import Report
 
 _LETTER, _PAD = 6.6, 9
 
 
 def badge(report: Report) -> str:
-    """Give the badge as SVG: `rdzv | certified: core, watch`."""
+    """Return the badge as SVG: `rdzv | certified: core, watch`."""
     left = f"rdzv {report.subject.backend}"
     held = ", ".join(profile for profile in report.profiles if report.holds(profile))
     right = f"certified: {held}" if report.certified else "not certified"

@@ -8,27 +8,27 @@ from typing import Any
 
 import msgspec
 
-from rdzv_conformance.results import REPORT_VERSION, Report
+from rdzv_conformance.run.results import REPORT_VERSION, Report
 
 _TITLE = "A certificate of rdzv-conformance"
 
 
 class UnreadableReportError(ValueError):
-    """A file that is no report of this version, or one that was changed by hand."""
+    """A file that is not a report of this version, or one that was changed by hand."""
 
 
 def encode(report: Report) -> str:
-    """Give the text of `report.json`; ASCII, whatever the backend said."""
+    """Return the text of `report.json`; ASCII, whatever the backend said."""
     return json.dumps(report.as_dict(), indent=2) + "\n"
 
 
 def schema() -> dict[str, Any]:
-    """Give the JSON Schema (2020-12) of `report.json`; it is shipped as `reports/schema.json`."""
+    """Return the JSON Schema (2020-12) of `report.json`; it is shipped as `reports/schema.json`."""
     made = msgspec.json.schema(Report)
     document = made["$defs"].pop("Report")
     document["properties"] = {"verdict": {"type": "string"}, "certified": {"type": "boolean"}, **document["properties"]}
     document["properties"]["report_version"] = {"const": REPORT_VERSION}
-    # Whatever is not in the document was not said: a default of this program is no finding.
+    # What is not in the document was not found: a default of this program is not a finding.
     document["required"] = list(document["properties"])
     for each in (document, *made["$defs"].values()):
         each["required"] = list(each["properties"])
@@ -54,7 +54,7 @@ def read_report(path: Path) -> Report:
     except OSError as error:
         raise UnreadableReportError(f"{file} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
-        raise UnreadableReportError(f"{file} is no JSON: {error}") from error
+        raise UnreadableReportError(f"{file} is not JSON: {error}") from error
     return decode(document, str(file))
 
 
@@ -67,11 +67,11 @@ def decode(document: Any, source: str) -> Report:
         )
     missing = [name for name in schema()["required"] if not isinstance(document, dict) or name not in document]
     if missing:
-        raise UnreadableReportError(f"{source} is no report of rdzv certify: it has no {', '.join(missing[:3])}")
+        raise UnreadableReportError(f"{source} is not a report of rdzv certify: it has no {', '.join(missing[:3])}")
     try:
         report = msgspec.convert(document, Report)
     except msgspec.ValidationError as error:
-        raise UnreadableReportError(f"{source} is no report of rdzv certify: {error}") from error
+        raise UnreadableReportError(f"{source} is not a report of rdzv certify: {error}") from error
     if (document["verdict"], document["certified"]) != (report.verdict, report.certified):
         raise UnreadableReportError(
             f"{source} was changed after it was written: it says {document['verdict']!r}, its clauses say "

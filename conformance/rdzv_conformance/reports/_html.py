@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from importlib.resources import files
 from itertools import groupby
 
-from rdzv_conformance.progress import words
 from rdzv_conformance.reports._plot import latency_plot
 from rdzv_conformance.reports._text import in_html, lines
-from rdzv_conformance.results import ClauseResult, Condition, Report, Status, Tested, count
+from rdzv_conformance.run.progress import words
+from rdzv_conformance.run.results import ClauseResult, Condition, Report, Status, Tested, count
 
 OTHER_FORMS = ("report.json", "report.md", "junit.xml", "badge.svg")
 
@@ -36,7 +36,7 @@ _SECTIONS = {
 
 
 def page(report: Report) -> str:
-    """Give the whole page as HTML."""
+    """Return the whole page as HTML."""
     style = (files("rdzv_conformance.reports") / "page.css").read_text(encoding="utf-8")
     title = f"{report.subject.backend}: {'certified' if report.certified else 'not certified'}"
     body = "\n".join(
@@ -137,7 +137,7 @@ def _broken(report: Report) -> str:
 
 
 def _found_by(each: ClauseResult) -> str:
-    """Give what each test found on its own; a drawing stays as it was drawn."""
+    """Return what each test found on its own; a drawing stays as it was drawn."""
     messages = dict.fromkeys(test.message for test in each.tests if test.status == each.status) or [each.message]
     return "\n".join(f'<p class="found">{in_html(lines(text)[0])}</p>{_drawing(text)}' for text in messages)
 
@@ -243,7 +243,7 @@ def _message(message: str) -> str:
 
 
 def _contract(text: str) -> str:
-    """Give a clause's text, with its code set as code."""
+    """Return a clause's text, with its code set as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", in_html(text))
 
 

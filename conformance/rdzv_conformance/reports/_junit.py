@@ -5,11 +5,11 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from rdzv_conformance.reports._text import lines, plain
-from rdzv_conformance.results import ClauseResult, Report, count
+from rdzv_conformance.run.results import ClauseResult, Report, count
 
 
 def junit(report: Report) -> str:
-    """Give the XML: a suite for each profile, a case for each clause, its tests in the case's output."""
+    """Return the XML: a suite for each profile, a case for each clause, its tests in the case's output."""
     root = Element("testsuites", name=plain(f"rdzv certify {report.subject.backend}"))
     for profile in report.profiles:
         clauses = [each for each in report.clauses if each.profile == profile]

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from rdzv_conformance.reports._html import MARKS
 from rdzv_conformance.reports._text import in_markdown, lines, plain
-from rdzv_conformance.results import ClauseResult, Report, count
+from rdzv_conformance.run.results import ClauseResult, Report, count
 
 
 def markdown(report: Report) -> str:
-    """Give the whole report as Markdown."""
+    """Return the whole report as Markdown."""
     return "\n".join(_lines(report)) + "\n"
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rdzv_conformance.clauses import PROFILES
-from rdzv_conformance.reports._conditions import CAPABILITIES
+from rdzv_conformance.contract.clauses import PROFILES
 from rdzv_conformance.reports._text import in_markdown
-from rdzv_conformance.results import Capability, Report, count
+from rdzv_conformance.run.capabilities import CAPABILITIES
+from rdzv_conformance.run.results import Capability, Report, count
 
 _TICK, _CROSS, _NONE = "yes", "NO", "-"
 _NOTE = """Made by `rdzv certify` from runs of the suite; not written by hand. `yes`: claimed, and found to hold.
@@ -16,7 +16,7 @@ needs."""
 
 
 def matrix_rows(reports: Sequence[Report]) -> tuple[list[str], list[list[str]]]:
-    """Give the columns' names and the rows: what each backend was found to be and to do."""
+    """Return the columns' names and the rows: what each backend was found to be and to do."""
     columns = ["", *(each.subject.backend for each in reports)]
     rows = [["certified", *(_TICK if each.certified else _CROSS for each in reports)]]
     for profile in PROFILES:
@@ -33,7 +33,7 @@ def matrix_rows(reports: Sequence[Report]) -> tuple[list[str], list[list[str]]]:
 
 
 def matrix_markdown(reports: Sequence[Report], links: Sequence[str] = ()) -> str:
-    """Give the matrix as Markdown; `links` lead from the backends' names to their own reports."""
+    """Return the matrix as Markdown; `links` lead from the backends' names to their own reports."""
     columns, rows = matrix_rows(reports)
     heads = [in_markdown(name) for name in columns]
     heads[1:] = [f"[{name}]({link})" for name, link in zip(heads[1:], links, strict=True)] if links else heads[1:]

@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 
 from rdzv_conformance.reports._text import in_html
-from rdzv_conformance.results import Latency
+from rdzv_conformance.run.results import Latency
 
 WIDTH, LEFT, RIGHT, ROW, TOP = 860, 90, 24, 74, 8
 
 
 def latency_plot(latencies: Sequence[Latency]) -> str:
-    """Give an `<svg>`; its colours come from the page."""
+    """Return an `<svg>`; its colours come from the page."""
     samples = [max(sample, 1e-4) for each in latencies for sample in each.samples_ms]
     low, high = math.floor(math.log10(min(samples))), math.ceil(math.log10(max(samples)))
     high = max(high, low + 1)

@@ -6,7 +6,7 @@ import html
 
 
 def plain(text: str) -> str:
-    """Give `text` on one line, what cannot be printed as an escape: no control sequence reaches a terminal or a file.
+    """Return `text` on one line, what cannot be printed as an escape: no control sequence reaches a terminal or a file.
 
     A lone surrogate, which no file could be written with, becomes an escape too.
     """
@@ -14,7 +14,7 @@ def plain(text: str) -> str:
 
 
 def lines(text: str) -> list[str]:
-    """Give the lines of `text` as they are drawn, at least one; what cannot be printed is an escape here too."""
+    """Return the lines of `text` as they are drawn, at least one; what cannot be printed is an escape here too."""
     drawn = [
         "".join(each if each.isprintable() else _escape(each) for each in row.rstrip()) for row in text.split("\n")
     ]
@@ -22,7 +22,7 @@ def lines(text: str) -> list[str]:
 
 
 def in_markdown(text: str) -> str:
-    """Give `text` for a cell of a Markdown table."""
+    """Return `text` for a cell of a Markdown table."""
     escaped = html.escape(plain(text), quote=False)
     for mark in "\\`*_[]|~":
         escaped = escaped.replace(mark, f"\\{mark}")
@@ -30,7 +30,7 @@ def in_markdown(text: str) -> str:
 
 
 def in_html(text: object) -> str:
-    """Give `text` for HTML, SVG or an attribute."""
+    """Return `text` for HTML, SVG or an attribute."""
     return html.escape(plain(str(text)))
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rdzv_conformance.reports._provenance import examine
-from rdzv_conformance.results import Report, Tested
+from rdzv_conformance.run.provenance import examine
+from rdzv_conformance.run.results import Report, Tested
 from rdzv_core import CONTRACT_VERSION
 
 _SHOWN = 5
 
 
 def verify(report: Report) -> list[str]:
-    """Give what is different here, in words; nothing if the same files are installed that were certified."""
+    """Return what is different here, in words; nothing if the same files are installed that were certified."""
     differences = []
     if report.contract_version != CONTRACT_VERSION:
         differences.append(

@@ -12,7 +12,7 @@ from rdzv_conformance.reports._html import page
 from rdzv_conformance.reports._junit import junit
 from rdzv_conformance.reports._markdown import markdown
 from rdzv_conformance.reports._matrix import matrix_markdown
-from rdzv_conformance.results import Report
+from rdzv_conformance.run.results import Report
 
 _FORMS = {"report.json": encode, "report.md": markdown, "junit.xml": junit, "badge.svg": badge, "index.html": page}
 

@@ -1,4 +1,5 @@
-"""The tests, one section of the contract a file. None of them imports pytest: a test is given a `Subject` alone."""
+"""The tests, one section of the contract a file. None of them imports pytest: all that a test is given is a
+`BackendUnderTest`."""
 
 from rdzv_conformance.suite.cas import CompareAndSet
 from rdzv_conformance.suite.concurrency import Concurrency

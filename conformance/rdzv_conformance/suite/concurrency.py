@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from itertools import chain
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import fail
-from rdzv_conformance.linearizability import Operation, check, draw, from_json
-from rdzv_conformance.linearizability.recording import Client, least_steps
-from rdzv_conformance.processes import Worker
-from rdzv_conformance.subject import Subject
-from rdzv_conformance.threads import race
+from rdzv_conformance.checks.linearizability import Operation, check, draw, from_json
+from rdzv_conformance.checks.linearizability.recording import Client, least_steps
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import fail
+from rdzv_conformance.harness.threads import race
+from rdzv_conformance.suite.processes import Worker
 
 CLIENTS = 4
 
@@ -20,30 +20,32 @@ class Concurrency:
     """Everybody reads, writes, deletes and waits at random, with tokens that are current, stale, foreign or none."""
 
     @clause("RDZV-CAS-11")
-    def test_RDZV_CAS_11_threads_on_one_instance_lose_no_update(self, subject: Subject) -> None:
+    def test_RDZV_CAS_11_threads_on_one_instance_lose_no_update(self, under_test: BackendUnderTest) -> None:
         """Four threads share an instance: what they were told is what a fenced register tells in some order."""
-        register = subject.open()
-        seed, least = subject.random.getrandbits(32), least_steps(register)
-        done = race(CLIENTS, lambda n: Client(register, f"thread {n}", f"{seed} {n}").run(least), subject.target.pace)
-        _judge(subject, "threads", done)
+        register = under_test.open()
+        seed, least = under_test.random.getrandbits(32), least_steps(register)
+        done = race(
+            CLIENTS, lambda n: Client(register, f"thread {n}", f"{seed} {n}").run(least), under_test.target.pace
+        )
+        _judge(under_test, "threads", done)
 
     @clause("RDZV-CAS-12")
-    def test_RDZV_CAS_12_instances_in_one_process_lose_no_update(self, subject: Subject) -> None:
+    def test_RDZV_CAS_12_instances_in_one_process_lose_no_update(self, under_test: BackendUnderTest) -> None:
         """Four instances of a run, a thread each: what they were told is what a fenced register tells in some order."""
-        instances = [subject.open() for _ in range(CLIENTS)]
-        seed, least = subject.random.getrandbits(32), least_steps(instances[0])
+        instances = [under_test.open() for _ in range(CLIENTS)]
+        seed, least = under_test.random.getrandbits(32), least_steps(instances[0])
         done = race(
-            CLIENTS, lambda n: Client(instances[n], f"instance {n}", f"{seed} {n}").run(least), subject.target.pace
+            CLIENTS, lambda n: Client(instances[n], f"instance {n}", f"{seed} {n}").run(least), under_test.target.pace
         )
-        _judge(subject, "instances", done)
+        _judge(under_test, "instances", done)
 
     @clause("RDZV-CAS-13")
-    def test_RDZV_CAS_13_processes_lose_no_update(self, subject: Subject) -> None:
+    def test_RDZV_CAS_13_processes_lose_no_update(self, under_test: BackendUnderTest) -> None:
         """Four processes that start together: what they were told is what a fenced register tells in some order."""
-        subject.needs_other_processes()
-        seed, least = subject.random.getrandbits(32), least_steps(subject.open())
+        under_test.needs_other_processes()
+        seed, least = under_test.random.getrandbits(32), least_steps(under_test.open())
         workers = [
-            Worker(subject, "hammer", name=f"process {n}", seed=f"{seed} {n}", least=least) for n in range(CLIENTS)
+            Worker(under_test, "hammer", name=f"process {n}", seed=f"{seed} {n}", least=least) for n in range(CLIENTS)
         ]
         try:
             for worker in workers:
@@ -54,17 +56,18 @@ class Concurrency:
         finally:
             for worker in workers:
                 worker.stop()
-        _judge(subject, "processes", done)
+        _judge(under_test, "processes", done)
 
 
-def _judge(subject: Subject, who: str, done: list[list[Operation]]) -> None:
-    last = Client(subject.open(), "afterwards", "").read()
+def _judge(under_test: BackendUnderTest, who: str, done: list[list[Operation]]) -> None:
+    last = Client(under_test.open(), "afterwards", "").read()
     history = list(chain(*done, last))
     verdict = check(history)
     if verdict.fault is not None:
         against = f" That is against {', '.join(verdict.fault.clauses)} too." if verdict.fault.clauses else ""
         fail(
-            f"{len(done)} {who} made {len(history)} calls (seed {subject.target.seed}): {verdict.fault.says}.{against} "
-            "Calls must be as if one came after the other: each token has one winner, no update is lost. "
+            f"{len(done)} {who} made {len(history)} calls (seed {under_test.target.seed}): "
+            f"{verdict.fault.says}.{against} Calls must be as if one came after the other: "
+            "each token has one winner, no update is lost. "
             f"These show it:\n{draw(verdict.shown_by)}"
         )

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Unsupported, Untested, equal, raises, that
-from rdzv_conformance.network import black_hole, closed_port
-from rdzv_conformance.processes import in_another_process
-from rdzv_conformance.proxy import Proxy
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import Unsupported, Untested, equal, raises, that
+from rdzv_conformance.harness.network import black_hole, closed_port
+from rdzv_conformance.harness.proxy import Proxy
+from rdzv_conformance.suite.processes import in_another_process
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.registry import normalize
 
@@ -22,46 +22,46 @@ class Connection:
     """What cannot be reached says so, in our words and in time."""
 
     @clause("RDZV-CONN-1")
-    def test_RDZV_CONN_1_an_unreachable_store_is_a_connection_error_in_time(self, subject: Subject) -> None:
+    def test_RDZV_CONN_1_an_unreachable_store_is_a_connection_error_in_time(self, under_test: BackendUnderTest) -> None:
         """Where no store is, creation or first use raises, within the configured timeout."""
-        for endpoint, what in _unreachable(subject):
+        for endpoint, what in _unreachable(under_test):
             began = time.monotonic()
-            raises(RendezvousConnectionError, what, _first_use(subject, endpoint))
-            took, limit = time.monotonic() - began, subject.target.impatience()
+            raises(RendezvousConnectionError, what, _first_use(under_test, endpoint))
+            took, limit = time.monotonic() - began, under_test.target.impatience()
             that(
                 took <= limit,
                 f"{what} took {took:.1f} s to raise: with the timeouts given it must within {limit:.0f} s",
             )
 
     @clause("RDZV-CONN-2")
-    def test_RDZV_CONN_2_the_error_names_backend_and_endpoint(self, subject: Subject) -> None:
-        """Whoever reads the error learns which backend could not reach what, and why."""
-        for endpoint, what in _unreachable(subject):
-            error = raises(RendezvousConnectionError, what, _first_use(subject, endpoint))
+    def test_RDZV_CONN_2_the_error_names_backend_and_endpoint(self, under_test: BackendUnderTest) -> None:
+        """The error says which backend could not reach what, and why."""
+        for endpoint, what in _unreachable(under_test):
+            error = raises(RendezvousConnectionError, what, _first_use(under_test, endpoint))
             text = str(error)
-            name = normalize(subject.target.backend.rpartition(":")[2])
+            name = normalize(under_test.target.backend.rpartition(":")[2])
             that(name in normalize(text), f"the error of {what} does not name the backend {name!r}: {text}")
             that(endpoint in text, f"the error of {what} does not name the endpoint {endpoint!r}: {text}")
             that(error.__cause__ is not None, f"the error of {what} chains no cause (raise … from error): {text}")
 
     @clause("RDZV-CONN-3")
-    def test_RDZV_CONN_3_no_raw_error_escapes(self, subject: Subject) -> None:
+    def test_RDZV_CONN_3_no_raw_error_escapes(self, under_test: BackendUnderTest) -> None:
         """A closed port, a silent one, and one that hangs up: each is a connection error and none other."""
-        for endpoint, what in _unreachable(subject):
-            raises(RendezvousConnectionError, what, _first_use(subject, endpoint))
-        network = subject.target.network_endpoint()
+        for endpoint, what in _unreachable(under_test):
+            raises(RendezvousConnectionError, what, _first_use(under_test, endpoint))
+        network = under_test.target.network_endpoint()
         if network is not None:
             with black_hole() as port:
-                raises(RendezvousConnectionError, "a port that never answers", _first_use(subject, network.at(port)))
+                raises(RendezvousConnectionError, "a port that never answers", _first_use(under_test, network.at(port)))
             with _hanging_up() as port:
-                raises(RendezvousConnectionError, "a port that hangs up", _first_use(subject, network.at(port)))
+                raises(RendezvousConnectionError, "a port that hangs up", _first_use(under_test, network.at(port)))
 
     @clause("RDZV-CONN-6")
-    def test_RDZV_CONN_6_a_fork_neither_hangs_nor_disturbs_its_parent(self, subject: Subject) -> None:
+    def test_RDZV_CONN_6_a_fork_neither_hangs_nor_disturbs_its_parent(self, under_test: BackendUnderTest) -> None:
         """In a forked child the first use works or raises; the parent's instance goes on as before."""
         if not hasattr(os, "fork"):
             raise Unsupported("this system has no fork")
-        answer = in_another_process(subject, "fork")
+        answer = in_another_process(under_test, "fork")
         that(
             answer["status"] == 0,
             f"the child of a fork hung in its first use (it ended with status {answer['status']})",
@@ -74,26 +74,26 @@ class Connection:
         equal("whether the parent lost its state by the fork", answer["lost"], False)
 
 
-def _first_use(subject: Subject, endpoint: str) -> Callable[[], object]:
+def _first_use(under_test: BackendUnderTest, endpoint: str) -> Callable[[], object]:
     """Create an instance that gives up soon, and read."""
-    options = {**subject.target.as_client(), **subject.target.impatient()}
-    limit = subject.target.impatience()
+    options = {**under_test.target.as_client(), **under_test.target.impatient()}
+    limit = under_test.target.impatience()
 
     def use() -> object:
-        register = subject.open_with(subject.parameters(None, endpoint, **options), limit)
+        register = under_test.open_with(under_test.parameters(None, endpoint, **options), limit)
         return register.get_state(limit)
 
     return use
 
 
-def _unreachable(subject: Subject) -> Iterator[tuple[str, str]]:
+def _unreachable(under_test: BackendUnderTest) -> Iterator[tuple[str, str]]:
     """Endpoints without a store, each with what to call it."""
-    subject.needs_connection_or(subject.helpers.unreachable_endpoint)
-    if subject.helpers.unreachable_endpoint is not None:
-        endpoint = subject.helpers.unreachable_endpoint
+    under_test.needs_connection_or(under_test.helpers.unreachable_endpoint)
+    if under_test.helpers.unreachable_endpoint is not None:
+        endpoint = under_test.helpers.unreachable_endpoint
         yield endpoint, f"the unreachable endpoint {endpoint!r}"
         return
-    network = subject.target.network_endpoint()
+    network = under_test.target.network_endpoint()
     if network is None:
         raise Untested("needs an endpoint that is a host:port, or the helper unreachable_endpoint")
     endpoint = network.at(closed_port())

@@ -6,14 +6,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Unsupported, Untested, equal, shown, that
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import Unsupported, Untested, equal, shown, that
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.threads import Running
+from rdzv_conformance.harness.writing import Writings, write_once
 from rdzv_conformance.suite.faults import kill_writers
 from rdzv_conformance.suite.outages import await_return
-from rdzv_conformance.threads import Running
-from rdzv_conformance.writing import Writings, write_once
 from rdzv_core import RendezvousConnectionError, StateSnapshot, SupportsDelete
 
 WRITERS = 3
@@ -28,10 +28,10 @@ class Durable:
     """Killed at any moment, a store or a writer takes nothing along that was acknowledged."""
 
     @clause("RDZV-DURABLE-1")
-    def test_RDZV_DURABLE_1_a_killed_store_loses_nothing_acknowledged(self, subject: Subject) -> None:
+    def test_RDZV_DURABLE_1_a_killed_store_loses_nothing_acknowledged(self, under_test: BackendUnderTest) -> None:
         """The store is killed while several write: every write that was acknowledged is there afterwards."""
-        restart, limit = needs_restart(subject), subject.paced(LONG)
-        registers = [_client(subject, f"{subject.run_id}-{number}") for number in range(WRITERS)]
+        restart, limit = needs_restart(under_test), under_test.paced(LONG)
+        registers = [_client(under_test, f"{under_test.run_id}-{number}") for number in range(WRITERS)]
         told = [Writings() for _ in registers]
         enough, started_again = threading.Semaphore(0), threading.Event()
         pairs = zip(registers, told, strict=True)
@@ -43,22 +43,25 @@ class Durable:
         for writer in writers:
             writer.result(limit, f"a write has not ended {limit:.0f} s after its store was killed")
         for register, mine in zip(registers, told, strict=True):
-            await_return(subject, register)
+            await_return(under_test, register)
             mine.check(register, SIZE, "after the store was killed and started again")
 
     @clause("RDZV-DURABLE-1")
-    def test_RDZV_DURABLE_1_a_killed_writer_loses_nothing_acknowledged(self, subject: Subject) -> None:
+    def test_RDZV_DURABLE_1_a_killed_writer_loses_nothing_acknowledged(self, under_test: BackendUnderTest) -> None:
         """Processes that write are killed: every write that was acknowledged is there, and each is whole."""
-        _needs_durable(subject)
-        subject.needs_other_processes()
-        kill_writers(subject, KILLS, LARGE)
+        _needs_durable(under_test)
+        under_test.needs_other_processes()
+        kill_writers(under_test, KILLS, LARGE)
 
     @clause("RDZV-DURABLE-2")
-    def test_RDZV_DURABLE_2_no_token_is_used_again_after_a_restart(self, subject: Subject) -> None:
+    def test_RDZV_DURABLE_2_no_token_is_used_again_after_a_restart(self, under_test: BackendUnderTest) -> None:
         """The store is killed and started again: old tokens are refused, and new writes have new ones."""
-        restart = needs_restart(subject)
+        restart = needs_restart(under_test)
         restart()  # what counts from the start of the store counts from here: twice from the same number
-        register, deleted = _client(subject, subject.run_id), _client(subject, f"{subject.run_id}-deleted")
+        register, deleted = (
+            _client(under_test, under_test.run_id),
+            _client(under_test, f"{under_test.run_id}-deleted"),
+        )
         before = [register.write(b"same")]
         for _ in range(ENOUGH):
             before.append(register.write(b"same", before[-1]))
@@ -66,8 +69,8 @@ class Durable:
         if isinstance(deleted.backend, SupportsDelete):
             deleted.delete_state()
         restart()
-        await_return(subject, register)
-        await_return(subject, deleted)
+        await_return(under_test, register)
+        await_return(under_test, deleted)
         found = register.get_state()
         equal("the register after the store was killed", found, StateSnapshot(b"same", before[-2]))
         for stale in before[:-2]:
@@ -81,29 +84,31 @@ class Durable:
         that(not again, f"a write after a restart has a token of one before it: {shown(sorted(map(str, again)))}")
 
     @clause("RDZV-DURABLE-2")
-    def test_RDZV_DURABLE_2_no_token_is_used_again_after_a_writer_was_killed(self, subject: Subject) -> None:
+    def test_RDZV_DURABLE_2_no_token_is_used_again_after_a_writer_was_killed(
+        self, under_test: BackendUnderTest
+    ) -> None:
         """Writers are killed: no two writes, before and after, have one token."""
-        _needs_durable(subject)
-        subject.needs_other_processes()
-        kill_writers(subject, 2, SIZE)
+        _needs_durable(under_test)
+        under_test.needs_other_processes()
+        kill_writers(under_test, 2, SIZE)
 
 
-def _client(subject: Subject, run_id: str) -> Register:
-    return subject.open(run_id, **subject.target.as_client(), **subject.target.impatient())
+def _client(under_test: BackendUnderTest, run_id: str) -> Register:
+    return under_test.open(run_id, **under_test.target.as_client(), **under_test.target.impatient())
 
 
-def _needs_durable(subject: Subject) -> None:
-    if not subject.open().backend.durable:
+def _needs_durable(under_test: BackendUnderTest) -> None:
+    if not under_test.open().backend.durable:
         raise Unsupported("the backend does not claim it (durable = False)")
 
 
-def needs_restart(subject: Subject) -> Callable[[], None]:
+def needs_restart(under_test: BackendUnderTest) -> Callable[[], None]:
     """Go on only with a durable store that can be restarted; gives how."""
-    _needs_durable(subject)
-    subject.needs_connection_or(subject.helpers.restart)
-    if subject.helpers.restart is None:
+    _needs_durable(under_test)
+    under_test.needs_connection_or(under_test.helpers.restart)
+    if under_test.helpers.restart is None:
         raise Untested("needs the helper restart(), which kills the store and starts it again with its data")
-    return subject.helpers.restart
+    return under_test.helpers.restart
 
 
 def _write(register: Register, told: Writings, enough: threading.Semaphore, started_again: threading.Event) -> None:

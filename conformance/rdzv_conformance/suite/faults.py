@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Untested, equal, shown, that
-from rdzv_conformance.processes import Worker
-from rdzv_conformance.proxy import Proxy
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import Untested, equal, shown, that
+from rdzv_conformance.harness.proxy import Proxy
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.writing import Writings, write_despite_the_dead, write_once
 from rdzv_conformance.suite.outages import await_return, through_proxy
-from rdzv_conformance.writing import Writings, write_despite_the_dead, write_once
+from rdzv_conformance.suite.processes import Worker
 from rdzv_core import RendezvousConnectionError, StateSnapshot
 
 SIZE = 16 * 1024
@@ -37,57 +37,59 @@ class Faults:
     """Whatever happens to one client, or to one answer, the others go on and nothing half done is seen."""
 
     @clause("RDZV-CONN-7")
-    def test_RDZV_CONN_7_a_killed_client_holds_up_nobody(self, subject: Subject) -> None:
+    def test_RDZV_CONN_7_a_killed_client_holds_up_nobody(self, under_test: BackendUnderTest) -> None:
         """Processes are killed while they write: what they were told is there, whole, and others write on."""
-        subject.needs_other_processes()
-        kill_writers(subject, KILLS, SIZE)
+        under_test.needs_other_processes()
+        kill_writers(under_test, KILLS, SIZE)
 
     @clause("RDZV-CONN-7")
-    def test_RDZV_CONN_7_a_client_killed_between_request_and_answer_holds_up_nobody(self, subject: Subject) -> None:
+    def test_RDZV_CONN_7_a_client_killed_between_request_and_answer_holds_up_nobody(
+        self, under_test: BackendUnderTest
+    ) -> None:
         """The store has the request, the client is dead before its answer: the others go on."""
-        with through_proxy(subject) as (register, proxy):
+        with through_proxy(under_test) as (register, proxy):
             told = Writings()
-            direct = subject.open(**subject.target.as_client(), **subject.target.impatient())
+            direct = under_test.open(**under_test.target.as_client(), **under_test.target.impatient())
             for after in range(POINTS):
-                with _writer(subject, proxy, hold=after) as writer:
-                    proxy.await_held(subject.paced(HELD_WITHIN))
+                with _writer(under_test, proxy, hold=after) as writer:
+                    proxy.await_held(under_test.paced(HELD_WITHIN))
                     told.take(writer.kill())
                     proxy.release_answers()
                 told.unknown += 1
                 told.check(direct, SIZE, "after a client was killed between request and answer")
                 that(write_despite_the_dead(direct, SIZE, told), "after a client was killed a write was refused")
-            await_return(subject, register)
+            await_return(under_test, register)
 
     @clause("RDZV-CONN-8")
-    def test_RDZV_CONN_8_a_stopped_client_undoes_nothing_when_it_goes_on(self, subject: Subject) -> None:
+    def test_RDZV_CONN_8_a_stopped_client_undoes_nothing_when_it_goes_on(self, under_test: BackendUnderTest) -> None:
         """A process is stopped while it writes: others work, or are told in time; no write is lost to it later."""
-        subject.needs_other_processes()
+        under_test.needs_other_processes()
         told = Writings()
         with ExitStack() as stack:
-            network = subject.target.network_endpoint()
+            network = under_test.target.network_endpoint()
             proxy = None if network is None else stack.enter_context(Proxy(network.host, network.port))
-            register = subject.open(**subject.target.as_client(), **subject.target.impatient())
-            writer = stack.enter_context(_writer(subject, proxy))
+            register = under_test.open(**under_test.target.as_client(), **under_test.target.impatient())
+            writer = stack.enter_context(_writer(under_test, proxy))
             for _ in range(STOPS):
-                _take(writer, told, subject.random.randint(1, MOST_ACKNOWLEDGED))
+                _take(writer, told, under_test.random.randint(1, MOST_ACKNOWLEDGED))
                 if proxy is None:
-                    _a_moment(subject)
+                    _a_moment(under_test)
                 else:
-                    proxy.hold_answers(subject.random.randint(0, MOST_ANSWERS))
-                    proxy.await_held(subject.paced(HELD_WITHIN))  # so that it is stopped within a call for sure
+                    proxy.hold_answers(under_test.random.randint(0, MOST_ANSWERS))
+                    proxy.await_held(under_test.paced(HELD_WITHIN))  # so that it is stopped within a call for sure
                 writer.signal(signal.SIGSTOP)
                 if proxy is not None:
                     proxy.release_answers()
-                _work_meanwhile(subject, register, told)
+                _work_meanwhile(under_test, register, told)
                 writer.signal(signal.SIGCONT)
             told.take(writer.kill())
         told.unknown += 1
-        told.check(subject.open(), SIZE, "after a process was stopped in the middle of a call and went on")
+        told.check(under_test.open(), SIZE, "after a process was stopped in the middle of a call and went on")
 
     @clause("RDZV-CONN-9")
-    def test_RDZV_CONN_9_an_answer_in_pieces_is_put_together(self, subject: Subject) -> None:
+    def test_RDZV_CONN_9_an_answer_in_pieces_is_put_together(self, under_test: BackendUnderTest) -> None:
         """Requests and answers that come in pieces, slowly, are read whole."""
-        with through_proxy(subject) as (register, proxy):
+        with through_proxy(under_test) as (register, proxy):
             token = register.write(b"first")
             proxy.dribble(100, 0.002)
             state = bytes(range(256)) * 4
@@ -95,11 +97,11 @@ class Faults:
             register.holds(state, token, "where everything comes in pieces")
 
     @clause("RDZV-CONN-9", "RDZV-CONN-3")
-    def test_RDZV_CONN_9_an_answer_cut_within_is_not_taken_for_a_whole_one(self, subject: Subject) -> None:
+    def test_RDZV_CONN_9_an_answer_cut_within_is_not_taken_for_a_whole_one(self, under_test: BackendUnderTest) -> None:
         """The connection ends in the middle of an answer: the call raises, or tells the truth."""
         cuts = 0
         state = b"whole " * 100
-        with through_proxy(subject) as (register, proxy):
+        with through_proxy(under_test) as (register, proxy):
             token = register.write(state)
             for length in CUTS:
                 proxy.cut_within_answer(length)
@@ -113,15 +115,15 @@ class Faults:
                         f"get_state() whose answer was cut after {length} bytes gave {shown(found)}: it must raise",
                     )
                 cuts = proxy.cuts
-                await_return(subject, register)
+                await_return(under_test, register)
                 register.holds(state, token, "after an answer was cut")
         if not cuts:
             raise Untested("the suite's proxy saw no answer that it could have cut")
 
     @clause("RDZV-CONN-9", "RDZV-CAS-14")
-    def test_RDZV_CONN_9_a_request_cut_within_is_done_whole_or_not_at_all(self, subject: Subject) -> None:
+    def test_RDZV_CONN_9_a_request_cut_within_is_done_whole_or_not_at_all(self, under_test: BackendUnderTest) -> None:
         """The connection ends in the middle of a write: it is resolved, or raises, and nothing half is stored."""
-        with through_proxy(subject) as (register, proxy):
+        with through_proxy(under_test) as (register, proxy):
             token = register.write(b"old")
             for length in CUTS:
                 new = b"%d" % length * 500
@@ -135,7 +137,7 @@ class Faults:
                         answer is not None and answer.has_set,
                         f"a write that was cut after {length} bytes gave {shown(answer)}: it must be done, or raise",
                     )
-                await_return(subject, register)
+                await_return(under_test, register)
                 found = register.get_state()
                 allowed = (new,) if answer else (new, b"old")
                 that(
@@ -145,13 +147,13 @@ class Faults:
                 token = register.write(b"old", found and found.token)
 
     @clause("RDZV-CONN-9")
-    def test_RDZV_CONN_9_a_late_answer_is_not_taken_for_the_next_calls(self, subject: Subject) -> None:
+    def test_RDZV_CONN_9_a_late_answer_is_not_taken_for_the_next_calls(self, under_test: BackendUnderTest) -> None:
         """A call gave up on its answer; when that comes at last, the next call does not take it for its own."""
-        with through_proxy(subject) as (register, proxy):
+        with through_proxy(under_test) as (register, proxy):
             token = register.write(b"old")
-            direct = subject.open()
+            direct = under_test.open()
             proxy.hold_answers()
-            limit = subject.target.impatience()
+            limit = under_test.target.impatience()
             try:
                 register.get_state(limit)
             except RendezvousConnectionError:
@@ -159,15 +161,15 @@ class Faults:
             newer = direct.write(b"new", token)
             proxy.release_answers()
             # The first answer counts, not the second: an instance that is one answer behind stays behind.
-            equal("the state after an answer came late", _first_answer(subject, register), (b"new", newer))
+            equal("the state after an answer came late", _first_answer(under_test, register), (b"new", newer))
 
     @clause("RDZV-CONN-5", "RDZV-CONN-9")
-    def test_RDZV_CONN_5_an_instance_works_again_on_a_half_open_connection(self, subject: Subject) -> None:
+    def test_RDZV_CONN_5_an_instance_works_again_on_a_half_open_connection(self, under_test: BackendUnderTest) -> None:
         """The store has forgotten the connection and nobody told the client: it notices in time, and goes on."""
-        with through_proxy(subject) as (register, proxy):
+        with through_proxy(under_test) as (register, proxy):
             token = register.write(b"before")
             proxy.half_open()
-            limit = subject.target.impatience()
+            limit = under_test.target.impatience()
             began = time.monotonic()
             try:
                 register.get_state(limit)
@@ -175,24 +177,24 @@ class Faults:
                 pass
             took = time.monotonic() - began
             that(took <= limit, f"get_state() on a half-open connection took {took:.1f} s: the limit is {limit:.0f} s")
-            await_return(subject, register)
+            await_return(under_test, register)
             register.holds(b"before", token, "after a connection was half open")
 
 
-def kill_writers(subject: Subject, kills: int, size: int) -> None:
+def kill_writers(under_test: BackendUnderTest, kills: int, size: int) -> None:
     """Kill processes that write, one after the other at points drawn at random; what they were told must be there."""
-    told, register = Writings(), subject.open()
-    writers = [Worker(subject, "write_on", size=size) for _ in range(kills)]
+    told, register = Writings(), under_test.open()
+    writers = [Worker(under_test, "write_on", size=size) for _ in range(kills)]
     try:
         for writer in writers:
             writer.expect("ready")
         for writer in writers:
             writer.send("go")
-            _take(writer, told, subject.random.randint(1, MOST_ACKNOWLEDGED))
-            _a_moment(subject)
+            _take(writer, told, under_test.random.randint(1, MOST_ACKNOWLEDGED))
+            _a_moment(under_test)
             told.take(writer.kill())
             told.unknown += 1
-            await_return(subject, register)
+            await_return(under_test, register)
             told.check(register, size, "after a process that wrote was killed")
             went_on = write_despite_the_dead(register, size, told)
             that(went_on, "after a process that wrote was killed, a write was refused")
@@ -209,13 +211,13 @@ def _take(writer: Worker, told: Writings, acknowledged: int) -> None:
         that(told.unknown < unknown + MOST_UNKNOWN, f"{MOST_UNKNOWN} writes of another process in turn were in vain")
 
 
-def _a_moment(subject: Subject) -> None:
+def _a_moment(under_test: BackendUnderTest) -> None:
     """Let a moment pass, of a length drawn at random: to be at no point of a call more often than at others."""
-    threading.Event().wait(subject.random.uniform(0, 0.01))
+    threading.Event().wait(under_test.random.uniform(0, 0.01))
 
 
-def _first_answer(subject: Subject, register: Register) -> StateSnapshot | None:
-    limit = subject.paced(HELD_WITHIN)
+def _first_answer(under_test: BackendUnderTest, register: Register) -> StateSnapshot | None:
+    limit = under_test.paced(HELD_WITHIN)
     ends = time.monotonic() + limit
     while True:
         try:
@@ -225,8 +227,8 @@ def _first_answer(subject: Subject, register: Register) -> StateSnapshot | None:
             threading.Event().wait(0.05)  # between two attempts; what is awaited tells nobody when it is there
 
 
-def _work_meanwhile(subject: Subject, register: Register, told: Writings) -> None:
-    limit = subject.target.impatience()
+def _work_meanwhile(under_test: BackendUnderTest, register: Register, told: Writings) -> None:
+    limit = under_test.target.impatience()
     for _ in range(MEANWHILE):
         began = time.monotonic()
         try:
@@ -238,11 +240,13 @@ def _work_meanwhile(subject: Subject, register: Register, told: Writings) -> Non
 
 
 @contextmanager
-def _writer(subject: Subject, proxy: Proxy | None, hold: int | None = None) -> Iterator[Worker]:
+def _writer(under_test: BackendUnderTest, proxy: Proxy | None, hold: int | None = None) -> Iterator[Worker]:
     """Another process that writes on and on, through the proxy if there is one; that may `hold` an answer by number."""
-    target, network = subject.target, subject.target.network_endpoint()
-    there = Subject(target if proxy is None or network is None else replace(target, endpoint=network.at(proxy.port)))
-    there.run_id = subject.run_id
+    target, network = under_test.target, under_test.target.network_endpoint()
+    there = BackendUnderTest(
+        target if proxy is None or network is None else replace(target, endpoint=network.at(proxy.port))
+    )
+    there.run_id = under_test.run_id
     writer = Worker(there, "write_on", size=SIZE)
     try:
         writer.expect("ready")

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Unsupported, Untested, equal, raises, that
-from rdzv_conformance.processes import Worker
-from rdzv_conformance.proxy import Proxy
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
-from rdzv_conformance.threads import Running, race
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import Unsupported, Untested, equal, raises, that
+from rdzv_conformance.harness.proxy import Proxy
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.threads import Running, race
+from rdzv_conformance.suite.processes import Worker
 from rdzv_core import RendezvousConnectionError, SupportsDelete, SupportsMembership, SupportsStore, SupportsWatch
 
 CLOSE_ENDS_WAITS = 1.0
@@ -29,20 +29,20 @@ class Life:
     """What is closed is gone, and nothing else is."""
 
     @clause("RDZV-LIFE-1")
-    def test_RDZV_LIFE_1_close_may_be_called_again(self, subject: Subject) -> None:
+    def test_RDZV_LIFE_1_close_may_be_called_again(self, under_test: BackendUnderTest) -> None:
         """Closing twice, from several threads, used or unused, is no error."""
-        unused, used = subject.open(), subject.open()
+        unused, used = under_test.open(), under_test.open()
         used.write(b"there")
         for register in (unused, used):
             register.close()
             register.close()
-        third = subject.open()
-        race(4, lambda _: third.close(), subject.target.pace)
+        third = under_test.open()
+        race(4, lambda _: third.close(), under_test.target.pace)
 
     @clause("RDZV-LIFE-2")
-    def test_RDZV_LIFE_2_after_close_every_call_is_a_connection_error(self, subject: Subject) -> None:
+    def test_RDZV_LIFE_2_after_close_every_call_is_a_connection_error(self, under_test: BackendUnderTest) -> None:
         """A closed instance reads nothing, writes nothing, waits for nothing."""
-        register, witness = subject.open(), subject.open()
+        register, witness = under_test.open(), under_test.open()
         token = register.write(b"there")
         register.close()
         calls: dict[str, Callable[[], object]] = {
@@ -57,73 +57,75 @@ class Life:
         witness.holds(b"there", token, "after calls on a closed instance")
 
     @clause("RDZV-LIFE-3")
-    def test_RDZV_LIFE_3_close_ends_a_wait_of_another_thread(self, subject: Subject) -> None:
-        """Who waits for a change learns within a second that the instance was closed."""
-        register = subject.open()
-        subject.needs(SupportsWatch, register)
+    def test_RDZV_LIFE_3_close_ends_a_wait_of_another_thread(self, under_test: BackendUnderTest) -> None:
+        """A thread that waits for a change learns within a second that the instance was closed."""
+        register = under_test.open()
+        under_test.needs(SupportsWatch, register)
         token = register.write(b"there")
-        waiting = Running(register.wait_state, token, subject.paced(LONG))
-        that(not waiting.ended(subject.paced(SHORT)), "wait_state(current token) returned though nothing had changed")
-        _close_ends(subject, register, waiting, "wait_state(current token)")
+        waiting = Running(register.wait_state, token, under_test.paced(LONG))
+        that(
+            not waiting.ended(under_test.paced(SHORT)), "wait_state(current token) returned though nothing had changed"
+        )
+        _close_ends(under_test, register, waiting, "wait_state(current token)")
 
     @clause("RDZV-LIFE-3")
-    def test_RDZV_LIFE_3_close_ends_a_call_on_a_silent_store(self, subject: Subject) -> None:
-        """Who waits for an answer that does not come learns within a second that the instance was closed."""
-        subject.needs_connection()
-        network = subject.target.network_endpoint()
+    def test_RDZV_LIFE_3_close_ends_a_call_on_a_silent_store(self, under_test: BackendUnderTest) -> None:
+        """A thread that waits for an answer in vain learns within a second that the instance was closed."""
+        under_test.needs_connection()
+        network = under_test.target.network_endpoint()
         if network is None:
             raise Unsupported("no call of it waits, as far as the suite can bring about")
-        subject.open()
+        under_test.open()
         with Proxy(network.host, network.port) as proxy:
-            register = subject.open(None, network.at(proxy.port), **subject.target.as_client())
+            register = under_test.open(None, network.at(proxy.port), **under_test.target.as_client())
             register.get_state()
             proxy.pause()
-            waiting = Running(register.get_state, subject.paced(LONG))
-            if waiting.ended(subject.paced(SHORT)):
+            waiting = Running(register.get_state, under_test.paced(LONG))
+            if waiting.ended(under_test.paced(SHORT)):
                 waiting.result(0, "")
                 raise Unsupported("get_state() needs no answer of the store")
-            _close_ends(subject, register, waiting, "get_state() on a silent store")
+            _close_ends(under_test, register, waiting, "get_state() on a silent store")
 
     @clause("RDZV-LIFE-4")
-    def test_RDZV_LIFE_4_close_leaves_nothing_behind(self, subject: Subject) -> None:
+    def test_RDZV_LIFE_4_close_leaves_nothing_behind(self, under_test: BackendUnderTest) -> None:
         """After close no thread, descriptor, process or temp file is left, nor a lock that another would wait for."""
         with tempfile.TemporaryDirectory(prefix="rdzv-conformance-") as own:
-            worker = Worker(subject, "leave_nothing", {"TMPDIR": own}, instances=3)
+            worker = Worker(under_test, "leave_nothing", {"TMPDIR": own}, instances=3)
             try:
                 worker.expect("ready")
                 worker.send("go")
                 equal("what three instances left after close()", worker.expect("done")["left"], [])
                 # The process lives on: a lock that it still holds would stop these.
-                for register in (subject.open(), subject.open().sibling("sibling")):
+                for register in (under_test.open(), under_test.open().sibling("sibling")):
                     found = register.get_state()
                     register.write(b"after all others were closed", found and found.token)
             finally:
                 worker.stop()
 
     @clause("RDZV-LIFE-6")
-    def test_RDZV_LIFE_6_of_a_deleted_register_no_key_is_left(self, subject: Subject) -> None:
+    def test_RDZV_LIFE_6_of_a_deleted_register_no_key_is_left(self, under_test: BackendUnderTest) -> None:
         """Written several times, by several instances, deleted and closed: the store holds nothing of it any more."""
-        register, other = subject.open(), subject.open()
-        subject.needs(SupportsDelete, register)
-        if subject.helpers.keys is None:
+        register, other = under_test.open(), under_test.open()
+        under_test.needs(SupportsDelete, register)
+        if under_test.helpers.keys is None:
             raise Untested(
                 "needs the helper keys(params), which lists the store's keys: what tests left is not counted"
             )
         opened = (register, other, other.sibling("sibling"))
         for each in (register, opened[-1]):
             token = each.write(b"first")
-            that(subject.keys_left(), "the helper keys(params) lists no key of a register that was written")
+            that(under_test.keys_left(), "the helper keys(params) lists no key of a register that was written")
             each.delete_state(each.write(b"second", token))
             each.write(b"anew")
             each.delete_state()
         for each in opened:
             each.close()
-        equal("the keys in the store of registers that were deleted", subject.keys_left(), [])
+        equal("the keys in the store of registers that were deleted", under_test.keys_left(), [])
 
     @clause("RDZV-LIFE-5")
-    def test_RDZV_LIFE_5_closing_one_does_not_disturb_the_others(self, subject: Subject) -> None:
+    def test_RDZV_LIFE_5_closing_one_does_not_disturb_the_others(self, under_test: BackendUnderTest) -> None:
         """The other instances, and a closed one's siblings, go on."""
-        one, other = subject.open(), subject.open()
+        one, other = under_test.open(), under_test.open()
         sibling = one.sibling("sibling")
         token, theirs = one.write(b"there"), sibling.write(b"sibling")
         one.close()
@@ -139,9 +141,9 @@ class Life:
         other.holds(b"next", token, "after its sibling was closed")
 
 
-def _close_ends(subject: Subject, register: Register, waiting: Running[Any], what: str) -> None:
+def _close_ends(under_test: BackendUnderTest, register: Register, waiting: Running[Any], what: str) -> None:
     # The second is the contract's, however slow the store is: close() waits for no answer.
-    limit = CLOSE_ENDS_WAITS + subject.paced(GRACE)
+    limit = CLOSE_ENDS_WAITS + under_test.paced(GRACE)
     began = time.monotonic()
     register.close(limit)
     ended = waiting.ended(max(0.0, began + limit - time.monotonic()))

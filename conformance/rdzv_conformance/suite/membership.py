@@ -1,4 +1,4 @@
-"""RDZV-MEMBER: who is there."""
+"""RDZV-MEMBER: the members of a run."""
 
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Unsupported, Untested, equal, raises, that
-from rdzv_conformance.proxy import Proxy
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import Unsupported, Untested, equal, raises, that
+from rdzv_conformance.harness.proxy import Proxy
+from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.suite.durable import needs_restart
 from rdzv_conformance.suite.outages import await_return, through_proxy
-from rdzv_conformance.threads import Running
 from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, SupportsMembership
 
 TTL = 60.0
@@ -34,9 +34,9 @@ class Membership:
     """A member is there while it says so, and once gone stays gone."""
 
     @clause("RDZV-MEMBER-1")
-    def test_RDZV_MEMBER_1_members_are_listed_in_entry_order(self, subject: Subject) -> None:
+    def test_RDZV_MEMBER_1_members_are_listed_in_entry_order(self, under_test: BackendUnderTest) -> None:
         """Every entry has a new id of 128 bits and stands behind those who were there."""
-        one, other = _two(subject)
+        one, other = _two(under_test)
         leases = [(one, other)[number % 2].enter(b"%d" % number, TTL) for number in range(5)]
         ids = [lease.id for lease in leases]
         equal("the number of different ids of five entries", len(set(ids)), 5)
@@ -51,44 +51,44 @@ class Membership:
                 equal(f"first({k})", [member.id for member in backend.first(k).members], ids[:k])
 
     @clause("RDZV-MEMBER-2")
-    def test_RDZV_MEMBER_2_update_replaces_the_payload(self, subject: Subject) -> None:
+    def test_RDZV_MEMBER_2_update_replaces_the_payload(self, under_test: BackendUnderTest) -> None:
         """After update everybody sees the new payload, in the same place."""
-        one, other = _two(subject)
+        one, other = _two(under_test)
         first, second = one.enter(b"first", TTL), one.enter(b"second", TTL)
         equal("what update gave", one.update(first, b"new"), True)
         equal("the members", _seen(other.members()), [(first.id, b"new"), (second.id, b"second")])
 
     @clause("RDZV-MEMBER-3")
-    def test_RDZV_MEMBER_3_who_refreshes_stays(self, subject: Subject) -> None:
+    def test_RDZV_MEMBER_3_who_refreshes_stays(self, under_test: BackendUnderTest) -> None:
         """Beyond its ttl a member that refreshes is there; one that does not has ended meanwhile."""
-        one, other = _two(subject)
-        stays, goes = one.enter(b"stays", subject.paced(SHORT_TTL)), one.enter(b"goes", subject.paced(SHORT_TTL))
-        ends = time.monotonic() + subject.paced(EXPIRES_WITHIN)
+        one, other = _two(under_test)
+        stays, goes = (
+            one.enter(b"stays", under_test.paced(SHORT_TTL)),
+            one.enter(b"goes", under_test.paced(SHORT_TTL)),
+        )
+        ends = time.monotonic() + under_test.paced(EXPIRES_WITHIN)
         version = other.members().version
         while goes.id in [member.id for member in other.members().members]:
             equal("what refresh of a member in time gave", one.refresh(stays), True)
-            that(
-                time.monotonic() < ends,
-                _still_there(subject),
-            )
-            other.wait_members(version, subject.paced(SHORT_TTL) / 4)
+            that(time.monotonic() < ends, _still_there(under_test))
+            other.wait_members(version, under_test.paced(SHORT_TTL) / 4)
         equal("the members", _seen(other.members()), [(stays.id, b"stays")])
 
     @clause("RDZV-MEMBER-4")
-    def test_RDZV_MEMBER_4_an_ended_membership_stays_ended(self, subject: Subject) -> None:
-        """Who missed its ttl gets False from refresh and update, for ever."""
-        one, other = _two(subject)
-        lease = one.enter(b"goes", subject.paced(SHORT_TTL))
-        _await_end(subject, other, lease.id)
+    def test_RDZV_MEMBER_4_an_ended_membership_stays_ended(self, under_test: BackendUnderTest) -> None:
+        """A member that missed its ttl gets False from refresh and update, for ever."""
+        one, other = _two(under_test)
+        lease = one.enter(b"goes", under_test.paced(SHORT_TTL))
+        _await_end(under_test, other, lease.id)
         for _ in range(2):
             equal("what refresh of an ended membership gave", one.refresh(lease), False)
             equal("what update of an ended membership gave", one.update(lease, b"back"), False)
         equal("count()", other.count(), 0)
 
     @clause("RDZV-MEMBER-5")
-    def test_RDZV_MEMBER_5_leave_ends_a_membership(self, subject: Subject) -> None:
-        """Who left is gone at once; leaving again is no error."""
-        one, other = _two(subject)
+    def test_RDZV_MEMBER_5_leave_ends_a_membership(self, under_test: BackendUnderTest) -> None:
+        """A member that left is gone at once; leaving again is not an error."""
+        one, other = _two(under_test)
         first, second = one.enter(b"first", TTL), one.enter(b"second", TTL)
         one.leave(first)
         equal("the members", _seen(other.members()), [(second.id, b"second")])
@@ -98,9 +98,9 @@ class Membership:
         equal("count()", other.count(), 1)
 
     @clause("RDZV-MEMBER-6")
-    def test_RDZV_MEMBER_6_the_version_tells_a_change(self, subject: Subject) -> None:
+    def test_RDZV_MEMBER_6_the_version_tells_a_change(self, under_test: BackendUnderTest) -> None:
         """Entering, a new payload and leaving change the version; refreshing does not."""
-        one, other = _two(subject)
+        one, other = _two(under_test)
         versions = [other.members().version]
         lease = one.enter(b"a", TTL)
         versions.append(other.members().version)
@@ -113,31 +113,31 @@ class Membership:
         equal("the number of different versions", len(set(versions)), 4)
 
     @clause("RDZV-MEMBER-7")
-    def test_RDZV_MEMBER_7_a_change_ends_the_wait(self, subject: Subject) -> None:
+    def test_RDZV_MEMBER_7_a_change_ends_the_wait(self, under_test: BackendUnderTest) -> None:
         """wait_members ends with the next change, at once after one, and in vain after its timeout."""
-        one, other = _two(subject)
+        one, other = _two(under_test)
         version = other.members().version
         equal("what wait_members gave in vain", other.wait_members(version, 0.2), False)
         leases: list[MemberLease] = []
-        _ends_the_wait(subject, other, "a member entered", lambda: leases.append(one.enter(b"new", TTL)))
-        _ends_the_wait(subject, other, "an update", lambda: one.update(leases[0], b"newer"))
-        _ends_the_wait(subject, other, "a member left", lambda: one.leave(leases[0]))
+        _ends_the_wait(under_test, other, "a member entered", lambda: leases.append(one.enter(b"new", TTL)))
+        _ends_the_wait(under_test, other, "an update", lambda: one.update(leases[0], b"newer"))
+        _ends_the_wait(under_test, other, "a member left", lambda: one.leave(leases[0]))
 
     @clause("RDZV-MEMBER-7")
-    def test_RDZV_MEMBER_7_the_end_of_a_lease_ends_the_wait(self, subject: Subject) -> None:
-        """Who waits learns that a member has run out of time, though nobody calls anything."""
-        one, other = _two(subject)
-        one.enter(b"goes", subject.paced(SHORT_TTL))
+    def test_RDZV_MEMBER_7_the_end_of_a_lease_ends_the_wait(self, under_test: BackendUnderTest) -> None:
+        """A waiting thread learns that a member has run out of time, though no other call is made."""
+        one, other = _two(under_test)
+        one.enter(b"goes", under_test.paced(SHORT_TTL))
         version = other.members().version
-        gave = other.wait_members(version, subject.paced(EXPIRES_WITHIN))
+        gave = other.wait_members(version, under_test.paced(EXPIRES_WITHIN))
         # That it ends at all is MEMBER-4's.
         if other.members().version != version:
             equal("what wait_members gave when a member's ttl was over", gave, True)
 
     @clause("RDZV-MEMBER-8")
-    def test_RDZV_MEMBER_8_an_older_write_replaces_nothing(self, subject: Subject) -> None:
+    def test_RDZV_MEMBER_8_an_older_write_replaces_nothing(self, under_test: BackendUnderTest) -> None:
         """An update that was overtaken by a later one leaves the later payload."""
-        one, other = _two(subject)
+        one, other = _two(under_test)
         lease = one.enter(b"first", TTL)
         older = _overtaken(lease)
         for number in range(3):
@@ -150,28 +150,28 @@ class Membership:
         equal("the version after an older update arrived", other.members().version, version)
 
     @clause("RDZV-MEMBER-8")
-    def test_RDZV_MEMBER_8_an_older_refresh_renews_nothing(self, subject: Subject) -> None:
+    def test_RDZV_MEMBER_8_an_older_refresh_renews_nothing(self, under_test: BackendUnderTest) -> None:
         """Refreshes that were overtaken keep nobody: a member that sends nothing newer ends."""
-        one, other = _two(subject)
-        lease = one.enter(b"goes", subject.paced(SHORT_TTL))
+        one, other = _two(under_test)
+        lease = one.enter(b"goes", under_test.paced(SHORT_TTL))
         older = _overtaken(lease)
         for _ in range(3):
             one.refresh(lease)
-        ends = time.monotonic() + subject.paced(EXPIRES_WITHIN)
+        ends = time.monotonic() + under_test.paced(EXPIRES_WITHIN)
         while lease.id in [member.id for member in other.members().members]:
             that(
                 time.monotonic() < ends,
-                f"overtaken refreshes keep a member with a ttl of {subject.paced(SHORT_TTL):.1f} s for ever",
+                f"overtaken refreshes keep a member with a ttl of {under_test.paced(SHORT_TTL):.1f} s for ever",
             )
             one.refresh(older)
             if not _asked(older):
                 _untested(NO_SEQUENCE)
-            other.wait_members(other.members().version, subject.paced(SHORT_TTL) / 4)
+            other.wait_members(other.members().version, under_test.paced(SHORT_TTL) / 4)
 
     @clause("RDZV-MEMBER-8")
-    def test_RDZV_MEMBER_8_a_write_that_comes_twice_is_no_older_one(self, subject: Subject) -> None:
+    def test_RDZV_MEMBER_8_a_write_that_comes_twice_is_no_older_one(self, under_test: BackendUnderTest) -> None:
         """A client that lost the answer sends the same write again: it is answered as the first was, and stays."""
-        one, other = _two(subject)
+        one, other = _two(under_test)
         lease = one.enter(b"first", TTL)
         again = _again(lease)
         for turn in ("first", "second"):
@@ -185,29 +185,31 @@ class Membership:
         equal("the members after a refresh came twice", _seen(other.members()), [(lease.id, b"new")])
 
     @clause("RDZV-MEMBER-9")
-    def test_RDZV_MEMBER_9_a_store_that_lost_the_members_has_a_new_incarnation(self, subject: Subject) -> None:
+    def test_RDZV_MEMBER_9_a_store_that_lost_the_members_has_a_new_incarnation(
+        self, under_test: BackendUnderTest
+    ) -> None:
         """After the loss nobody is there, the incarnation is another, and who waited or refreshes learns of it."""
-        one, other = _two(subject)
+        one, other = _two(under_test)
         lease = one.enter(b"lost", TTL)
         before = other.members()
         equal("the incarnation of the lease", lease.incarnation, before.incarnation)
-        if subject.helpers.lose_members is not None:
-            waiting = Running(other.wait_members, before.version, subject.paced(LONG))
-            waiting.ended(subject.paced(SETTLES))
-            subject.helpers.lose_members(subject.parameters())
+        if under_test.helpers.lose_members is not None:
+            waiting = Running(other.wait_members, before.version, under_test.paced(LONG))
+            waiting.ended(under_test.paced(SETTLES))
+            under_test.helpers.lose_members(under_test.parameters())
             gave = waiting.result(
-                subject.paced(SOON),
-                f"wait_members has not returned {subject.paced(SOON):.0f} s after the members were lost",
+                under_test.paced(SOON),
+                f"wait_members has not returned {under_test.paced(SOON):.0f} s after the members were lost",
             )
             equal("what a wait gave that had begun before the members were lost", gave, True)
-        elif subject.helpers.restart_without_data is not None:
-            subject.helpers.restart_without_data()
-            await_return(subject, subject.open())
+        elif under_test.helpers.restart_without_data is not None:
+            under_test.helpers.restart_without_data()
+            await_return(under_test, under_test.open())
         else:
             _untested("needs the helper lose_members(params) or restart_without_data()")
         equal(
             "what wait_members gave after the members were lost",
-            other.wait_members(before.version, subject.paced(SOON)),
+            other.wait_members(before.version, under_test.paced(SOON)),
             True,
         )
         view = other.members()
@@ -222,34 +224,34 @@ class Membership:
         equal("the members", _seen(other.members()), [(again.id, b"again")])
 
     @clause("RDZV-MEMBER-10")
-    def test_RDZV_MEMBER_10_after_a_stall_everybody_has_a_fresh_ttl(self, subject: Subject) -> None:
+    def test_RDZV_MEMBER_10_after_a_stall_everybody_has_a_fresh_ttl(self, under_test: BackendUnderTest) -> None:
         """A store that stood still for longer than a ttl ends nobody at once; who stays away then does end."""
-        one, other = _two(subject)
-        pause, resume = subject.helpers.pause, subject.helpers.resume
+        one, other = _two(under_test)
+        pause, resume = under_test.helpers.pause, under_test.helpers.resume
         if pause is None or resume is None:
-            if subject.open().backend.topology == "process":
+            if under_test.open().backend.topology == "process":
                 raise Unsupported("store and members are one process, and stall together")
             raise Untested("needs the helpers pause() and resume(), which let the store stand still")
-        ttl = 2 * subject.paced(SHORT_TTL)
+        ttl = 2 * under_test.paced(SHORT_TTL)
         lease = one.enter(b"stays", ttl)
         pause()
         try:
             threading.Event().wait(1.5 * ttl)  # nothing can be awaited: that the store stands still is the point
         finally:
             resume()
-        view = _when_it_answers(subject, other)
+        view = _when_it_answers(under_test, other)
         that(
             lease.id in [member.id for member in view.members],
             f"a store that stood still for {1.5 * ttl:.1f} s ended a member with a ttl of {ttl:.1f} s at once: it must "
             "grant a fresh ttl",
         )
         equal("what refresh gave after the store stood still", one.refresh(lease), True)
-        _await_end(subject, other, lease.id)
+        _await_end(under_test, other, lease.id)
 
     @clause("RDZV-MEMBER-11")
-    def test_RDZV_MEMBER_11_payloads_and_ttls_have_bounds(self, subject: Subject) -> None:
+    def test_RDZV_MEMBER_11_payloads_and_ttls_have_bounds(self, under_test: BackendUnderTest) -> None:
         """4096 bytes of any value are kept; more, and a ttl that is none, are refused and change nothing."""
-        one, other = _two(subject)
+        one, other = _two(under_test)
         largest = bytes(range(256)) * 16
         lease = one.enter(largest, TTL)
         for ttl in (0.0, -1.0, math.nan, math.inf):
@@ -261,10 +263,10 @@ class Membership:
         equal("the members", _seen(other.members()), [(lease.id, b"")])
 
     @clause("RDZV-MEMBER-12")
-    def test_RDZV_MEMBER_12_runs_share_no_member(self, subject: Subject) -> None:
-        """Who enters one run is not seen in another, and leaving one changes nothing in the other."""
-        one, _ = _two(subject)
-        other = subject.needs(SupportsMembership, subject.open(f"{subject.run_id}-other"))
+    def test_RDZV_MEMBER_12_runs_share_no_member(self, under_test: BackendUnderTest) -> None:
+        """A member of one run is not seen in another, and leaving one changes nothing in the other."""
+        one, _ = _two(under_test)
+        other = under_test.needs(SupportsMembership, under_test.open(f"{under_test.run_id}-other"))
         lease, theirs = one.enter(b"one", TTL), other.enter(b"other", TTL)
         equal("the members of a run", _seen(one.members()), [(lease.id, b"one")])
         equal("the members of another run", _seen(other.members()), [(theirs.id, b"other")])
@@ -272,10 +274,10 @@ class Membership:
         equal("the members of a run after somebody left another", _seen(other.members()), [(theirs.id, b"other")])
 
     @clause("RDZV-MEMBER-13")
-    def test_RDZV_MEMBER_13_a_lease_tells_who_was_there(self, subject: Subject) -> None:
-        """Who is told how many were there is told of its own run, and of those alone who are there by then."""
-        one, other = _two(subject)
-        elsewhere = subject.needs(SupportsMembership, subject.open(f"{subject.run_id}-other"))
+    def test_RDZV_MEMBER_13_a_lease_tells_who_was_there(self, under_test: BackendUnderTest) -> None:
+        """`ahead` counts the members of the same run, and only those that are there by then."""
+        one, other = _two(under_test)
+        elsewhere = under_test.needs(SupportsMembership, under_test.open(f"{under_test.run_id}-other"))
         elsewhere.enter(b"elsewhere", TTL)
         leases = []
         for backend in (one, other, one):
@@ -290,7 +292,9 @@ class Membership:
         equal("what a lease says is ahead after somebody left", other.enter(b"last", TTL).ahead, there)
 
     @clause("RDZV-MEMBER-14")
-    def test_RDZV_MEMBER_14_a_member_stays_whatever_becomes_of_its_connection(self, subject: Subject) -> None:
+    def test_RDZV_MEMBER_14_a_member_stays_whatever_becomes_of_its_connection(
+        self, under_test: BackendUnderTest
+    ) -> None:
         """Connections end in order at both ends, are reset, or fall silent: the member is there, and goes on."""
         ways: dict[str, tuple[Callable[[Proxy], None], Callable[[Proxy], None]]] = {
             "ended in order": (lambda proxy: proxy.cut(in_order=True), Proxy.restore),
@@ -298,23 +302,23 @@ class Membership:
             "fell silent": (Proxy.pause, Proxy.resume),
         }
         for way, (lose, bring_back) in ways.items():
-            run_id = f"{subject.run_id}-{way}"
-            with through_proxy(subject, run_id) as (register, proxy):
-                member = subject.needs(SupportsMembership, register)
-                watching = subject.needs(SupportsMembership, subject.open(run_id))
+            run_id = f"{under_test.run_id}-{way}"
+            with through_proxy(under_test, run_id) as (register, proxy):
+                member = under_test.needs(SupportsMembership, register)
+                watching = under_test.needs(SupportsMembership, under_test.open(run_id))
                 lease = member.enter(b"lives", TTL)
                 equal("what refresh gave", member.refresh(lease), True)
                 lose(proxy)
                 refreshing = Running(_refreshed, member, lease)
-                _stays(subject, watching, lease, f"its connections {way}")
-                gave = refreshing.result(subject.paced(LONG), f"refresh has not ended after the connections {way}")
+                _stays(under_test, watching, lease, f"its connections {way}")
+                gave = refreshing.result(under_test.paced(LONG), f"refresh has not ended after the connections {way}")
                 that(
                     gave is not False,
                     f"refresh gave False {AWAY:.0f} s after the connections {way}, of a member with a ttl of "
                     f"{TTL:.0f} s: that ends its work, and the store has not said that it has ended",
                 )
                 bring_back(proxy)
-                ends = time.monotonic() + subject.paced(EXPIRES_WITHIN)
+                ends = time.monotonic() + under_test.paced(EXPIRES_WITHIN)
                 while (gave := _refreshed(member, lease)) is None:
                     that(time.monotonic() < ends, f"refresh still fails long after the connections that {way} are back")
                     threading.Event().wait(0.05)  # between two attempts; nobody tells when it is there
@@ -323,19 +327,21 @@ class Membership:
                 member.leave(lease)
 
     @clause("RDZV-MEMBER-15")
-    def test_RDZV_MEMBER_15_a_durable_store_keeps_its_members(self, subject: Subject) -> None:
-        """It is killed and started again: who was there is there, in order, who left is not, and all goes on."""
-        _two(subject)
-        restart = needs_restart(subject)
-        registers = [subject.open(**subject.target.as_client(), **subject.target.impatient()) for _ in range(2)]
-        one, other = (subject.needs(SupportsMembership, register) for register in registers)
+    def test_RDZV_MEMBER_15_a_durable_store_keeps_its_members(self, under_test: BackendUnderTest) -> None:
+        """It is killed and started again: its members are there, in order, those that left are not, and all goes on."""
+        _two(under_test)
+        restart = needs_restart(under_test)
+        registers = [
+            under_test.open(**under_test.target.as_client(), **under_test.target.impatient()) for _ in range(2)
+        ]
+        one, other = (under_test.needs(SupportsMembership, register) for register in registers)
         leases = [(one, other)[number % 2].enter(b"%d" % number, TTL) for number in range(4)]
         equal("what update gave", one.update(leases[3], b"new"), True)
         one.leave(leases[0])
         before = other.members()
         restart()
         for register in registers:
-            await_return(subject, register)
+            await_return(under_test, register)
         after = other.members()
         equal("the members after the store was killed and started again", _seen(after), _seen(before))
         equal("the incarnation after the store was killed and started again", after.incarnation, before.incarnation)
@@ -360,19 +366,19 @@ class _Asked:
 
 
 def _numbered(lease: MemberLease, number: int) -> MemberLease:
-    """Give the same membership, whose writes all have the number `number`."""
+    """Return the same membership, whose writes all have the number `number`."""
     other = copy.copy(lease)
     vars(other)["next_sequence"] = _Asked(number)
     return other
 
 
 def _overtaken(lease: MemberLease) -> MemberLease:
-    """Give the same membership, whose writes are all older than any that was sent."""
+    """Return the same membership, whose writes are all older than any that was sent."""
     return _numbered(lease, 1)  # the first that a lease gives: newer than the entry, older than the three writes since
 
 
 def _again(lease: MemberLease) -> MemberLease:
-    """Give the same membership, whose writes are all the next one."""
+    """Return the same membership, whose writes are all the next one."""
     return _numbered(lease, lease.next_sequence())
 
 
@@ -392,40 +398,47 @@ def _refreshed(backend: SupportsMembership, lease: MemberLease) -> bool | None:
         return None
 
 
-def _stays(subject: Subject, backend: SupportsMembership, lease: MemberLease, after: str) -> None:
+def _stays(under_test: BackendUnderTest, backend: SupportsMembership, lease: MemberLease, after: str) -> None:
     """Watch a member for a while in which it has to stay."""
-    ends = time.monotonic() + subject.paced(AWAY)
+    ends = time.monotonic() + under_test.paced(AWAY)
     while (left := ends - time.monotonic()) > 0:
         view = backend.members()
         that(
             lease.id in [member.id for member in view.members],
-            f"{subject.paced(AWAY) - left:.1f} s after {after} a member with a ttl of {TTL:.0f} s is gone: only its "
+            f"{under_test.paced(AWAY) - left:.1f} s after {after} a member with a ttl of {TTL:.0f} s is gone: only its "
             "process may end it before that",
         )
         backend.wait_members(view.version, left)
 
 
-def _when_it_answers(subject: Subject, backend: SupportsMembership) -> MembersView:
-    ends = time.monotonic() + subject.paced(EXPIRES_WITHIN)
+def _when_it_answers(under_test: BackendUnderTest, backend: SupportsMembership) -> MembersView:
+    ends = time.monotonic() + under_test.paced(EXPIRES_WITHIN)
     while True:
         try:
             return backend.members()
         except RendezvousConnectionError as error:
             that(
                 time.monotonic() < ends,
-                f"{subject.paced(EXPIRES_WITHIN):.0f} s after the store went on members() raises {error}",
+                f"{under_test.paced(EXPIRES_WITHIN):.0f} s after the store went on members() raises {error}",
             )
             threading.Event().wait(0.05)  # between two attempts; what is awaited tells nobody when it is there
 
 
-def _two(subject: Subject) -> tuple[SupportsMembership, SupportsMembership]:
-    return subject.needs(SupportsMembership, subject.open()), subject.needs(SupportsMembership, subject.open())
+def _two(under_test: BackendUnderTest) -> tuple[SupportsMembership, SupportsMembership]:
+    return under_test.needs(SupportsMembership, under_test.open()), under_test.needs(
+        SupportsMembership, under_test.open()
+    )
 
 
-def _ends_the_wait(subject: Subject, waiter: SupportsMembership, what: str, change: Callable[[], object]) -> None:
-    version, soon = waiter.members().version, subject.paced(SOON)
+def _ends_the_wait(
+    under_test: BackendUnderTest, waiter: SupportsMembership, what: str, change: Callable[[], object]
+) -> None:
+    version, soon = waiter.members().version, under_test.paced(SOON)
     waiting = Running(waiter.wait_members, version, soon)
-    that(not waiting.ended(subject.paced(SETTLES)), "wait_members(current version) returned though nothing had changed")
+    that(
+        not waiting.ended(under_test.paced(SETTLES)),
+        "wait_members(current version) returned though nothing had changed",
+    )
     change()
     # No other call before this one has ended: it could be what wakes a backend that the change itself does not wake.
     gave = waiting.result(2 * soon, f"wait_members(…, {soon:.0f}) has not returned after {2 * soon:.0f} s: {what}")
@@ -437,8 +450,8 @@ def _ends_the_wait(subject: Subject, waiter: SupportsMembership, what: str, chan
     equal(f"what wait_members gave that began after {what}", gave, True)
 
 
-def _still_there(subject: Subject) -> str:
-    ttl, waited = subject.paced(SHORT_TTL), subject.paced(EXPIRES_WITHIN)
+def _still_there(under_test: BackendUnderTest) -> str:
+    ttl, waited = under_test.paced(SHORT_TTL), under_test.paced(EXPIRES_WITHIN)
     return f"a member with a ttl of {ttl:.1f} s is there after {waited:.0f} s"
 
 
@@ -446,14 +459,11 @@ def _seen(view: MembersView) -> list[tuple[str, bytes]]:
     return [(member.id, member.payload) for member in view.members]
 
 
-def _await_end(subject: Subject, backend: SupportsMembership, member: str) -> None:
-    ends = time.monotonic() + subject.paced(EXPIRES_WITHIN)
+def _await_end(under_test: BackendUnderTest, backend: SupportsMembership, member: str) -> None:
+    ends = time.monotonic() + under_test.paced(EXPIRES_WITHIN)
     while True:
         view = backend.members()
         if member not in [each.id for each in view.members]:
             return
-        that(
-            time.monotonic() < ends,
-            _still_there(subject),
-        )
-        backend.wait_members(view.version, subject.paced(SHORT_TTL))
+        that(time.monotonic() < ends, _still_there(under_test))
+        backend.wait_members(view.version, under_test.paced(SHORT_TTL))

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Unsupported, equal, fail, shown_error, that
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import Unsupported, equal, fail, shown_error, that
+from rdzv_conformance.harness.register import Register
 from rdzv_core import (
     CONTRACT_VERSION,
     BackendRegistry,
@@ -33,36 +33,36 @@ class Packaging:
     """The backend is a distribution like any other, and keeps to itself."""
 
     @clause("RDZV-PKG-1")
-    def test_RDZV_PKG_1_it_is_found_by_its_entry_point(self, subject: Subject) -> None:
+    def test_RDZV_PKG_1_it_is_found_by_its_entry_point(self, under_test: BackendUnderTest) -> None:
         """A registry that knows the installed distributions alone finds it."""
         registry = BackendRegistry()
-        name = subject.open().backend.name
+        name = under_test.open().backend.name
         found = [info for info in registry.list() if info.name == normalize(name)]
         that(found, f"no installed distribution has an entry point {name!r} in the group rdzv_core.backends")
-        registry.load(subject.parameters().backend if len(found) > 1 else name)
+        registry.load(under_test.parameters().backend if len(found) > 1 else name)
 
     @clause("RDZV-PKG-2")
-    def test_RDZV_PKG_2_its_name_is_the_one_it_is_selected_by(self, subject: Subject) -> None:
+    def test_RDZV_PKG_2_its_name_is_the_one_it_is_selected_by(self, under_test: BackendUnderTest) -> None:
         """The instance, and a sibling of it, say the name that was asked for; it does not change."""
-        register = subject.open()
+        register = under_test.open()
         named = normalize(register.backend.name)
-        asked = normalize(subject.target.backend.rpartition(":")[2])
+        asked = normalize(under_test.target.backend.rpartition(":")[2])
         if asked in ("c10d", "etcd-v2"):
             asked = named  # core's aliases, resolved by core
         equal("the backend's name", named, asked)
         equal("the name of a sibling", normalize(register.sibling("sibling").backend.name), asked)
 
     @clause("RDZV-PKG-3")
-    def test_RDZV_PKG_3_it_is_a_backend_of_a_contract_that_we_speak(self, subject: Subject) -> None:
+    def test_RDZV_PKG_3_it_is_a_backend_of_a_contract_that_we_speak(self, under_test: BackendUnderTest) -> None:
         """It derives from RendezvousBackend and states a version of the contract that this suite speaks."""
-        backend = subject.open().backend
+        backend = under_test.open().backend
         that(isinstance(backend, RendezvousBackend), f"{backend!r} does not derive from RendezvousBackend")
         equal("contract_version", backend.contract_version, CONTRACT_VERSION)
 
     @clause("RDZV-PKG-4")
-    def test_RDZV_PKG_4_its_package_ships_py_typed(self, subject: Subject) -> None:
-        """Whoever type-checks against the package gets its types."""
-        package = _module_of(subject).partition(".")[0]
+    def test_RDZV_PKG_4_its_package_ships_py_typed(self, under_test: BackendUnderTest) -> None:
+        """A type checker finds the types of the package."""
+        package = _module_of(under_test).partition(".")[0]
         try:
             marker = files(package) / "py.typed"
         except TypeError:
@@ -70,9 +70,9 @@ class Packaging:
         that(marker.is_file(), f"the package {package} ships no file py.typed")
 
     @clause("RDZV-PKG-5")
-    def test_RDZV_PKG_5_importing_it_imports_no_other_backend(self, subject: Subject) -> None:
+    def test_RDZV_PKG_5_importing_it_imports_no_other_backend(self, under_test: BackendUnderTest) -> None:
         """A fresh interpreter that imports it has loaded no package of another installed backend."""
-        mine = _module_of(subject)
+        mine = _module_of(under_test)
         others = {_package(info) for info in BackendRegistry().list()} - {mine.partition(".")[0], "rdzv_core"}
         ran = subprocess.run(  # noqa: S603 - this interpreter, our own line
             [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {_IMPORT}", mine],
@@ -86,9 +86,9 @@ class Packaging:
         that(not loaded, f"importing {mine} imports other backends' packages: {', '.join(sorted(loaded))}")
 
     @clause("RDZV-PKG-6")
-    def test_RDZV_PKG_6_it_claims_what_it_can_do(self, subject: Subject) -> None:
+    def test_RDZV_PKG_6_it_claims_what_it_can_do(self, under_test: BackendUnderTest) -> None:
         """Methods of a capability that is claimed answer; methods that work without the claim are reported."""
-        register, unclaimed = subject.open(), []
+        register, unclaimed = under_test.open(), []
         for capability, (what, probe) in PROBES.items():
             name = capability.__name__
             methods = capability.__abstractmethods__  # type: ignore[attr-defined]
@@ -122,9 +122,9 @@ def _num_keys(backend: Any) -> object:
     return backend.store("probe").num_keys()
 
 
-def _module_of(subject: Subject) -> str:
-    """Name the module of the entry point, or of the class where it was registered in code."""
-    backend = subject.open().backend
+def _module_of(under_test: BackendUnderTest) -> str:
+    """Return the module of the entry point, or of the class where it was registered in code."""
+    backend = under_test.open().backend
     for info in BackendRegistry().list():
         if info.name == normalize(backend.name):
             return info.target.partition(":")[0]

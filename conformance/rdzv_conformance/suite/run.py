@@ -3,10 +3,10 @@
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import equal, shown, that
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import equal, shown, that
+from rdzv_conformance.harness.register import Register
 from rdzv_core import RendezvousParameters, StateSnapshot, SupportsDelete, register_key
 
 MARK = b"written by rdzv-conformance: "
@@ -16,9 +16,9 @@ class Isolation:
     """No run meets another, however it is named."""
 
     @clause("RDZV-RUN-1")
-    def test_RDZV_RUN_1_runs_do_not_meet(self, subject: Subject) -> None:
+    def test_RDZV_RUN_1_runs_do_not_meet(self, under_test: BackendUnderTest) -> None:
         """Two runs write, update and read each their own."""
-        one, other = subject.open(f"{subject.run_id}-1"), subject.open(f"{subject.run_id}-2")
+        one, other = (under_test.open(f"{under_test.run_id}-1"), under_test.open(f"{under_test.run_id}-2"))
         token = one.write(b"one")
         other.is_empty("of a run after another run was written")
         theirs = other.write(b"other")
@@ -27,9 +27,9 @@ class Isolation:
         one.holds(b"one again", token, "of a run after another run was written")
 
     @clause("RDZV-RUN-2")
-    def test_RDZV_RUN_2_any_run_id_is_a_register_of_its_own(self, subject: Subject) -> None:
+    def test_RDZV_RUN_2_any_run_id_is_a_register_of_its_own(self, under_test: BackendUnderTest) -> None:
         """Run ids that a file system, a URL, a database or a library might bend are all kept apart."""
-        registers = {run_id: subject.open(run_id) for run_id in _run_ids(subject.run_id)}
+        registers = {run_id: under_test.open(run_id) for run_id in _run_ids(under_test.run_id)}
         tokens = {}
         for run_id, register in registers.items():
             register.is_empty(f"of run {shown(run_id)}, which nobody has written: does another run share its key?")
@@ -38,11 +38,11 @@ class Isolation:
             register.holds(run_id.encode(), tokens[run_id], f"of run {shown(run_id)}")
 
     @clause("RDZV-RUN-2")
-    def test_RDZV_RUN_2_a_run_may_be_named_with_dots_and_slashes_alone(self, subject: Subject) -> None:
+    def test_RDZV_RUN_2_a_run_may_be_named_with_dots_and_slashes_alone(self, under_test: BackendUnderTest) -> None:
         """Run ids that have a meaning of their own as a path are registers like others."""
         names = (".", "..", "/", "//", "../..", " ", "\0", "\n", "*", "%", "-")
-        registers = {run_id: subject.open(run_id) for run_id in names}
-        tag = MARK + subject.tag.encode()
+        registers = {run_id: under_test.open(run_id) for run_id in names}
+        tag = MARK + under_test.tag.encode()
         mine: dict[str, bytes] = {}
         for run_id, register in registers.items():
             # These names cannot be made unique: a state that somebody else keeps there is not to be touched.
@@ -57,9 +57,9 @@ class Isolation:
                 registers[run_id].delete_state(found and found.token)
 
     @clause("RDZV-RUN-3")
-    def test_RDZV_RUN_3_a_sibling_is_a_register_of_its_own(self, subject: Subject) -> None:
+    def test_RDZV_RUN_3_a_sibling_is_a_register_of_its_own(self, under_test: BackendUnderTest) -> None:
         """Siblings of different purposes, and the run's own register, do not meet."""
-        register = subject.open()
+        register = under_test.open()
         siblings = [register.sibling(purpose) for purpose in ("a", "b", "A", "a/b", "a.b", "ä", "x" * 200)]
         token = register.write(b"the run's own")
         for sibling in siblings:
@@ -70,25 +70,25 @@ class Isolation:
         register.holds(b"the run's own", token, "of the run after its siblings were written")
 
     @clause("RDZV-RUN-3")
-    def test_RDZV_RUN_3_siblings_of_one_purpose_share_a_register(self, subject: Subject) -> None:
+    def test_RDZV_RUN_3_siblings_of_one_purpose_share_a_register(self, under_test: BackendUnderTest) -> None:
         """Two instances' siblings of one purpose are one register, with all that belongs to one."""
-        one, other = subject.open().sibling("shared"), subject.open().sibling("shared")
+        one, other = under_test.open().sibling("shared"), under_test.open().sibling("shared")
         first = one.write(b"first")
         other.holds(b"first", first, "in the other instance's sibling")
         second = other.write(b"second", first)
         one.refuses(b"late", first, StateSnapshot(b"second", second))
         one.refuses(b"late", None, StateSnapshot(b"second", second))
-        equal("what a sibling says its name is", one.backend.name, subject.open().backend.name)
-        subject.open(f"{subject.run_id}-other").sibling("shared").is_empty("of another run's sibling")
+        equal("what a sibling says its name is", one.backend.name, under_test.open().backend.name)
+        under_test.open(f"{under_test.run_id}-other").sibling("shared").is_empty("of another run's sibling")
 
     @clause("RDZV-RUN-4")
-    def test_RDZV_RUN_4_no_two_pairs_of_run_and_purpose_meet(self, subject: Subject) -> None:
+    def test_RDZV_RUN_4_no_two_pairs_of_run_and_purpose_meet(self, under_test: BackendUnderTest) -> None:
         """Run ids and purposes that give the same text when put together, or that spell a key, are kept apart."""
-        pairs = _look_alikes(subject.run_id)
+        pairs = _look_alikes(under_test.run_id)
         registers: dict[tuple[str, str], Register] = {}
         for run_id, purpose in pairs:
-            params: RendezvousParameters = subject.parameters(run_id)
-            registers[run_id, purpose] = subject.open_with(params.for_purpose(purpose) if purpose else params)
+            params: RendezvousParameters = under_test.parameters(run_id)
+            registers[run_id, purpose] = under_test.open_with(params.for_purpose(purpose) if purpose else params)
         for pair, register in registers.items():
             register.is_empty(f"of the new {pair!r}")
             register.write(repr(pair).encode())

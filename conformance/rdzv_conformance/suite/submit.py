@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Blamed, Untested, equal, raises, that
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
-from rdzv_conformance.submitted import SOON, Submitted, Submitter
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import Blamed, Untested, equal, raises, that
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.submitted import SOON, Submitted, Submitter
+from rdzv_conformance.harness.threads import Running, race
 from rdzv_conformance.suite.outages import await_return, through_proxy
-from rdzv_conformance.threads import Running, race
 from rdzv_core import (
     RendezvousConnectionError,
     RendezvousStateError,
@@ -51,25 +51,27 @@ class Submitting:
     """A submitted call is the call itself, without a thread that waits."""
 
     @clause("RDZV-SUBMIT-1")
-    def test_RDZV_SUBMIT_1_posts_names_methods(self, subject: Subject) -> None:
+    def test_RDZV_SUBMIT_1_posts_names_methods(self, under_test: BackendUnderTest) -> None:
         """What `submittable` names is there to be called; the suite says what of it it cannot try."""
-        register = subject.open()
-        _check_names("the backend", Submitter(subject, register.backend))
+        register = under_test.open()
+        _check_names("the backend", Submitter(under_test, register.backend))
         known = {*REGISTER, *WAITS, *MEMBERS}
         strange = sorted(register.backend.submittable - known)  # type: ignore[attr-defined] # it submits, as was seen
         if isinstance(register.backend, SupportsStore):
             store = register.call("store('submitted')", register.backend.store, "submitted")
             if isinstance(store, SupportsSubmit):
-                _check_names("the store", Submitter(subject, store))
+                _check_names("the store", Submitter(under_test, store))
                 strange += sorted(store.submittable - {*STORE})
         if strange:
             raise Untested(f"the suite does not know how to submit {', '.join(strange)}")
 
     @clause("RDZV-SUBMIT-1")
-    def test_RDZV_SUBMIT_1_posted_reads_and_writes_give_what_called_ones_give(self, subject: Subject) -> None:
+    def test_RDZV_SUBMIT_1_posted_reads_and_writes_give_what_called_ones_give(
+        self, under_test: BackendUnderTest
+    ) -> None:
         """The state that is there now, however often it was read before, and whether a write was done."""
-        register, other = subject.open(), subject.open()
-        at = Submitter(subject, register.backend, *REGISTER)
+        register, other = under_test.open(), under_test.open()
+        at = Submitter(under_test, register.backend, *REGISTER)
         equal("the submitted get_state() where there is no state", at("get_state"), None)
         written = at("set_state", b"first")
         first = other.get_state()
@@ -83,26 +85,28 @@ class Submitting:
         other.holds(*now, "after a submitted write that was refused")
 
     @clause("RDZV-SUBMIT-1")
-    def test_RDZV_SUBMIT_1_a_posted_wait_ends_with_a_change_or_in_time(self, subject: Subject) -> None:
+    def test_RDZV_SUBMIT_1_a_posted_wait_ends_with_a_change_or_in_time(self, under_test: BackendUnderTest) -> None:
         """It ends at once where the token is another, in vain after its timeout, and with the next write."""
-        register, writer = subject.open(), subject.open()
-        at = Submitter(subject, register.backend, "wait_state")
+        register, writer = under_test.open(), under_test.open()
+        at = Submitter(under_test, register.backend, "wait_state")
         token = writer.write(b"there")
         there = StateSnapshot(b"there", token)
-        equal("the submitted wait_state(None, …)", at("wait_state", None, subject.paced(LONG)), (True, there))
+        equal("the submitted wait_state(None, …)", at("wait_state", None, under_test.paced(LONG)), (True, there))
         equal("the submitted wait_state(current token)", _takes_its_time(at, "wait_state", token), (False, there))
-        waiting = at.begin("wait_state", token, subject.paced(LONG))
-        that(not waiting.ended(subject.paced(SHORT)), f"{waiting.what} ended though nothing had changed")
+        waiting = at.begin("wait_state", token, under_test.paced(LONG))
+        that(not waiting.ended(under_test.paced(SHORT)), f"{waiting.what} ended though nothing had changed")
         newer = writer.write(b"next", token)
-        changed = waiting.result(subject.paced(SOON))
+        changed = waiting.result(under_test.paced(SOON))
         equal("the submitted wait_state(current token) after a write", changed, (True, StateSnapshot(b"next", newer)))
 
     @clause("RDZV-SUBMIT-1")
-    def test_RDZV_SUBMIT_1_posted_calls_of_members_give_what_called_ones_give(self, subject: Subject) -> None:
+    def test_RDZV_SUBMIT_1_posted_calls_of_members_give_what_called_ones_give(
+        self, under_test: BackendUnderTest
+    ) -> None:
         """A member that entered, was renewed and left by submitted calls is one like any other."""
-        register = subject.open()
-        at = Submitter(subject, register.backend, *MEMBERS)
-        witness = subject.needs(SupportsMembership, subject.open())
+        register = under_test.open()
+        at = Submitter(under_test, register.backend, *MEMBERS)
+        witness = under_test.needs(SupportsMembership, under_test.open())
         lease = at("enter", b"submitted", TTL)
         second = witness.enter(b"called", TTL)
         there = witness.members().members
@@ -116,23 +120,25 @@ class Submitting:
         version = at("members").version
         equal("the submitted wait_members(current version)", _takes_its_time(at, "wait_members", version), False)
         if "wait_members" in at.submittable:
-            waiting = at.begin("wait_members", version, subject.paced(LONG))
-            that(not waiting.ended(subject.paced(SHORT)), f"{waiting.what} ended though nothing had changed")
+            waiting = at.begin("wait_members", version, under_test.paced(LONG))
+            that(not waiting.ended(under_test.paced(SHORT)), f"{waiting.what} ended though nothing had changed")
             witness.leave(second)
-            equal(f"{waiting.what} after a change", waiting.result(subject.paced(SOON)), True)
+            equal(f"{waiting.what} after a change", waiting.result(under_test.paced(SOON)), True)
         at("leave", lease)
         that(lease.id not in [member.id for member in witness.members().members], "a submitted leave() left the member")
         equal("the submitted refresh() after leave()", at("refresh", lease), False)
         equal("the submitted update() after leave()", at("update", lease, b"again"), False)
 
     @clause("RDZV-SUBMIT-1")
-    def test_RDZV_SUBMIT_1_posted_calls_of_a_store_give_what_called_ones_give(self, subject: Subject) -> None:
+    def test_RDZV_SUBMIT_1_posted_calls_of_a_store_give_what_called_ones_give(
+        self, under_test: BackendUnderTest
+    ) -> None:
         """A value that is there, or comes, and the keys that did not come in time."""
-        register = subject.open()
-        subject.needs(SupportsSubmit, register)
-        subject.needs(SupportsStore, register)
+        register = under_test.open()
+        under_test.needs(SupportsSubmit, register)
+        under_test.needs(SupportsStore, register)
         store = register.call("store('submitted')", register.backend.store, "submitted")  # type: ignore[attr-defined]
-        at = Submitter(subject, store, *STORE)
+        at = Submitter(under_test, store, *STORE)
         at("set", "key", b"value")
         equal("the submitted get('key')", at("get", "key", SHORT), b"value")
         equal("the submitted check(['key', 'none'])", at("check", ["key", "none"]), False)
@@ -144,79 +150,83 @@ class Submitting:
         equal("the submitted num_keys()", at("num_keys"), 3)
         equal("the submitted delete_key('key')", at("delete_key", "key"), True)
         if "get" in at.submittable:
-            waiting = at.begin("get", "key", subject.paced(LONG))
-            that(not waiting.ended(subject.paced(SHORT)), f"{waiting.what} ended though the key was not set")
+            waiting = at.begin("get", "key", under_test.paced(LONG))
+            that(not waiting.ended(under_test.paced(SHORT)), f"{waiting.what} ended though the key was not set")
             at("set", "key", b"late")
-            equal(waiting.what, waiting.result(subject.paced(SOON)), b"late")
+            equal(waiting.what, waiting.result(under_test.paced(SOON)), b"late")
         error = raises(RendezvousTimeoutError, "the submitted get('none', …)", at, "get", "none", SHORT)
         that("none" in str(error), f"the error of the submitted get('none', …) does not name the key: {error}")
 
     @clause("RDZV-SUBMIT-1")
-    def test_RDZV_SUBMIT_1_a_posted_call_has_the_error_that_the_method_raises(self, subject: Subject) -> None:
+    def test_RDZV_SUBMIT_1_a_posted_call_has_the_error_that_the_method_raises(
+        self, under_test: BackendUnderTest
+    ) -> None:
         """A bad argument, and storage that cannot be read, end a submitted call with the error for it."""
-        register = subject.open()
-        at = Submitter(subject, register.backend, "enter", "get_state", "wait_state")
+        register = under_test.open()
+        at = Submitter(under_test, register.backend, "enter", "get_state", "wait_state")
         if "enter" in at.submittable:
             for what, payload, ttl in (("ttl", b"", -1.0), ("payload of 4097 bytes", bytes(4097), TTL)):
                 raises(ValueError, f"the submitted enter() with a bad {what}", at, "enter", payload, ttl)
         if not at.submittable & {"get_state", "wait_state"}:
             return
-        if subject.helpers.corrupt is None:
-            raise Untested("needs the helper corrupt(params), which spoils what is stored")
+        if under_test.helpers.corrupt is None:
+            raise Untested("needs the helper corrupt(params), which corrupts what is stored")
         token = register.write(b"good")
-        subject.helpers.corrupt(subject.parameters())
-        for method, arguments in (("get_state", ()), ("wait_state", (token, subject.paced(SHORT)))):
+        under_test.helpers.corrupt(under_test.parameters())
+        for method, arguments in (("get_state", ()), ("wait_state", (token, under_test.paced(SHORT)))):
             if method in at.submittable:
                 what = f"the submitted {method}() on corrupt storage"
                 raises(RendezvousStateError, what, at, method, *arguments)
 
     @clause("RDZV-SUBMIT-2")
-    def test_RDZV_SUBMIT_2_done_is_called_once_for_each_call(self, subject: Subject) -> None:
+    def test_RDZV_SUBMIT_2_done_is_called_once_for_each_call(self, under_test: BackendUnderTest) -> None:
         """Many at once, in vain, in time, and with a change that comes together with the timeout."""
-        register, writer = subject.open(), subject.open()
-        at = Submitter(subject, register.backend)
+        register, writer = under_test.open(), under_test.open()
+        at = Submitter(under_test, register.backend)
         begun = [each for _ in range(AT_ONCE) for each in _begin_reads(at)]
         token = writer.write(b"0")
         for turn in range(ROUNDS if "wait_state" in at.submittable else 0):
-            begun += [at.begin("wait_state", token, 0.02), at.begin("wait_state", token, subject.paced(SHORT))]
+            begun += [at.begin("wait_state", token, 0.02), at.begin("wait_state", token, under_test.paced(SHORT))]
             begun[-2].ended(turn * 0.004)  # the write comes before, with or after the end of the first
             token = writer.write(b"%d" % turn, token)
         for each in begun:
-            each.result(subject.paced(LONG))
+            each.result(under_test.paced(LONG))
         register.close()
-        _ended_once(subject, begun)
+        _ended_once(under_test, begun)
 
     @clause("RDZV-SUBMIT-2")
-    def test_RDZV_SUBMIT_2_a_posted_call_ends_once_where_the_store_goes_away(self, subject: Subject) -> None:
+    def test_RDZV_SUBMIT_2_a_posted_call_ends_once_where_the_store_goes_away(
+        self, under_test: BackendUnderTest
+    ) -> None:
         """On a silent store it ends in time, and an answer that comes late, or a connection cut, is no second end."""
-        Submitter(subject, subject.open().backend, *READS, *WAITS)
-        with through_proxy(subject) as (register, proxy):
-            at = Submitter(subject, register.backend)
+        Submitter(under_test, under_test.open().backend, *READS, *WAITS)
+        with through_proxy(under_test) as (register, proxy):
+            at = Submitter(under_test, register.backend)
             token = register.write(b"there")
-            limit = subject.target.impatience() + subject.paced(SHORT)
+            limit = under_test.target.impatience() + under_test.paced(SHORT)
             proxy.pause()
             silenced = _begin_reads(at)
             for each in silenced:
                 raises(RendezvousConnectionError, f"{each.what} on a store that fell silent", each.result, limit)
             proxy.resume()
-            await_return(subject, register)
+            await_return(under_test, register)
             waits = ["wait_state"] if "wait_state" in at.submittable else []
-            cut = [at.begin(method, token, subject.paced(SHORT)) for method in waits]
+            cut = [at.begin(method, token, under_test.paced(SHORT)) for method in waits]
             proxy.cut()
             cut += _begin_reads(at)
             for each in cut:
                 raises(RendezvousConnectionError, f"{each.what} on a store that is gone", each.result, limit)
             proxy.restore()
-            await_return(subject, register)
-            _ended_once(subject, [*silenced, *cut])
+            await_return(under_test, register)
+            _ended_once(under_test, [*silenced, *cut])
 
     @clause("RDZV-SUBMIT-3")
-    def test_RDZV_SUBMIT_3_close_ends_what_is_submitted(self, subject: Subject) -> None:
+    def test_RDZV_SUBMIT_3_close_ends_what_is_submitted(self, under_test: BackendUnderTest) -> None:
         """Within a second each call that waits has ended with an error, and so does one that is submitted later."""
-        with _unanswered(subject) as (register, begin):
+        with _unanswered(under_test) as (register, begin):
             begun = [begin() for _ in range(AT_ONCE)]
-            that(not begun[0].ended(subject.paced(SHORT)), f"{begun[0].what} ended though nothing had changed")
-            limit = CLOSE_ENDS_WAITS + subject.paced(GRACE)
+            that(not begun[0].ended(under_test.paced(SHORT)), f"{begun[0].what} ended though nothing had changed")
+            limit = CLOSE_ENDS_WAITS + under_test.paced(GRACE)
             began = time.monotonic()
             register.close(limit)
             for each in begun:
@@ -225,35 +235,37 @@ class Submitting:
             begun.append(begin())
             for each in begun:
                 what = f"{each.what}, ended by close(),"
-                raises(RendezvousConnectionError, what, each.result, subject.paced(SOON))
-            _ended_once(subject, begun)
+                raises(RendezvousConnectionError, what, each.result, under_test.paced(SOON))
+            _ended_once(under_test, begun)
 
     @clause("RDZV-SUBMIT-3")
-    def test_RDZV_SUBMIT_3_no_call_is_lost_that_is_posted_while_it_closes(self, subject: Subject) -> None:
+    def test_RDZV_SUBMIT_3_no_call_is_lost_that_is_posted_while_it_closes(self, under_test: BackendUnderTest) -> None:
         """One thread submits while another closes: every call ends, and ends once."""
-        Submitter(subject, subject.open().backend, *READS, *WAITS)
+        Submitter(under_test, under_test.open().backend, *READS, *WAITS)
         everything: list[Submitted] = []
         for _ in range(ROUNDS):
-            register = subject.open()
-            at = Submitter(subject, register.backend)
+            register = under_test.open()
+            at = Submitter(under_test, register.backend)
             acts: tuple[Callable[[], list[Submitted]], ...] = (
                 lambda at=at: [each for _ in range(AT_ONCE) for each in _begin_reads(at)],  # type: ignore[misc]
                 lambda register=register: register.close() or [],  # type: ignore[misc]
             )
-            begun, _ = race(2, lambda number, acts=acts: acts[number](), subject.target.pace)  # type: ignore[misc]
-            limit = subject.paced(SOON)
+            begun, _ = race(2, lambda number, acts=acts: acts[number](), under_test.target.pace)  # type: ignore[misc]
+            limit = under_test.paced(SOON)
             for each in begun:
                 that(each.ended(limit), f"{each.what}, submitted while close() ran, has not ended after {limit:.0f} s")
             everything += begun
-        _ended_once(subject, everything)
+        _ended_once(under_test, everything)
 
     @clause("RDZV-SUBMIT-4")
-    def test_RDZV_SUBMIT_4_post_returns_at_once_and_takes_no_thread_for_each_call(self, subject: Subject) -> None:
+    def test_RDZV_SUBMIT_4_post_returns_at_once_and_takes_no_thread_for_each_call(
+        self, under_test: BackendUnderTest
+    ) -> None:
         """Many calls that wait are submitted in no time, and a few threads at most are what they cost."""
-        with _unanswered(subject) as (register, begin):
+        with _unanswered(under_test) as (register, begin):
             begin()  # what is made once is made now
             before = threading.active_count()
-            limit = subject.paced(SOON)
+            limit = under_test.paced(SOON)
             submitting = Running(lambda: [begin() for _ in range(CALLS)])
             waits = f"submit(…) of a call that waits has not returned after {limit:.0f} s: it must return at once"
             begun = submitting.result(limit, waits)
@@ -286,8 +298,8 @@ def _takes_its_time(at: Submitter, method: str, token: object) -> object:
     return answer
 
 
-def _ended_once(subject: Subject, begun: Iterable[Submitted]) -> None:
-    threading.Event().wait(subject.paced(SETTLES))  # nothing tells that no second end will come
+def _ended_once(under_test: BackendUnderTest, begun: Iterable[Submitted]) -> None:
+    threading.Event().wait(under_test.paced(SETTLES))  # nothing tells that no second end will come
     for each in begun:
         if len(each.ends) != 1:
             what = f"{each.what} has ended {len(each.ends)} times: done must be called once"
@@ -295,20 +307,20 @@ def _ended_once(subject: Subject, begun: Iterable[Submitted]) -> None:
 
 
 @contextmanager
-def _unanswered(subject: Subject) -> Iterator[tuple[Register, Callable[[], Submitted]]]:
+def _unanswered(under_test: BackendUnderTest) -> Iterator[tuple[Register, Callable[[], Submitted]]]:
     """An instance, and how to submit a call on it that does not end by itself."""
-    register = subject.open()
-    at = Submitter(subject, register.backend)
+    register = under_test.open()
+    at = Submitter(under_test, register.backend)
     if "wait_state" in at.submittable:
-        yield register, lambda: at.begin("wait_state", None, subject.paced(LONG))
+        yield register, lambda: at.begin("wait_state", None, under_test.paced(LONG))
     elif "wait_members" in at.submittable:
         version = at("members").version
-        yield register, lambda: at.begin("wait_members", version, subject.paced(LONG))
+        yield register, lambda: at.begin("wait_members", version, under_test.paced(LONG))
     else:
-        Submitter(subject, register.backend, *READS)
+        Submitter(under_test, register.backend, *READS)
         method = next(method for method in READS if method in at.submittable)
-        with through_proxy(subject) as (behind, proxy):
-            silent = Submitter(subject, behind.backend)
+        with through_proxy(under_test) as (behind, proxy):
+            silent = Submitter(under_test, behind.backend)
             silent(method, *READS[method])
             proxy.pause()
             yield behind, lambda: silent.begin(method, *READS[method])

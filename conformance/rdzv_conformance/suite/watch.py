@@ -6,11 +6,11 @@ from __future__ import annotations
 import time
 from typing import Any, TypeVar
 
-from rdzv_conformance.clauses import clause
-from rdzv_conformance.expect import Untested, equal, raises, that
-from rdzv_conformance.register import Register
-from rdzv_conformance.subject import Subject
-from rdzv_conformance.threads import Running
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import Untested, equal, raises, that
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.threads import Running
 from rdzv_core import RendezvousStateError, StateSnapshot, SupportsDelete, SupportsWatch, Token
 
 T = TypeVar("T")
@@ -26,61 +26,71 @@ class Watch:
     """A wait ends when there is something to see, and not before."""
 
     @clause("RDZV-WATCH-1")
-    def test_RDZV_WATCH_1_a_change_ends_the_wait(self, subject: Subject) -> None:
+    def test_RDZV_WATCH_1_a_change_ends_the_wait(self, under_test: BackendUnderTest) -> None:
         """With a token that is not current the wait ends at once; with the current one at the next write."""
-        register, writer = _two(subject)
+        register, writer = _two(under_test)
         first = register.write(b"first")
         second = writer.write(b"second", first)
         for stale in (first, "invalid", b"\xff"):
-            answer = _soon(subject, _wait(subject, register, stale), f"wait_state({stale!r})")
+            answer = _soon(under_test, _wait(under_test, register, stale), f"wait_state({stale!r})")
             equal(f"what wait_state({stale!r}) gave", answer, (True, StateSnapshot(b"second", second)))
-        waiting = _wait(subject, register, second)
-        that(not waiting.ended(subject.paced(SHORT)), "wait_state(current token) returned though nothing had changed")
+        waiting = _wait(under_test, register, second)
+        that(
+            not waiting.ended(under_test.paced(SHORT)), "wait_state(current token) returned though nothing had changed"
+        )
         third = writer.write(b"third", second)
-        answer = _soon(subject, waiting, "wait_state(current token) after a write")
+        answer = _soon(under_test, waiting, "wait_state(current token) after a write")
         equal("what wait_state gave", answer, (True, StateSnapshot(b"third", third)))
 
     @clause("RDZV-WATCH-1")
-    def test_RDZV_WATCH_1_equal_bytes_are_a_change(self, subject: Subject) -> None:
+    def test_RDZV_WATCH_1_equal_bytes_are_a_change(self, under_test: BackendUnderTest) -> None:
         """A write of the same state again ends the wait: the token has changed."""
-        register, writer = _two(subject)
+        register, writer = _two(under_test)
         token = register.write(b"same")
-        waiting = _wait(subject, register, token)
+        waiting = _wait(under_test, register, token)
         newer = writer.write(b"same", token)
-        answer = _soon(subject, waiting, "wait_state(current token) after a write of equal bytes")
+        answer = _soon(under_test, waiting, "wait_state(current token) after a write of equal bytes")
         equal("what wait_state gave", answer, (True, StateSnapshot(b"same", newer)))
 
     @clause("RDZV-WATCH-2")
-    def test_RDZV_WATCH_2_without_a_token_a_first_state_is_awaited(self, subject: Subject) -> None:
+    def test_RDZV_WATCH_2_without_a_token_a_first_state_is_awaited(self, under_test: BackendUnderTest) -> None:
         """The wait with token None ends with the first write, and at once where there is a state."""
-        register, writer = _two(subject)
-        waiting = _wait(subject, register, None)
-        that(not waiting.ended(subject.paced(SHORT)), "wait_state(None) returned though there was no state")
+        register, writer = _two(under_test)
+        waiting = _wait(under_test, register, None)
+        that(not waiting.ended(under_test.paced(SHORT)), "wait_state(None) returned though there was no state")
         token = writer.write(b"first")
         expected = (True, StateSnapshot(b"first", token))
-        equal("what wait_state(None) gave", _soon(subject, waiting, "wait_state(None) after a write"), expected)
-        again = _wait(subject, register, None)
-        equal("what wait_state(None) gave", _soon(subject, again, "wait_state(None) where there is a state"), expected)
+        equal("what wait_state(None) gave", _soon(under_test, waiting, "wait_state(None) after a write"), expected)
+        again = _wait(under_test, register, None)
+        equal(
+            "what wait_state(None) gave", _soon(under_test, again, "wait_state(None) where there is a state"), expected
+        )
 
     @clause("RDZV-WATCH-3")
-    def test_RDZV_WATCH_3_deletion_is_a_change(self, subject: Subject) -> None:
+    def test_RDZV_WATCH_3_deletion_is_a_change(self, under_test: BackendUnderTest) -> None:
         """A wait ends with (True, None) when the state is deleted, and at once where it has been."""
-        register, writer = _two(subject)
-        subject.needs(SupportsDelete, writer)
+        register, writer = _two(under_test)
+        under_test.needs(SupportsDelete, writer)
         token = register.write(b"there")
-        waiting = _wait(subject, register, token)
-        that(not waiting.ended(subject.paced(SHORT)), "wait_state(current token) returned though nothing had changed")
+        waiting = _wait(under_test, register, token)
+        that(
+            not waiting.ended(under_test.paced(SHORT)), "wait_state(current token) returned though nothing had changed"
+        )
         writer.delete_state()
         equal(
-            "what wait_state gave", _soon(subject, waiting, "wait_state(current token) after a deletion"), (True, None)
+            "what wait_state gave",
+            _soon(under_test, waiting, "wait_state(current token) after a deletion"),
+            (True, None),
         )
-        again = _wait(subject, register, token)
-        equal("what wait_state gave", _soon(subject, again, "wait_state(token) where there is no state"), (True, None))
+        again = _wait(under_test, register, token)
+        equal(
+            "what wait_state gave", _soon(under_test, again, "wait_state(token) where there is no state"), (True, None)
+        )
 
     @clause("RDZV-WATCH-4")
-    def test_RDZV_WATCH_4_without_a_change_the_wait_ends_in_time(self, subject: Subject) -> None:
+    def test_RDZV_WATCH_4_without_a_change_the_wait_ends_in_time(self, under_test: BackendUnderTest) -> None:
         """After its timeout, not before, the wait gives what is there."""
-        register, _ = _two(subject)
+        register, _ = _two(under_test)
         equal("what wait_state(None) gave in vain", _takes_its_time(register, None), (False, None))
         token = register.write(b"there")
         answer = _takes_its_time(register, token)
@@ -89,63 +99,70 @@ class Watch:
         equal("what wait_state(current token, 0) gave", answer, (False, StateSnapshot(b"there", token)))
 
     @clause("RDZV-WATCH-5")
-    def test_RDZV_WATCH_5_no_wake_up_is_lost(self, subject: Subject) -> None:
+    def test_RDZV_WATCH_5_no_wake_up_is_lost(self, under_test: BackendUnderTest) -> None:
         """A write and a wait that begin at the same moment: the wait sees the write, every time."""
-        register, writer = _two(subject)
+        register, writer = _two(under_test)
         token = register.write(b"0")
         for turn in range(1, ROUNDS):
             state = b"%d" % turn
-            waiting = _wait(subject, register, token)
+            waiting = _wait(under_test, register, token)
             newer = writer.write(state, token)
-            seen = _soon(subject, waiting, "a wait that began together with a write")
+            seen = _soon(under_test, waiting, "a wait that began together with a write")
             equal("what a wait gave that began together with a write", seen, (True, StateSnapshot(state, newer)))
             token = newer
 
     @clause("RDZV-WATCH-6")
-    def test_RDZV_WATCH_6_a_wait_holds_up_no_other_call(self, subject: Subject) -> None:
+    def test_RDZV_WATCH_6_a_wait_holds_up_no_other_call(self, under_test: BackendUnderTest) -> None:
         """While a thread waits, others read, write and wait on the same instance."""
-        register, _ = _two(subject)
+        register, _ = _two(under_test)
         token = register.write(b"there")
-        waiting = [_wait(subject, register, token) for _ in range(3)]
+        waiting = [_wait(under_test, register, token) for _ in range(3)]
         that(
-            not waiting[0].ended(subject.paced(SHORT)), "wait_state(current token) returned though nothing had changed"
+            not waiting[0].ended(under_test.paced(SHORT)),
+            "wait_state(current token) returned though nothing had changed",
         )
-        found = _soon(subject, Running(register.get_state), "get_state() while others wait on the instance")
+        found = _soon(under_test, Running(register.get_state), "get_state() while others wait on the instance")
         equal("the state read while others wait", found, StateSnapshot(b"there", token))
-        newer = _soon(subject, Running(register.write, b"next", token), "set_state() while others wait on the instance")
+        newer = _soon(
+            under_test, Running(register.write, b"next", token), "set_state() while others wait on the instance"
+        )
         for each in waiting:
-            answer = _soon(subject, each, "wait_state(current token) after a write on the same instance")
+            answer = _soon(under_test, each, "wait_state(current token) after a write on the same instance")
             equal("what wait_state gave", answer, (True, StateSnapshot(b"next", newer)))
 
     @clause("RDZV-WATCH-7")
-    def test_RDZV_WATCH_7_a_wait_on_corrupt_storage_says_so(self, subject: Subject) -> None:
+    def test_RDZV_WATCH_7_a_wait_on_corrupt_storage_says_so(self, under_test: BackendUnderTest) -> None:
         """What cannot be read ends a wait with an error, and begins none."""
-        register, _ = _two(subject)
-        if subject.helpers.corrupt is None:
-            raise Untested("needs the helper corrupt(params), which spoils what is stored")
+        register, _ = _two(under_test)
+        if under_test.helpers.corrupt is None:
+            raise Untested("needs the helper corrupt(params), which corrupts what is stored")
         token = register.write(b"good")
-        waiting = _wait(subject, register, token)
-        that(not waiting.ended(subject.paced(SHORT)), "wait_state(current token) returned though nothing had changed")
-        subject.helpers.corrupt(subject.parameters())
-        again = {tried: Running(register.wait_state, tried, subject.paced(SOON)) for tried in (None, token, b"invalid")}
+        waiting = _wait(under_test, register, token)
+        that(
+            not waiting.ended(under_test.paced(SHORT)), "wait_state(current token) returned though nothing had changed"
+        )
+        under_test.helpers.corrupt(under_test.parameters())
+        again = {
+            tried: Running(register.wait_state, tried, under_test.paced(SOON)) for tried in (None, token, b"invalid")
+        }
         for tried, each in {"current token, begun before": waiting, **again}.items():
             what = f"wait_state({tried!r}) on corrupt storage"
-            raises(RendezvousStateError, what, each.result, 2 * subject.paced(SOON), f"{what} has not returned")
+            raises(RendezvousStateError, what, each.result, 2 * under_test.paced(SOON), f"{what} has not returned")
 
 
-def _wait(subject: Subject, register: Register, token: Any) -> Running[tuple[bool, StateSnapshot | None]]:
+def _wait(under_test: BackendUnderTest, register: Register, token: Any) -> Running[tuple[bool, StateSnapshot | None]]:
     """Wait on a thread of its own, for longer than anything here takes."""
-    return Running(register.wait_state, token, subject.paced(LONG))
+    return Running(register.wait_state, token, under_test.paced(LONG))
 
 
-def _two(subject: Subject) -> tuple[Register, Register]:
-    register = subject.open()
-    subject.needs(SupportsWatch, register)
-    return register, subject.open()
+def _two(under_test: BackendUnderTest) -> tuple[Register, Register]:
+    register = under_test.open()
+    under_test.needs(SupportsWatch, register)
+    return register, under_test.open()
 
 
-def _soon(subject: Subject, running: Running[T], what: str) -> T:
-    limit = subject.paced(SOON)
+def _soon(under_test: BackendUnderTest, running: Running[T], what: str) -> T:
+    limit = under_test.paced(SOON)
     return running.result(limit, f"{what} has not returned after {limit:.0f} s")
 
 

@@ -51,9 +51,9 @@ class OwnStore:
 
     what = "an etcd with TLS, a user and a password"
 
-    def __init__(self, workshop: Any) -> None:
-        ours, theirs = workshop.authority("ours"), workshop.authority("theirs")
-        self._data_dir = workshop.directory / "data"
+    def __init__(self, sandbox: Any) -> None:
+        ours, theirs = sandbox.authority("ours"), sandbox.authority("theirs")
+        self._data_dir = sandbox.directory / "data"
         self._binary = find_binary()
         peer_port, port = free_ports(HOST, 2)
         self.endpoint = f"{HOST}:{port}"
@@ -129,9 +129,9 @@ class OwnStore:
 
 
 @contextmanager
-def own_store(workshop: Any) -> Iterator[OwnStore]:
-    """Start an etcd that only the suite uses; `workshop` is a `rdzv_conformance.workshop.Workshop`."""
-    store = OwnStore(workshop)
+def own_store(sandbox: Any) -> Iterator[OwnStore]:
+    """Start an etcd for the suite alone; `sandbox` is a `rdzv_conformance.Sandbox`."""
+    store = OwnStore(sandbox)
     try:
         yield store
     finally:

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from rdzv_conformance import BackendConformance
-from rdzv_conformance.workshop import Workshop
+from rdzv_conformance import BackendConformance, Sandbox
 from rdzv_etcd import EtcdServer
 from rdzv_etcd.conformance import OwnStore, own_store
 
@@ -71,7 +70,7 @@ class TestEtcdSecure(BackendConformance):
     @classmethod
     def guarded(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnStore]:
         """An etcd that nobody else here uses."""
-        with own_store(Workshop(tmp_path_factory.mktemp("guarded"))) as store:
+        with own_store(Sandbox(tmp_path_factory.mktemp("guarded"))) as store:
             yield store
 
     @pytest.fixture

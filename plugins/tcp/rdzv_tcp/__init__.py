@@ -5,7 +5,7 @@ below its registers. `import rdzv_tcp` opens nothing.
 """
 
 from rdzv_tcp._backend import TcpBackend, create_backend
-from rdzv_tcp._server import TcpServer
-from rdzv_tcp._store import Health, TcpStore
+from rdzv_tcp._raw_store import Health, TcpStore
+from rdzv_tcp._server.server import TcpServer
 
 __all__ = ["Health", "TcpBackend", "TcpServer", "TcpStore", "create_backend"]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from rdzv_core import (
-    Option,
     RendezvousBackend,
     RendezvousConnectionError,
     RendezvousParameters,
@@ -25,19 +24,18 @@ from rdzv_core import (
 )
 from rdzv_core.abc import OnDone
 from rdzv_core.addresses import is_unspecified, outgoing_address, usable_by_peers
-from rdzv_tcp._endpoint import read_endpoint
-from rdzv_tcp._hosting import Hosting, own_store_hint
+from rdzv_tcp._bootstrap import open_store
+from rdzv_tcp._client.pending_calls import Steps
+from rdzv_tcp._client.session import Session, new_nonce
 from rdzv_tcp._membership import TcpMembership
-from rdzv_tcp._message import MAX_NAME_CHARACTERS, NONCE_BYTES
-from rdzv_tcp._open import open_store
-from rdzv_tcp._round_store import TcpRoundStore
-from rdzv_tcp._security import SECURITY, client_credentials, host_tls
-from rdzv_tcp._session import Session, new_nonce
-from rdzv_tcp._settings import Settings
-from rdzv_tcp._steps import Steps
-from rdzv_tcp._store import TcpStore
-from rdzv_tcp._wire import (
+from rdzv_tcp._net.endpoint import read_endpoint
+from rdzv_tcp._net.security import client_credentials, host_tls
+from rdzv_tcp._net.settings import Settings
+from rdzv_tcp._options import CONNECT_TIMEOUT, DATA_DIR, FSYNC, IS_HOST, OPTIONS, READ_TIMEOUT
+from rdzv_tcp._protocol import (
+    MAX_NAME_CHARACTERS,
     MAX_STATE_BYTES,
+    NONCE_BYTES,
     Absent,
     Answer,
     Corrupt,
@@ -49,32 +47,18 @@ from rdzv_tcp._wire import (
     Unchanged,
     Wait,
 )
+from rdzv_tcp._raw_store import TcpStore
+from rdzv_tcp._round_store import TcpRoundStore
+from rdzv_tcp._server.hosting import Hosting, own_store_hint
+from rdzv_tcp._server.server import TcpServer
 
-IS_HOST = Option(
-    "is_host",
-    bool,
-    None,
-    "whether this process hosts the store; unset: it does if it can bind the endpoint, else it connects",
-)
-READ_TIMEOUT = Option("read_timeout", int, 60, "seconds that a call may take", positive=True)
-CONNECT_TIMEOUT = Option(
-    "connect_timeout",
-    float,
-    None,
-    "seconds that one attempt to connect at creation may take (a handler makes more of them, until join_timeout); "
-    "unset: 5, or read_timeout where that is shorter",
-    positive=True,
-)
-_REMEMBERED_BYTES = 64 * 1024
 DEFAULT_CONNECT_TIMEOUT = 5.0
-"""Seconds: whoever waits for a store that comes up later is told soon why it cannot be reached yet."""
+"""Seconds: a node that waits for a store which comes up later is soon told why it cannot be reached yet."""
+
+_REMEMBERED_BYTES = 64 * 1024
 
 
-DATA_DIR = Option("data_dir", str, None, "hosting: keep registers in this directory; unset: in memory only")
-FSYNC = Option("fsync", bool, True, "hosting with data_dir: answer a write only when it is on the disk")
-
-
-@accepts_options(IS_HOST, READ_TIMEOUT, CONNECT_TIMEOUT, DATA_DIR, FSYNC, *SECURITY)
+@accepts_options(*OPTIONS)
 def create_backend(params: RendezvousParameters) -> TcpBackend:
     """Create a backend for `params`; hosts the store where that is this process's part, and is connected then.
 
@@ -94,7 +78,7 @@ def create_backend(params: RendezvousParameters) -> TcpBackend:
             raise ValueError("option tls_ca is given and tls_cert is not: a host needs a certificate to speak TLS")
         is_host = False
     if endpoint.port == 0 and is_host is False:
-        raise ValueError(f"endpoint {params.endpoint!r}: port 0 is for who hosts; a client needs the host's port")
+        raise ValueError(f"endpoint {params.endpoint!r}: port 0 is for hosting; a client needs the host's port")
     session, hosting = open_store(endpoint, is_host, read_timeout, connect_timeout, credentials, settings)
     return TcpBackend(params, session, hosting)
 
@@ -195,7 +179,7 @@ class TcpBackend(
         return self._session.run(self._watching(token, timeout))
 
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
-        self._session.submit(_POSTED[method](self, *arguments), done)
+        self._session.submit(_SUBMITTABLE[method](self, *arguments), done)
 
     def delete_state(self, token: Token | None = None) -> bool:
         answer, doubted = self._session.write(Delete(self._key, new_nonce(), _on_the_wire(token)))
@@ -262,7 +246,7 @@ class TcpBackend(
     def _unknown(self, what: str) -> RendezvousConnectionError:
         return RendezvousConnectionError(
             f"{self._who()}: the connection was lost while {what} {self._key!r}, and the register has changed since: "
-            "whether this took effect is not known; read the state again and decide anew"
+            "whether this took effect is not known; read the state again, then decide what to write"
         )
 
     def _who(self) -> str:
@@ -273,7 +257,18 @@ class TcpBackend(
         return f"<TcpBackend {self.endpoint} run_id={self._params.run_id!r} [{state}]>"
 
 
-_POSTED: dict[str, Callable[..., Steps[Any]]] = {
+def session_of(backend: TcpBackend) -> Session:
+    """Return the session of a backend, for tests."""
+    return backend._session
+
+
+def server_of(backend: TcpBackend) -> TcpServer:
+    """Return the server that a backend hosts, for tests."""
+    assert backend._hosting is not None
+    return backend._hosting.server
+
+
+_SUBMITTABLE: dict[str, Callable[..., Steps[Any]]] = {
     "get_state": TcpBackend._getting,
     "wait_state": TcpBackend._watching,
     "enter": TcpBackend._entering,
@@ -283,11 +278,11 @@ _POSTED: dict[str, Callable[..., Steps[Any]]] = {
     "members": TcpBackend._viewing,
     "wait_members": TcpBackend._waiting,
 }
-TcpBackend.submittable = frozenset(_POSTED)
+TcpBackend.submittable = frozenset(_SUBMITTABLE)
 
 
 def _on_the_wire(token: Token | None) -> bytes | None:
-    """Give a token as it is sent: one of a foreign kind becomes one that no register ever has."""
+    """Return a token as it is sent: one of a foreign kind becomes one that no register ever has."""
     if token is None or (isinstance(token, bytes) and len(token) == NONCE_BYTES):
         return token
     return b""

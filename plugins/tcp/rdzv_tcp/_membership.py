@@ -8,23 +8,24 @@ import time
 from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, SupportsMembership, Token
 from rdzv_core.abc import Member
 from rdzv_core.validation import checked_payload, checked_ttl
-from rdzv_tcp._member_messages import (
+from rdzv_tcp._client.pending_calls import Steps
+from rdzv_tcp._client.session import Session
+from rdzv_tcp._protocol import (
     MAX_PLACE,
+    NONCE_BYTES,
     Changed,
+    Done,
     Ended,
     Enter,
     Entered,
+    Failed,
     Leave,
     Members,
     Renew,
+    Unchanged,
     View,
     WaitMembers,
 )
-from rdzv_tcp._message import NONCE_BYTES
-from rdzv_tcp._server_messages import Failed
-from rdzv_tcp._session import Session
-from rdzv_tcp._steps import Steps
-from rdzv_tcp._wire import Done, Unchanged
 
 
 class TcpMembership(SupportsMembership):

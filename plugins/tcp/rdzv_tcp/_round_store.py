@@ -8,22 +8,27 @@ from typing import Any
 
 from rdzv_core import RendezvousStateError, RendezvousTimeoutError, Store, SupportsSubmit
 from rdzv_core.abc import OnDone
-from rdzv_tcp._session import Session, new_nonce
-from rdzv_tcp._steps import Steps
-from rdzv_tcp._store_messages import (
+from rdzv_tcp._client.pending_calls import Steps
+from rdzv_tcp._client.session import Session, new_nonce
+from rdzv_tcp._protocol import (
+    MAX_STATE_BYTES,
+    Absent,
+    Answer,
     Count,
+    Done,
     Missing,
     NoInteger,
     Over,
+    Request,
     StoreAdd,
     StoreCompareSet,
     StoreCount,
     StoreDelete,
     StoreGet,
     StoreSet,
+    Value,
     Values,
 )
-from rdzv_tcp._wire import MAX_STATE_BYTES, Absent, Answer, Done, Request, Value
 
 DEFAULT_TIMEOUT = 300.0
 _ITEM_BYTES = 16
@@ -72,7 +77,7 @@ class TcpRoundStore(Store, SupportsSubmit):
         answer = self._write(StoreAdd(self._run, self._prefix, key, str(int(amount)), new_nonce()))
         if isinstance(answer, NoInteger):
             raise ValueError(  # noqa: TRY004 - the value is wrong, not the type of anything that the caller gave
-                f"{self._who()}: key {key!r} holds {answer.value!r}, which is no integer to add to"
+                f"{self._who()}: key {key!r} holds {answer.value!r}, which is not an integer to add to"
             )
         return int(self._value(answer))
 
@@ -131,8 +136,8 @@ class TcpRoundStore(Store, SupportsSubmit):
     def _known(self, answer: Answer) -> Answer:
         if isinstance(answer, Over):
             raise RendezvousStateError(
-                f"{self._who()}: the store {self._prefix!r} was dropped: this run has newer ones; "
-                "meet again for its own"
+                f"{self._who()}: the store {self._prefix!r} was dropped, since this run has newer ones; "
+                "join the next round for its own"
             )
         return answer
 

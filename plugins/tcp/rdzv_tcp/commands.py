@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import resource
 import signal
+from collections.abc import Callable
 
 import click
 
 from rdzv_core import RendezvousError
 from rdzv_core.options import read_secret_file
-from rdzv_tcp._endpoint import read_endpoint
-from rdzv_tcp._security import read_secret, serving_tls
-from rdzv_tcp._server import TcpServer
-from rdzv_tcp._settings import Settings
+from rdzv_tcp._net.endpoint import read_endpoint
+from rdzv_tcp._net.security import read_secret, serving_tls
+from rdzv_tcp._net.settings import Settings
+from rdzv_tcp._server.server import TcpServer
 
 
 @click.command()
@@ -24,18 +25,18 @@ from rdzv_tcp._settings import Settings
     metavar="HOST[:PORT]",
     help="Where to listen; the port is 29400 if not given, 0 takes a free one.",
 )
-@click.option("--data-dir", metavar="DIR", help="Keep registers there, so that they outlive this process.")
+@click.option("--data-dir", metavar="DIR", help="Keep registers in this directory, so that they outlive this process.")
 @click.option(
     "--fsync/--no-fsync",
     default=True,
     show_default=True,
-    help="With --data-dir: answer a write only when it is on the disk; else a power cut can lose the last ones.",
+    help="With --data-dir: answer a write only when it is on disk; without it a power cut can lose the last writes.",
 )
-@click.option("--auth-token-file", metavar="FILE", help="The secret that clients must know.")
+@click.option("--auth-token-file", metavar="FILE", help="A file with the secret that clients must know.")
 @click.option("--tls-cert", metavar="FILE", help="Speak TLS, with this certificate (PEM).")
-@click.option("--tls-key", metavar="FILE", help="Its key (PEM), if that is not in the same file.")
-@click.option("--tls-ca", metavar="FILE", help="Let in only clients with a certificate of these authorities (PEM).")
-@click.option("--max-connections", type=click.IntRange(min=1), help="How many clients to serve at once.")
+@click.option("--tls-key", metavar="FILE", help="The key of that certificate (PEM), if it is not in the same file.")
+@click.option("--tls-ca", metavar="FILE", help="Accept only clients with a certificate of these authorities (PEM).")
+@click.option("--max-connections", type=click.IntRange(min=1), help="Maximum number of clients served at once.")
 def serve(
     endpoint: str,
     data_dir: str | None,
@@ -48,13 +49,28 @@ def serve(
 ) -> None:
     """Serve a tcp store that outlives the nodes, until SIGTERM, SIGHUP or Ctrl-C.
 
-    Prints the address to give to the nodes on one line. Without --data-dir what it holds is gone when it ends.
+    Prints the address to give to the nodes on one line. Without --data-dir the contents are lost when it ends.
     """
+    server = open_server(endpoint, data_dir, fsync, auth_token_file, tls_cert, tls_key, tls_ca, max_connections)
+    serve_until_stopped(server)
+
+
+def open_server(
+    endpoint: str,
+    data_dir: str | None,
+    fsync: bool,
+    auth_token_file: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+    tls_ca: str | None,
+    max_connections: int | None,
+) -> TcpServer:
+    """Return the server that these options of `rdzv serve` describe, bound. Raises `click.ClickException`."""
     _allow_many_connections()
     try:
         token = None if auth_token_file is None else read_secret_file("auth_token_file", auth_token_file)
         secret, tls = read_secret(token), serving_tls(tls_cert, tls_key, tls_ca)
-        server = TcpServer(read_endpoint(endpoint), Settings(secret, tls, data_dir, fsync, max_connections))
+        return TcpServer(read_endpoint(endpoint), Settings(secret, tls, data_dir, fsync, max_connections))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
@@ -66,9 +82,19 @@ def serve(
         ) from error
     except RendezvousError as error:
         raise click.ClickException(f"cannot serve at {endpoint!r}: {error}") from error
+
+
+def serve_until_stopped(server: TcpServer, on_serving: Callable[[], object] = lambda: None) -> None:
+    """Serve until SIGTERM, SIGHUP or Ctrl-C; `on_serving` is called in the loop before the endpoint is announced."""
     ended_by: list[signal.Signals] = []
+    kept: list[object] = []
+
+    def begin(stopping: asyncio.Event) -> None:
+        kept.append(on_serving())
+        _announce(server, stopping, ended_by)
+
     with server:
-        asyncio.run(server.run(lambda stopping: _announce(server, stopping, ended_by)))
+        asyncio.run(server.run(begin))
     click.echo(f"rdzv: got {ended_by[0].name}: stopped serving at {server.endpoint}", err=True)
 
 

@@ -10,47 +10,47 @@ from contextlib import contextmanager
 from typing import Any
 
 from rdzv_core import RendezvousParameters
-from rdzv_tcp._endpoint import read_endpoint
-from rdzv_tcp._log_format import read_log
-from rdzv_tcp._security import client_credentials
-from rdzv_tcp._store import TcpStore
+from rdzv_tcp import _corruption
+from rdzv_tcp._server.server import core_of
+from rdzv_tcp._wal.format import read_log
 
 
-def corrupt(params: RendezvousParameters) -> None:
-    """Spoil the register of `params` behind the backend's back."""
-    endpoint = read_endpoint(params.endpoint)
-    with TcpStore(endpoint.host, endpoint.port, 10, client_credentials(params)) as store:
-        store.set(params.key, b"not what the backend wrote")
+def corrupt(params: RendezvousParameters, value: bytes = b"not what the backend wrote") -> None:
+    """Corrupt the register of `params` behind the backend's back. Raises `unittest.SkipTest` where that is impossible.
+
+    It is possible where this process hosts the store, and where `python -m rdzv_tcp.conformance` does.
+    """
+    _corruption.corrupt(params, value)
 
 
 @contextmanager
 def truncated(params: RendezvousParameters) -> Iterator[None]:
     """Cut the value of a register to 0 bytes, and put it back."""
-    endpoint = read_endpoint(params.endpoint)
-    with TcpStore(endpoint.host, endpoint.port, 10, client_credentials(params)) as store:
-        whole = store.get(params.key)
-        store.set(params.key, b"")
-        yield
-        store.set(params.key, whole or b"")
+    corrupt(params, b"")
+    yield
+    _corruption.corrupt(params, None)
 
 
 class OwnStore:
-    """`rdzv serve` with a data directory, a secret, and TLS on both sides, in a process that the suite may kill."""
+    """`rdzv serve` with a data directory, a secret, and TLS on both sides, in a process that the suite may kill.
+
+    Started by `python -m rdzv_tcp.conformance`, so that it can be told to corrupt a register.
+    """
 
     what = "rdzv serve with a data directory, a secret, and TLS on both sides"
 
-    def __init__(self, workshop: Any) -> None:
-        ours, theirs = workshop.authority("ours"), workshop.authority("theirs")
+    def __init__(self, sandbox: Any) -> None:
+        ours, theirs = sandbox.authority("ours"), sandbox.authority("theirs")
         secret = secrets.token_hex(16)
-        secret_file = workshop.directory / "secret"
+        secret_file = sandbox.directory / "secret"
         secret_file.write_text(secret, encoding="ascii")
         secret_file.chmod(0o600)
-        self._data_dir = workshop.directory / "data"
+        self._data_dir = sandbox.directory / "data"
         self._options = [
             *("--data-dir", str(self._data_dir), "--auth-token-file", str(secret_file)),
             *("--tls-cert", ours.cert, "--tls-key", ours.key, "--tls-ca", ours.ca),
         ]
-        self._workshop = workshop
+        self._sandbox = sandbox
         self._start("127.0.0.1:0")
         self.options = {"auth_token": secret, "tls_ca": ours.ca, "tls_cert": ours.cert, "tls_key": ours.key}
         self.wrong_credentials = [
@@ -93,16 +93,35 @@ class OwnStore:
         self._server.kill()
 
     def _start(self, endpoint: str) -> None:
-        command = [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", endpoint, *self._options]
-        self._server = self._workshop.service(command)
+        command = [sys.executable, "-m", "rdzv_tcp.conformance", "--endpoint", endpoint, *self._options]
+        self._server = self._sandbox.service(command)
         self.endpoint: str = self._server.start()
 
 
 @contextmanager
-def own_store(workshop: Any) -> Iterator[OwnStore]:
-    """Start a server for the suite alone; `workshop` is a `rdzv_conformance.workshop.Workshop`."""
-    store = OwnStore(workshop)
+def own_store(sandbox: Any) -> Iterator[OwnStore]:
+    """Start a server for the suite alone; `sandbox` is a `rdzv_conformance.Sandbox`."""
+    store = OwnStore(sandbox)
     try:
         yield store
     finally:
         store.end()
+
+
+def main() -> None:
+    """Serve as `rdzv serve` does, and corrupt registers when the suite asks for it."""
+    import click
+
+    from rdzv_tcp.commands import open_server, serve, serve_until_stopped
+
+    @click.command(params=serve.params)
+    def serve_corruptible(**options: Any) -> None:
+        """Serve as `rdzv serve` does, and corrupt registers when the suite asks for it."""
+        server = open_server(**options)
+        serve_until_stopped(server, lambda: _corruption.listen(core_of(server)))
+
+    serve_corruptible()
+
+
+if __name__ == "__main__":
+    main()

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer
-from rdzv_tcp import _wire as wire
-from rdzv_tcp._endpoint import address_of
-from rdzv_tcp._frames import FrameReader
+from rdzv_tcp import _protocol as wire
+from rdzv_tcp._net.endpoint import address_of
+from rdzv_tcp._protocol import FrameReader
 
 from rdzv_core import RendezvousParameters, create_backend
 
@@ -68,11 +68,12 @@ def free_port(free_ports: Iterator[int]) -> int:
 
 
 class ServerProcess:
-    """`rdzv serve` in a process of its own."""
+    """`rdzv serve` in a process of its own; `corruptible`: the suite's, which can be told to corrupt a register."""
 
-    def __init__(self, endpoint: str, *options: str) -> None:
+    def __init__(self, endpoint: str, *options: str, corruptible: bool = False) -> None:
+        program = ["rdzv_tcp.conformance"] if corruptible else ["rdzv_core", "serve"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", endpoint, *options],
+            [sys.executable, "-m", *program, "--endpoint", endpoint, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -113,8 +114,8 @@ def serve_module() -> Iterator[Callable[..., ServerProcess]]:
 def _starting() -> Iterator[Callable[..., ServerProcess]]:
     started: list[ServerProcess] = []
 
-    def start(endpoint: str = "127.0.0.1:0", *options: str) -> ServerProcess:
-        started.append(ServerProcess(endpoint, *options))
+    def start(endpoint: str = "127.0.0.1:0", *options: str, corruptible: bool = False) -> ServerProcess:
+        started.append(ServerProcess(endpoint, *options, corruptible=corruptible))
         return started[-1]
 
     yield start
@@ -153,7 +154,7 @@ class LossyProxy:
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
-        self._target = target
+        self.target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.endpoint = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.between: Callable[[], object] = lambda: None
@@ -172,7 +173,7 @@ class LossyProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(self._target)
+            server = socket.create_connection(self.target)
             self._pairs.append((client, server))
             for source, sink, loses in ((client, server, False), (server, client, True)):
                 self._threads.append(threading.Thread(target=self._pump, args=(source, sink, loses), daemon=True))
@@ -299,7 +300,7 @@ def in_threads() -> Callable[..., list[Any]]:
 
 @pytest.fixture
 def descriptors() -> Callable[[], set[tuple[str, str]]]:
-    """Give this process's open sockets and pipes."""
+    """Return this process's open sockets and pipes."""
 
     def look() -> set[tuple[str, str]]:
         found = set()
@@ -329,7 +330,7 @@ class RawPeer:
         self.socket.sendall(wire.frame(self._last_id, wire.encode(message)))
 
     def hear(self) -> tuple[int, wire.Answer] | None:
-        """Give the next answer, None at the end of the connection."""
+        """Return the next answer, None at the end of the connection."""
         while (taken := self._reader.take()) is None:
             try:
                 data = self.socket.recv(65536)
@@ -341,13 +342,13 @@ class RawPeer:
         return taken
 
     def ask(self, message: Any) -> wire.Answer | None:
-        """Say something, and give what is heard next."""
+        """Send something and return what comes next."""
         self.say(message)
         taken = self.hear()
         return None if taken is None else taken[1]
 
     def pipeline(self, messages: list[Any]) -> list[wire.Answer]:
-        """Say all, from a thread of its own, and give as many answers in the order of what was said."""
+        """Send all from a thread of its own and return as many answers, in the order of the requests."""
         first = self._last_id + 1
         saying = threading.Thread(target=lambda: [self.say(message) for message in messages])
         saying.start()

@@ -26,9 +26,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rdzv_tcp import _wire as wire
-from rdzv_tcp._greeting import new_challenge
-from rdzv_tcp._server_messages import Health, Proof
+from rdzv_tcp import _protocol as wire
+from rdzv_tcp._protocol import HealthRequest, Proof, new_challenge
 
 from rdzv_core import RendezvousParameters, create_backend
 
@@ -136,7 +135,7 @@ def run(arguments: argparse.Namespace, process: subprocess.Popen[str], endpoint:
 
 
 def random_bytes(address: tuple[str, int]) -> str:
-    """Say noise."""
+    """Send noise."""
     _say(address, random.randbytes(random.choice((1, 7, 8, 100, 5000, 300_000))))
     return "connections with random bytes"
 
@@ -155,7 +154,7 @@ def gibibyte(address: tuple[str, int]) -> str:
 
 
 def disorder(address: tuple[str, int]) -> str:
-    """Say proper messages in no proper order."""
+    """Send valid messages in an invalid order."""
     body = b"".join(wire.frame(random.getrandbits(32), wire.encode(_message())) for _ in range(random.randrange(50)))
     _say(address, random.choice((b"", _hello())) + body)
     return "connections with messages in random order"
@@ -171,7 +170,7 @@ def garbage_after_hello(address: tuple[str, int]) -> str:
 def takes_no_answers(address: tuple[str, int]) -> str:
     """Ask for much, and take none of it."""
     key = "large"
-    request = wire.frame(2, wire.encode(wire.RawSet(key, bytes(1_000_000), random.randbytes(16))))
+    request = wire.frame(2, wire.encode(wire.Set(key, bytes(1_000_000), random.randbytes(16), None)))
     request += b"".join(wire.frame(3 + number, wire.encode(wire.Get(key))) for number in range(100))
     _say(address, _hello() + request, read=False)
     return "connections that take no answers"
@@ -233,13 +232,12 @@ def _message() -> Any:
         (
             wire.Hello(random.choice((0, 1, 99)), random.choice((b"", b"short", new_challenge()))),
             Proof(random.randbytes(32)),
-            Health(),
+            HealthRequest(),
             wire.Get(key),
             wire.Set(key, random.randbytes(random.randrange(3000)), nonce, random.choice((None, b"", nonce))),
             wire.Delete(key, nonce, random.choice((None, nonce))),
             wire.Wait(key, random.choice((None, nonce)), random.choice((-1.0, 0.0, 0.01, float("nan"), float("inf")))),
             wire.RawGet(key),
-            wire.RawSet(key, random.randbytes(random.randrange(3000)), nonce),
         )
     )
 

@@ -26,14 +26,13 @@ except ImportError:
     atheris = None
 
 with atheris.instrument_imports(include=["rdzv_tcp"]) if atheris else contextlib.nullcontext():
-    from rdzv_tcp import _member_messages as members
-    from rdzv_tcp import _store_messages as stores
-    from rdzv_tcp import _wire as wire
-    from rdzv_tcp._frames import FrameReader
-    from rdzv_tcp._hub import Hub
-    from rdzv_tcp._peer import Peer
-    from rdzv_tcp._server_messages import Challenge, Failed, Health, Healthy, Proof
-    from rdzv_tcp._settings import Settings
+    from rdzv_tcp import _protocol as wire
+    from rdzv_tcp._net.settings import Settings
+    from rdzv_tcp._protocol import Challenge, Failed, FrameReader, HealthReport, HealthRequest, Proof
+    from rdzv_tcp._protocol import member_messages as members
+    from rdzv_tcp._protocol import store_messages as stores
+    from rdzv_tcp._server.connection import Connection
+    from rdzv_tcp._server.core import Core
 
 LIMIT = 4096
 NONCE = bytes(range(16))
@@ -41,14 +40,13 @@ SEEDS: list[Any] = [
     wire.Hello(wire.PROTOCOL),
     wire.Hello(wire.PROTOCOL, bytes(32)),
     Proof(bytes(32)),
-    Health(),
+    HealthRequest(),
     wire.Get("k"),
     wire.Set("k", b"state", NONCE, None),
     wire.Set("k", b"", NONCE, NONCE),
     wire.Delete("k", NONCE, None),
     wire.Wait("k", None, 1.5),
     wire.RawGet("ä/\x00"),
-    wire.RawSet("k", bytes(64), NONCE),
     members.Claim(NONCE),
     members.Enter("run", NONCE, b"payload", 15.0, NONCE),
     members.Renew(NONCE, 3, None),
@@ -69,7 +67,7 @@ SEEDS: list[Any] = [
     wire.Value(b"v"),
     Challenge(bytes(32)),
     Failed("no space"),
-    Healthy("process 1 on n", 1.5, 1, 2, "0.1", ""),
+    HealthReport("process 1 on n", 1.5, 1, 2, "0.1", ""),
     members.Entered(NONCE),
     members.Entered(NONCE, 3),
     members.View(NONCE, bytes(24), 1, [(NONCE, b"payload")]),
@@ -114,7 +112,7 @@ def one_input(data: bytes) -> None:
 
 
 def read(decode: Any, pieces: list[bytes]) -> list[Any]:
-    """Give what a reader makes of the pieces: each message as it is written again, and how it ended."""
+    """Return what a reader makes of the pieces: each message as it is written again, and how it ended."""
     reader: FrameReader[Any] = FrameReader(decode, LIMIT)
     found: list[Any] = []
     try:
@@ -132,20 +130,18 @@ def read(decode: Any, pieces: list[bytes]) -> list[Any]:
 
 async def converse(pieces: list[bytes]) -> None:
     """Let a connection that was greeted receive the pieces, and be lost."""
-    hub = Hub(Settings())
-    peer, transport = Peer(hub), Recorder()
+    core = Core(Settings())
+    peer, transport = Connection(core.shared), Recorder()
     with transport.socket:
         peer.connection_made(transport)
         for piece in [wire.frame(1, wire.encode(wire.Hello(wire.PROTOCOL))), *pieces]:
             if transport.closed:
                 break
-            hub.scratch[: len(piece)] = piece
+            core.shared.scratch[: len(piece)] = piece
             peer.buffer_updated(len(piece))
         peer.connection_lost(None)
-    hub.desk.reaper.stop()
-    hub.refusals.sum_up()
-    hub.crowd.close()
-    left = hub.peers or hub._waiting
+    await core.finish()
+    left = core.connections or len(core.waiters)
     assert not left, "something is left of a lost connection"
 
 
@@ -160,20 +156,20 @@ def with_atheris(seconds: int) -> None:
 
 
 def with_hypothesis(seconds: int) -> None:
-    """Draw inputs: frames, true and spoiled, and bytes."""
+    """Draw inputs: frames, true and corrupt, and bytes."""
     from hypothesis import HealthCheck, given, settings
     from hypothesis import strategies as st
 
     frames = st.builds(
         wire.frame, st.integers(0, 2**32 - 1), st.one_of(st.sampled_from(SEEDS).map(wire.encode), st.binary())
     )
-    spoiled = st.builds(
+    corrupt = st.builds(
         lambda data, at, byte: data[: at % len(data)] + bytes([byte]) + data[at % len(data) + 1 :],
         frames,
         st.integers(0, 4096),
         st.integers(0, 255),
     )
-    streams = st.lists(st.one_of(frames, spoiled, st.binary(max_size=40)), max_size=8).map(b"".join)
+    streams = st.lists(st.one_of(frames, corrupt, st.binary(max_size=40)), max_size=8).map(b"".join)
     inputs = st.builds(lambda step, stream: bytes([step]) + stream, st.integers(0, 255), streams)
     count = 0
 

@@ -17,7 +17,7 @@ class Served:
 
     def __init__(self, serve: Callable[..., Any], *options: str) -> None:
         self._serve, self._options = serve, options
-        self._server = serve("127.0.0.1:0", *options)
+        self._server = serve("127.0.0.1:0", *options, corruptible=True)
         self.endpoint: str = self._server.endpoint
 
     def restart(self) -> None:
@@ -28,7 +28,7 @@ class Served:
         """The same, with something done in between."""
         self._server.end(signal.SIGKILL)
         between()
-        self._server = self._serve(self.endpoint, *self._options)
+        self._server = self._serve(self.endpoint, *self._options, corruptible=True)
 
     def pause(self) -> None:
         """Let the server answer nothing."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer, TcpStore
-from rdzv_tcp._dial import _establish
-from rdzv_tcp._endpoint import Address
-from rdzv_tcp._wire import PROTOCOL, Welcome, encode, frame
+from rdzv_tcp._client.dial import _establish
+from rdzv_tcp._net.endpoint import Address
+from rdzv_tcp._protocol import PROTOCOL, Welcome, encode, frame
 
 from rdzv_core import (
     RendezvousConfigurationError,
@@ -135,7 +135,7 @@ def test_B7_without_a_port_it_is_the_default_port(
     open_backend: Open, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """B7: an endpoint without a port means the default port, a module constant."""
-    from rdzv_tcp import _endpoint
+    from rdzv_tcp._net import endpoint as _endpoint
 
     assert _endpoint.DEFAULT_PORT == 29400
     monkeypatch.setattr(_endpoint, "DEFAULT_PORT", free_port)
@@ -183,7 +183,7 @@ def test_B10_an_endpoint_that_does_not_resolve_is_a_connection_error(is_host: bo
         create_backend(params)
     assert isinstance(caught.value.__cause__, socket.gaierror)
     if not is_host:
-        assert "the name 'no-such-host.invalid' cannot be looked up" in str(caught.value)
+        assert "cannot look up the name 'no-such-host.invalid'" in str(caught.value)
     assert time.monotonic() - began < 20
 
 
@@ -194,7 +194,7 @@ def test_B10_a_name_that_is_not_looked_up_in_time_is_a_connection_error(
     slow_resolver()
     began = time.monotonic()
     endpoint = f"localhost:{server.endpoint.port}"
-    with pytest.raises(RendezvousConnectionError, match="'localhost' cannot be looked up"):
+    with pytest.raises(RendezvousConnectionError, match="cannot look up the name 'localhost'"):
         create_backend(RendezvousParameters("tcp", endpoint, "r", 1, 1, is_host=False, connect_timeout=0.3))
     assert time.monotonic() - began < 5
 
@@ -238,20 +238,20 @@ def test_E17_an_ipv6_address_alone_has_the_default_port(
     open_backend: Open, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """E17: ::1 is an address without a port."""
-    monkeypatch.setattr("rdzv_tcp._endpoint.DEFAULT_PORT", free_port)
+    monkeypatch.setattr("rdzv_tcp._net.endpoint.DEFAULT_PORT", free_port)
     assert open_backend("::1", is_host=True).endpoint == f"[::1]:{free_port}"
 
 
 @pytest.mark.parametrize("endpoint", ["[::1", "host:99999", "host:x", "a b:1"])
 def test_a_malformed_endpoint_is_a_value_error(endpoint: str) -> None:
-    """RDZV-PARAM-4: what is no endpoint is refused by name."""
+    """RDZV-PARAM-4: what is not an endpoint is refused by name."""
     with pytest.raises(ValueError, match="endpoint"):
         create_backend(RendezvousParameters("tcp", endpoint, "r", 1, 1))
 
 
 def test_port_0_is_for_who_hosts() -> None:
     """A client must be told the port."""
-    with pytest.raises(ValueError, match="port 0 is for who hosts"):
+    with pytest.raises(ValueError, match="port 0 is for hosting"):
         create_backend(RendezvousParameters("tcp", "127.0.0.1:0", "r", 1, 1, is_host=False))
 
 
@@ -327,7 +327,7 @@ def test_a_name_that_means_loopback_here_is_warned_of(
 
 def test_a_server_and_a_client_of_different_versions_say_so(server: TcpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client of another protocol version is refused at once, with both versions and what to install."""
-    monkeypatch.setattr("rdzv_tcp._introduce.PROTOCOL", 99)
+    monkeypatch.setattr("rdzv_tcp._protocol.client_handshake.PROTOCOL", 99)
     began = time.monotonic()
     params = RendezvousParameters("tcp", str(server.endpoint), "r", 1, 1, is_host=False, read_timeout=30)
     says = rf"protocol version {PROTOCOL}, the client version 99.*rdzv-tcp"
@@ -353,7 +353,9 @@ def test_a_connection_to_itself_is_no_connection(free_port: int) -> None:
         alone.setblocking(False)
         with pytest.raises(ConnectionRefusedError, match="nobody listens"):
             _establish(alone, address, time.monotonic() + 10, lambda: False)
-    with socket.socket() as host:  # a host binds its port anew; it would be refused for a minute after an orderly close
+    with (
+        socket.socket() as host
+    ):  # a host binds its port again; it would be refused for a minute after an orderly close
         host.bind(address.sockaddr)
 
 
@@ -374,14 +376,14 @@ def test_a_host_on_all_addresses_is_not_known_by_the_one_it_met_itself_at(
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "0.0.0.0"])
 def test_a_host_of_a_store_that_others_cannot_mean_says_so(open_backend: Open, host: str) -> None:
-    """Who connects to it has nothing to say."""
+    """A client that connects to it has nothing to say."""
     backend = open_backend(f"{host}:0")
     assert f"hosts its own store at {backend.endpoint}" in backend.endpoint_hint()
     assert open_backend(backend.endpoint.replace("0.0.0.0", "127.0.0.1"), is_host=False).endpoint_hint() == ""
 
 
 def test_something_else_that_listens_there_is_told_apart(listening: Callable[..., str]) -> None:
-    """What answers in another protocol is no store, and the error says so at once."""
+    """What answers in another protocol is not a store, and the error tells so at once."""
     endpoint = listening(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     params = RendezvousParameters("tcp", endpoint, "r", 1, 1, is_host=False, read_timeout=30)
     with pytest.raises(RendezvousConfigurationError, match="does not speak rdzv's protocol"):

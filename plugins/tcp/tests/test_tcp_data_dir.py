@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rdzv_tcp import TcpBackend, _journal
-from rdzv_tcp._journal import Journal, UnusableDirectoryError
+from rdzv_tcp import TcpBackend
+from rdzv_tcp._wal import log as log_module
+from rdzv_tcp._wal.log import Log, UnusableDirectoryError
 
 from rdzv_core import RendezvousConfigurationError
 
@@ -66,7 +67,7 @@ def test_a_directory_of_somebody_else_is_refused_and_nothing_is_written_there(tm
     command = [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", "127.0.0.1:0", "--data-dir", str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode != 0
-    assert "it holds 'fstab', 'group', 'hosts' and 2 more; give one that is empty" in ended.stderr
+    assert "that are not an rdzv server's: 'fstab', 'group', 'hosts' and 2 more; give one that is empty" in ended.stderr
     assert f"{tmp_path}/rdzv" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert _names(tmp_path) == before
@@ -90,14 +91,14 @@ def test_a_directory_with_nothing_but_what_a_server_or_a_file_system_leaves_is_t
     """A fresh disk, or a server that was killed before its first log stood."""
     for name in there:
         (tmp_path / name).touch()
-    Journal(tmp_path).close()
+    Log(tmp_path).close()
 
 
 def test_a_directory_that_a_server_made_is_taken_whatever_else_was_put_there(tmp_path: Path) -> None:
     """An operator's copy of the log beside it does not keep the server from starting."""
-    Journal(tmp_path).close()
+    Log(tmp_path).close()
     shutil.copy(tmp_path / "registers.log", tmp_path / "registers.log.saved")
-    Journal(tmp_path).close()
+    Log(tmp_path).close()
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES])
@@ -109,9 +110,9 @@ def test_a_directory_that_cannot_be_written_says_whether_that_passes(
     def fail(*_: object) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(_journal, "_write_all", fail)
+    monkeypatch.setattr(log_module, "_write_all", fail)
     with pytest.raises(UnusableDirectoryError, match=os.strerror(number)) as caught:
-        Journal(tmp_path / "data")
+        Log(tmp_path / "data")
     assert caught.value.may_pass == (number != errno.EACCES)
 
 

@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rdzv_tcp import TcpBackend, TcpServer, TcpStore, _journal
-from rdzv_tcp._journal import Journal
-from rdzv_tcp._log_format import encode_changes
-from rdzv_tcp._session import Session, new_nonce
-from rdzv_tcp._settings import Settings
-from rdzv_tcp._store_messages import StoreAdd
-from rdzv_tcp._table import Change, Record
-from rdzv_tcp._wire import Done, Set, Value
+from rdzv_tcp import TcpBackend, TcpServer, TcpStore
+from rdzv_tcp._client.session import Session, new_nonce
+from rdzv_tcp._net.settings import Settings
+from rdzv_tcp._protocol import Done, Set, StoreAdd, Value
+from rdzv_tcp._server.server import probe
+from rdzv_tcp._state.table import Record, RegisterChange
+from rdzv_tcp._wal import log as log_module
+from rdzv_tcp._wal.format import encode_changes
+from rdzv_tcp._wal.group_commit import GroupCommit
+from rdzv_tcp._wal.log import Log
 
 from rdzv_core import RendezvousConnectionError, RendezvousStateError
 from rdzv_core.endpoint import HostPort, parse_endpoint
@@ -187,7 +189,7 @@ def test_a_torn_last_batch_is_dropped_and_said(
     server.stop()
     log = data / "registers.log"
     whole = log.read_bytes()
-    torn = encode_changes([Change("key", Record(b"state", new_nonce()), new_nonce())])[:20]
+    torn = encode_changes([RegisterChange("key", Record(b"state", new_nonce()), new_nonce())])[:20]
     log.write_bytes(whole + torn)
     again = open_backend(str(serving(data).endpoint), is_host=False)
     assert again.get_state()
@@ -195,7 +197,7 @@ def test_a_torn_last_batch_is_dropped_and_said(
     assert log.read_bytes() == whole
 
 
-def test_a_spoiled_log_is_refused_and_left_as_it_is(
+def test_a_corrupt_log_is_refused_and_left_as_it_is(
     serve: Serve, serving: Serving, open_backend: Open, data: Path
 ) -> None:
     """The error names file and offset, the server does not start, and the file is not touched."""
@@ -206,10 +208,10 @@ def test_a_spoiled_log_is_refused_and_left_as_it_is(
     backend.close()
     server.stop()
     log = data / "registers.log"
-    spoiled = bytearray(log.read_bytes())
-    spoiled[spoiled.index(b"one")] ^= 1
-    log.write_bytes(spoiled)
-    with pytest.raises(RendezvousStateError, match=rf"{log}: spoiled at offset \d+ of {len(spoiled)}: .*truncate -s"):
+    corrupt = bytearray(log.read_bytes())
+    corrupt[corrupt.index(b"one")] ^= 1
+    log.write_bytes(corrupt)
+    with pytest.raises(RendezvousStateError, match=rf"{log}: corrupt at offset \d+ of {len(corrupt)}: .*truncate -s"):
         serving(data)
     ended = subprocess.run(
         [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", "127.0.0.1:0", "--data-dir", str(data)],
@@ -219,17 +221,17 @@ def test_a_spoiled_log_is_refused_and_left_as_it_is(
         check=False,
     )
     assert ended.returncode != 0
-    assert "spoiled at offset" in ended.stderr
+    assert "corrupt at offset" in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert log.read_bytes() == spoiled
+    assert log.read_bytes() == corrupt
 
 
-def test_a_backend_that_hosts_says_that_its_directory_is_spoiled(open_backend: Open, data: Path) -> None:
+def test_a_backend_that_hosts_says_that_its_directory_is_corrupt(open_backend: Open, data: Path) -> None:
     """The same for a node that hosts: it neither starts with nothing nor tries until its time is over."""
     data.mkdir()
     (data / "registers.log").write_text("not what a server wrote")
     for is_host in (True, None):
-        with pytest.raises(RendezvousStateError, match="spoiled at offset 0"):
+        with pytest.raises(RendezvousStateError, match="corrupt at offset 0"):
             open_backend("127.0.0.1:0", is_host=is_host, data_dir=str(data), connect_timeout=20)
 
 
@@ -256,7 +258,7 @@ def test_the_directory_of_who_does_not_host_is_not_looked_at(serving: Serving, o
 def test_a_directory_that_is_still_in_use_is_waited_for(
     serving: Serving, open_backend: Open, data: Path, free_port: int
 ) -> None:
-    """Who hosts next may come while the last server ends, which gives its port free before its directory."""
+    """The next host may come while the last server ends, which frees its port before its directory."""
     last = serving(data)
     threading.Timer(0.5, last.stop).start()
     assert open_backend(f"127.0.0.1:{free_port}", data_dir=str(data), connect_timeout=20).is_host
@@ -287,11 +289,11 @@ def test_a_full_disk_fails_the_write_and_nothing_else(serve: Serve, open_backend
     assert backend.get_state() == result[:2]
 
 
-def test_a_log_is_written_anew_when_it_is_mostly_past(
+def test_a_log_is_compacted_when_it_is_mostly_past(
     serving: Serving, open_backend: Open, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file stays within a few times of what it has to hold, and a restart finds the same in it."""
-    monkeypatch.setattr(_journal, "COMPACT_BYTES", 10_000)
+    monkeypatch.setattr(log_module, "COMPACT_BYTES", 10_000)
     server = serving(data)
     backend = open_backend(str(server.endpoint), is_host=False)
     other = backend.sibling("other")
@@ -310,7 +312,7 @@ def test_a_log_is_written_anew_when_it_is_mostly_past(
     other.close()
 
 
-def test_a_log_that_cannot_be_written_anew_is_used_on(
+def test_a_log_that_cannot_be_compacted_stays_in_use(
     serving: Serving,
     open_backend: Open,
     data: Path,
@@ -318,7 +320,7 @@ def test_a_log_that_cannot_be_written_anew_is_used_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Without room for a second log the first one grows: that is said, and nothing is lost."""
-    monkeypatch.setattr(_journal, "COMPACT_BYTES", 1000)
+    monkeypatch.setattr(log_module, "COMPACT_BYTES", 1000)
 
     def no_room(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -330,7 +332,7 @@ def test_a_log_that_cannot_be_written_anew_is_used_on(
     for number in range(5):
         backend.set_state(bytes([number]) * 1000, token_of(backend))
     before = backend.get_state()
-    assert "could not write the log anew: No space left on device" in caplog.text
+    assert "could not compact the log: No space left on device" in caplog.text
     backend.close()
     server.stop()
     monkeypatch.undo()
@@ -341,7 +343,7 @@ def test_a_log_that_cannot_be_written_anew_is_used_on(
 def test_a_write_that_cannot_be_taken_back_ends_all_writing(
     serving: Serving, open_backend: Open, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the disk fails a write and its being taken back, what it holds is not known: no more is written to it."""
+    """If the disk fails a write and its rollback, what it holds is not known: no more is written to it."""
     server = serving(data)
     backend = open_backend(str(server.endpoint), is_host=False)
     backend.set_state(b"state")
@@ -352,9 +354,7 @@ def test_a_write_that_cannot_be_taken_back_ends_all_writing(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", failing)
-        with pytest.raises(
-            RendezvousConnectionError, match=r"could not be taken back.*whether it is kept is not known"
-        ):
+        with pytest.raises(RendezvousConnectionError, match=r"so did its rollback.*may or may not be durable"):
             backend.set_state(b"next", token_of(backend))
     with pytest.raises(RendezvousConnectionError, match="restart the server"):
         backend.set_state(b"next", token_of(backend))
@@ -368,15 +368,15 @@ def test_many_writes_share_an_fsync(
     backends = [open_backend(str((server := serving(data)).endpoint), is_host=False)]
     backends += [backends[0].sibling(f"register-{number}") for number in range(8)]
     entered, go_on, batches = threading.Event(), threading.Event(), []
-    append = Journal.append
+    append = Log.append
 
-    def slow_append(journal: Journal, frame: bytes) -> None:
+    def slow_append(journal: Log, frame: bytes) -> None:
         batches.append(len(frame))
         entered.set()
         assert go_on.wait(20)
         append(journal, frame)
 
-    monkeypatch.setattr(Journal, "append", slow_append)
+    monkeypatch.setattr(Log, "append", slow_append)
     first = threading.Thread(target=backends[0].set_state, args=(b"first",))
     first.start()
     assert entered.wait(20)
@@ -386,9 +386,9 @@ def test_many_writes_share_an_fsync(
 
     others = threading.Thread(target=in_threads, args=(8, write))
     others.start()
-    committer = server._hub.committer
-    assert committer is not None
-    while len(committer._queue) < 8:
+    commit = probe(server).core.commit
+    assert isinstance(commit, GroupCommit)
+    while len(commit) < 8:
         # A read is answered meanwhile, and knows nothing of what is not on the disk.
         assert backends[0].get_state() is None
     assert first.is_alive()  # nor is its writer told of it
@@ -464,7 +464,7 @@ def test_a_client_cannot_pile_up_writes_that_wait_for_the_disk(serving: Serving,
     nonces = [new_nonce() for _ in range(40)]
     answers = peer.pipeline([Set(f"key-{number}", bytes(500_000), nonce, None) for number, nonce in enumerate(nonces)])
     assert answers == [Done()] * 40
-    assert len(server._hub.table) == 40
+    assert len(probe(server).core.state.table) == 40
 
 
 @pytest.fixture

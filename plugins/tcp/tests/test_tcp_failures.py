@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer
-from rdzv_tcp._wire import PROTOCOL, Get, Hello, Set, decode_answer, encode, frame
+from rdzv_tcp._backend import session_of
+from rdzv_tcp._protocol import PROTOCOL, Get, Hello, Set, decode_answer, encode, frame
+from rdzv_tcp._server.server import probe
 
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
@@ -72,10 +74,10 @@ def test_a_host_that_is_gone_is_named(open_backend: Open, serve: Callable[..., A
             # The wait above would end at once if the store were there: there is a state.
             call()  # type: ignore[operator]
         assert time.monotonic() - began < 10
-        assert f"tcp backend at '{server.endpoint}': the host is gone" in str(caught.value)
+        assert f"tcp backend at '{server.endpoint}': lost the store host" in str(caught.value)
         assert f"process {server.process.pid}" in str(caught.value)
-        assert "If that was `rdzv serve`, start it again" in str(caught.value)
-        assert "If it was a node, the store went with it: start the job again" in str(caught.value)
+        assert "If it was `rdzv serve`, start it again" in str(caught.value)
+        assert "If it was a node, the store is lost with it: start the job again" in str(caught.value)
         assert caught.value.__cause__ is not None
 
 
@@ -102,7 +104,7 @@ def test_a_call_that_is_interrupted_at_its_start_leaves_no_descriptor(
     """Ctrl-C before anything was sent: the next call works, and after `close` nothing is open."""
     before = descriptors()
     backend = open_backend(str(server.endpoint), is_host=False)
-    connection = backend._session._client._connection
+    connection = session_of(backend).client.connection
     assert connection is not None
     monkeypatch.setattr(connection, "_lock", InterruptsOnce())
     with pytest.raises(KeyboardInterrupt):
@@ -110,7 +112,7 @@ def test_a_call_that_is_interrupted_at_its_start_leaves_no_descriptor(
     assert backend.get_state() is None
     backend.close()
     deadline = time.monotonic() + 20
-    while server._hub.peers and time.monotonic() < deadline:
+    while probe(server).core.connections and time.monotonic() < deadline:
         time.sleep(0.001)
     assert descriptors() == before
 
@@ -166,7 +168,7 @@ def test_a_write_that_cannot_be_told_is_an_error(
     open_backend: Open, server: TcpServer, lossy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RDZV-CAS-14: the answer is lost and the server remembers too little: that is said, and not "refused"."""
-    monkeypatch.setattr("rdzv_tcp._table.REMEMBERED_WRITES", 1)
+    monkeypatch.setattr("rdzv_tcp._state.table.REMEMBERED_WRITES", 1)
     backend = open_backend(lossy.endpoint, is_host=False, read_timeout=10)
     other = open_backend(str(server.endpoint), is_host=False)
 
@@ -187,10 +189,8 @@ def test_a_write_is_not_sent_again_to_a_server_without_memory(
     backend = open_backend(lossy.endpoint, is_host=False, read_timeout=5)
 
     def restart() -> None:
-        from rdzv_tcp._table import Table
-
-        # A new table is what a restarted server has; the proxy keeps the endpoint.
-        server._hub.table = Table()
+        # An empty table of another incarnation is what a restarted server has; the proxy keeps the endpoint.
+        probe(server).core.state.table.restore(b"i" * 16, {})
 
     lossy.lose_next_answer(restart)
     with pytest.raises(RendezvousConnectionError, match="restarted, without its memory"):
@@ -247,8 +247,8 @@ def test_half_open_connections_disturb_nobody(open_backend: Open) -> None:
 
 
 def test_a_connection_without_a_hello_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who does not introduce himself in time is disconnected."""
-    monkeypatch.setattr("rdzv_tcp._peer.HELLO_SECONDS", 0.1)
+    """A peer that does not introduce itself in time is disconnected."""
+    monkeypatch.setattr("rdzv_tcp._server.connection.HELLO_SECONDS", 0.1)
     with (
         TcpServer(HostPort("127.0.0.1", 0)).start() as server,
         socket.create_connection(("127.0.0.1", server.endpoint.port), timeout=10) as silent,
@@ -269,7 +269,7 @@ def test_a_client_that_takes_no_answers_is_not_served_more(server: TcpServer) ->
         with socket.create_connection(address, timeout=20) as other:
             other.sendall(frame(1, encode(Hello(PROTOCOL))) + frame(2, encode(Get("absent"))))
             assert other.recv(1000)
-        peers = list(server._hub.peers)
+        peers = list(probe(server).core.connections)
         assert max(peer.transport.get_write_buffer_size() for peer in peers) < 4 * len(state)
         with greedy.makefile("rb") as stream:
             numbers = []
@@ -371,7 +371,7 @@ def test_an_embedded_server_ends_with_its_process(open_backend: Open, run_python
     assert backend.get_state() is not None
     _, errors = process.communicate("end\n", timeout=20)
     assert (process.returncode, errors) == (0, "")
-    with pytest.raises(RendezvousConnectionError, match=f"the host is gone: lost process {process.pid}"):
+    with pytest.raises(RendezvousConnectionError, match=f"lost the store host process {process.pid}"):
         backend.get_state()
 
 

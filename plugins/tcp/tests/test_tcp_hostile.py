@@ -16,16 +16,31 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rdzv_tcp import TcpBackend, TcpServer
-from rdzv_tcp import _wire as wire
-from rdzv_tcp._frames import FrameReader
-from rdzv_tcp._hub import RECEIVE_BYTES, Hub
-from rdzv_tcp._member_messages import Claim, Enter, Leave, Members, Renew, WaitMembers
-from rdzv_tcp._peer import Peer
-from rdzv_tcp._server_messages import Challenge, Health, Proof
-from rdzv_tcp._settings import Settings, connection_limits
-from rdzv_tcp._store_messages import StoreAdd, StoreCompareSet, StoreCount, StoreDelete, StoreGet, StoreSet
-from rdzv_tcp._tls import server_tls
-from rdzv_tcp._tls_door import TlsDoor
+from rdzv_tcp import _protocol as wire
+from rdzv_tcp._net.settings import Settings, connection_limits
+from rdzv_tcp._net.tls import server_tls
+from rdzv_tcp._protocol import (
+    Challenge,
+    Claim,
+    Enter,
+    FrameReader,
+    HealthRequest,
+    Leave,
+    Members,
+    Proof,
+    Renew,
+    StoreAdd,
+    StoreCompareSet,
+    StoreCount,
+    StoreDelete,
+    StoreGet,
+    StoreSet,
+    WaitMembers,
+)
+from rdzv_tcp._server.connection import Connection
+from rdzv_tcp._server.core import RECEIVE_BYTES, Core
+from rdzv_tcp._server.server import probe
+from rdzv_tcp._server.tls_transport import TlsTransport
 
 from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError, RendezvousParameters, create_backend
 from rdzv_core.endpoint import HostPort
@@ -40,13 +55,12 @@ tokens = st.one_of(st.none(), st.just(b""), nonces)
 messages = st.one_of(
     st.builds(wire.Hello, st.sampled_from([0, wire.PROTOCOL, 2**40]), st.sampled_from([b"", b"x", bytes(32)])),
     st.builds(Proof, st.binary(min_size=32, max_size=32)),
-    st.builds(Health),
+    st.builds(HealthRequest),
     st.builds(wire.Get, keys),
     st.builds(wire.Set, keys, st.binary(max_size=30), nonces, tokens),
     st.builds(wire.Delete, keys, nonces, tokens),
     st.builds(wire.Wait, keys, tokens, st.floats()),
     st.builds(wire.RawGet, keys),
-    st.builds(wire.RawSet, keys, st.binary(max_size=30), nonces),
     st.builds(Claim, nonces),
     st.builds(Enter, keys, nonces, st.binary(max_size=5), st.floats(min_value=0, exclude_min=True), nonces),
     st.builds(Renew, nonces, st.integers(-9, 9), st.none() | st.binary(max_size=5)),
@@ -97,7 +111,7 @@ class Recorder(asyncio.Transport):
         return self.socket if name == "socket" else default
 
 
-async def _converse(hub: Hub, peer: Any, pieces: list[bytes | bool]) -> Recorder:
+async def _converse(core: Core, peer: Any, pieces: list[bytes | bool]) -> Recorder:
     """Let a peer receive pieces; True pauses its writing, False resumes it. Then the connection is lost."""
     transport = Recorder()
     with contextlib.closing(transport.socket):
@@ -108,12 +122,12 @@ async def _converse(hub: Hub, peer: Any, pieces: list[bytes | bool]) -> Recorder
             if isinstance(piece, bool):
                 peer.pause_writing() if piece else peer.resume_writing()
             else:
-                hub.scratch[: len(piece)] = piece
+                core.shared.scratch[: len(piece)] = piece
                 peer.buffer_updated(len(piece))
-                hub.scratch[: len(piece)] = bytes(len(piece))  # as the next connection would
+                core.shared.scratch[: len(piece)] = bytes(len(piece))  # as the next connection would
             await asyncio.sleep(0)
         peer.connection_lost(None)
-    hub.desk.reaper.stop()
+    await core.finish()
     return transport
 
 
@@ -126,15 +140,15 @@ def _answers(written: bytes) -> list[tuple[int, wire.Answer]]:
     return found
 
 
-def _clean(hub: Hub) -> bool:
-    return not (hub.peers or hub._waiting or hub.lobby._strangers or hub.lobby._served)
+def _clean(core: Core) -> bool:
+    return not (core.connections or len(core.waiters) or len(core.admission))
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(sent, st.booleans()), max_size=12), st.booleans(), st.booleans(), st.randoms())
 def test_a_connection_takes_anything(pieces: list[bytes | bool], greeted: bool, secret: bool, random: Any) -> None:
     """Random bytes, cut frames and any messages in any order: answers or a refusal, and nothing is left behind."""
-    hub = Hub(Settings(secret=SECRET if secret else None))
+    core = Core(Settings(secret=SECRET if secret else None))
     stream: list[bytes | bool] = [HELLO] if greeted and not secret else []
     for piece in pieces:
         if isinstance(piece, bytes) and random.random() < 0.3:
@@ -142,27 +156,27 @@ def test_a_connection_takes_anything(pieces: list[bytes | bool], greeted: bool, 
             stream += [piece[:cut], piece[cut:]]
         else:
             stream.append(piece)
-    transport = asyncio.run(_converse(hub, Peer(hub), [one for one in stream if one != b""]))
+    transport = asyncio.run(_converse(core, Connection(core.shared), [one for one in stream if one != b""]))
     answers = _answers(bytes(transport.written))
     assert transport.closed == any(isinstance(answer, wire.Refused) for _, answer in answers)
-    assert _clean(hub)
+    assert _clean(core)
     if secret:  # nobody has proved anything
         assert not {type(answer) for _, answer in answers} - {wire.Refused, Challenge}
-        assert len(hub.table) == 0
+        assert len(core.state.table) == 0
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=600), max_size=6), st.booleans())
 @example([b"\x16\x03\x01\x00\x00"], False)
 @example([b"\x15\x03\x03\x00\x02\x02\x28"], False)
-def test_a_tls_door_takes_anything(authority: Any, pieces: list[bytes], like_tls: bool) -> None:
+def test_a_tls_transport_takes_anything(authority: Any, pieces: list[bytes], like_tls: bool) -> None:
     """Bytes that begin as TLS does, and bytes that do not: the handshake fails or waits, and no peer is served."""
-    hub = Hub(Settings(tls=server_tls(authority.cert, authority.key)))
+    core = Core(Settings(tls=server_tls(authority.cert, authority.key)))
     if like_tls and pieces:
         pieces = [b"\x16\x03\x01" + struct.pack(">H", len(pieces[0])) + pieces[0], *pieces[1:]]
-    assert hub.settings.tls is not None
-    asyncio.run(_converse(hub, TlsDoor(hub, hub.settings.tls), list(pieces)))
-    assert _clean(hub)
+    assert core.shared.settings.tls is not None
+    asyncio.run(_converse(core, TlsTransport(core.shared, core.shared.settings.tls), list(pieces)))
+    assert _clean(core)
 
 
 def test_a_hello_may_come_in_pieces() -> None:
@@ -170,21 +184,21 @@ def test_a_hello_may_come_in_pieces() -> None:
     challenge = b"\x16" * 32
     hello = wire.frame(1, wire.encode(wire.Hello(wire.PROTOCOL, challenge)))
     for cut in range(1, len(hello)):
-        hub = Hub(Settings(secret=SECRET))
-        transport = asyncio.run(_converse(hub, Peer(hub), [hello[:cut], hello[cut:]]))
+        core = Core(Settings(secret=SECRET))
+        transport = asyncio.run(_converse(core, Connection(core.shared), [hello[:cut], hello[cut:]]))
         (answer,) = (answer for _, answer in _answers(bytes(transport.written)))
         assert isinstance(answer, Challenge)
 
 
 def test_what_a_connection_keeps_is_bounded() -> None:
     """Before the hello a KiB and what was received at once; after it one frame of the largest size and as much."""
-    hub = Hub(Settings())
-    peer = Peer(hub)
+    core = Core(Settings())
+    peer = Connection(core.shared)
     waits = b"".join(wire.frame(number, wire.encode(wire.Wait(str(number), None, 60.0))) for number in range(2, 20_000))
     pieces = [waits[at : at + RECEIVE_BYTES] for at in range(0, len(waits), RECEIVE_BYTES)]
-    transport = asyncio.run(_converse(hub, peer, [HELLO, *pieces]))
+    transport = asyncio.run(_converse(core, peer, [HELLO, *pieces]))
     assert "more than 16384 waits" in _answers(bytes(transport.written))[-1][1].reason  # type: ignore[union-attr]
-    assert _clean(hub)
+    assert _clean(core)
 
 
 @pytest.fixture
@@ -221,21 +235,21 @@ def test_who_says_nothing_keeps_nobody_out(
     serving: Any, raw_peer: Any, open_backend: Callable[..., TcpBackend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the connections without a hello the oldest makes room for a new one; a proper client gets in at once."""
-    monkeypatch.setattr("rdzv_tcp._settings._MAX_STRANGERS", 5)
+    monkeypatch.setattr("rdzv_tcp._net.settings._MAX_STRANGERS", 5)
     server = serving()
     silent = [raw_peer(server, hello=False) for _ in range(50)]
     backend = open_backend(str(server.endpoint), is_host=False)
     assert backend.get_state() is None
     for peer in silent[:45]:
         assert peer.hear() is None
-    assert len(server._hub.peers) <= 6
+    assert len(probe(server).core.connections) <= 6
 
 
 def test_a_hello_that_does_not_end_is_not_waited_for(
     serving: Any, raw_peer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who sends it byte by byte is disconnected after the time for a hello, however busy."""
-    monkeypatch.setattr("rdzv_tcp._peer.HELLO_SECONDS", 0.3)
+    """A peer that sends it byte by byte is disconnected after the time for a hello, however busy."""
+    monkeypatch.setattr("rdzv_tcp._server.connection.HELLO_SECONDS", 0.3)
     peer = raw_peer(serving(), hello=False)
     peer.socket.settimeout(0.1)
     for number in range(200):

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer, TcpStore
+from rdzv_tcp._backend import server_of, session_of
+from rdzv_tcp._server.server import probe
 
 from rdzv_core import RendezvousConnectionError, RendezvousParameters, create_backend
 
@@ -33,7 +35,7 @@ def test_close_leaves_no_thread_and_no_descriptor(descriptors: Callable[[], set[
     store = TcpStore("127.0.0.1", host.raw_store.port)
     for one in (host, client, sibling):
         one.set_state(b"x")
-    store.set("k", b"v")
+    assert store.get("k") is None
     for each in (client, store, host, sibling):
         each.close()
     assert set(threading.enumerate()) == threads
@@ -135,7 +137,7 @@ def test_close_ends_a_wait_on_a_connection_that_others_keep(open_backend: Open, 
     waiting = threading.Thread(target=wait)
     waiting.start()
     deadline = time.monotonic() + 20
-    while not server._hub._waiting and time.monotonic() < deadline:
+    while not probe(server).core.waiters and time.monotonic() < deadline:
         waiting.join(0.001)
     began = time.monotonic()
     gone.close()
@@ -164,8 +166,7 @@ def test_instances_of_a_process_share_one_connection(open_backend: Open) -> None
     siblings = [other.sibling("s") for other in others]
     for one in (*others, *siblings):
         one.set_state(b"x")
-    assert host._hosting is not None
-    assert len(host._hosting.server._hub.peers) == 1
+    assert len(probe(server_of(host)).core.connections) == 1
     for sibling in siblings:
         sibling.close()
 
@@ -187,7 +188,7 @@ def test_close_ends_an_attempt_to_connect_again(open_backend: Open, serve: Calla
     reading = threading.Thread(target=read)
     reading.start()
     deadline = time.monotonic() + 20
-    while not backend._session._client._connecting.locked() and time.monotonic() < deadline:
+    while not session_of(backend).client.connecting and time.monotonic() < deadline:
         reading.join(0.001)
     began = time.monotonic()
     backend.close()
@@ -198,10 +199,9 @@ def test_close_ends_an_attempt_to_connect_again(open_backend: Open, serve: Calla
 
 def _until_waited_for(backend: TcpBackend, count: int = 1) -> None:
     """Return once the server that `backend` hosts has `count` waiting requests."""
-    assert backend._hosting is not None
-    hub = backend._hosting.server._hub
+    core = probe(server_of(backend)).core
     tick = threading.Event()
     deadline = time.monotonic() + 20
-    while sum(map(len, list(hub._waiting.values()))) < count:
+    while len(core.waiters) < count:
         assert time.monotonic() < deadline
         tick.wait(0.001)

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rdzv_tcp import TcpBackend, TcpServer, _commit, _journal
-from rdzv_tcp._journal import Journal
-from rdzv_tcp._log_format import FIRST_LINE, WITHOUT_MEMBERS, Start, encode_frame, read_log
-from rdzv_tcp._member_messages import Enter
-from rdzv_tcp._settings import Settings
+from rdzv_tcp import TcpBackend, TcpServer
+from rdzv_tcp._net.settings import Settings
+from rdzv_tcp._protocol import Enter
+from rdzv_tcp._server.server import probe
+from rdzv_tcp._wal import group_commit
+from rdzv_tcp._wal import log as log_module
+from rdzv_tcp._wal.format import FIRST_LINE, WITHOUT_MEMBERS, LogStart, encode_frame, read_log
+from rdzv_tcp._wal.log import Log
 
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort, parse_endpoint
@@ -35,7 +38,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def serving(data: Path) -> Iterator[Serving]:
-    """Start servers on `data` on threads of this process, each at the endpoint of the last one that was stopped."""
+    """LogStart servers on `data` on threads of this process, each at the endpoint of the last one that was stopped."""
     started: list[TcpServer] = []
 
     def start() -> TcpServer:
@@ -57,15 +60,15 @@ class SlowDisk:
         self.waits, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
         self.appended = 0
-        append = Journal.append
+        append = Log.append
 
-        def slow_append(journal: Journal, frame: bytes) -> None:
+        def slow_append(journal: Log, frame: bytes) -> None:
             self.appended += 1
             self.waits.set()
             assert self.go_on.wait(LIMIT)
             append(journal, frame)
 
-        monkeypatch.setattr(Journal, "append", slow_append)
+        monkeypatch.setattr(Log, "append", slow_append)
 
     def stop(self) -> None:
         self.waits.clear()
@@ -81,7 +84,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDisk]:
 
 
 def seen(backend: TcpBackend) -> list[tuple[str, bytes]]:
-    """Give who is there, with the payloads."""
+    """Return who is there, with the payloads."""
     return [(member.id, member.payload) for member in backend.members().members]
 
 
@@ -97,7 +100,7 @@ def await_members(backend: TcpBackend, expected: list[str]) -> None:
 
 
 def test_RDZV_MEMBER_15_members_outlive_a_kill_of_the_server(serve: Serve, open_backend: Open, data: Path) -> None:
-    """Who is there, in which order, with which payload, and who has left: all of it is as it was, and no version is."""
+    """Members, their order and payloads, and those that left: all of it is as it was, and no version is."""
     first = serve("127.0.0.1:0", "--data-dir", str(data))
     one, other = (open_backend(first.endpoint, is_host=False, read_timeout=20) for _ in range(2))
     leases = [(one, other)[number % 2].enter(b"%d" % number, 600.0) for number in range(5)]
@@ -153,7 +156,7 @@ def test_who_ended_before_a_kill_has_ended_after_it(serve: Serve, open_backend: 
 
 
 def test_nobody_is_told_of_an_end_before_it_is_on_disk(serving: Serving, open_backend: Open, disk: SlowDisk) -> None:
-    """Whose time is over is there until then, and is told that it has ended after that."""
+    """A member whose time is over is there until it has been ended, and is told so after that."""
     backend = open_backend(str(serving().endpoint), is_host=False)
     lease = backend.enter(b"goes", 0.3)
     disk.stop()
@@ -230,7 +233,7 @@ def test_a_refresh_does_not_overtake_an_update_on_its_way_to_the_disk(
 def test_a_disk_that_fails_changes_no_membership(
     serving: Serving, open_backend: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody enters, leaves, or is ended, and each caller is told; who has run out is ended when the disk is well."""
+    """Nobody enters, leaves or is ended, and each caller is told; ends are made up for when the disk works again."""
     backend = open_backend(str(serving().endpoint), is_host=False, read_timeout=5)
     stays, goes = backend.enter(b"stays", 600.0), backend.enter(b"goes", 0.5)
     before = seen(backend)
@@ -240,9 +243,9 @@ def test_a_disk_that_fails_changes_no_membership(
         failed.set()
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_commit, "AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(group_commit, "RETRY_SECONDS", 0.1)
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "append", full)
+        patch.setattr(Log, "append", full)
         for call in (
             lambda: backend.enter(b"new", 600.0),
             lambda: backend.update(stays, b"new"),
@@ -269,21 +272,21 @@ def test_who_died_while_its_entry_was_written_is_given_up_as_any_other(
     assert disk.waits.wait(LIMIT)
     peer.socket.close()
     deadline = time.monotonic() + LIMIT
-    while server._hub.peers:
+    while probe(server).core.connections:
         assert time.monotonic() < deadline
         time.sleep(0.001)
-    leases = server._hub.desk.members._leases
+    members = probe(server).core.state.members
     disk.go_on.set()
-    while member not in leases or leases[member].end == leases[member].ends:
+    while (entry := members.find(member)) is None or entry.end == entry.ends:
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
 
-def test_a_log_that_is_written_anew_holds_the_members(
+def test_a_compacted_log_holds_the_members(
     serving: Serving, open_backend: Open, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stays short however often members come and go, and a restart finds the same in it."""
-    monkeypatch.setattr(_journal, "COMPACT_BYTES", 20_000)
+    monkeypatch.setattr(log_module, "COMPACT_BYTES", 20_000)
     backend = open_backend(str(serving().endpoint), is_host=False, read_timeout=20)
     leases = [backend.enter(b"stays %d" % number, 600.0) for number in range(3)]
     for number in range(300):
@@ -297,13 +300,13 @@ def test_a_log_that_is_written_anew_holds_the_members(
     assert [backend.refresh(lease) for lease in leases] == [True] * 3
 
 
-def test_a_log_of_an_older_version_is_read_and_written_anew(serving: Serving, open_backend: Open, data: Path) -> None:
+def test_a_log_of_an_older_version_is_read_and_compacted(serving: Serving, open_backend: Open, data: Path) -> None:
     """It has no memberships: from now on they have an incarnation that stays, in a log that says its version."""
     data.mkdir()
-    (data / "registers.log").write_bytes(WITHOUT_MEMBERS + encode_frame([Start(b"i" * 16)]))
+    (data / "registers.log").write_bytes(WITHOUT_MEMBERS + encode_frame([LogStart(b"i" * 16)]))
     first = serving()
     assert (data / "registers.log").read_bytes().startswith(FIRST_LINE)
-    assert first._hub.table.incarnation == b"i" * 16
+    assert probe(first).core.state.table.incarnation == b"i" * 16
     backend = open_backend(str(first.endpoint), is_host=False, read_timeout=20)
     lease = backend.enter(b"here", 600.0)
     serving()

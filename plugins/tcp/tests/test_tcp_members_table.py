@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Callable
 
 import pytest
-from rdzv_tcp import _members
-from rdzv_tcp._log_format import encode_snapshot, read_log
-from rdzv_tcp._member_messages import Ended, Enter, Entered, Leave, Members, Renew, View
-from rdzv_tcp._members import Memberships, grace
+from rdzv_tcp._protocol import Ended, Enter, Entered, Leave, Members, Renew, View
+from rdzv_tcp._state import members as _members
+from rdzv_tcp._state.member_entry import grace
+from rdzv_tcp._state.members import Memberships
+from rdzv_tcp._wal.format import encode_snapshot, read_log
 
 TTL = 10.0
 IDS = [number.to_bytes(16, "big") for number in range(100)]
@@ -36,7 +37,7 @@ def enter(table: Memberships) -> Callable[..., object]:
 
 @pytest.fixture
 def seen(table: Memberships) -> Callable[..., list[bytes]]:
-    """Give the ids of those who are there."""
+    """Return the ids of those who are there."""
     return lambda run="r": [member for member, _ in table.view(Members(run, 0, None)).members]
 
 
@@ -94,7 +95,7 @@ def test_a_lease_ends_at_its_ttl_and_not_before(
 def test_a_renewal_is_a_whole_ttl_from_when_it_arrived(
     table: Memberships, enter: Callable[..., object], seen: Callable[..., list[bytes]]
 ) -> None:
-    """Who renews stays beyond the end that it had before, until the new one."""
+    """A member that renews stays beyond the end that it had before, until the new one."""
     enter(ONE)
     assert table.renew(Renew(ONE, 1, None), 6.0) is True
     assert table.end(table.take_due(6.0 + TTL - 0.01)) == set()
@@ -164,7 +165,7 @@ def test_versions_of_runs_that_were_forgotten_do_not_come_again(
         enter(IDS[number], run=str(number % 5))
         known.add(table.version("0"))
         table.leave(Leave(IDS[number]))
-    assert len(table._runs) == 2
+    assert table.footprint()["runs"] == 2
     enter(IDS[50], run="0")
     assert table.version("0") not in known
 
@@ -182,7 +183,7 @@ def test_an_entry_sent_twice_is_one_member(
 def test_a_late_copy_of_an_entry_revives_nobody(
     table: Memberships, enter: Callable[..., object], seen: Callable[..., list[bytes]]
 ) -> None:
-    """Who left, was ended, or left before its entry came, does not come back by it."""
+    """A member that left, was ended, or left before its entry came, does not come back by it."""
     enter(ONE)
     table.leave(Leave(ONE))
     enter(TWO)
@@ -273,7 +274,7 @@ def test_who_is_put_back_is_due_again(table: Memberships, enter: Callable[..., o
 
 
 def test_a_renewal_on_another_connection_stops_the_grace(table: Memberships, enter: Callable[..., object]) -> None:
-    """Whoever renews is alive, on whatever connection."""
+    """A member that renews is alive, on any connection."""
     table.connected(CLIENT, CONNECTION)
     enter(ONE)
     table.disconnected(CLIENT, CONNECTION, 1.0, gone=True)
@@ -337,9 +338,10 @@ def test_what_is_kept_is_bounded_by_who_is_there(table: Memberships, monkeypatch
             table.renew(Renew(member, 1, b"x"), 0.0)
             table.leave(Leave(member))
         table.disconnected(CLIENT, CONNECTION, 0.0, gone=True)
-    assert len(table) == len(table._clients) == 0
-    assert len(table._heap) <= 65
-    assert max(len(table._ended), len(table._runs), len(table._empty)) <= 10
+    footprint = table.footprint()
+    assert len(table) == footprint["clients"] == 0
+    assert footprint["planned ends"] <= 65
+    assert max(footprint["remembered ends"], footprint["runs"], footprint["runs without members"]) <= 10
 
 
 def test_the_next_end_is_that_of_the_first_lease(table: Memberships, enter: Callable[..., object]) -> None:

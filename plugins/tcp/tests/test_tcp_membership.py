@@ -14,15 +14,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from rdzv_conformance.proxy import Proxy
-from rdzv_tcp import TcpBackend, TcpServer, _members
-from rdzv_tcp._call import Call, Silent
-from rdzv_tcp._client import Client
-from rdzv_tcp._connection import Connection
-from rdzv_tcp._desk import Desk
-from rdzv_tcp._endpoint import address_of
-from rdzv_tcp._member_messages import Claim, Enter, Members
-from rdzv_tcp._wire import PROTOCOL, Hello, Set, encode, frame
+from rdzv_conformance import Proxy
+from rdzv_tcp import TcpBackend, TcpServer
+from rdzv_tcp._backend import server_of, session_of
+from rdzv_tcp._client.client import Client
+from rdzv_tcp._client.connection import ClientConnection
+from rdzv_tcp._client.errors import NoAnswer
+from rdzv_tcp._client.pending_calls import PendingCall
+from rdzv_tcp._net.endpoint import address_of
+from rdzv_tcp._protocol import PROTOCOL, Claim, Enter, Hello, Members, Set, encode, frame
+from rdzv_tcp._server.server import probe
+from rdzv_tcp._server.service import Service
+from rdzv_tcp._state import members as _members
+from rdzv_tcp._state.member_entry import MemberEntry
 
 from rdzv_core import MemberLease, RendezvousConfigurationError, RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
@@ -31,7 +35,7 @@ LIMIT = 20.0
 
 
 def ids(backend: TcpBackend) -> list[str]:
-    """Give the ids of those who are there."""
+    """Return the ids of those who are there."""
     return [member.id for member in backend.members().members]
 
 
@@ -99,18 +103,21 @@ def test_a_stopped_process_stays_for_its_ttl(backend: TcpBackend, run_python: Ca
 def test_a_process_with_members_connects_again_by_itself(
     backend: TcpBackend, open_backend: Callable[..., TcpBackend]
 ) -> None:
-    """Who lost its connection claims itself on the next one, though it makes no call in the meantime."""
+    """A client that lost its connection claims itself on the next one, even if it makes no call meanwhile."""
     client = open_backend(f"127.0.0.1:{backend.endpoint.rpartition(':')[2]}", is_host=False)
     lease = client.enter(b"here", 600.0)
-    assert backend._hosting is not None
-    hub = backend._hosting.server._hub
-    kept = hub.desk.members._leases[bytes.fromhex(lease.id)]
+    core = probe(server_of(backend)).core
+    kept = lease_at(server_of(backend), lease)
     for _ in range(3):
-        before = set(hub.peers)
+        before = set(core.connections)
         for peer in before:
             peer.transport.get_extra_info("socket").shutdown(2)
-        claimed = hub.desk.members._clients[kept.client]
-        await_condition(lambda: not before & set(hub.peers) and claimed.connection in hub.peers)  # noqa: B023
+        await_condition(
+            lambda: (
+                not before & set(core.connections)  # noqa: B023
+                and core.state.members.connection_of(kept.client) in core.connections
+            )
+        )
         assert kept.end == kept.ends
     assert client.refresh(lease) is True
 
@@ -122,9 +129,11 @@ def proxy(server: TcpServer) -> Iterator[Proxy]:
         yield there
 
 
-def lease_at(server: TcpServer, lease: MemberLease) -> _members.Lease:
-    """Give a lease as its server has it."""
-    return server._hub.desk.members._leases[bytes.fromhex(lease.id)]
+def lease_at(server: TcpServer, lease: MemberLease) -> MemberEntry:
+    """Return a lease as its server has it."""
+    entry = probe(server).core.state.members.find(bytes.fromhex(lease.id))
+    assert entry is not None
+    return entry
 
 
 def await_condition(true: Callable[[], bool]) -> None:
@@ -140,15 +149,15 @@ def test_RDZV_MEMBER_14_a_process_that_lives_stays_whatever_becomes_of_its_conne
     way: str, server: TcpServer, proxy: Proxy, open_backend: Callable[..., TcpBackend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is a member for its ttl, its calls raise meanwhile and never say that it is none, and then work again."""
-    monkeypatch.setattr(_members, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("rdzv_tcp._state.member_entry.GRACE_SECONDS", 0.0)
     client = open_backend(f"localhost:{proxy.port}", is_host=False, read_timeout=2)
     lease = client.enter(b"here", 600.0)
-    kept, before = lease_at(server, lease), set(server._hub.peers)
+    kept, before = lease_at(server, lease), set(probe(server).core.connections)
     if way == "silent":
         proxy.pause()
     else:
         proxy.cut(in_order=way == "ended in order")
-        await_condition(lambda: not before & set(server._hub.peers))
+        await_condition(lambda: not before & set(probe(server).core.connections))
     for call in (lambda: client.refresh(lease), lambda: client.update(lease, b"new")):
         with pytest.raises(RendezvousConnectionError) as caught:
             call()
@@ -172,8 +181,8 @@ def test_where_addresses_are_translated_the_end_of_a_connection_says_nothing(
         peer.ask(Hello(PROTOCOL, b"", address))
         peer.ask(Enter("run", member, b"", 600.0, member))
         peer.socket.close()
-    await_condition(lambda: not server._hub.peers)
-    leases = server._hub.desk.members._leases.values()
+    await_condition(lambda: not probe(server).core.connections)
+    leases = probe(server).core.state.members.entries()
     assert [lease.end == lease.ends for lease in leases] == [True, True, True, True, False]
 
 
@@ -198,48 +207,44 @@ def test_a_client_without_anything_between_is_known_as_such(host: str, open_back
     """Over IPv4 and IPv6, by address and by name."""
     backend = open_backend(str(HostPort(host, 0)))
     backend.enter(b"", 600.0)
-    assert backend._hosting is not None
-    assert [peer.direct for peer in backend._hosting.server._hub.peers] == [True]
+    assert [peer.direct for peer in probe(server_of(backend)).core.connections] == [True]
 
 
-def break_off_silent(backend: TcpBackend, connection: Connection) -> None:
-    connection.break_off(Silent("the server stopped answering"))
+def break_off_silent(backend: TcpBackend, connection: ClientConnection) -> None:
+    connection.break_off(NoAnswer("the server stopped answering"))
 
 
-def break_off_interrupted(backend: TcpBackend, connection: Connection) -> None:
-    call = Call()
+def break_off_interrupted(backend: TcpBackend, connection: ClientConnection) -> None:
+    call = PendingCall()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection, "_await", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             connection.exchange(call, Members("run", 0, 0), time.monotonic() + LIMIT)
 
 
-def be_closed_by_the_server(backend: TcpBackend, connection: Connection) -> None:
-    assert backend._hosting is not None
-    server = backend._hosting.server
-    assert server._loop is not None
-    for peer in list(server._hub.peers):
-        server._loop.call_soon_threadsafe(peer.transport.close)
+def be_closed_by_the_server(backend: TcpBackend, connection: ClientConnection) -> None:
+    server = probe(server_of(backend))
+    for peer in list(server.core.connections):
+        server.loop.call_soon_threadsafe(peer.transport.close)
 
 
 @pytest.mark.parametrize("how", [break_off_silent, break_off_interrupted, be_closed_by_the_server])
 def test_a_client_that_lives_never_ends_a_connection_in_order(
-    how: Callable[[TcpBackend, Connection], None], backend: TcpBackend, monkeypatch: pytest.MonkeyPatch
+    how: Callable[[TcpBackend, ClientConnection], None], backend: TcpBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the reason for which it breaks one off: to the server an orderly end is that of the process."""
     ended: list[bool] = []
-    lost = Desk.lost
+    disconnected = Service.disconnected
 
-    def note(desk: Desk, peer: Any) -> None:
-        ended.append(peer.said_end)
-        lost(desk, peer)
+    def note(service: Service, caller: Any) -> None:
+        ended.append(caller.said_end)
+        disconnected(service, caller)
 
-    monkeypatch.setattr(Desk, "lost", note)
+    monkeypatch.setattr(Service, "disconnected", note)
     lease = backend.enter(b"here", 600.0)
-    connection = backend._session._client._connection
+    connection = session_of(backend).client.connection
     assert connection is not None
-    assert backend._hosting is not None
-    kept = lease_at(backend._hosting.server, lease)
+    kept = lease_at(server_of(backend), lease)
     how(backend, connection)
     await_condition(lambda: bool(ended))
     assert backend.refresh(lease) is True
@@ -255,8 +260,7 @@ def test_each_of_a_process_s_clients_speaks_for_its_own_members(
     """
     other = open_backend(backend.endpoint.replace("127.0.0.1", "localhost"), is_host=False)
     stays, goes = backend.enter(b"stays", 600.0), other.enter(b"goes", 600.0)
-    assert backend._hosting is not None
-    server = backend._hosting.server
+    server = server_of(backend)
     kept, lost = lease_at(server, stays), lease_at(server, goes)
     other.close()
     await_condition(lambda: lost.end < lost.ends)
@@ -317,15 +321,15 @@ def no_such_name(*_: Any, **__: Any) -> Any:
 
 
 def test_an_end_that_is_noticed_late_is_not_taken_for_one_of_the_next_connection(backend: TcpBackend) -> None:
-    """Who has connected again need not do it once more, though the thread that read the last one says so only now."""
+    """A client that has connected again need not do it once more, though the last reader reports its end only now."""
     lease = backend.enter(b"here", 600.0)
-    client = backend._session._client
-    connection = client._connection
+    client = session_of(backend).client
+    connection = client.connection
     assert connection is not None
     connection.ended()
-    assert client._rescue._running is None
+    assert not client.reconnecting
     assert backend.refresh(lease) is True
-    assert client._connection is connection
+    assert client.connection is connection
 
 
 def test_a_reset_connection_ends_no_lease(server: TcpServer, raw_peer: Callable[..., Any]) -> None:
@@ -333,12 +337,12 @@ def test_a_reset_connection_ends_no_lease(server: TcpServer, raw_peer: Callable[
     resets, closes = raw_peer(server), raw_peer(server)
     resets.ask(Enter("run", b"r" * 16, b"", 600.0, b"R" * 16))
     closes.ask(Enter("run", b"c" * 16, b"", 600.0, b"C" * 16))
-    leases = server._hub.desk.members._leases
-    kept, given_up = leases[b"r" * 16], leases[b"c" * 16]
+    members = probe(server).core.state.members
+    kept, given_up = members.find(b"r" * 16), members.find(b"c" * 16)
     resets.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     resets.socket.close()
     closes.socket.close()
-    await_condition(lambda: not server._hub.peers)
+    await_condition(lambda: not probe(server).core.connections)
     assert kept.end == kept.ends
     assert given_up.end < given_up.ends
 
@@ -350,8 +354,7 @@ def test_closing_one_of_several_instances_ends_nothing(
     other = open_backend(backend.endpoint)
     lease = other.enter(b"here", 600.0)
     other.close()
-    assert backend._hosting is not None
-    kept = backend._hosting.server._hub.desk.members._leases[bytes.fromhex(lease.id)]
+    kept = lease_at(server_of(backend), lease)
     assert kept.end == kept.ends
     assert backend.refresh(lease) is True
     with pytest.raises(RendezvousConnectionError, match="closed"):
@@ -404,9 +407,7 @@ def test_RDZV_MEMBER_10_a_stopped_server_gives_everybody_a_fresh_ttl(
 def test_a_server_whose_loop_stood_still_ends_nobody_by_that(backend: TcpBackend) -> None:
     """The loop of the server is kept busy for longer than a ttl: the member is there, and may renew."""
     lease = backend.enter(b"", 0.5)
-    assert backend._hosting is not None
-    loop = backend._hosting.server._loop
-    assert loop is not None
+    loop = probe(server_of(backend)).loop
     busy, done = threading.Event(), threading.Event()
 
     def stand_still() -> None:
@@ -429,15 +430,12 @@ def test_a_refresh_is_less_than_200_bytes_each_way(
     lease = backend.enter(b"p" * 4096, 600.0)
     for _ in range(50):
         backend.enter(b"p" * 4096, 600.0)
-    connection = backend._session._client._connection
+    connection = session_of(backend).client.connection
     assert connection is not None
-    sent: list[int] = []
-    send = connection._send
-    monkeypatch.setattr(connection, "_send", lambda call, data: (sent.append(len(data)), send(call, data)))
-    received = connection._received
+    sent, received = connection.bytes_sent, connection.bytes_received
     assert backend.refresh(lease) is True
-    assert sent[0] < 200
-    assert connection._received - received < 200
+    assert connection.bytes_sent - sent < 200
+    assert connection.bytes_received - received < 200
 
 
 def test_many_large_members_are_read_whole(backend: TcpBackend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -492,12 +490,12 @@ signal.pause()
     process = run_python(code, backend.endpoint)
     parent = process.stdout.readline().strip()
     assert process.stdout.readline().strip() == "entered"
-    assert backend._hosting is not None
-    leases = backend._hosting.server._hub.desk.members._leases
-    (child,) = (lease for lease in leases.values() if lease.payload == b"child")
+    members = probe(server_of(backend)).core.state.members
+    (child,) = (entry for entry in members.entries() if entry.payload == b"child")
+    stays = members.find(bytes.fromhex(parent))
     process.kill()
     deadline = time.monotonic() + LIMIT
-    while leases[bytes.fromhex(parent)].end == leases[bytes.fromhex(parent)].ends:
+    while stays.end == stays.ends:
         assert time.monotonic() < deadline
         backend.get_state()
     assert child.end == child.ends
@@ -511,8 +509,8 @@ def test_a_client_that_is_no_member_claims_nothing(
     """A process that only looks costs the server no record of itself."""
     backend = open_backend(str(server.endpoint), is_host=False)
     backend.members()
-    assert server._hub.desk._clients == {}
-    assert isinstance(backend._session._client, Client)
+    assert probe(server).core.members.claimed == 0
+    assert isinstance(session_of(backend).client, Client)
 
 
 @pytest.mark.parametrize(
@@ -532,7 +530,7 @@ def test_a_request_that_no_client_would_send_ends_its_connection_with_a_reason(
     requests: list[Any], reason: str, server: TcpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The peer is told what was wrong; nothing that it sent after that is done."""
-    monkeypatch.setattr("rdzv_tcp._desk.MAX_MEMBERS", 3)
+    monkeypatch.setattr("rdzv_tcp._server.member_service.MAX_MEMBERS", 3)
     with socket.create_connection(("127.0.0.1", server.endpoint.port), timeout=LIMIT) as peer:
         messages = [Hello(PROTOCOL), *requests, Set("k", b"v", b"n" * 16, None)]
         peer.sendall(b"".join(frame(number, encode(message)) for number, message in enumerate(messages, 1)))
@@ -541,4 +539,4 @@ def test_a_request_that_no_client_would_send_ends_its_connection_with_a_reason(
             while data := peer.recv(65536):
                 received += data
     assert reason.encode() in received
-    assert len(server._hub.table) == 0
+    assert len(probe(server).core.state.table) == 0

@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 from rdzv_conformance import RendezvousBackendTestMixin
-from rdzv_tcp import TcpStore
+from rdzv_tcp.conformance import corrupt
 
 from rdzv_core import RendezvousBackend, RendezvousParameters, create_backend
 
 
+def _params(endpoint: str, **config: Any) -> RendezvousParameters:
+    return RendezvousParameters("tcp", endpoint, "mixin", 1, 1, **config)
+
+
 def _create(endpoint: str, **config: Any) -> RendezvousBackend:
-    return create_backend(RendezvousParameters("tcp", endpoint, "mixin", 1, 1, **config))
+    return create_backend(_params(endpoint, **config))
 
 
 class TestTcpHost(RendezvousBackendTestMixin, unittest.TestCase):
@@ -25,7 +29,7 @@ class TestTcpHost(RendezvousBackendTestMixin, unittest.TestCase):
         self.addCleanup(self._backend.close)
 
     def _corrupt_state(self) -> None:
-        self._backend.raw_store.set(RendezvousParameters("tcp", "", "mixin", 1, 1).key, b"no envelope")
+        corrupt(_params(self._backend.endpoint), b"no envelope")
 
 
 class TestTcpClient(unittest.TestCase, RendezvousBackendTestMixin):
@@ -34,13 +38,11 @@ class TestTcpClient(unittest.TestCase, RendezvousBackendTestMixin):
     def setUp(self) -> None:
         host = _create("127.0.0.1:0", is_host=True)
         self.addCleanup(host.close)
-        self._port = int(host.endpoint.rpartition(":")[2])
         self._backend = _create(host.endpoint, is_host=False)
         self.addCleanup(self._backend.close)
 
     def _corrupt_state(self) -> None:
-        with TcpStore("localhost", self._port) as store:
-            store.set(RendezvousParameters("tcp", "", "mixin", 1, 1).key, b"rdzv1 torn")
+        corrupt(_params(self._backend.endpoint), b"rdzv1 torn")
 
 
 class TestTcpServed(RendezvousBackendTestMixin):
@@ -48,7 +50,7 @@ class TestTcpServed(RendezvousBackendTestMixin):
 
     @pytest.fixture(autouse=True)
     def _served(self, serve: Callable[..., Any], open_backend: Callable[..., RendezvousBackend]) -> None:
-        self._backend = open_backend(serve().endpoint, run_id="mixin", is_host=False)
+        self._backend = open_backend(serve(corruptible=True).endpoint, run_id="mixin", is_host=False)
 
     def _corrupt_state(self) -> None:
-        self._backend.raw_store.set(RendezvousParameters("tcp", "", "mixin", 1, 1).key, b"")
+        corrupt(_params(self._backend.endpoint), b"")

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from rdzv_tcp import TcpBackend, TcpServer, _stores
-from rdzv_tcp._store_messages import StoreGet
-from rdzv_tcp._wire import MAX_STATE_BYTES, PROTOCOL, Hello, encode, frame
+from rdzv_tcp import TcpBackend, TcpServer
+from rdzv_tcp._backend import server_of
+from rdzv_tcp._protocol import MAX_STATE_BYTES, PROTOCOL, Hello, StoreGet, encode, frame
+from rdzv_tcp._server.server import probe
+from rdzv_tcp._state import stores as _stores
 
 from rdzv_core import RendezvousConnectionError, RendezvousStateError, RendezvousTimeoutError
 from rdzv_core._fallback import store_of
@@ -66,12 +68,11 @@ def test_who_waits_at_a_round_that_is_over_is_told(
 
     def act(number: int) -> object:
         if number == 0:
-            with pytest.raises(RendezvousStateError, match="was dropped: this run has newer ones"):
+            with pytest.raises(RendezvousStateError, match="was dropped, since this run has newer ones"):
                 old.get("never", 600)
             return "told"
-        assert backend._hosting is not None
-        hub = backend._hosting.server._hub
-        while not hub._waiting:
+        core = probe(server_of(backend)).core
+        while not core.waiters:
             backend.get_state()
         for newer in range(1, _stores.KEPT_STORES + 1):
             backend.store(f"epoch/{newer}").set("k", b"v")
@@ -100,14 +101,14 @@ def test_compare_set_whose_answer_was_lost_is_told_as_done(open_backend: Callabl
     """Though another has changed the key since, the writer learns that its own write took effect."""
     backend = open_backend(lossy.endpoint, is_host=False)
     store = backend.store("p")
-    direct = open_backend(f"127.0.0.1:{lossy._target[1]}", is_host=False).store("p")
+    direct = open_backend(f"127.0.0.1:{lossy.target[1]}", is_host=False).store("p")
     lossy.lose_next_answer(between=lambda: direct.set("k", b"other"))
     assert store.compare_set("k", None, b"mine") == b"mine"
     assert direct.get("k", LIMIT) == b"other"
 
 
 def test_what_is_too_large_is_refused_before_it_is_sent(backend: TcpBackend) -> None:
-    """A value, or both of a compare-and-set, over 8 MiB are a ValueError; so is a key that is no text."""
+    """A value, or both of a compare-and-set, over 8 MiB are a ValueError; so is a key that is not text."""
     store = backend.store("p")
     large = bytes(MAX_STATE_BYTES)
     store.set("k", large)
@@ -144,7 +145,7 @@ def test_a_closed_backend_has_no_store(backend: TcpBackend, server: TcpServer) -
 def test_what_waits_on_a_connection_holds_a_bounded_amount_of_memory(
     server: TcpServer, open_backend: Callable[..., TcpBackend]
 ) -> None:
-    """Who waits for too many keys at once is disconnected, and what it waited for is forgotten."""
+    """A peer that waits for too many keys at once is disconnected, and what it waited for is forgotten."""
     with socket.create_connection(("127.0.0.1", server.endpoint.port), timeout=LIMIT) as peer:
         peer.sendall(frame(1, encode(Hello(PROTOCOL))))
         keys = ["k" * 1000] * 6000
@@ -155,7 +156,7 @@ def test_what_waits_on_a_connection_holds_a_bounded_amount_of_memory(
             received += data
     assert b"waits for more than 16777216 bytes of keys on one connection" in received
     backend = open_backend(str(server.endpoint), is_host=False)
-    while server._hub._waiting:
+    while probe(server).core.waiters:
         backend.get_state()
 
 

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rdzv_tcp import TcpBackend, TcpServer, TcpStore
-from rdzv_tcp import _wire as wire
-from rdzv_tcp._greeting import Greeting, new_challenge, prove
-from rdzv_tcp._security import Credentials
-from rdzv_tcp._server_messages import Challenge, Proof
-from rdzv_tcp._settings import Settings
-from rdzv_tcp._tls import server_tls
+from rdzv_tcp import TcpBackend, TcpServer
+from rdzv_tcp import _protocol as wire
+from rdzv_tcp._net.settings import Settings
+from rdzv_tcp._net.tls import server_tls
+from rdzv_tcp._protocol import Challenge, Proof, new_challenge, prove
+from rdzv_tcp._protocol.server_handshake import ServerHandshake
+from rdzv_tcp._server.server import probe
 
 from rdzv_core import (
     RendezvousConfigurationError,
@@ -82,7 +82,7 @@ def heard() -> Iterator[queue.SimpleQueue[logging.LogRecord]]:
 
 
 def refused(server: TcpServer, **config: Any) -> str:
-    """Give the error with which a client is refused, which comes long before its timeout."""
+    """Return the error with which a client is refused, which comes long before its timeout."""
     began = time.monotonic()
     params = RendezvousParameters("tcp", str(server.endpoint), "r", 1, 1, is_host=False, read_timeout=60, **config)
     with pytest.raises(RendezvousConfigurationError) as caught:
@@ -117,7 +117,7 @@ def test_a_node_that_hosts_asks_for_its_own_secret(open_backend: Open) -> None:
 @pytest.mark.parametrize(
     ("config", "text"),
     [
-        ({}, "this server asks for a shared secret, the client has none: give it auth_token or auth_token_file"),
+        ({}, "this server asks for a shared secret, and the client has none: give it auth_token or auth_token_file"),
         ({"auth_token": "guessed"}, "the client's secret is not this server's"),
     ],
 )
@@ -133,7 +133,7 @@ def test_a_client_without_the_secret_is_refused(
 
 def test_a_server_without_the_secret_is_refused(server: TcpServer, caplog: pytest.LogCaptureFixture) -> None:
     """A client that has one does not talk to a server that has none; both sides say so."""
-    text = "the client has a secret (auth_token), this server has none"
+    text = "the client has a secret (auth_token), and this server has none"
     assert text in refused(server, auth_token=SECRET)
     assert text in caplog.text
 
@@ -142,10 +142,10 @@ def test_a_refused_client_reaches_nothing(guarded: TcpServer, raw_peer: Any) -> 
     """Before the proof no request is served, and after a wrong one the connection ends."""
     peer = raw_peer(guarded, hello=False)
     assert isinstance(peer.ask(wire.Hello(wire.PROTOCOL, new_challenge())), Challenge)
-    answer = peer.ask(wire.RawSet("key", b"value", bytes(16)))
+    answer = peer.ask(wire.Set("key", b"value", bytes(16), None))
     assert isinstance(answer, wire.Refused)
     assert peer.hear() is None
-    assert len(guarded._hub.table) == 0
+    assert len(probe(guarded).core.state.table) == 0
 
 
 def test_a_replayed_proof_is_refused(guarded: TcpServer, raw_peer: Any) -> None:
@@ -173,7 +173,7 @@ def test_a_reflected_proof_is_refused(guarded: TcpServer, raw_peer: Any) -> None
 
 def test_a_client_proves_itself_once() -> None:
     """A second hello does not give a second try at the first challenge, nor a proof without one."""
-    greeting = Greeting(SECRET.encode(), lambda proof: wire.Welcome(1, b"", "", proof))
+    greeting = ServerHandshake(SECRET.encode(), lambda proof: wire.Welcome(1, b"", "", proof))
     with pytest.raises(wire.WireError, match="the first message must be a hello"):
         greeting.take(Proof(bytes(32)))
     greeting.take(wire.Hello(wire.PROTOCOL, new_challenge()))
@@ -183,7 +183,7 @@ def test_a_client_proves_itself_once() -> None:
 
 @pytest.mark.parametrize("asks", [False, True], ids=["a welcome at once", "a wrong proof"])
 def test_a_server_that_proves_nothing_is_refused(asks: bool) -> None:
-    """Who sits at the endpoint and lets everybody in is not the server: a client with a secret tells it nothing."""
+    """A server at the endpoint that lets everybody in is not the right one: a client with a secret tells it nothing."""
     welcome = wire.frame(
         2 if asks else 1, wire.encode(wire.Welcome(wire.PROTOCOL, bytes(16), "an impostor", bytes(32)))
     )
@@ -205,12 +205,12 @@ def test_a_server_that_proves_nothing_is_refused(asks: bool) -> None:
         params = RendezvousParameters(
             "tcp", f"127.0.0.1:{listener.getsockname()[1]}", "r", 1, 1, is_host=False, auth_token=SECRET
         )
-        with pytest.raises(RendezvousConfigurationError, match=r"has not proved|asked for no proof"):
+        with pytest.raises(RendezvousConfigurationError, match=r"has not proved|did not ask for a proof"):
             create_backend(params)
         posing.join(20)
 
 
-def test_the_secret_is_never_sent(guarded: TcpServer) -> None:
+def test_the_secret_is_never_sent(guarded: TcpServer, open_backend: Open) -> None:
     """Not a byte of it crosses the wire in either direction, as it is or in hex."""
     heard: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -235,9 +235,9 @@ def test_the_secret_is_never_sent(guarded: TcpServer) -> None:
 
         listening = threading.Thread(target=listen_in)
         listening.start()
-        credentials = Credentials(SECRET.encode())
-        with TcpStore("127.0.0.1", listener.getsockname()[1], 20, credentials) as store:
-            store.set("key", b"value")
+        backend = open_backend(f"127.0.0.1:{listener.getsockname()[1]}", is_host=False, auth_token=SECRET)
+        backend.set_state(b"value")
+        backend.close()
         listening.join(20)
     everything = b"".join(heard)
     assert b"value" in everything
@@ -347,7 +347,7 @@ def test_a_node_hosts_with_tls(open_backend: Open, authority: Any) -> None:
         (
             "server",
             ["ca"],
-            "this client speaks TLS (tls_ca), and the server plain text",
+            "this client speaks TLS (tls_ca), and the server speaks plain text",
             "plain text, and the client TLS",
         ),
         ("tls_server", ["other ca"], "not of the authority in tls_ca=", "does not accept this server's certificate"),
@@ -450,8 +450,8 @@ def test_a_forked_child_has_a_tls_connection_of_its_own(
 def test_a_handshake_that_does_not_end_is_ended(
     tls_server: TcpServer, monkeypatch: pytest.MonkeyPatch, raw_peer: Any
 ) -> None:
-    """Who begins TLS and says no more is disconnected."""
-    monkeypatch.setattr("rdzv_tcp._peer.HELLO_SECONDS", 0.2)
+    """A peer that begins TLS and says no more is disconnected."""
+    monkeypatch.setattr("rdzv_tcp._server.connection.HELLO_SECONDS", 0.2)
     peer = raw_peer(tls_server, hello=False)
     peer.socket.sendall(b"\x16\x03\x01\x02\x00\x01")
     assert peer.hear() is None
@@ -471,7 +471,7 @@ def test_a_store_open_to_all_says_so(serving: Any, authority: Any, caplog: pytes
 
 
 def test_the_server_says_how_it_is(serve: Any, open_backend: Open, tmp_path: Path) -> None:
-    """Who it is, how long it has been up, what it holds and what that costs, and what can be relied on."""
+    """Its process, uptime, contents and memory, and what can be relied on."""
     server = serve("127.0.0.1:0", "--data-dir", str(tmp_path / "data"))
     backend = open_backend(server.endpoint)
     backend.set_state(b"state")

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rdzv_tcp import TcpBackend, _hub
+from rdzv_tcp import TcpBackend
+from rdzv_tcp._server.info import installed_version
 
 Open = Callable[..., TcpBackend]
 
@@ -85,7 +86,7 @@ def test_serve_beyond_loopback_warns(serve: Callable[..., Any]) -> None:
     server = serve("0.0.0.0:0")
     status, errors = server.end(signal.SIGTERM)
     assert status == 0
-    assert errors.startswith("warning: whoever reaches 0.0.0.0:")
+    assert errors.startswith("warning: anybody who can reach 0.0.0.0:")
     assert "no authentication" in errors
 
 
@@ -93,4 +94,4 @@ def test_the_version_of_a_server_is_that_of_what_is_installed(tmp_path: Path, mo
     """And not of the empty directory that an interrupted pip left behind."""
     (tmp_path / "rdzv_tcp-0.0.9.dist-info").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert version("rdzv-core") == _hub._version.__wrapped__()
+    assert version("rdzv-core") == installed_version.__wrapped__()

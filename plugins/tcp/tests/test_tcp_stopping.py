@@ -7,6 +7,7 @@ import gc
 import socket
 
 from rdzv_tcp import TcpServer
+from rdzv_tcp._server.server import probe
 
 from rdzv_core.endpoint import HostPort
 
@@ -15,14 +16,12 @@ def test_who_is_accepted_while_the_server_stops_is_disconnected() -> None:
     """Its connection ends, and the server's side of it is closed and not merely forgotten (a ResourceWarning)."""
     server = TcpServer(HostPort("127.0.0.1", 0)).start()
     clients: list[socket.socket] = []
-    loop, thread = server._loop, server._thread
-    assert loop is not None
-    assert thread is not None
+    _, loop, thread, stopping = probe(server)
 
     def at_the_last_moment() -> None:
         # The loop's next turn first decides to stop and then accepts; what is accepted is taken care of a turn later.
         clients.append(socket.create_connection(("127.0.0.1", server.endpoint.port), timeout=20))
-        loop.call_soon(server._stopping.set)
+        loop.call_soon(stopping.set)
 
     loop.call_soon_threadsafe(at_the_last_moment)
     thread.join(20)

@@ -6,9 +6,11 @@ import itertools
 from collections.abc import Callable
 
 import pytest
-from rdzv_tcp import _stores
-from rdzv_tcp._store_messages import (
+from rdzv_tcp._protocol import (
+    Absent,
     Count,
+    Done,
+    Kept,
     Missing,
     NoInteger,
     Over,
@@ -18,16 +20,17 @@ from rdzv_tcp._store_messages import (
     StoreDelete,
     StoreGet,
     StoreSet,
+    Value,
     Values,
 )
-from rdzv_tcp._stores import KEPT_STORES, Stores
-from rdzv_tcp._wire import Absent, Done, Kept, Value
+from rdzv_tcp._state import stores as _stores
+from rdzv_tcp._state.stores import KEPT_STORES, Stores
 
 _numbers = itertools.count()
 
 
 def nonce() -> bytes:
-    """Give one that was not used before."""
+    """Return one that was not used before."""
     return next(_numbers).to_bytes(16, "big")
 
 
@@ -82,7 +85,7 @@ def test_a_write_sent_twice_takes_effect_once(
 
 
 def test_adding_counts_in_decimal_text(stores: Stores, put: Callable[..., object], look: Callable[..., object]) -> None:
-    """From nothing it starts at 0, of any size; what is no integer stays as it is."""
+    """From nothing it starts at 0, of any size; what is not an integer stays as it is."""
     assert stores.change(StoreAdd("r", "p", "n", "5", nonce())).answer == Value(b"5")
     assert stores.change(StoreAdd("r", "p", "n", str(-(10**30)), nonce())).answer == Value(b"%d" % (5 - 10**30))
     put("word", b"x" * 100)
@@ -133,10 +136,10 @@ def test_other_runs_displace_nothing(stores: Stores, put: Callable[..., object],
 
 
 def test_reading_makes_no_store(stores: Stores, look: Callable[..., object]) -> None:
-    """Who asks for what nobody has written costs nothing that stays."""
+    """A request for what nobody has written leaves nothing behind."""
     assert look("k") == Missing(["k"])
     assert stores.count(StoreCount("r", "p")) == Count(0)
-    assert stores._runs == {}
+    assert len(stores) == 0
 
 
 def test_rounds_without_end_take_no_more_memory(
@@ -146,10 +149,10 @@ def test_rounds_without_end_take_no_more_memory(
     monkeypatch.setattr(_stores, "REMEMBERED_WRITES", 100)
     for number in range(2000):
         put("k", b"v" * 1000, prefix=f"epoch/{number}")
-    run = stores._runs["r"]
-    assert len(run.stores) == KEPT_STORES
-    assert len(run.dropped) == 64
-    assert len(stores._answers) == 100
+    kept, ((run, dropped),), answers = stores.copy_out()
+    assert [each[0] for each in kept] == ["r"] * KEPT_STORES
+    assert (run, len(dropped)) == ("r", 64)
+    assert len(answers) == 100
 
 
 def test_large_values_are_told_piece_by_piece(

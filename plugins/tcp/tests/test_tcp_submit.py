@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend, TcpServer
-from rdzv_tcp._call import Lost
+from rdzv_tcp._backend import session_of
+from rdzv_tcp._client.errors import ConnectionLost
 
 from rdzv_core import RendezvousConnectionError, RendezvousTimeoutError
 from rdzv_core.abc import SupportsSubmit
@@ -130,13 +131,13 @@ def test_E9_posted_waits_go_on_over_a_restart(open_backend: Open, serve: Callabl
 
 
 def test_posted_calls_on_a_dead_server_end_in_time(open_backend: Open, serve: Callable[..., Any]) -> None:
-    """With nobody to connect to, a submitted call raises within its read timeout and says that the host is gone."""
+    """With nobody to connect to, a submitted call raises within its read timeout: it says the store host was lost."""
     server = serve()
     backend = open_backend(server.endpoint, read_timeout=2)
     assert Submitting(backend, "get_state").result() is None
     server.end(signal.SIGKILL)
     started = time.monotonic()
-    with pytest.raises(RendezvousConnectionError, match="the host is gone"):
+    with pytest.raises(RendezvousConnectionError, match="lost the store host"):
         Submitting(backend, "get_state").result()
     assert time.monotonic() - started < 10
 
@@ -160,9 +161,9 @@ def test_a_refused_thread_ends_the_call_that_needed_it_and_no_other(
     """RDZV-SUBMIT-2, -4: without a thread left `submit` raises nothing, the call ends, and the next one works."""
     backend = open_backend(str(server.endpoint), is_host=False)
     if not reader:
-        connection = backend._session._client._connection
+        connection = session_of(backend).client.connection
         assert connection is not None
-        connection.break_off(Lost("cut"))
+        connection.break_off(ConnectionLost("cut"))
     refuse_thread("reader" if reader else "connects again")
     with pytest.raises(RendezvousConnectionError, match=r"refused this process a thread \(can't start new thread\)"):
         Submitting(backend, "get_state").result()
@@ -178,10 +179,10 @@ def test_who_enters_and_gets_no_thread_is_told_so(
     with pytest.raises(RendezvousConnectionError, match="refused this process a thread"):
         backend.enter(b"", 600.0)
     lease = backend.enter(b"", 600.0)
-    connection = backend._session._client._connection
+    connection = session_of(backend).client.connection
     assert connection is not None
     refuse_thread("reader")
-    connection.break_off(Lost("cut"))
+    connection.break_off(ConnectionLost("cut"))
     with contextlib.suppress(RendezvousConnectionError):  # unless the thread was refused before it asked
         backend.refresh(lease)
     assert backend.refresh(lease) is True
@@ -206,7 +207,7 @@ def test_posted_and_awaited_calls_share_a_connection(backend: TcpBackend, in_thr
 
 
 def test_a_forked_child_posts_on_a_connection_of_its_own(backend: TcpBackend, run_python: Callable[..., Any]) -> None:
-    """The reader of the parent's connection stays in the parent; the child's first call connects anew."""
+    """The reader of the parent's connection stays in the parent; the child's first call makes a new connection."""
     code = """
 import os, queue, sys
 from rdzv_core import RendezvousParameters, create_backend

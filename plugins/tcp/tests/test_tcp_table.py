@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from rdzv_tcp import _table
-from rdzv_tcp._table import Table
-from rdzv_tcp._wire import Absent, Corrupt, Delete, Done, Found, Get, Kept, RawGet, RawSet, Set, Value
+from rdzv_tcp._protocol import Absent, Corrupt, Delete, Done, Found, Get, Kept, RawGet, Set, Value
+from rdzv_tcp._state import table as _table
+from rdzv_tcp._state.table import Record, RegisterChange, Table
 
-from rdzv_core.envelope import seal, unseal
+from rdzv_core.envelope import unseal
 
 NONCES = [number.to_bytes(16, "big") for number in range(10)]
 ONE, TWO, THREE, FOUR = NONCES[:4]
@@ -74,15 +74,15 @@ def test_the_memory_of_writes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     table = Table()
     for before, nonce in itertools.pairwise([None, *NONCES]):
         table.set(Set("k", b"a", nonce or b"", before))
-    assert len(table._applied) == len(table._applied_in_order) == 3
+    assert table.remembered == len(table.copy_out()[1]) == 3
     assert table.set(Set("k", b"z", NONCES[-2], b"")) == Done()
     assert table.set(Set("k", b"z", ONE, b"")) == Found(b"a", NONCES[-1])
 
 
-def test_a_raw_value_that_is_no_envelope_is_corrupt_and_stays() -> None:
+def test_a_value_that_is_no_state_is_corrupt_and_stays() -> None:
     """Corrupt is corrupt to reads and to writes with its own token, and to none; deleting it helps."""
     table = Table()
-    table.raw_set(RawSet("k", b"junk", ONE))
+    table.apply(RegisterChange("k", Record(b"junk", ONE, "it is junk"), ONE))
     assert isinstance(table.get(Get("k")), Corrupt)
     for expected in (None, ONE, TWO):
         assert isinstance(table.set(Set("k", b"a", THREE, expected)), Corrupt)
@@ -91,11 +91,10 @@ def test_a_raw_value_that_is_no_envelope_is_corrupt_and_stays() -> None:
     assert table.get(Get("k")) == Absent()
 
 
-def test_an_envelope_put_back_has_a_token_of_its_own() -> None:
-    """Restoring an old value through the raw store revives no old token."""
+def test_a_raw_read_gives_the_state_in_its_envelope() -> None:
+    """With the register's token."""
     table = Table()
-    table.raw_set(RawSet("k", seal(b"state", ONE), TWO))
-    assert table.get(Get("k")) == Found(b"state", TWO)
+    table.set(Set("k", b"state", TWO, None))
     answer = table.raw_get(RawGet("k"))
     assert isinstance(answer, Value)
     assert unseal(answer.value) == (b"state", TWO)

@@ -7,11 +7,11 @@ import socket
 from typing import Any
 
 import pytest
-from rdzv_tcp import _wire as wire
-from rdzv_tcp._frames import FrameReader
-from rdzv_tcp._hub import Hub
-from rdzv_tcp._peer import TOGETHER_BYTES, Peer
-from rdzv_tcp._settings import Settings
+from rdzv_tcp import _protocol as wire
+from rdzv_tcp._net.settings import Settings
+from rdzv_tcp._protocol import FrameReader
+from rdzv_tcp._server.connection import TOGETHER_BYTES, Connection
+from rdzv_tcp._server.core import Core
 
 NONCE = bytes(range(16))
 
@@ -41,10 +41,10 @@ class Talk:
     """Connections `a` and `b` of one server, both greeted, and what is written on them from now on."""
 
     def __init__(self) -> None:
-        self.hub = Hub(Settings())
+        self.core = Core(Settings())
         self.written: list[tuple[str, bytes]] = []
         self.lines = {name: Line(name, self.written) for name in "ab"}
-        self.peers = {name: Peer(self.hub) for name in "ab"}
+        self.peers = {name: Connection(self.core.shared) for name in "ab"}
         for name, peer in self.peers.items():
             peer.connection_made(self.lines[name])
             self.say(name, wire.Hello(wire.PROTOCOL))
@@ -52,18 +52,17 @@ class Talk:
 
     def say(self, name: str, *messages: Any) -> None:
         data = b"".join(wire.frame(number, wire.encode(message)) for number, message in enumerate(messages, 1))
-        self.hub.scratch[: len(data)] = data
+        self.core.shared.scratch[: len(data)] = data
         self.peers[name].buffer_updated(len(data))
 
     def heard(self) -> list[tuple[str, list[tuple[int, wire.Answer]]]]:
-        """Who was told what, piece by piece."""
+        """The answers that each connection got, piece by piece."""
         return [(name, answers(data)) for name, data in self.written]
 
     def end(self) -> None:
         for name, peer in self.peers.items():
             peer.connection_lost(None)
             self.lines[name].hang_up()
-        self.hub.desk.reaper.stop()
 
 
 def answers(data: bytes) -> list[tuple[int, wire.Answer]]:
@@ -157,7 +156,7 @@ def test_a_wait_in_vain_ends_without_the_state() -> None:
             (1, wire.Unchanged),
             (2, wire.Unchanged),
         ]
-        assert not talk.hub._waiting
+        assert not len(talk.core.waiters)
         talk.end()
 
     asyncio.run(asyncio.wait_for(run(), 60))

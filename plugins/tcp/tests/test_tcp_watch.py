@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from rdzv_tcp import TcpBackend
-from rdzv_tcp import _wire as wire
+from rdzv_tcp import _protocol as wire
+from rdzv_tcp._backend import server_of
+from rdzv_tcp._server.server import probe
 
 Open = Callable[..., TcpBackend]
 InThreads = Callable[..., list[Any]]
@@ -44,7 +46,7 @@ def test_no_state_is_waited_for_and_then_given_up(backend: TcpBackend) -> None:
 
 
 def test_a_wait_longer_than_the_read_timeout_lasts_its_time(open_backend: Open) -> None:
-    """A wait is asked for anew, in pieces shorter than the read timeout, and no error."""
+    """A wait is asked for again, in pieces shorter than the read timeout, and no error."""
     backend = open_backend("127.0.0.1:0", read_timeout=1)
     token = token_of(backend.set_state(b"x"))
     began = time.monotonic()
@@ -61,12 +63,12 @@ def test_a_change_ends_the_wait(open_backend: Open, change: str) -> None:
     results: list[Any] = []
     waiting = threading.Thread(target=lambda: results.append(waiter.wait_state(token, 60)))
     waiting.start()
-    assert waiter._hosting is not None
-    hub = waiter._hosting.server._hub
+    core = probe(server_of(waiter)).core
     deadline = time.monotonic() + 20
-    while not hub._waiting and time.monotonic() < deadline:
+    while not core.waiters and time.monotonic() < deadline:
         waiting.join(0.001)
-    (request,) = next(iter(hub._waiting.values()))
+    (topic,) = core.waiters.topics()
+    (request,) = core.waiters.waiting_for(topic)
     if change == "delete":
         assert writer.delete_state(token)
         expected: Any = None
@@ -75,7 +77,7 @@ def test_a_change_ends_the_wait(open_backend: Open, change: str) -> None:
         expected = (b"y", token_of(result))
     waiting.join(20)
     assert results == [(True, expected)]
-    assert request.alarm is None
+    assert request.deadline is None
 
 
 def test_no_wake_up_is_lost_however_write_and_wait_meet(open_backend: Open) -> None:
@@ -134,21 +136,20 @@ def test_what_many_wait_for_is_encoded_once(
 ) -> None:
     """One write, twenty who wait for it, of the register or of a key of a round's store: the value is encoded once."""
     backend = open_backend("127.0.0.1:0")
-    assert backend._hosting is not None
-    hub = backend._hosting.server._hub
+    core = probe(server_of(backend)).core
     encoded: list[Any] = []
 
     def encode(message: Any) -> bytes:
         encoded.append(message)
         return wire.encode(message)
 
-    monkeypatch.setattr("rdzv_tcp._hub.encode", encode)
+    monkeypatch.setattr("rdzv_tcp._server.waiters.encode", encode)
 
     def act(number: int) -> Any:
         store = backend.store("p")
         if number:
             return store.get("k", 60) if what == "store" else backend.wait_state(None, 60)
-        while sum(map(len, list(hub._waiting.values()))) < 20:
+        while len(core.waiters) < 20:
             assert backend.raw_store.get("nothing") is None
         return store.set("k", b"value") if what == "store" else backend.set_state(b"value")
 

@@ -1,0 +1,1 @@
+"""Checks that decide whether answers were possible: plain models, and linearizability of recorded histories."""

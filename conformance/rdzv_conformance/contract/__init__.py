@@ -1,0 +1,1 @@
+"""The contract as data: its numbered clauses, and which test is for which of them."""

@@ -1,0 +1,49 @@
+"""Labels: which clauses a test is for. Running a labelled test is `harness.execution`'s business."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from rdzv_conformance.contract.clauses import catalogue
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+_ATTRIBUTE = "rdzv_clauses"
+
+
+def clause(*ids: str) -> Callable[[Test], Test]:
+    """Label a test method with the clauses `ids`, whose outcome is its own.
+
+    Raises `ValueError` for an id that is not in the catalogue.
+    """
+    unknown = [number for number in ids if number not in catalogue()]
+    if unknown or not ids:
+        raise ValueError(f"no such clause: {', '.join(unknown) or 'none was named'}")
+
+    def label(test: Test) -> Test:
+        setattr(test, _ATTRIBUTE, ids)
+        return test
+
+    return label
+
+
+def clauses_of(test: object) -> tuple[str, ...]:
+    """Return the clauses that a test function or method is labelled with, none if it is not one of the suite's."""
+    return tuple(getattr(test, _ATTRIBUTE, ()))
+
+
+def map_clauses(suite: type) -> dict[str, list[str]]:
+    """Return the clause-to-test map: for every clause of the catalogue the names of its tests in the class `suite`."""
+    found: dict[str, list[str]] = {number: [] for number in catalogue()}
+    for name in names_of_tests(suite):
+        for number in clauses_of(getattr(suite, name)):
+            found[number].append(name)
+    return found
+
+
+def names_of_tests(suite: type) -> list[str]:
+    """Return the names of the labelled tests of a class, in the order of the catalogue."""
+    order = {number: place for place, number in enumerate(catalogue())}
+    names = [name for name in dir(suite) if name.startswith("test_") and clauses_of(getattr(suite, name))]
+    return sorted(names, key=lambda name: (order[clauses_of(getattr(suite, name))[0]], name))

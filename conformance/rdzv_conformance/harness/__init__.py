@@ -1,0 +1,1 @@
+"""What a test works with: the backend under test, its registers, the watchdog, leak detection, proxies, processes."""

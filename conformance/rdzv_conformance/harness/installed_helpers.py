@@ -1,0 +1,41 @@
+"""What an installed backend lends to the suite without a line of test code: the group `rdzv_conformance.helpers`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rdzv_conformance.harness.helpers import Helpers, StartedStore
+from rdzv_conformance.harness.memory_helpers import MEMORY
+from rdzv_conformance.harness.sandbox import Sandbox
+from rdzv_core.compat import resolved_name
+from rdzv_core.registry import entry_points, normalize
+
+GROUP = "rdzv_conformance.helpers"
+
+
+def installed_helpers(backend: str) -> Helpers:
+    """Return what the entry point named like the backend lends: any object with attributes of `Helpers`.
+
+    It may be a module, and need not import this package. Without an entry point: `Helpers()`, which lends nothing.
+    """
+    wanted = normalize(resolved_name(backend).rpartition(":")[2])
+    for point in entry_points(GROUP):
+        if normalize(point.name) == wanted:
+            return helpers_of(point.load())
+    return MEMORY if wanted == "memory" else Helpers()
+
+
+def helpers_of(lender: object) -> Helpers:
+    """Read the attributes of `Helpers` from any object; those that are missing are None."""
+    return Helpers().and_those_of(lender)
+
+
+@contextmanager
+def store_of_its_own(backend: str, helpers: Helpers, directory: Path) -> Iterator[StartedStore]:
+    """Start the store that a backend lends to the suite, in an empty directory; `ValueError` if it lends none."""
+    if helpers.own_store is None:
+        raise ValueError(f"--endpoint is required for {backend!r}: the backend starts no store itself")
+    with helpers.own_store(Sandbox(directory)) as store:
+        yield store

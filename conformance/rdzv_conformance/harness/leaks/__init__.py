@@ -1,0 +1,1 @@
+"""Leak detection: what a test left behind in its process and in the store."""

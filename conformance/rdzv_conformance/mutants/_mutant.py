@@ -1,0 +1,37 @@
+"""What a mutant is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rdzv_conformance.mutants._settings import Setting, in_memory
+from rdzv_core import RendezvousBackend, RendezvousParameters
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A broken backend.
+
+    `sentence` says which real bug it stands for. `breaks` are the clauses that must fail, `may_break` those that fail
+    too but need not: a race that is not always lost, or a clause whose test needs what is broken.
+    `message` must appear in the finding of the first clause of `breaks`.
+    """
+
+    name: str
+    sentence: str
+    breaks: tuple[str, ...]
+    message: str
+    factory: Callable[[RendezvousParameters], RendezvousBackend]
+    may_break: tuple[str, ...] = ()
+    setting: Setting = in_memory
+    in_a_child: bool = False
+    """Tried as `rdzv certify` does it, in a process that it may take along; in the setting `in_memory` only."""
+
+    def __post_init__(self) -> None:
+        # What breaks the register as such may be seen by many at once as well, but need not be.
+        if any(number.startswith(("RDZV-STATE-", "RDZV-CAS-")) for number in self.breaks):
+            object.__setattr__(self, "may_break", (*self.may_break, "RDZV-CAS-11", "RDZV-CAS-12", "RDZV-CAS-13"))
+        # The tests of LIST write registers of several runs and purposes: they need what these clauses are about.
+        if any(number.startswith(("RDZV-STATE-", "RDZV-CAS-", "RDZV-RUN-")) for number in self.breaks):
+            object.__setattr__(self, "may_break", (*self.may_break, "RDZV-LIST-1", "RDZV-LIST-2"))

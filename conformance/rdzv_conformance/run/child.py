@@ -1,0 +1,93 @@
+"""The process in which `rdzv certify` runs the suite: whatever a backend does to it, the command survives.
+
+The job comes in as a line of JSON on stdin, what happens goes out as lines of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from rdzv_conformance.harness.expect import ClauseFailed, shown_error
+from rdzv_conformance.harness.installed_helpers import installed_helpers, store_of_its_own
+from rdzv_conformance.harness.leaks.detector import LEAK_DETECTOR
+from rdzv_conformance.harness.lines import Say, answer_on_stdout
+from rdzv_conformance.harness.target import Target, preload
+from rdzv_conformance.harness.watchdog import HUNG
+from rdzv_conformance.run.anchor import Anchor
+from rdzv_conformance.run.capabilities import claims_of
+from rdzv_conformance.run.latency import measure
+from rdzv_conformance.run.runner import claimed_profiles, run_test, select_tests
+from rdzv_core import RendezvousError
+
+
+def main() -> None:
+    """Run the job's tests: say `refused` (with why), or `plan`, then `start` and `done` for each, then `end`."""
+    say = answer_on_stdout()
+    _certify(json.loads(sys.stdin.readline()), say)
+    os._exit(0)  # a thread of the backend that never ends must not keep this process
+
+
+def _certify(job: dict[str, Any], say: Say) -> None:
+    with ExitStack() as ending:
+        _in_order(job, say, ending)
+
+
+def _in_order(job: dict[str, Any], say: Say, ending: ExitStack) -> None:
+    own = ""
+    LEAK_DETECTOR.live_in(tempfile.gettempdir())
+    try:
+        preload(tuple(job["preload"]))
+        helpers = installed_helpers(job["backend"])
+        endpoint, options = job["endpoint"], job["options"]
+        if endpoint is None:
+            store = ending.enter_context(store_of_its_own(job["backend"], helpers, Path(job["store_dir"])))
+            helpers, options = helpers.and_those_of(store), {**store.options, **options}
+            endpoint, own = store.endpoint, f"{store.endpoint} ({store.what}, started by the suite)"
+        target = Target(job["backend"], endpoint, options, helpers, tuple(job["preload"]), job["patience"], job["seed"])
+        anchor = Anchor(target, job["writes"])
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - told to the command, which prints it
+        # What the backend said itself is plainer than the finding that the watchdog made of it.
+        said = error.__cause__ if isinstance(error, ClauseFailed) and error.__cause__ else error
+        expected = isinstance(said, (ValueError, RendezvousError, ClauseFailed, OSError))
+        say("refused", message=str(said) if expected and str(said) else shown_error(said))
+        return
+    target = anchor.target
+    with anchor:
+        profiles = tuple(job["profiles"]) or claimed_profiles(anchor.backend)
+        tests = [name for name in select_tests(profiles) if name not in job["done"]]
+        about = {"module": type(anchor.backend).__module__, "claims": claims_of(anchor.backend)}
+        secret = [option.name for option in target.option_table() if option.secret]
+        known = {**options, **(helpers.secure_options or {})}
+        lent = [str(value) for name, value in known.items() if name in secret and value]
+        say("pace", pace=target.pace)
+        say("plan", profiles=profiles, tests=tests, secret=secret, lent=lent, own=own, **about)
+        for name in tests:
+            say("start", test=name)
+            result = run_test(target, name)
+            hung = result.status == "fail" and HUNG in result.message
+            if hung and target.patience < anchor.target.patience:
+                result = replace(result, message=result.message + _hurried(anchor.target.patience))
+            say("done", result=asdict(result))
+            if hung:
+                target = target.less_patient()
+        say("measuring")
+        try:
+            say("measured", latency=[asdict(each) for each in measure(target)])
+        except (Exception, SystemExit):  # noqa: BLE001, S110 - a report without a plot; what is wrong with the calls the tests say
+            pass
+        say("end")
+
+
+def _hurried(patience: float) -> str:
+    return f" (an earlier call hung: before that it would have had {patience:.0f} s; fix that one first)"
+
+
+if __name__ == "__main__":
+    main()

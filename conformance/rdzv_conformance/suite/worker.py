@@ -1,0 +1,150 @@
+"""What another process does for a test: one task, given and answered in lines of JSON on stdin and stdout."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from rdzv_conformance.checks.linearizability import to_json
+from rdzv_conformance.checks.linearizability.recording import Client
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import ClauseFailed, shown_error
+from rdzv_conformance.harness.leaks.holdings import SETTLE, Holdings
+from rdzv_conformance.harness.lines import Say, answer_on_stdout
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.target import Target, preload
+from rdzv_conformance.harness.writing import Writings, write_once
+from rdzv_conformance.suite.processes import decode
+from rdzv_core import RendezvousConnectionError
+
+FORK_LIMIT = 20
+
+
+def main() -> None:
+    """Read a job, say `ready`, wait for `go`, do it, say `done`; then stay until stdin ends."""
+    say = answer_on_stdout()
+    job = json.loads(sys.stdin.readline())
+    arguments = {name: decode(value) for name, value in job["arguments"].items()}
+    preload(tuple(job["preload"]))
+    target = Target(job["backend"], job["endpoint"], job["options"], patience=job["patience"], pace=job["pace"])
+    under_test = BackendUnderTest(target)
+    under_test.run_id = job["run_id"]
+    try:
+        TASKS[job["task"]](under_test, say, **arguments)
+    except ClauseFailed as finding:
+        say("failed", message=str(finding))
+    except Exception as error:  # noqa: BLE001 - told to the process that asked
+        say("failed", message=shown_error(error))
+    sys.stdin.readline()
+
+
+def write(under_test: BackendUnderTest, say: Say, state: bytes, token: Any) -> None:
+    """Write with a token that another process was given."""
+    register = under_test.open()
+    say("ready")
+    sys.stdin.readline()
+    answer = register.set_state(state, token)
+    say("done", has_set=answer is not None and answer.has_set)
+
+
+def hammer(under_test: BackendUnderTest, say: Say, name: str, seed: str, least: int) -> None:
+    """Be one of those who do everything at once to one register, and say what happened."""
+    register = under_test.open()
+    register.get_state()
+    say("ready")
+    sys.stdin.readline()
+    say("done", history=[to_json(operation) for operation in Client(register, name, seed).run(least)])
+
+
+def fork(under_test: BackendUnderTest, say: Say) -> None:
+    """Fork with an open instance; report what its first use in the child gave, and whether it still works here."""
+    warnings.simplefilter("ignore", DeprecationWarning)  # to fork with threads is just what is to be tested
+    register = under_test.open()
+    token = register.write(b"before the fork")
+    say("ready")
+    sys.stdin.readline()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _in_child(register, writing, under_test.paced(FORK_LIMIT))
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        child_said = pipe.read()
+    _, status = os.waitpid(child, 0)
+    found = register.get_state()
+    register.write(b"after the fork", found.token if found else None)
+    say("done", child=child_said, status=status, lost=found is None, changed=found is None or found.token != token)
+
+
+def _in_child(register: Register, writing: int, limit: float) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(math.ceil(limit))  # the watchdog: it needs no thread, and a fork has only this one
+    try:
+        found = register.backend.get_state()
+        if found is not None:
+            register.backend.set_state(b"in the child", found[1])
+        said = "works"
+    except RendezvousConnectionError:
+        said = "refused"
+    except BaseException as error:  # noqa: BLE001 - told to the parent
+        said = shown_error(error)
+    try:
+        register.backend.close()
+    except BaseException as error:  # noqa: BLE001
+        said = f"close() raised {shown_error(error)}"
+    os.write(writing, said.encode())
+    os._exit(0)
+
+
+def leave_nothing(under_test: BackendUnderTest, say: Say, instances: int) -> None:
+    """Use and close instances, and say what is left of them; what the first one leaves is the library's."""
+    _use_and_close(under_test, 1)
+    before = Holdings.now()
+    say("ready")
+    sys.stdin.readline()
+    _use_and_close(under_test, instances)
+    say("done", left=before.left_over(under_test.paced(SETTLE)))
+
+
+def _use_and_close(under_test: BackendUnderTest, instances: int) -> None:
+    registers = [under_test.open() for _ in range(instances)]
+    for register in registers:
+        sibling = register.sibling("sibling")
+        for each in (register, sibling):
+            found = each.get_state()
+            each.set_state(b"used", found.token if found else None)
+        sibling.close()
+    for register in registers:
+        register.close()
+
+
+def write_on(under_test: BackendUnderTest, say: Say, size: int) -> None:
+    """Write on and on until this process is killed, and say what is acknowledged."""
+    register, told = (under_test.open(**under_test.target.as_client(), **under_test.target.impatient()), Writings())
+    register.get_state()
+    say("ready")
+    sys.stdin.readline()
+    while True:
+        try:
+            if write_once(register, size, told):
+                say("acknowledged", used=told.used[-1], got=told.got[-1])
+        except RendezvousConnectionError:
+            if told.unknown:
+                say("unknown")
+            told.unknown = 0
+
+
+TASKS: dict[str, Callable[..., None]] = {
+    "write": write,
+    "write_on": write_on,
+    "hammer": hammer,
+    "fork": fork,
+    "leave_nothing": leave_nothing,
+}

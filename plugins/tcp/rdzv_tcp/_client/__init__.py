@@ -1,0 +1,1 @@
+"""The client: connections, the calls on them, and connecting again."""

@@ -1,0 +1,1 @@
+"""The server: connections, what they ask for, and who waits for what."""

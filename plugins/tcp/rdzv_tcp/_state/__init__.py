@@ -1,0 +1,1 @@
+"""What a server remembers: registers, memberships, and the stores of rounds. No I/O, no clock, no threads."""
