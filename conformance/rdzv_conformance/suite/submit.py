@@ -51,7 +51,7 @@ class Submitting:
     """A submitted call is the call itself, without a thread that waits."""
 
     @clause("RDZV-SUBMIT-1")
-    def test_RDZV_SUBMIT_1_posts_names_methods(self, under_test: BackendUnderTest) -> None:
+    def test_RDZV_SUBMIT_1_submittable_names_methods(self, under_test: BackendUnderTest) -> None:
         """What `submittable` names is there to be called; the suite says what of it it cannot try."""
         register = under_test.open()
         _check_names("the backend", Submitter(under_test, register.backend))
@@ -66,7 +66,7 @@ class Submitting:
             raise Untested(f"the suite does not know how to submit {', '.join(strange)}")
 
     @clause("RDZV-SUBMIT-1")
-    def test_RDZV_SUBMIT_1_posted_reads_and_writes_give_what_called_ones_give(
+    def test_RDZV_SUBMIT_1_submitted_reads_and_writes_give_what_called_ones_give(
         self, under_test: BackendUnderTest
     ) -> None:
         """The state that is there now, however often it was read before, and whether a write was done."""
@@ -85,7 +85,7 @@ class Submitting:
         other.holds(*now, "after a submitted write that was refused")
 
     @clause("RDZV-SUBMIT-1")
-    def test_RDZV_SUBMIT_1_a_posted_wait_ends_with_a_change_or_in_time(self, under_test: BackendUnderTest) -> None:
+    def test_RDZV_SUBMIT_1_a_submitted_wait_ends_with_a_change_or_in_time(self, under_test: BackendUnderTest) -> None:
         """It ends at once where the token is another, in vain after its timeout, and with the next write."""
         register, writer = under_test.open(), under_test.open()
         at = Submitter(under_test, register.backend, "wait_state")
@@ -100,7 +100,7 @@ class Submitting:
         equal("the submitted wait_state(current token) after a write", changed, (True, StateSnapshot(b"next", newer)))
 
     @clause("RDZV-SUBMIT-1")
-    def test_RDZV_SUBMIT_1_posted_calls_of_members_give_what_called_ones_give(
+    def test_RDZV_SUBMIT_1_submitted_calls_of_members_give_what_called_ones_give(
         self, under_test: BackendUnderTest
     ) -> None:
         """A member that entered, was renewed and left by submitted calls is one like any other."""
@@ -130,7 +130,7 @@ class Submitting:
         equal("the submitted update() after leave()", at("update", lease, b"again"), False)
 
     @clause("RDZV-SUBMIT-1")
-    def test_RDZV_SUBMIT_1_posted_calls_of_a_store_give_what_called_ones_give(
+    def test_RDZV_SUBMIT_1_submitted_calls_of_a_store_give_what_called_ones_give(
         self, under_test: BackendUnderTest
     ) -> None:
         """A value that is there, or comes, and the keys that did not come in time."""
@@ -158,7 +158,7 @@ class Submitting:
         that("none" in str(error), f"the error of the submitted get('none', …) does not name the key: {error}")
 
     @clause("RDZV-SUBMIT-1")
-    def test_RDZV_SUBMIT_1_a_posted_call_has_the_error_that_the_method_raises(
+    def test_RDZV_SUBMIT_1_a_submitted_call_has_the_error_that_the_method_raises(
         self, under_test: BackendUnderTest
     ) -> None:
         """A bad argument, and storage that cannot be read, end a submitted call with the error for it."""
@@ -195,7 +195,7 @@ class Submitting:
         _ended_once(under_test, begun)
 
     @clause("RDZV-SUBMIT-2")
-    def test_RDZV_SUBMIT_2_a_posted_call_ends_once_where_the_store_goes_away(
+    def test_RDZV_SUBMIT_2_a_submitted_call_ends_once_where_the_store_goes_away(
         self, under_test: BackendUnderTest
     ) -> None:
         """On a silent store it ends in time, and an answer that comes late, or a connection cut, is no second end."""
@@ -239,7 +239,7 @@ class Submitting:
             _ended_once(under_test, begun)
 
     @clause("RDZV-SUBMIT-3")
-    def test_RDZV_SUBMIT_3_no_call_is_lost_that_is_posted_while_it_closes(self, under_test: BackendUnderTest) -> None:
+    def test_RDZV_SUBMIT_3_no_call_submitted_while_it_closes_is_lost(self, under_test: BackendUnderTest) -> None:
         """One thread submits while another closes: every call ends, and ends once."""
         Submitter(under_test, under_test.open().backend, *READS, *WAITS)
         everything: list[Submitted] = []
@@ -258,7 +258,7 @@ class Submitting:
         _ended_once(under_test, everything)
 
     @clause("RDZV-SUBMIT-4")
-    def test_RDZV_SUBMIT_4_post_returns_at_once_and_takes_no_thread_for_each_call(
+    def test_RDZV_SUBMIT_4_submit_returns_at_once_and_takes_no_thread_for_each_call(
         self, under_test: BackendUnderTest
     ) -> None:
         """Many calls that wait are submitted in no time, and a few threads at most are what they cost."""

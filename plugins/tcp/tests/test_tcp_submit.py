@@ -43,7 +43,7 @@ def readers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("rdzv tcp")]
 
 
-def test_a_posted_call_gives_what_the_method_gives(backend: TcpBackend) -> None:
+def test_a_submitted_call_gives_what_the_method_gives(backend: TcpBackend) -> None:
     """Every method that can be submitted has the result that it has when it is called."""
     assert Submitting(backend, "get_state").result() is None
     written = backend.set_state(b"x")
@@ -63,7 +63,7 @@ def test_a_posted_call_gives_what_the_method_gives(backend: TcpBackend) -> None:
     assert Submitting(backend, "refresh", member).result() is False
 
 
-def test_a_store_s_posted_get_gives_the_value_or_times_out(backend: TcpBackend) -> None:
+def test_a_store_s_submitted_get_gives_the_value_or_times_out(backend: TcpBackend) -> None:
     """A key that is there, or comes, is given; one that does not come is named after the timeout."""
     store = backend.store("round")
     assert isinstance(store, SupportsSubmit)
@@ -74,13 +74,13 @@ def test_a_store_s_posted_get_gives_the_value_or_times_out(backend: TcpBackend) 
         Submitting(store, "get", "other", 0.05).result()
 
 
-def test_a_bad_argument_is_the_error_of_a_posted_call(backend: TcpBackend) -> None:
+def test_a_bad_argument_is_the_error_of_a_submitted_call(backend: TcpBackend) -> None:
     """What the method would raise before it asks anything is handed on, and `submit` itself raises nothing."""
     with pytest.raises(ValueError, match="ttl"):
         Submitting(backend, "enter", b"", -1.0).result()
 
 
-def test_two_hundred_posted_waits_take_one_thread(backend: TcpBackend) -> None:
+def test_two_hundred_submitted_waits_take_one_thread(backend: TcpBackend) -> None:
     """However many calls are submitted, the connection has one reader; one write ends all the waits."""
     before = threading.active_count()
     waits = [Submitting(backend, "wait_state", None, 60.0) for _ in range(200)]
@@ -91,7 +91,7 @@ def test_two_hundred_posted_waits_take_one_thread(backend: TcpBackend) -> None:
     assert all(wait.result() == (True, (b"x", written.token)) for wait in waits)
 
 
-def test_close_ends_posted_calls_and_the_reader(server: TcpServer, open_backend: Open) -> None:
+def test_close_ends_submitted_calls_and_the_reader(server: TcpServer, open_backend: Open) -> None:
     """After `close` every submitted call, also a new one, has ended once with an error, and the reader is gone."""
     backend = open_backend(str(server.endpoint))
     waits = [Submitting(backend, "wait_state", None, 60.0) for _ in range(20)]
@@ -117,7 +117,7 @@ def test_close_ends_the_calls_of_one_instance_only(server: TcpServer, open_backe
     assert theirs.result() == (True, (b"x", written.token))
 
 
-def test_E9_posted_waits_go_on_over_a_restart(open_backend: Open, serve: Callable[..., Any]) -> None:
+def test_E9_submitted_waits_go_on_over_a_restart(open_backend: Open, serve: Callable[..., Any]) -> None:
     """E9: a server that is killed and started again answers those who had submitted a wait: the state is gone."""
     server = serve()
     backend = open_backend(server.endpoint, read_timeout=20)
@@ -130,7 +130,7 @@ def test_E9_posted_waits_go_on_over_a_restart(open_backend: Open, serve: Callabl
     assert [wait.result() for wait in waits] == [(True, None)] * 30
 
 
-def test_posted_calls_on_a_dead_server_end_in_time(open_backend: Open, serve: Callable[..., Any]) -> None:
+def test_submitted_calls_on_a_dead_server_end_in_time(open_backend: Open, serve: Callable[..., Any]) -> None:
     """With nobody to connect to, a submitted call raises within its read timeout: it says the store host was lost."""
     server = serve()
     backend = open_backend(server.endpoint, read_timeout=2)
@@ -142,7 +142,7 @@ def test_posted_calls_on_a_dead_server_end_in_time(open_backend: Open, serve: Ca
     assert time.monotonic() - started < 10
 
 
-def test_posted_calls_on_a_stopped_server_end_in_time(open_backend: Open, serve: Callable[..., Any]) -> None:
+def test_submitted_calls_on_a_stopped_server_end_in_time(open_backend: Open, serve: Callable[..., Any]) -> None:
     """A server that is stopped answers nobody: a submitted call says so within its read timeout."""
     server = serve()
     backend = open_backend(server.endpoint, read_timeout=2)
@@ -188,7 +188,9 @@ def test_who_enters_and_gets_no_thread_is_told_so(
     assert backend.refresh(lease) is True
 
 
-def test_posted_and_awaited_calls_share_a_connection(backend: TcpBackend, in_threads: Callable[..., list[Any]]) -> None:
+def test_submitted_and_awaited_calls_share_a_connection(
+    backend: TcpBackend, in_threads: Callable[..., list[Any]]
+) -> None:
     """Threads that wait for their own answers and submitted calls take nothing from each other."""
     written = backend.set_state(b"x")
     assert written is not None
@@ -206,7 +208,7 @@ def test_posted_and_awaited_calls_share_a_connection(backend: TcpBackend, in_thr
     assert all(wait.result() == (True, (b"y", after.token)) for wait in submitted)
 
 
-def test_a_forked_child_posts_on_a_connection_of_its_own(backend: TcpBackend, run_python: Callable[..., Any]) -> None:
+def test_a_forked_child_submits_on_a_connection_of_its_own(backend: TcpBackend, run_python: Callable[..., Any]) -> None:
     """The reader of the parent's connection stays in the parent; the child's first call makes a new connection."""
     code = """
 import os, queue, sys
