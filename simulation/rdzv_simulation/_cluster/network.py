@@ -23,6 +23,9 @@ _LATE = 0.6
 _REFUSED_AFTER = 0.003
 """Seconds until a node knows that nobody listens, or that its connection has ended."""
 
+_SEQUENCED = (operations.Update, operations.Refresh)
+_WAITS = (operations.WaitHead, operations.WaitMembers)
+
 
 class Network:
     """Carries operations to the store and answers back.
@@ -51,12 +54,10 @@ class Network:
 
     def carry(self, sender: Sender, operation: operations.Operation) -> None:
         """Send `operation`; in the end exactly one of the sender's `answered` and `failed` is called."""
-        timeline = self.timeline
+        timeline, kind = self.timeline, type(operation)
         out, back = self._rng.fate(sender.name)
-        sequence = (
-            operation.member.next_sequence() if isinstance(operation, operations.Update | operations.Refresh) else 0
-        )
-        patience = TIMEOUT + getattr(operation, "timeout", 0.0)
+        sequence = operation.member.next_sequence() if kind in _SEQUENCED else 0  # type: ignore[attr-defined]
+        patience = TIMEOUT + operation.timeout if kind in _WAITS else TIMEOUT  # type: ignore[attr-defined]
         flight = InFlight(sender, operation, sequence, back, timeline.time + patience)
         self._under_way[flight] = None
         if self.ambush and out is not None and is_leaders_write(operation):
