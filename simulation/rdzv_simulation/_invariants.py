@@ -4,10 +4,10 @@ from __future__ import annotations
 
 INVARIANTS = {
     "I1": "At most one roster per round: all nodes that get round r of an epoch get the same roster and fence.",
-    "I2": "Ranks are 0..n-1: everybody finds itself at its own rank; no member and no node is in a roster twice.",
+    "I2": "Ranks are 0..n-1: each node finds itself at its own rank; no member and no node is in a roster twice.",
     "I3": "No two groups of a run are at work at once.",
     "I4": "While a roster is written nobody is at work.",
-    "I5": "Closed absorbs: the head of a closed epoch is never written again, but by an operator's reset.",
+    "I5": "A closed run stays closed: its head is never written again, except by an operator's reset.",
     "I6": "Within an epoch round and fence grow together and by one, the revision by each write; the terms stay.",
     "I7": "A roster has from min_nodes to max_nodes members; with fewer than max_nodes, a last call went before it.",
     "I8": "A roster that drops a member which expired at work is written no sooner than the fence delay after that.",
@@ -22,7 +22,7 @@ INVARIANTS = {
     "I17": "A run whose members have all finished forms no further roster.",
     "I18": "A spare ends well: a finished run tells it so without an error, and a full one does not time it out.",
     "I19": "Trouble with the store ends no join before its deadline.",
-    "I20": "A member that lives is dropped only by evict_after, and no sooner than that after it was asked to stop.",
+    "I20": "A live member is dropped only by evict_after, and no sooner than that after it was asked to stop.",
     "I21": "A node at work is told that the store has lost its round only if the store has.",
 }
 

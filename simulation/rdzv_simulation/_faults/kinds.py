@@ -37,25 +37,25 @@ WEIGHTS = {
 FAULTS = (*MESSAGES, *WEIGHTS)
 
 WORK_OVER = "over"
-"""What is no fault: a job's work is over, and it asks for the next round. So rounds go on where no fault ends one."""
+"""Not a fault: a job's work is over, and it asks for the next round. So rounds go on where no fault ends one."""
 
 FAULT_TEXTS = {
     "loss": "a request or an answer is lost",
     "late": "a message comes up to 5 s late: out of order, or after its sender gave up",
-    "pct": "an adversary puts a node's messages behind those of all others",
+    "pct": "an adversary delays a node's messages behind those of all others",
     "fail": "a job fails, on one node or on all at once, and asks for the next round",
     "crash": "a node is killed and restarted; a store may notice at once that its connection is gone",
     "freeze": "a process stands still for up to 12 s",
     "freeze_leader": "a leader stands still between reading and writing",
-    "suspend": "a machine is suspended for up to 20 s: all its timers are over when it wakes",
+    "suspend": "a machine is suspended for up to 20 s: all its timers have expired when it wakes",
     "cut": "a node is cut off from the store",
     "halves": "one half of the nodes is cut off, then the other half",
     "mute": "a node's requests arrive and the answers do not",
-    "slow": "answers to a node take up to 1.4 s longer, and then perhaps its link fails",
-    "leave": "a node leaves, and perhaps another process comes in its place",
+    "slow": "answers to a node take up to 1.4 s longer, and then its link may fail",
+    "leave": "a node leaves, and another process may come in its place",
     "done": "a job is done: one node after the other finishes; the last may crash as soon as it has said so",
     "join": "a node comes late",
-    "twin": "a process comes with the node id of one that lives; its former self may be killed later",
+    "twin": "a process starts with the node id of one that is alive; its former self may be killed later",
     "stuck": "a job does not stop for up to 12 s when it is told to; in some lives its node is evicted for that",
     "close": "a node closes the run; an operator resets it: the run id is used again",
     "reset": "an operator resets a run that is open",

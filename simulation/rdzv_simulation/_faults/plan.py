@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from rdzv_simulation._faults.kinds import WEIGHTS, WORK_OVER
 
 _WITH_AN_END = 0.12
-"""In which part of all storms the first thing is that the job is done."""
+"""The share of all storms in which the job is done at the very beginning."""
 
 _WITH_ABSENCES = 0.25
+"""The share of all phases after which the store alone is struck."""
+
 _FIRST_ABSENCE = 50
-"""After which part of all phases the store alone is struck; the numbers of these faults begin past those of a storm."""
+"""The first number of such a fault; those of a storm are lower."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,9 @@ def storm(seed: int, phase: int, faults: Container[str], keep: Container[str] | 
 
 
 def absences(seed: int, phase: int, faults: Container[str], keep: Container[str] | None) -> tuple[Fault, ...]:
-    """Plan what the store alone goes through after the peace of a phase: nothing mostly, else one to three restarts.
+    """Plan what happens to the store alone after the peace of a phase: mostly nothing, else one to three restarts.
 
-    `at` counts from when the store was last back: longer than until everybody has renewed its lease. With `keep`, only
+    `at` counts from when the store was last back, and is long enough for every node to renew its lease. With `keep`, only
     what it names is left.
     """
     own = random.Random(f"{seed}.{phase}.absences")
