@@ -108,13 +108,19 @@ def test_a_command_has_its_signals_as_a_shell_would_give_them() -> None:
 
 
 def _owner(child: Path, lease: float = 600.0) -> subprocess.Popen[bytes]:
-    """Start a process that has a command with a family, and wait until that is there."""
+    """Start a process that has a command with a family, and wait until both are there and watched.
+
+    The family may be there a moment before its owner has told the kernel to end it with the watchdog.
+    """
     code = (
         "import sys; from rdzv_core import clock; from rdzv_core._cli.node.worker import Worker\n"
-        "Worker(['sh', '-c', sys.argv[1]], {}, clock.now() + float(sys.argv[2])).wait()"
+        "worker = Worker(['sh', '-c', sys.argv[1]], {}, clock.now() + float(sys.argv[2]))\n"
+        "open(sys.argv[3], 'x').close(); worker.wait()"
     )
-    owner = subprocess.Popen([sys.executable, "-c", code, FAMILY.format(file=child), str(lease)])
+    watched = child.with_name("watched")
+    owner = subprocess.Popen([sys.executable, "-c", code, FAMILY.format(file=child), str(lease), str(watched)])
     _until(child.exists, "the command's child started")
+    _until(watched.exists, "the command is watched")
     return owner
 
 
