@@ -65,8 +65,8 @@ def storm(seed: int, phase: int, faults: Container[str], keep: Container[str] | 
 def absences(seed: int, phase: int, faults: Container[str], keep: Container[str] | None) -> tuple[Fault, ...]:
     """Plan what happens to the store alone after the peace of a phase: mostly nothing, else one to three restarts.
 
-    `at` counts from when the store was last back, and is long enough for every node to renew its lease. With `keep`, only
-    what it names is left.
+    `at` counts from when the store was last back, and is long enough for every node to renew its lease. With `keep`,
+    only what it names is left.
     """
     own = random.Random(f"{seed}.{phase}.absences")
     if "store_restart" not in faults or own.random() > _WITH_ABSENCES:
