@@ -43,7 +43,7 @@ class Absences:
         joins.in_touch_after(self._timeline.time)
         after = cluster.processes.at_work()
         if before != after:
-            times = f"the store was away {len(planned)} times"
+            times = "the store was away once" if len(planned) == 1 else f"the store was away {len(planned)} times"
             raise Violation("I16", f"{times}: {_told(before)} before, {_told(after)} after")
 
     def _strike(self, fault: Fault) -> None:
