@@ -53,18 +53,18 @@ class LocalView:
         of a head and no head, nothing tells which came first; an answer that was asked for before the last one came is
         only a reason to look again.
         """
-        if started < self.learned_at and self._is_of_another_epoch(snapshot):
-            self.looked = False
-            return
-        if snapshot is None:
-            self._keep_last_roster("")
-            self.looked, self.learned_at, self.head, self.token, self.unreadable = True, now, None, None, ""
-            return
         try:
-            head = decode_head(snapshot[0])
+            head = None if snapshot is None else decode_head(snapshot[0])
         except RendezvousStateError as error:
             self.unreadable = str(error)
             raise
+        if started < self.learned_at and self._is_of_another_epoch(head):
+            self.looked = False
+            return
+        if snapshot is None or head is None:
+            self._keep_last_roster("")
+            self.looked, self.learned_at, self.head, self.token, self.unreadable = True, now, None, None, ""
+            return
         known = self.head
         older = known is not None and known.epoch == head.epoch and head.revision < known.revision
         if older and started < self.learned_at:
@@ -78,12 +78,8 @@ class LocalView:
         )
         self.pending_since = _since(self.pending_since, head, head.round, bool(head.pending), now)
 
-    def _is_of_another_epoch(self, snapshot: StateSnapshot | tuple[bytes, Token] | None) -> bool:
-        try:
-            epoch = "" if snapshot is None else decode_head(snapshot[0]).epoch
-        except RendezvousStateError:
-            return False  # an unreadable register is reported, whenever it was read
-        return epoch != ("" if self.head is None else self.head.epoch)
+    def _is_of_another_epoch(self, head: Head | None) -> bool:
+        return ("" if head is None else head.epoch) != ("" if self.head is None else self.head.epoch)
 
     def _keep_last_roster(self, epoch: str) -> None:
         """Remember who was in a register that was lost: they may still be at work."""

@@ -92,7 +92,7 @@ class RanksItself(Machine):
 
 
 class _Credulous(LocalView):
-    def _is_of_another_epoch(self, snapshot: Any) -> bool:
+    def _is_of_another_epoch(self, head: Any) -> bool:
         return False
 
 
