@@ -11,7 +11,7 @@ from rdzv_core.envelope import seal
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.errors import UnknownOutcomeError
-from rdzv_etcd._client.pauses import retry_pauses
+from rdzv_etcd._client.pauses import retry_pause
 from rdzv_etcd._record import Record, Version, if_still, is_token_of, new_nonce, read_record
 
 RESOLVE_SECONDS = 10.0
@@ -168,4 +168,4 @@ class Register:
 
     def _pause(self) -> bool:
         """Wait a moment before another try; True if the instance was closed meanwhile."""
-        return self._closing.wait(retry_pauses().next())
+        return self._closing.wait(retry_pause())

@@ -19,7 +19,7 @@ from rdzv_etcd._client.errors import (
     describe,
     is_configuration,
 )
-from rdzv_etcd._client.pauses import retry_pauses
+from rdzv_etcd._client.pauses import retry_pause
 from rdzv_etcd._client.protocol_probe import may_be_other_protocol, speaks_http, speaks_https
 from rdzv_etcd._client.scope import CancelScope
 from rdzv_etcd._client.session import Credentials, Session
@@ -192,5 +192,5 @@ def _goes_on(scope: CancelScope, failures: Mapping[HostPort, UnansweredError], t
     if now >= scope.deadline or not (silent or leaderless or turn < 2):
         return False
     if not silent and turn > 1:
-        time.sleep(min(scope.deadline - now, retry_pauses().next()))
+        time.sleep(min(scope.deadline - now, retry_pause()))
     return True
