@@ -117,7 +117,7 @@ submitting_remote = accepts_options(READ_TIMEOUT)(lambda params: SubmittingRemot
     "SUBMIT-1",
     message="the submitted get_state() after another's write",
 )
-class PostsWhatItSawLast(SubmittingMemory):
+class SubmitsWhatItSawLast(SubmittingMemory):
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
         seen = vars(self).setdefault("seen", {})
 
@@ -149,7 +149,7 @@ class AnswersNothing(SubmittingMemory):
     "SUBMIT-3",
     message="gave None: it must raise a",
 )
-class PostedErrorsAreNone(SubmittingMemory):
+class SubmittedErrorsAreNone(SubmittingMemory):
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
         super().submit(method, arguments, lambda result, _: done(result, None))
 
@@ -160,7 +160,7 @@ class PostedErrorsAreNone(SubmittingMemory):
     "SUBMIT-1",
     message="names 'get', which is no method of it",
 )
-class PostsWhatItHasNot(SubmittingMemory):
+class SubmitsWhatItHasNot(SubmittingMemory):
     submittable = SubmittingMemory.submittable | {"get"}
 
 
@@ -195,7 +195,7 @@ class ForgetsTheUnanswered(SubmittingRemote):
     "SUBMIT-3",
     message="goes on 2 s after close()",
 )
-class CloseForgetsThePosted(SubmittingMemory):
+class CloseForgetsTheSubmitted(SubmittingMemory):
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
         def tell(result: Any, error: Exception | None) -> None:
             if not self._closed:
@@ -230,7 +230,7 @@ class AThreadForEach(SubmittingMemory):
     message="has not returned",
     may_break=("SUBMIT-1", "SUBMIT-2", "SUBMIT-3"),
 )
-class PostsByCalling(SubmittingMemory):
+class SubmitsByCalling(SubmittingMemory):
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
         try:
             result = getattr(self, method)(*arguments)
@@ -246,17 +246,17 @@ class PostsByCalling(SubmittingMemory):
     "SUBMIT-4",
     message="raised RendezvousConnectionError",
 )
-class PostChecksFirst(SubmittingMemory):
+class SubmitChecksFirst(SubmittingMemory):
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
         self._check_open()
         super().submit(method, arguments, done)
 
 
 MUTANTS = (
-    PostsWhatItSawLast,
+    SubmitsWhatItSawLast,
     AnswersNothing,
-    PostedErrorsAreNone,
-    PostsWhatItHasNot,
+    SubmittedErrorsAreNone,
+    SubmitsWhatItHasNot,
     ToldOfTimeoutAndAnswer,
     Mutant(
         "forgets-the-unanswered",
@@ -266,8 +266,8 @@ MUTANTS = (
         accepts_options(READ_TIMEOUT)(lambda params: ForgetsTheUnanswered(params)),
         setting=remotely,
     ),
-    CloseForgetsThePosted,
+    CloseForgetsTheSubmitted,
     AThreadForEach,
-    PostsByCalling,
-    PostChecksFirst,
+    SubmitsByCalling,
+    SubmitChecksFirst,
 )
