@@ -256,6 +256,13 @@ def test_key_prefix_fits_a_role(guarded_etcd: EtcdServer, connect: Connect) -> N
     backend = connect(guarded_etcd.get_endpoint(), key_prefix="/jobs/", **JOB)
     result = _set(backend, b"x")
     assert backend.wait_state(result.token, 0.2) == (False, (b"x", result.token))
+    lease = backend.enter(b"x", 30)
+    assert backend.update(lease, b"y")
+    assert backend.refresh(lease)
+    assert not backend.wait_members(backend.members().version, 0.2)
+    backend.store("round").set("key", b"value")
+    backend.leave(lease)
+    assert backend.delete_state()
 
 
 def test_a_login_that_became_invalid_is_renewed(guarded_etcd: EtcdServer, connect: Connect) -> None:

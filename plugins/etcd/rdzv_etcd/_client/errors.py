@@ -59,14 +59,32 @@ class RefusedError(Exception):
         self.endpoint, self.code, self.message = endpoint, code, message
 
     @property
+    def lease_is_gone(self) -> bool:
+        """Whether the lease that the request names has ended."""
+        return "lease not found" in self.message
+
+    @property
+    def lease_exists(self) -> bool:
+        """Whether the lease that the request would grant has been granted."""
+        return "lease already exists" in self.message
+
+    @property
     def is_configuration(self) -> bool:
         """Whether this node's settings must change before it can be accepted."""
+        if self.lease_is_gone:
+            return False
         return self.code in _NO_SUCH_API_CODES or any(words in self.message for words in _CREDENTIALS)
 
     @property
     def login_is_stale(self) -> bool:
         """Whether logging in again would help."""
         return self.code == _UNAUTHENTICATED or any(text in self.message for text in _STALE_LOGIN)
+
+
+def refusal_of(error: BaseException) -> RefusedError | None:
+    """Return etcd's refusal that caused `error`, if that is what it is."""
+    cause = error.__cause__
+    return cause if isinstance(cause, RefusedError) else None
 
 
 class UnknownOutcomeError(RendezvousConnectionError):
