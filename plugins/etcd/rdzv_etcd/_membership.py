@@ -13,7 +13,7 @@ from rdzv_core.abc import Member
 from rdzv_core.validation import checked_payload, checked_ttl
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
-from rdzv_etcd._client.errors import refusal_of
+from rdzv_etcd._client.errors import lease_is_gone
 from rdzv_etcd._run_keys import RUN_TTL, Founding, Run, read_founding
 from rdzv_etcd._waiting import Waiter, Watched
 
@@ -79,7 +79,7 @@ class Membership:
             try:
                 joined = self._join(self._keys.member(member), _sealed(0, payload), lease)
             except RendezvousConnectionError as error:
-                if not _lease_is_gone(error) or time.monotonic() >= deadline:
+                if not lease_is_gone(error) or time.monotonic() >= deadline:
                     raise
                 continue  # the answers took so long that the lease was over meanwhile
             return EtcdLease(ttl, joined.founding, member, joined.ahead, lease)
@@ -99,7 +99,7 @@ class Membership:
                 repeatable=True,  # the sequence number lets it take effect once
             )
         except RendezvousConnectionError as error:
-            if _lease_is_gone(error):
+            if lease_is_gone(error):
                 return False
             raise
         there = outcome.succeeded or messages.read_count(outcome.answers[0]) > 0
@@ -224,11 +224,6 @@ def _version(incarnation: str, extent: messages.Extent) -> str:
 def _sealed(sequence: int, payload: bytes) -> bytes:
     """Return a member's value: values of greater sequence numbers sort behind it."""
     return sequence.to_bytes(_SEQUENCE_BYTES, "big") + payload
-
-
-def _lease_is_gone(error: RendezvousConnectionError) -> bool:
-    refusal = refusal_of(error)
-    return refusal is not None and refusal.lease_is_gone
 
 
 def _own(member: MemberLease) -> EtcdLease:

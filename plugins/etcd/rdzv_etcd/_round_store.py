@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from rdzv_core import RendezvousConnectionError, RendezvousTimeoutError, Store
+from rdzv_core import RendezvousTimeoutError, Store
 from rdzv_core.envelope import seal
 from rdzv_core.validation import checked_key, checked_keys, checked_value
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
-from rdzv_etcd._client.errors import refusal_of
 from rdzv_etcd._record import MAX_STATE_BYTES, read_record
 from rdzv_etcd._register import Register
 from rdzv_etcd._run_keys import Run
@@ -22,7 +21,7 @@ T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 300.0
 KEPT_STORES = 4
-"""How many stores of a run are kept; founding another one removes the oldest."""
+"""How many stores of a run are kept; another one removes the oldest."""
 _OPERATIONS = 100
 """The most operations in one transaction; etcd's limit is 128."""
 
@@ -30,7 +29,7 @@ _OPERATIONS = 100
 class EtcdStore(Store):
     """A map whose values are sealed as a register's, under the run's lease. Ends with its backend.
 
-    A run keeps the four stores that were founded last. A value has at most 1 MiB (`ValueError`). A write whose answer
+    A run keeps the four stores that were begun last. A value has at most 1 MiB (`ValueError`). A write whose answer
     was lost is resolved as a register's is; `multi_set` of several keys is one step for up to 100 keys that fit into
     1 MiB together, and raises if an answer was lost.
     """
@@ -41,7 +40,7 @@ class EtcdStore(Store):
         self._waiter = waiter
         self._name = name
         self._prefix = run.keys.store(name)
-        self._founded = False
+        self._listed = False
 
     def set(self, key: str, value: bytes) -> None:
         wanted = self._checked(key, value)
@@ -56,9 +55,9 @@ class EtcdStore(Store):
 
     def add(self, key: str, amount: int) -> int:
         checked_key(key)
-        return int(
-            self._edit(key, lambda there: b"%d" % (_integer(key, b"0" if there is None else there) + amount)) or b""
-        )
+        total = self._edit(key, lambda there: b"%d" % (_integer(key, b"0" if there is None else there) + amount))
+        assert total is not None
+        return int(total)
 
     def check(self, keys: Iterable[str]) -> bool:
         return not self._missing(checked_keys(keys))
@@ -94,7 +93,7 @@ class EtcdStore(Store):
             self._edit(key, lambda _: value)
             return
         for part in _parts(given):
-            self._with_lease(partial(self._put_all, part))
+            self._write(partial(self._put_all, part))
 
     def _put_all(self, items: Mapping[str, bytes], lease: int) -> None:
         puts = [messages.put_request(self._key(key), seal(value), lease) for key, value in items.items()]
@@ -107,7 +106,7 @@ class EtcdStore(Store):
         if change(None) is None:
             there, token = register.get() or (None, None)
         while (wanted := change(there)) is not None:
-            result = self._with_lease(partial(register.write, wanted, token))
+            result = self._write(partial(register.write, wanted, token))
             if result is not None and result.has_set:
                 return wanted
             there, token = (None, None) if result is None else result[:2]
@@ -115,34 +114,19 @@ class EtcdStore(Store):
                 raise self._client.error(f"other writers kept {self!r} from writing {key!r} for {DEFAULT_TIMEOUT:g} s")
         return there
 
-    def _with_lease(self, write: Callable[[int], T]) -> T:
-        """Write under the run's lease, founding the store, and the run where its lease has ended."""
-        if not self._founded:
-            self._found()
-            self._founded = True
-        try:
-            return write(self._run.founding().lease)
-        except RendezvousConnectionError as error:
-            refusal = refusal_of(error)
-            if refusal is None or not refusal.lease_is_gone:
-                raise
-        return write(self._run.found().lease)
+    def _write(self, write: Callable[[int], T]) -> T:
+        """Write under the run's lease, after listing this store among the run's."""
+        if not self._listed:
+            if self._run.under_lease(self._list):
+                self._remove_outdated()
+            self._listed = True
+        return self._run.under_lease(write)
 
-    def _found(self) -> None:
-        """Enter this store into the run's list, and remove what is too many."""
+    def _list(self, lease: int) -> bool:
+        """Return whether this store is a new one of the run."""
         entry = self._run.keys.listed(self._name)
-        for founding in (self._run.founding, self._run.found):
-            try:
-                put = messages.put_request(entry, self._prefix, founding().lease)
-                is_new = self._client.transact(entry, messages.if_absent(entry), [put], repeatable=True).succeeded
-            except RendezvousConnectionError as error:
-                refusal = refusal_of(error)
-                if refusal is None or not refusal.lease_is_gone:
-                    raise
-            else:
-                break
-        if is_new:
-            self._remove_outdated()
+        put = messages.put_request(entry, self._prefix, lease)
+        return self._client.transact(entry, messages.if_absent(entry), [put], repeatable=True).succeeded
 
     def _remove_outdated(self) -> None:
         listed = self._run.keys.listed("")

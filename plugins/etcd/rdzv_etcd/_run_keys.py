@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
-from rdzv_core import RendezvousParameters
+from rdzv_core import RendezvousConnectionError, RendezvousParameters
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._client.errors import lease_is_gone
 from rdzv_etcd._client.leases import Leases
 from rdzv_etcd._options import KEY_PREFIX
+
+T = TypeVar("T")
 
 REGISTERS = b"rdzv."
 """What the key of every register begins with, below the option `key_prefix`."""
@@ -70,6 +74,15 @@ class Run:
         """Read the founding; where there is none, found the run."""
         self._founding = self.read() or self._make()
         return self._founding
+
+    def under_lease(self, write: Callable[[int], T]) -> T:
+        """Do a write under the run's lease; where that has ended, the run is founded again."""
+        try:
+            return write(self.founding().lease)
+        except RendezvousConnectionError as error:
+            if not lease_is_gone(error):
+                raise
+        return write(self.found().lease)
 
     def read(self) -> Founding | None:
         """Read the founding."""

@@ -81,10 +81,14 @@ class RefusedError(Exception):
         return self.code == _UNAUTHENTICATED or any(text in self.message for text in _STALE_LOGIN)
 
 
-def refusal_of(error: BaseException) -> RefusedError | None:
-    """Return etcd's refusal that caused `error`, if that is what it is."""
-    cause = error.__cause__
-    return cause if isinstance(cause, RefusedError) else None
+def lease_is_gone(error: BaseException) -> bool:
+    """Return whether `error` is etcd's refusal of a request that names a lease which has ended."""
+    return isinstance(error.__cause__, RefusedError) and error.__cause__.lease_is_gone
+
+
+def lease_exists(error: BaseException) -> bool:
+    """Return whether `error` is etcd's refusal to grant a lease that it has granted already."""
+    return isinstance(error.__cause__, RefusedError) and error.__cause__.lease_exists
 
 
 class UnknownOutcomeError(RendezvousConnectionError):

@@ -6,7 +6,7 @@ import secrets
 
 from rdzv_core import RendezvousConnectionError
 from rdzv_etcd._client.client import EtcdClient
-from rdzv_etcd._client.errors import refusal_of
+from rdzv_etcd._client.errors import lease_exists, lease_is_gone
 
 
 class Leases:
@@ -24,8 +24,7 @@ class Leases:
         try:
             self._client.request("/v3/lease/grant", {"ID": str(lease), "TTL": str(ttl)})
         except RendezvousConnectionError as error:
-            refusal = refusal_of(error)
-            if refusal is None or not refusal.lease_exists:  # the id is random: an earlier sending granted it
+            if not lease_exists(error):  # the id is random: an earlier sending granted it
                 raise
         return lease
 
@@ -42,6 +41,5 @@ class Leases:
         try:
             self._client.request("/v3/lease/revoke", {"ID": str(lease)})
         except RendezvousConnectionError as error:
-            refusal = refusal_of(error)
-            if refusal is None or not refusal.lease_is_gone:
+            if not lease_is_gone(error):
                 raise
