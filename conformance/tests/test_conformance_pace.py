@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from rdzv_conformance.harness import under_test as under_test
+from rdzv_conformance.harness import backend_under_test
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed
 from rdzv_conformance.harness.target import Target
@@ -52,7 +52,7 @@ def test_the_latency_is_measured_before_the_first_test() -> None:
 
 def test_a_test_on_a_slow_store_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is over the limit on a fast store is within it on one that is measured to be slow."""
-    monkeypatch.setattr(under_test, "TEST_LIMIT", 0.2)
+    monkeypatch.setattr(backend_under_test, "TEST_LIMIT", 0.2)
     never = threading.Event()
     usual = Target("memory", "pace")
     with pytest.raises(ClauseFailed, match="the check has not ended"):

@@ -291,7 +291,7 @@ def test_a_clause_that_passed_in_part_says_what_was_not_tested() -> None:
         TestResult(writer, ("RDZV-DURABLE-1", "RDZV-DURABLE-2"), "pass"),
     ]
     clauses = by_clause(found, ["durable"])
-    report = Report(_made().under_test, ("durable",), clauses, conditions=conditions(clauses))
+    report = Report(_made().subject, ("durable",), clauses, conditions=conditions(clauses))
     assert (clauses[0].status, clauses[0].message) == ("pass", "in part untested: needs restart()")
     assert report.verdict == "certified: durable (in part untested: RDZV-DURABLE-1)"
     assert {each.what: each.status for each in report.conditions} == {

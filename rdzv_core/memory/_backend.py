@@ -42,7 +42,7 @@ class MemoryBackend(
     """
 
     topology: Literal["process", "machine"] = "process"
-    """Who can share a register, for the conformance suite: the threads of one process."""
+    """Which parties can share a register, for the conformance suite: the threads of one process."""
 
     def __init__(self, params: RendezvousParameters, hub: MemoryHub | None = None) -> None:
         self.hub = hub_at(params.endpoint) if hub is None else hub

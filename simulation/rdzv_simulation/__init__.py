@@ -1,16 +1,18 @@
-"""The handler's real state machine on a simulated clock, network and store: seeded, one thread, repeatable."""
+"""The handler's real state machine on a simulated clock, network and store: seeded, on one thread, repeatable."""
 
-from rdzv_simulation._check import INVARIANTS, Violation
-from rdzv_simulation._plan import FAULT_TEXTS, FAULTS
-from rdzv_simulation._run import Result, Run
-from rdzv_simulation._scenario import STRATEGIES, Parts, Scenario
-from rdzv_simulation._store import SimStore
+from rdzv_simulation._cluster.parts import Parts
+from rdzv_simulation._cluster.store import SimStore
+from rdzv_simulation._faults.kinds import FAULT_TEXTS, FAULTS
+from rdzv_simulation._invariants import INVARIANTS, Violation
+from rdzv_simulation._loop.life import Life, Result
+from rdzv_simulation._loop.scenario import STRATEGIES, Scenario
 
 __all__ = [
     "FAULTS",
     "FAULT_TEXTS",
     "INVARIANTS",
     "STRATEGIES",
+    "Life",
     "Parts",
     "Result",
     "Scenario",
@@ -21,9 +23,8 @@ __all__ = [
 
 
 def simulate(scenario: Scenario, parts: Parts | None = None, tracing: int = 0) -> Result:
-    """Run a scenario; raises `Violation` with seed and trace if an invariant is broken.
+    """Run a scenario; raise `Violation`, with seed and trace, if an invariant is broken.
 
-    `parts` take what a mutant has changed; with `tracing` 1 the trace has the disturbed messages,
-    with 2 all.
+    `parts` are what a mutant has changed. With `tracing` 1 the trace has the disturbed messages, with 2 all messages.
     """
-    return Run(scenario, parts, tracing).run()
+    return Life(scenario, parts, tracing).live()

@@ -108,7 +108,9 @@ def test_slurms_warning_reaches_the_command_and_ends_nobody(node: Start, tmp_pat
     """`--signal=USR1@60`: the command saves its state and goes on; so with SIGUSR2 and SIGWINCH."""
     names = ("USR1", "USR2", "WINCH")
     traps = "; ".join(f"trap 'touch {tmp_path}/{name}' {name}" for name in names)
-    each = node("1", "sh", "-c", f"{traps}; touch {tmp_path}/ready; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done")
+    each = node(
+        "1", "sh", "-c", f"{traps}; touch {tmp_path}/ready; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; exit 0"
+    )
     _until((tmp_path / "ready").exists, "the command is ready for signals")
     for name in names:
         each.process.send_signal(signal.Signals[f"SIG{name}"])

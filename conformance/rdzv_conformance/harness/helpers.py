@@ -5,9 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Protocol
 
+from rdzv_conformance.harness.sandbox import Sandbox
 from rdzv_core import RendezvousParameters
+
+
+class StartedStore(Protocol):
+    """A store that a backend started for the suite; it may have any attribute of `Helpers` as well."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where it is, as the backend reads it."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options that reach it."""
+
+    @property
+    def what(self) -> str:
+        """A few words about it for the report."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +47,9 @@ class Helpers:
     `keys(params)` lists every key that the store at the endpoint of `params` holds, by any name that holds a register's
     own key.
 
-    `own_store(sandbox)` starts a store that is the suite's alone and ends it: a context manager, given a
-    `rdzv_conformance.Sandbox`, whose value has `endpoint`, `options`, `what` (a few words for the report) and any of
-    the helpers above. It is used where no endpoint is given. Raises `OSError` or a `RendezvousError`.
+    `own_store(sandbox)` starts a store for the suite alone and ends it: a context manager whose value is a
+    `StartedStore` and may have any of the helpers above. It is used where no endpoint is given. Raises `OSError` or a
+    `RendezvousError`.
     """
 
     corrupt: Callable[[RendezvousParameters], None] | None = None
@@ -49,9 +66,9 @@ class Helpers:
     wrong_credentials: Sequence[tuple[Mapping[str, Any], str]] | None = None
     wrong_transport: Sequence[tuple[Mapping[str, Any], str]] | None = None
     keys: Callable[[RendezvousParameters], Iterable[str]] | None = None
-    own_store: Callable[[Any], AbstractContextManager[Any]] | None = None
+    own_store: Callable[[Sandbox], AbstractContextManager[StartedStore]] | None = None
 
-    def and_those_of(self, lender: Any) -> Helpers:
+    def and_those_of(self, lender: object) -> Helpers:
         """Return these helpers, overridden by those that an object with attributes of the same names lends."""
         lent = {each.name: getattr(lender, each.name, None) for each in fields(self)}
         return replace(self, **{name: value for name, value in lent.items() if value is not None})

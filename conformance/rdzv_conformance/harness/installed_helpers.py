@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from rdzv_conformance.harness.helpers import Helpers
+from rdzv_conformance.harness.helpers import Helpers, StartedStore
 from rdzv_conformance.harness.memory_helpers import MEMORY
 from rdzv_conformance.harness.sandbox import Sandbox
 from rdzv_core.compat import resolved_name
@@ -28,13 +27,13 @@ def installed_helpers(backend: str) -> Helpers:
     return MEMORY if wanted == "memory" else Helpers()
 
 
-def helpers_of(lender: Any) -> Helpers:
-    """Read the attributes of `Helpers` from any object; those that it has not are None."""
+def helpers_of(lender: object) -> Helpers:
+    """Read the attributes of `Helpers` from any object; those that are missing are None."""
     return Helpers().and_those_of(lender)
 
 
 @contextmanager
-def store_of_its_own(backend: str, helpers: Helpers, directory: Path) -> Iterator[Any]:
+def store_of_its_own(backend: str, helpers: Helpers, directory: Path) -> Iterator[StartedStore]:
     """Start the store that a backend lends to the suite, in an empty directory; `ValueError` if it lends none."""
     if helpers.own_store is None:
         raise ValueError(f"--endpoint is required for {backend!r}: the backend starts no store itself")

@@ -151,7 +151,7 @@ MUTANTS = (
     ),
     _mutant(
         "in-two-steps",
-        "A write first reserves the register and then fills it: who is killed in between leaves an empty one.",
+        "A write first reserves the register and then fills it: a process killed in between leaves an empty one.",
         "DURABLE-1",
         message="it must be whole",
         broken=ReplacesInTwoSteps,

@@ -12,7 +12,7 @@ from rdzv_core import RendezvousConnectionError, RendezvousParameters, SetStateR
 
 @mutant(
     "close-does-nothing",
-    "close() is inherited: the instance goes on, and so does who waits on it.",
+    "close() is inherited: the instance goes on, and so do its waiters.",
     "LIFE-2",
     "LIFE-3",
     message="it must raise a RendezvousConnectionError",
@@ -40,7 +40,7 @@ class CloseOnlyOnce(SoundMemory):
 
 @mutant(
     "close-wakes-nobody",
-    "close() marks the instance as closed, and whoever waits finds out when the wait is over.",
+    "close() marks the instance as closed, and a waiter finds out when the wait is over.",
     "LIFE-3",
     message="it must end within 1 s",
 )
@@ -64,7 +64,7 @@ class ClosedIsAValueError(SoundMemory):
 
 @mutant(
     "close-closes-all",
-    "The connection is shared and not counted: who closes first closes for everybody.",
+    "The connection is shared and not counted: the first to close it closes it for all.",
     "LIFE-5",
     "LIFE-2",
     "STATE-9",
@@ -172,7 +172,7 @@ class OfNoVersion(SoundMemory):
     "A sibling is made by hand and says another name.",
     "PKG-2",
     message="the name of a sibling",
-    may_break=("RUN-3", "RUN-4", "LIFE-6"),
+    may_break=("RUN-3", "RUN-4", "LIFE-6", "LIST-1"),
 )
 class SiblingOfAnotherName(SoundMemory):
     @property

@@ -1,4 +1,4 @@
-"""Mutants of RDZV-MEMBER: who is there, and until when."""
+"""Mutants of RDZV-MEMBER: the members of a run, and until when they stay."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class NobodyEverEnds(SoundMemory):
 
 @mutant(
     "a-refresh-revives",
-    "A refresh is an upsert: who was given up for dead, and replaced, is there again.",
+    "A refresh is an upsert: a member that was given up for dead, and replaced, is there again.",
     "MEMBER-4",
     "MEMBER-5",
     message="what refresh of an ended membership gave",
@@ -161,7 +161,7 @@ class LeavesOnceOnly(SoundMemory):
 
 @mutant(
     "a-refresh-is-a-change",
-    "Every refresh changes the version, and wakes everybody who waits: n members make n² messages.",
+    "Every refresh changes the version, and wakes every waiter: n members make n² messages.",
     "MEMBER-6",
     message="the version after a refresh",
     may_break=("MEMBER-8",),
@@ -175,7 +175,7 @@ class ARefreshIsAChange(SoundMemory):
 
 @mutant(
     "the-version-is-the-number",
-    "The version is how many are there: who leaves while another enters goes unseen.",
+    "The version is how many are there: a member that leaves while another enters goes unseen.",
     "MEMBER-6",
     message="the number of different versions",
 )

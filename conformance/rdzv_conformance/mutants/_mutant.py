@@ -32,3 +32,6 @@ class Mutant:
         # What breaks the register as such may be seen by many at once as well, but need not be.
         if any(number.startswith(("RDZV-STATE-", "RDZV-CAS-")) for number in self.breaks):
             object.__setattr__(self, "may_break", (*self.may_break, "RDZV-CAS-11", "RDZV-CAS-12", "RDZV-CAS-13"))
+        # The tests of LIST write registers of several runs and purposes: they need what these clauses are about.
+        if any(number.startswith(("RDZV-STATE-", "RDZV-CAS-", "RDZV-RUN-")) for number in self.breaks):
+            object.__setattr__(self, "may_break", (*self.may_break, "RDZV-LIST-1", "RDZV-LIST-2"))

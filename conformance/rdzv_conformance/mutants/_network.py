@@ -267,7 +267,7 @@ MUTANTS = (
     _mutant(
         WritesInTwoSteps,
         "in-two-writes",
-        "A write first reserves the register and then fills it: who is killed in between leaves an empty one.",
+        "A write first reserves the register and then fills it: a process killed in between leaves an empty one.",
         "CONN-7",
         message="it must be whole",
         may_break=("CONN-8", "CONN-9", "CAS-14", "CAS-9", "CAS-11", "CAS-12", "CAS-13", "CONN-5", "STATE-5"),
@@ -283,7 +283,7 @@ MUTANTS = (
     _mutant(
         LeasesALock,
         "leases-a-lock",
-        "A lock is taken over after a while: who was stopped while it held it goes on, and writes over the others.",
+        "A lock is taken over after a while: a process stopped while it held it goes on and overwrites the others.",
         "CONN-8",
         message="after a process was stopped in the middle of a call and went on",
         may_break=("CONN-7", "CONN-9", "CAS-14", "CONN-5", "CAS-9", "CAS-11", "CAS-12", "CAS-13", "CONN-4", "LIFE-3"),

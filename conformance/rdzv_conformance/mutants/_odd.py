@@ -89,7 +89,7 @@ class Exits(_Odd):
 
 @mutant(
     "interrupts",
-    "A signal handler of the library raises KeyboardInterrupt in whoever is calling.",
+    "A signal handler of the library raises KeyboardInterrupt in the caller.",
     *OF_LARGE_STATES,
     message="raised KeyboardInterrupt",
 )

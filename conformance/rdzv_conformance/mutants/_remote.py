@@ -209,7 +209,7 @@ class SoundRemote(RendezvousBackend):
         connection = self.connection
         if connection is not None and os.getpid() == self.pid:
             try:
-                connection.shutdown(socket.SHUT_RDWR)  # whoever waits for an answer is woken
+                connection.shutdown(socket.SHUT_RDWR)  # a thread that waits for an answer is woken
             except OSError:
                 pass  # it was gone already
         with self.lock:

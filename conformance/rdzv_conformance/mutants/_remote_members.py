@@ -206,7 +206,7 @@ MUTANTS = (
     ),
     _mutant(
         "kept-as-another-incarnation",
-        "The members are kept, and the store says that it lost them: nobody can tell who is gone for a ttl.",
+        "The members are kept, and the store says that it lost them: for a ttl no one can tell which members are gone.",
         "MEMBER-15",
         message="the incarnation after the store was killed",
         members=_AnotherIncarnation,

@@ -19,7 +19,7 @@ RIGHT = "open sesame"
 
 
 def ask_for_all(hello: dict[str, Any], _: dict[str, Any]) -> str:
-    """Refuse plain text, and whoever does not know the password."""
+    """Refuse plain text, and clients that do not know the password."""
     if not hello.get("authority"):
         return "plain text, where TLS is asked for"
     return "" if hello.get("password") == RIGHT else "the password is not accepted"
@@ -48,7 +48,7 @@ def sound_guarded(params: RendezvousParameters) -> RendezvousBackend:
 
 
 def guarded(guard: Guard = ask_for_all) -> Setting:
-    """A server that asks who is there."""
+    """A server that authenticates its clients."""
 
     @contextmanager
     def setting() -> Iterator[Place]:
@@ -139,7 +139,7 @@ MUTANTS = (
     ),
     _mutant(
         "refused-without-a-word",
-        "Who has a wrong password reads that the connection failed, and looks for a network fault.",
+        "A user with a wrong password reads that the connection failed, and looks for a network fault.",
         "SECURE-1",
         "does not say 'the password is not accepted'",
         SaysNothing,

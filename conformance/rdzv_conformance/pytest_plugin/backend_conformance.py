@@ -32,7 +32,7 @@ class BackendConformance(Suite):
 
     `backend`, `endpoint`, `options` and the helpers below may each be a class attribute or a fixture of that name, on
     the class or anywhere pytest finds one; a fixture goes first. A helper that is absent leaves the clauses that need
-    it `untested`; see `rdzv_conformance.harness.target.Helpers` for what each does. `preload` names modules (or
+    it `untested`; see `rdzv_conformance.Helpers` for what each does. `preload` names modules (or
     `module:function`) to import in the processes that the suite starts, for a backend that is registered in code.
     """
 

@@ -23,6 +23,9 @@ STYLES: dict[Status, str] = {
     "unsupported": "dim",
 }
 
+WIDEST = 1_000_000
+"""Columns of a line that is never folded: what reads it is not a terminal."""
+
 
 def show_report(report: Report) -> None:
     """Print every clause, what was tested, and the verdict, which is the last line."""
@@ -33,8 +36,9 @@ def show_report(report: Report) -> None:
                 click.echo(f"{each.clause}: {_first(each)}")
                 _show_drawing(each)
     else:
-        for each in report.clauses:
-            click.echo(f"{each.clause:<14}  {each.status:<11}  {_first(each)}".rstrip())
+        rows = aligned([(each.clause, each.status, _first(each)) for each in report.clauses])
+        for line, each in zip(rows, report.clauses, strict=True):
+            click.echo(line)
             _show_drawing(each)
     unclaimed = [each for each in report.capabilities if each.found and not each.claimed]
     for capability in unclaimed:
@@ -53,15 +57,30 @@ def show_matrix(reports: Sequence[Report]) -> None:
     if sys.stdout.isatty():
         _draw(_matrix(columns, rows))
     else:
-        widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
-        for row in (columns, *rows):
-            click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        for line in aligned([columns, *rows]):
+            click.echo(line)
     for report in reports:
         for each in (*report.of("fail"), *report.of("error")):
             click.echo(f"{report.subject.backend}: {each.clause} {each.status}: {_first(each)}")
             _show_drawing(each)
     for report in reports:
         _verdict(report, f"{report.subject.backend}: ")
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a line for each row, its cells in columns as wide as they need to be. No cell may have a line break."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for row in rows:
+        # Text, not markup: what a backend says is shown as it is.
+        table.add_row(*(Text(cell, no_wrap=True) for cell in row))
+    console = Console(width=WIDEST, color_system=None)
+    with console.capture() as drawn:
+        console.print(table)
+    return [line.rstrip() for line in drawn.get().split("\n")[:-1]]
 
 
 def _first(each: ClauseResult) -> str:

@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from rdzv_conformance.harness.expect import ClauseFailed, shown_error
 from rdzv_conformance.harness.installed_helpers import installed_helpers, store_of_its_own
 from rdzv_conformance.harness.leaks.detector import LEAK_DETECTOR
+from rdzv_conformance.harness.lines import Say, answer_on_stdout
 from rdzv_conformance.harness.target import Target, preload
 from rdzv_conformance.harness.watchdog import HUNG
 from rdzv_conformance.run.anchor import Anchor
@@ -29,25 +29,17 @@ from rdzv_core import RendezvousError
 
 def main() -> None:
     """Run the job's tests: say `refused` (with why), or `plan`, then `start` and `done` for each, then `end`."""
-    # Whatever the backend prints must not end up among the answers.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-
-    def say(kind: str, **fields: Any) -> None:
-        answers.write(json.dumps({"kind": kind, **fields}) + "\n")
-        answers.flush()
-
+    say = answer_on_stdout()
     _certify(json.loads(sys.stdin.readline()), say)
-    answers.flush()
     os._exit(0)  # a thread of the backend that never ends must not keep this process
 
 
-def _certify(job: dict[str, Any], say: Callable[..., None]) -> None:
+def _certify(job: dict[str, Any], say: Say) -> None:
     with ExitStack() as ending:
         _in_order(job, say, ending)
 
 
-def _in_order(job: dict[str, Any], say: Callable[..., None], ending: ExitStack) -> None:
+def _in_order(job: dict[str, Any], say: Say, ending: ExitStack) -> None:
     own = ""
     LEAK_DETECTOR.live_in(tempfile.gettempdir())
     try:

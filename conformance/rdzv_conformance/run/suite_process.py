@@ -9,13 +9,13 @@ import queue
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import IO, Any
+from collections.abc import Mapping
+from typing import Any
 
 from rdzv_conformance.harness.backend_under_test import TEST_LIMIT
+from rdzv_conformance.harness.lines import follow
 
 LOOK_EVERY = 1.0
 READER_LIMIT = 5.0
@@ -47,8 +47,8 @@ class SuiteProcess:
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._said: deque[str] = deque(maxlen=LAST_WORDS)
         self._readers = [
-            _follow(self._process.stdout, self._events.put, lambda: self._events.put("")),
-            _follow(self._process.stderr, self._said.append, lambda: None),
+            follow(self._process.stdout, self._events.put, lambda: self._events.put(""), "rdzv-certify-reader"),
+            follow(self._process.stderr, self._said.append, lambda: None, "rdzv-certify-reader"),
         ]
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
@@ -99,16 +99,3 @@ def end_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):  # the latter is what macOS says of a group of the dead
         pass
-
-
-def _follow(stream: IO[str] | None, take: Callable[[str], object], end: Callable[[], object]) -> threading.Thread:
-    def read() -> None:
-        assert stream is not None
-        with stream:  # closed by its reader: any other thread would wait for the reader
-            for line in stream:
-                take(line)
-        end()
-
-    thread = threading.Thread(target=read, name="rdzv-certify-reader", daemon=True)
-    thread.start()
-    return thread

@@ -35,7 +35,7 @@ class Connection:
 
     @clause("RDZV-CONN-2")
     def test_RDZV_CONN_2_the_error_names_backend_and_endpoint(self, under_test: BackendUnderTest) -> None:
-        """Whoever reads the error learns which backend could not reach what, and why."""
+        """The error says which backend could not reach what, and why."""
         for endpoint, what in _unreachable(under_test):
             error = raises(RendezvousConnectionError, what, _first_use(under_test, endpoint))
             text = str(error)

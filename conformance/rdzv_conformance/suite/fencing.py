@@ -55,7 +55,7 @@ class Fencing:
 
     @clause("RDZV-CAS-9")
     def test_RDZV_CAS_9_of_two_writers_of_equal_bytes_the_second_is_refused(self, under_test: BackendUnderTest) -> None:
-        """Who writes what is there already, with a token that has been used, has not written it."""
+        """A writer of what is there already, with a used token, is not told that it has written."""
         one, other = under_test.open(), under_test.open()
         token = one.write(b"same")
         other.refuses(b"same", None, StateSnapshot(b"same", token))

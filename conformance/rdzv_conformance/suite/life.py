@@ -58,7 +58,7 @@ class Life:
 
     @clause("RDZV-LIFE-3")
     def test_RDZV_LIFE_3_close_ends_a_wait_of_another_thread(self, under_test: BackendUnderTest) -> None:
-        """Who waits for a change learns within a second that the instance was closed."""
+        """A thread that waits for a change learns within a second that the instance was closed."""
         register = under_test.open()
         under_test.needs(SupportsWatch, register)
         token = register.write(b"there")
@@ -70,7 +70,7 @@ class Life:
 
     @clause("RDZV-LIFE-3")
     def test_RDZV_LIFE_3_close_ends_a_call_on_a_silent_store(self, under_test: BackendUnderTest) -> None:
-        """Who waits for an answer that does not come learns within a second that the instance was closed."""
+        """A thread that waits for an answer in vain learns within a second that the instance was closed."""
         under_test.needs_connection()
         network = under_test.target.network_endpoint()
         if network is None:

@@ -1,4 +1,4 @@
-"""RDZV-MEMBER: who is there."""
+"""RDZV-MEMBER: the members of a run."""
 
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Membership:
 
     @clause("RDZV-MEMBER-4")
     def test_RDZV_MEMBER_4_an_ended_membership_stays_ended(self, under_test: BackendUnderTest) -> None:
-        """Who missed its ttl gets False from refresh and update, for ever."""
+        """A member that missed its ttl gets False from refresh and update, for ever."""
         one, other = _two(under_test)
         lease = one.enter(b"goes", under_test.paced(SHORT_TTL))
         _await_end(under_test, other, lease.id)
@@ -87,7 +87,7 @@ class Membership:
 
     @clause("RDZV-MEMBER-5")
     def test_RDZV_MEMBER_5_leave_ends_a_membership(self, under_test: BackendUnderTest) -> None:
-        """Who left is gone at once; leaving again is no error."""
+        """A member that left is gone at once; leaving again is not an error."""
         one, other = _two(under_test)
         first, second = one.enter(b"first", TTL), one.enter(b"second", TTL)
         one.leave(first)
@@ -125,7 +125,7 @@ class Membership:
 
     @clause("RDZV-MEMBER-7")
     def test_RDZV_MEMBER_7_the_end_of_a_lease_ends_the_wait(self, under_test: BackendUnderTest) -> None:
-        """Who waits learns that a member has run out of time, though nobody calls anything."""
+        """A waiting thread learns that a member has run out of time, though no other call is made."""
         one, other = _two(under_test)
         one.enter(b"goes", under_test.paced(SHORT_TTL))
         version = other.members().version
@@ -264,7 +264,7 @@ class Membership:
 
     @clause("RDZV-MEMBER-12")
     def test_RDZV_MEMBER_12_runs_share_no_member(self, under_test: BackendUnderTest) -> None:
-        """Who enters one run is not seen in another, and leaving one changes nothing in the other."""
+        """A member of one run is not seen in another, and leaving one changes nothing in the other."""
         one, _ = _two(under_test)
         other = under_test.needs(SupportsMembership, under_test.open(f"{under_test.run_id}-other"))
         lease, theirs = one.enter(b"one", TTL), other.enter(b"other", TTL)
@@ -275,7 +275,7 @@ class Membership:
 
     @clause("RDZV-MEMBER-13")
     def test_RDZV_MEMBER_13_a_lease_tells_who_was_there(self, under_test: BackendUnderTest) -> None:
-        """Who is told how many were there is told of its own run, and of those alone who are there by then."""
+        """`ahead` counts the members of the same run, and only those that are there by then."""
         one, other = _two(under_test)
         elsewhere = under_test.needs(SupportsMembership, under_test.open(f"{under_test.run_id}-other"))
         elsewhere.enter(b"elsewhere", TTL)
@@ -328,7 +328,7 @@ class Membership:
 
     @clause("RDZV-MEMBER-15")
     def test_RDZV_MEMBER_15_a_durable_store_keeps_its_members(self, under_test: BackendUnderTest) -> None:
-        """It is killed and started again: who was there is there, in order, who left is not, and all goes on."""
+        """It is killed and started again: its members are there, in order, those that left are not, and all goes on."""
         _two(under_test)
         restart = needs_restart(under_test)
         registers = [

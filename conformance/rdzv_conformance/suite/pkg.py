@@ -61,7 +61,7 @@ class Packaging:
 
     @clause("RDZV-PKG-4")
     def test_RDZV_PKG_4_its_package_ships_py_typed(self, under_test: BackendUnderTest) -> None:
-        """Whoever type-checks against the package gets its types."""
+        """A type checker finds the types of the package."""
         package = _module_of(under_test).partition(".")[0]
         try:
             marker = files(package) / "py.typed"

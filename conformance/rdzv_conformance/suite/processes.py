@@ -9,12 +9,12 @@ import os
 import queue
 import subprocess
 import sys
-import threading
 from collections import deque
-from typing import IO, Any
+from typing import Any
 
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed
+from rdzv_conformance.harness.lines import follow
 
 ANSWER_LIMIT = 45.0
 """Seconds, times the pace, that another process may take for an answer."""
@@ -60,8 +60,8 @@ class Worker:
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._complaints: deque[str] = deque(maxlen=LAST_WORDS)
         self._readers = [
-            _reader(self._process.stdout, self._answers.put, lambda: self._answers.put("")),
-            _reader(self._process.stderr, self._complaints.append, lambda: None),
+            follow(self._process.stdout, self._answers.put, lambda: self._answers.put(""), "rdzv-conformance-reader"),
+            follow(self._process.stderr, self._complaints.append, lambda: None, "rdzv-conformance-reader"),
         ]
         self.send(json.dumps(job))
 
@@ -142,16 +142,3 @@ def encode(value: Any) -> Any:
 def decode(value: Any) -> Any:
     """Undo `encode`; a state or token given as text stays text."""
     return base64.b64decode(value["base64"]) if isinstance(value, dict) else value
-
-
-def _reader(stream: IO[str] | None, take: Any, end: Any) -> threading.Thread:
-    def read() -> None:
-        assert stream is not None
-        with stream:  # closed by whoever reads it: anybody else would wait for the reader
-            for line in stream:
-                take(line)
-        end()
-
-    thread = threading.Thread(target=read, name="rdzv-conformance-reader", daemon=True)
-    thread.start()
-    return thread

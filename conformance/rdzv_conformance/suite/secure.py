@@ -16,7 +16,7 @@ Wrong = Sequence[tuple[Mapping[str, Any], str]]
 
 
 class Secure:
-    """Who is not known is refused, told so, and has changed nothing."""
+    """An unknown peer is refused with an error that says so, and changes nothing."""
 
     @clause("RDZV-SECURE-1")
     def test_RDZV_SECURE_1_a_peer_without_the_credentials_is_refused(self, under_test: BackendUnderTest) -> None:

@@ -128,7 +128,7 @@ class State:
 
     @clause("RDZV-STATE-9")
     def test_RDZV_STATE_9_creating_reading_and_closing_change_nothing(self, under_test: BackendUnderTest) -> None:
-        """Who only looks leaves the register as it was: without a state, with an empty one, with any."""
+        """Reading alone leaves the register as it was: without a state, with an empty one, with any."""
         witness = under_test.open()
         _look(under_test)
         witness.is_empty("after another instance was created, read from and closed")

@@ -44,7 +44,7 @@ class KeyValueStore:
 
     @clause("RDZV-STORE-2")
     def test_RDZV_STORE_2_get_and_wait_block_until_the_key_is_there(self, under_test: BackendUnderTest) -> None:
-        """Who asks for a key that is to come gets it when it comes."""
+        """A reader of a key that is not there yet gets it when it comes."""
         one, other = _two(under_test)
         asked: list[Running[object]] = [
             Running(other.get, "late", under_test.paced(LONG)),

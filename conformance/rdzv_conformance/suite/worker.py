@@ -1,4 +1,4 @@
-"""What another process does for a test: one task, told and answered in lines of JSON on stdin and stdout."""
+"""What another process does for a test: one task, given and answered in lines of JSON on stdin and stdout."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rdzv_conformance.checks.linearizability.recording import Client
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed, shown_error
 from rdzv_conformance.harness.leaks.holdings import SETTLE, Holdings
+from rdzv_conformance.harness.lines import Say, answer_on_stdout
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.target import Target, preload
 from rdzv_conformance.harness.writing import Writings, write_once
@@ -24,19 +25,10 @@ from rdzv_core import RendezvousConnectionError
 
 FORK_LIMIT = 20
 
-Say = Callable[..., None]
-
 
 def main() -> None:
     """Read a job, say `ready`, wait for `go`, do it, say `done`; then stay until stdin ends."""
-    # Whatever the backend prints must not end up among the answers.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-
-    def say(kind: str, **fields: Any) -> None:
-        answers.write(json.dumps({"kind": kind, **fields}) + "\n")
-        answers.flush()
-
+    say = answer_on_stdout()
     job = json.loads(sys.stdin.readline())
     arguments = {name: decode(value) for name, value in job["arguments"].items()}
     preload(tuple(job["preload"]))

@@ -342,13 +342,13 @@ class RawPeer:
         return taken
 
     def ask(self, message: Any) -> wire.Answer | None:
-        """Say something, and give what is heard next."""
+        """Send something and return what comes next."""
         self.say(message)
         taken = self.hear()
         return None if taken is None else taken[1]
 
     def pipeline(self, messages: list[Any]) -> list[wire.Answer]:
-        """Say all, from a thread of its own, and give as many answers in the order of what was said."""
+        """Send all from a thread of its own and return as many answers, in the order of the requests."""
         first = self._last_id + 1
         saying = threading.Thread(target=lambda: [self.say(message) for message in messages])
         saying.start()

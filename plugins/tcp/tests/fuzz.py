@@ -135,7 +135,7 @@ def run(arguments: argparse.Namespace, process: subprocess.Popen[str], endpoint:
 
 
 def random_bytes(address: tuple[str, int]) -> str:
-    """Say noise."""
+    """Send noise."""
     _say(address, random.randbytes(random.choice((1, 7, 8, 100, 5000, 300_000))))
     return "connections with random bytes"
 
@@ -154,7 +154,7 @@ def gibibyte(address: tuple[str, int]) -> str:
 
 
 def disorder(address: tuple[str, int]) -> str:
-    """Say proper messages in no proper order."""
+    """Send valid messages in an invalid order."""
     body = b"".join(wire.frame(random.getrandbits(32), wire.encode(_message())) for _ in range(random.randrange(50)))
     _say(address, random.choice((b"", _hello())) + body)
     return "connections with messages in random order"

@@ -67,7 +67,7 @@ def test_a_directory_of_somebody_else_is_refused_and_nothing_is_written_there(tm
     command = [sys.executable, "-m", "rdzv_core", "serve", "--endpoint", "127.0.0.1:0", "--data-dir", str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode != 0
-    assert "it holds 'fstab', 'group', 'hosts' and 2 more; give one that is empty" in ended.stderr
+    assert "that are not an rdzv server's: 'fstab', 'group', 'hosts' and 2 more; give one that is empty" in ended.stderr
     assert f"{tmp_path}/rdzv" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert _names(tmp_path) == before

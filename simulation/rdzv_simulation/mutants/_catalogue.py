@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from rdzv_core._handler.machine import Machine
 from rdzv_core._handler.rules import Rules
-from rdzv_simulation._node import Node
-from rdzv_simulation._plan import FAULTS
-from rdzv_simulation._scenario import Parts
-from rdzv_simulation._store import SimStore
+from rdzv_simulation._cluster.node import Node
+from rdzv_simulation._cluster.parts import Parts
+from rdzv_simulation._cluster.store import SimStore
+from rdzv_simulation._faults.kinds import FAULTS
 from rdzv_simulation.mutants import _leaders, _machines, _rules, _surroundings
 
 FOCUS = {

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import as_completed
 from dataclasses import dataclass
 
-from rdzv_simulation._check import Violation
-from rdzv_simulation._processes import processes
-from rdzv_simulation._run import Run
-from rdzv_simulation._scenario import Scenario
+from rdzv_simulation._invariants import Violation
+from rdzv_simulation._loop.life import Life
+from rdzv_simulation._loop.scenario import Scenario
+from rdzv_simulation._loop.worker_pool import worker_pool
 from rdzv_simulation.mutants._catalogue import MUTANTS, Mutant
 
 ROUNDS = 30
@@ -18,7 +18,7 @@ ROUNDS = 30
 
 @dataclass(frozen=True)
 class Kill:
-    """How a mutant was caught: by which invariant, with which seed, the how-manieth that was tried."""
+    """How a mutant was caught: by which invariant, with which seed, and after how many seeds and rounds."""
 
     mutant: str
     seed: int
@@ -39,12 +39,11 @@ def hunt(mutant: Mutant, seeds: int, first: int = 0, rounds: int = ROUNDS) -> Ki
     """Simulate a mutant on seed after seed until it is caught; None if it survives them all."""
     lived = 0
     for number in range(seeds):
-        run = Run(Scenario(first + number, rounds, mutant.faults), mutant.parts)
+        life = Life(Scenario(first + number, rounds, mutant.faults), mutant.parts)
         try:
-            run.run()
+            lived += life.live().rounds
         except Violation as violation:
-            return Kill(mutant.name, first + number, number + 1, lived + run.checker.rounds, violation)
-        lived += run.checker.rounds
+            return Kill(mutant.name, first + number, number + 1, lived + life.result().rounds, violation)
     return None
 
 
@@ -65,7 +64,7 @@ def _hunted(seeds: int, first: int, jobs: int) -> Iterator[tuple[str, Kill | Non
         for name in MUTANTS:
             yield name, _hunt_named(name, seeds, first)
         return
-    with processes(jobs) as pool:
+    with worker_pool(jobs) as pool:
         hunts = {pool.submit(_hunt_named, name, seeds, first): name for name in MUTANTS}
         for future in as_completed(hunts):
             yield hunts[future], future.result()

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from rdzv_core._handler.head import decode_announcement
 from rdzv_core.abc import SetStateResult
-from rdzv_simulation._node import Node
-from rdzv_simulation._store import SimStore
+from rdzv_simulation._cluster.clock import Clock
+from rdzv_simulation._cluster.node import Node
+from rdzv_simulation._cluster.store import SimStore
 
 
 class IdsAreNames(SimStore):
@@ -44,25 +45,29 @@ class StoreForgetsLeases(SimStore):
         super().come_back()
 
 
+class _TimeOfDay(Clock):
+    @property
+    def now(self) -> float:
+        return self.time_of_day
+
+
 class TrustsTheWallClock(Node):
     """Leases and timers are counted by the time of day."""
 
-    @property
-    def now(self) -> float:
-        return self.wall_clock
+    clock_type = _TimeOfDay
 
-    def clock_jumped(self) -> None:
-        self._tick_at = float("inf")
-        self._schedule_tick()
+    def jump(self, seconds: float) -> None:
+        super().jump(seconds)
+        self.reschedule_tick()
 
 
 class AsksWhileItWorks(Node):
     """A node asks for the next round before its work has stopped."""
 
-    def _stop_work(self) -> None:
+    def stop_work(self) -> None:
         self.stopping = True
-        self._world.later(self.host.stop_time * self._chance.random(), self._set_work, None)
-        self._world.later(0.0, self._deliver, self._ask)
+        self.timeline.later(self.environment.stop_time * self.rng.random(), self.set_work, None)
+        self.timeline.later(0.0, self.deliver, self._ask)
 
     def _ask(self, now: float) -> None:
         self.stopping = self.thawed_late = False

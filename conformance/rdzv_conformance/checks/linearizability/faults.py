@@ -15,7 +15,7 @@ class _Meaning:
 class Fault(Enum):
     """A kind of violation.
 
-    `clauses` are those that it breaks whoever else was there; a fault that only many at once show has none.
+    `clauses` are those that it breaks with any number of clients; a fault that only many at once show has none.
     """
 
     OTHER_STATE_WRITTEN = _Meaning(

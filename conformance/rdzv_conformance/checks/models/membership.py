@@ -1,4 +1,4 @@
-"""The model of a membership: who is there, in entry order, with which payload."""
+"""The model of a membership: its members in entry order, each with its payload."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class MembershipModel(Model):
 
     @rule(who=WHO, first=st.integers(0, 3))
     def look(self, who: str, first: int) -> None:
-        """See who is there."""
+        """Read the members."""
         if self.over:
             return
         name, view = self.call("RDZV-MEMBER-1", who, "members", "", self._of(who).members)

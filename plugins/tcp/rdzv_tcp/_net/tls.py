@@ -138,7 +138,7 @@ def alert_to_client(error: ssl.SSLError) -> str:
 
 
 def refusal_by_server(error: ssl.SSLError) -> str:
-    """Say, for the server's log, why a client's handshake failed."""
+    """Return, for the server's log, why a client's handshake failed."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not of the authority in tls_client_ca ({error.verify_message})"
     if "DID_NOT_RETURN_A_CERTIFICATE" in _reason(error):

@@ -1,0 +1,1 @@
+"""The protocol's invariants, checked against all that happens in a cluster."""

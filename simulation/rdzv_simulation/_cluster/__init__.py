@@ -1,0 +1,1 @@
+"""All that is simulated: nodes, clocks, network and store."""
