@@ -23,6 +23,7 @@ INVARIANTS = {
     "I18": "A spare ends well: a finished run tells it so without an error, and a full one does not time it out.",
     "I19": "Trouble with the store ends no join before its deadline.",
     "I20": "A member that lives is dropped only by evict_after, and no sooner than that after it was asked to stop.",
+    "I21": "A node at work is told that the store has lost its round only if the store has.",
 }
 
 

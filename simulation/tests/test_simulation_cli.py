@@ -130,7 +130,7 @@ def test_a_bad_option_is_named_and_nothing_runs(arguments: tuple[str, ...], said
         (("--keep", "nothing,0.fail.4"), "--keep: 'nothing' is not written as"),
         (
             ("--keep", "0.nosuch.1"),
-            "is called '0.nosuch.1', as 'nosuch' is not a fault, and its nodes are host0",
+            "is called '0.nosuch.1', as 'nosuch' is not a fault, and its nodes are host0, host1",
         ),
         (("--keep", "0.crash.99"), "--keep: nothing that could go wrong in seed 0 is called '0.crash.99'"),
         (("--keep", "0.host9.1"), "is called '0.host9.1', as 'host9' is not a fault, and its nodes are host0, host1"),

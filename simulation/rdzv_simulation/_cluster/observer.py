@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rdzv_core._handler.info import Change
 from rdzv_core._handler.lease import Lease
 from rdzv_core._handler.operations import Assignment
 
@@ -43,6 +44,9 @@ class Observer:
 
     def works_on(self, name: str, lease: Lease | None, now: float) -> None:
         """A node that works has taken in an event, and has no reason to stop; `now` is by its own clock."""
+
+    def told_to_stop(self, name: str, held: Assignment, change: Change) -> None:
+        """The job of a node that works is told to stop."""
 
     def leads(self, name: str, lease: Lease | None, now: float) -> None:
         """A node sends a write that only a leader may send; `now` is by its own clock."""

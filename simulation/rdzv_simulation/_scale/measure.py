@@ -56,6 +56,7 @@ class _Crowd:
         )
         parts = Parts(machine=_AgedByTheStore, network=CountingNetwork)
         self._cluster = Cluster(0, settings, parts, SteadyRng())
+        self._cluster.store.random = random.Random("ids")
         self._checker = _Strict(self._cluster)
         self._cluster.watched_by(self._checker)
         self._count = nodes

@@ -36,8 +36,11 @@ class HuntInterrupted(KeyboardInterrupt):
 
 
 def hunt(mutant: Mutant, seeds: int, first: int = 0, rounds: int = ROUNDS) -> Kill | None:
-    """Simulate a mutant on seed after seed until it is caught; None if it survives them all."""
-    lived = 0
+    """Simulate a mutant on seed after seed until it is caught; None if it survives them all.
+
+    `first` counts from the mutant's own first seed.
+    """
+    lived, first = 0, first + mutant.first_seed
     for number in range(seeds):
         life = Life(Scenario(first + number, rounds, mutant.faults), mutant.parts)
         try:

@@ -1,6 +1,6 @@
 """Mutants that take away a rule."""
 
-# ruff: noqa: ARG002 - where a rule is taken away, what it looked at is looked at no more
+# ruff: noqa: ARG002 - where a rule is taken away, nothing looks at its arguments any more
 
 from __future__ import annotations
 

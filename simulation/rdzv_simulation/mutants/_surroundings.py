@@ -1,6 +1,6 @@
 """Mutants of what a node stands on: its store, its clock, its job."""
 
-# ruff: noqa: ARG002 - where a rule is taken away, what it looked at is looked at no more
+# ruff: noqa: ARG002 - where a rule is taken away, nothing looks at its arguments any more
 
 from __future__ import annotations
 
