@@ -1,7 +1,8 @@
 """Show the version, or set it everywhere: `python -m release.version [VERSION]`.
 
-The version stands in the root's pyproject.toml, and because a pyproject.toml cannot refer to another one also in those
-of the other distributions, where it pins those that they depend on. This writes them all, and a test holds them equal.
+The version is that of the root's pyproject.toml. A pyproject.toml cannot refer to another one, and a package should not
+read files to know its version, so it is repeated: in the other distributions, where it also pins those that they depend
+on, and in the modules that state it. This writes them all, and tests hold them equal.
 """
 
 from __future__ import annotations
@@ -11,24 +12,30 @@ import sys
 
 from packaging.version import InvalidVersion, Version
 
-from release.projects import PROJECTS, version
+from release.projects import PROJECTS, ROOT, version
+
+MODULES = (
+    ROOT / "rdzv_core" / "__init__.py",
+    ROOT / "conformance" / "rdzv_conformance" / "_version.py",
+    ROOT / "integrations" / "torchrun" / "rdzv_torchrun" / "__init__.py",
+)
+"""Those that state the version."""
 
 
 def renumbered(text: str, old: str, new: str) -> str:
-    """Return a pyproject.toml with another version, and with siblings pinned to it."""
-    text = text.replace(f'\nversion = "{old}"\n', f'\nversion = "{new}"\n', 1)
+    """Return a pyproject.toml or a module with another version, and with siblings pinned to it."""
+    text = re.sub(rf'^(version|VERSION|__version__) = "{re.escape(old)}"$', rf'\1 = "{new}"', text, flags=re.MULTILINE)
     return re.sub(rf'(?<="rdzv-)([a-z]+(?:\[[a-z,]+\])?)=={re.escape(old)}"', rf'\1=={new}"', text)
 
 
 def set_version(new: str) -> None:
-    """Write `new` into every distribution's pyproject.toml. Raises `ValueError` if it is not a version."""
+    """Write `new` into every distribution's pyproject.toml and modules. Raises `ValueError` if it is not a version."""
     try:
         Version(new)
     except InvalidVersion as error:
         raise ValueError(f"{new!r} is not a version: give one such as 0.2.0 or 0.2.0rc1") from error
     old = version()
-    for directory in PROJECTS.values():
-        file = directory / "pyproject.toml"
+    for file in (*(directory / "pyproject.toml" for directory in PROJECTS.values()), *MODULES):
         file.write_text(renumbered(file.read_text("utf-8"), old, new), "utf-8")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from release.projects import PROJECTS, ROOT, stated, version
-from release.version import renumbered, set_version
+from release.version import MODULES, renumbered, set_version
 
 OTHERS = [name for name in PROJECTS if name != "rdzv-core"]
 
@@ -28,13 +30,23 @@ def test_all_distributions_state_the_same_about_themselves(name: str) -> None:
         assert project[field] == root[field], field
 
 
-@pytest.mark.parametrize("name", PROJECTS)
-def test_a_new_version_reaches_every_place_where_the_old_one_stood(name: str) -> None:
-    """`make version SET=…` leaves the old version nowhere in a pyproject.toml."""
-    text = (PROJECTS[name] / "pyproject.toml").read_text("utf-8")
+FILES = [*(directory / "pyproject.toml" for directory in PROJECTS.values()), *MODULES]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_new_version_reaches_every_place_where_the_old_one_stood(file: Path) -> None:
+    """`make version SET=…` leaves the old version nowhere."""
+    text = file.read_text("utf-8")
     assert version() in text
     assert version() not in renumbered(text, version(), "9.8.7rc6")
     assert renumbered(renumbered(text, version(), "9.8.7rc6"), "9.8.7rc6", version()) == text
+
+
+def test_no_other_module_states_the_version() -> None:
+    """One that is not written would go on with the old one."""
+    packages = [directory / name.replace("-", "_") for name, directory in PROJECTS.items()]
+    stating = [file for package in packages for file in package.rglob("*.py") if version() in file.read_text("utf-8")]
+    assert sorted(stating) == sorted(MODULES)
 
 
 def test_what_is_no_version_is_refused_before_anything_is_written() -> None:
