@@ -11,8 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
+
+from rdzv_core._cli.group import command_line
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 120.0
@@ -21,12 +25,12 @@ DEADLINE = 120.0
 class Program:
     """A process in a session of its own; `said` is what it and all below it have printed."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], output: Path, cwd: Path) -> None:
         self._output = output
         with output.open("wb") as file:
             self.process = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=cwd,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -89,11 +93,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Program]]:
-    """Yield what starts a program: `start(*command, VARIABLE=value…)`."""
+    """Yield what starts a program: `start(*command, VARIABLE=value…)`, in the root of the tree or in `cwd`."""
     started: list[Program] = []
 
-    def begin(*command: str, **more: str) -> Program:
-        started.append(Program(command, {**environment, **more}, tmp_path / f"{len(started)}.out"))
+    def begin(*command: str, cwd: Path = ROOT, **more: str) -> Program:
+        started.append(Program(command, {**environment, **more}, tmp_path / f"{len(started)}.out", cwd))
         return started[-1]
 
     yield begin
@@ -112,6 +116,26 @@ def free_port() -> Callable[[], int]:
             return port
 
     return find
+
+
+@pytest.fixture
+def accepted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Return what parses a command line of `rdzv` as `rdzv` does, and returns its parameters."""
+
+    def parse(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+        rdzv, name, *arguments = words
+        assert rdzv == "rdzv"
+        with monkeypatch.context() as patch:
+            for variable in [each for each in os.environ if each.startswith("RDZV_")]:
+                patch.delenv(variable)
+            for variable, value in environment.items():
+                patch.setenv(variable, value)
+            group = command_line()
+            command = group.get_command(click.Context(group), name)
+            assert command is not None, f"rdzv has no command {name!r}"
+            return command.make_context(name, arguments).params
+
+    return parse
 
 
 @pytest.fixture
