@@ -29,10 +29,8 @@ def save(path: Path, step: int) -> None:
     write_checkpoint(path, os.environ["RDZV_EPOCH"], int(os.environ["RDZV_FENCE"]), json.dumps({"step": step}).encode())
 
 
-def count(path: Path, given: argparse.Namespace) -> None:
+def count(path: Path, given: argparse.Namespace, warned: list[int]) -> None:
     """Do what rank 0 does."""
-    warned: list[int] = []
-    signal.signal(signal.SIGUSR1, lambda number, _frame: warned.append(number))
     for step in range(load(path) + 1, given.steps + 1):
         time.sleep(given.pause)
         if warned or step % given.every == 0 or step == given.steps:
@@ -44,7 +42,6 @@ def count(path: Path, given: argparse.Namespace) -> None:
 
 def follow(path: Path, given: argparse.Namespace) -> None:
     """Do what the others do: nothing, until all is done."""
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     while load(path) < given.steps:
         time.sleep(given.pause)
 
@@ -57,9 +54,14 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=10, help="steps between two checkpoints")
     parser.add_argument("--pause", type=float, default=0.1, help="seconds that a step takes")
     given = parser.parse_args()
+    warned: list[int] = []
+    signal.signal(signal.SIGUSR1, lambda number, _frame: warned.append(number))
     path = given.checkpoints / f"{os.environ['RDZV_RUN_ID']}.json"
     print(f"rank {os.environ['RANK']} of {os.environ['WORLD_SIZE']} goes on from step {load(path)}", flush=True)
-    (count if os.environ["RANK"] == "0" else follow)(path, given)
+    if os.environ["RANK"] == "0":
+        count(path, given, warned)
+    else:
+        follow(path, given)
 
 
 if __name__ == "__main__":

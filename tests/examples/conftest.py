@@ -59,9 +59,9 @@ class Program:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it did not end within {DEADLINE:g} s:\n{self.said()}") from None
 
-    def pids(self) -> list[int]:
-        """Return the process and all below it."""
-        found = [self.process.pid]
+    def pids(self, of: int | None = None) -> list[int]:
+        """Return the process and all below it; or a process below it, and all below that."""
+        found = [of or self.process.pid]
         for pid in found:
             try:
                 found += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
@@ -69,9 +69,9 @@ class Program:
                 continue
         return found
 
-    def strike(self, number: int) -> None:
-        """Send a signal to the process and all below it."""
-        for pid in self.pids():
+    def strike(self, number: int, of: int | None = None) -> None:
+        """Send a signal to the process and all below it, or to one below it and all below that."""
+        for pid in self.pids(of):
             try:
                 os.kill(pid, number)
             except ProcessLookupError:
