@@ -254,6 +254,14 @@ def test_of_several_workers_the_first_failure_is_the_nodes_status() -> None:
         assert decider.status == 137
 
 
+def test_a_worker_that_failed_as_the_lease_ended_costs_no_restart() -> None:
+    """Its peers on this node were killed by their watchdogs a moment before it was."""
+    decider = _of_several(0)
+    decider.on(OneFailed(1, 3, 1))
+    assert _deeds(decider.on(Ended(1, True, rank=3))) == [Meet()]
+    assert decider.failures == 0
+
+
 def test_a_failure_of_another_round_stops_nobody() -> None:
     """Its news may come when the next round has begun."""
     decider = _of_several()

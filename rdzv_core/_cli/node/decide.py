@@ -146,8 +146,9 @@ class Decider:
 
     def _on_ended(self, ended: Ended) -> list[Effect]:
         status = ended.status
-        if self.phase is NodePhase.WORKING and ended.fenced:
-            # Not the command's failure: this process was stopped or too slow to keep its lease.
+        if ended.fenced and (self.phase is NodePhase.WORKING or self._one_failed) and not self._leaving:
+            # Not the command's failure: this process was stopped or too slow to keep its lease. A worker whose peers
+            # on this node were killed for that may have failed before it was killed itself.
             return self._meet(Say("the command was killed as this node's lease had ended; asking for the next round"))
         if self.phase is NodePhase.STOPPING and not self._leaving and not self._one_failed:
             return self._meet(Say("the command has stopped; asking for the next round"))
@@ -217,7 +218,7 @@ class Decider:
         return list(effects)
 
     def _end_of(self, ended: Ended) -> str:
-        """Say how the command ended; that of several workers, if it was not told to end, as the first one to fail."""
+        """Return in words how the command ended: of several workers, unless told to end, as the first one to fail."""
         if not self._several or ended.rank is None or ended.status == 0 or (self._leaving and not self._one_failed):
             return f"the command {self._outcome(ended.status)}"
         if self._one_failed:

@@ -105,11 +105,12 @@ class WorkerGroup:
 
         All workers are gone: nothing is waited for.
         """
+        fenced = any(worker.fenced for worker in self._workers)
         if self._first_failure is not None:
-            return Ended(self._first_failure[1], rank=self._first_failure[0])
+            return Ended(self._first_failure[1], fenced, self._first_failure[0])
         statuses = [(worker.wait(), rank) for rank, worker in zip(self.ranks, self._workers, strict=True)]
         status, rank = next((each for each in statuses if each[0]), statuses[0])
-        return Ended(status, any(worker.fenced for worker in self._workers), rank)
+        return Ended(status, fenced, rank)
 
     def _each(self, act: Callable[[Worker], None]) -> None:
         refused: PermissionError | None = None

@@ -19,7 +19,7 @@ _TAIL_SECONDS = 0.5
 
 
 class RoundOutput:
-    """The output of the workers of one round. To be used by one thread."""
+    """The output of the workers of one round. One thread prepares it and begins; then it is thread-safe."""
 
     def __init__(self, plan: OutputPlan, ranks: range, folder: Path | None) -> None:
         """Prepare it; what cannot be written to a file goes to the console, and that is logged."""
@@ -61,8 +61,10 @@ class RoundOutput:
     def tail(self, rank: int) -> str | None:
         """Return the last that a worker wrote to stderr, or to its error file; None if its stderr is not kept here."""
         place = rank - self._ranks.start
-        if place not in range(len(self._ranks)) or self.streams[place][1] is None:
+        if place not in range(len(self._ranks)):
             return None
+        if self.streams[place][1] is None:
+            return self._recorded(place) or None
         source = self._sources.get(place)
         if source is None:
             written = _end_of(self._path(place, "stderr.log"))
