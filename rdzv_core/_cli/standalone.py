@@ -22,7 +22,7 @@ class NodeCommand(RunCommand):
 
         The store is one that this process hosts, so that CMD reaches it, where rdzv-tcp is installed.
         """
-        if not ctx.params.get("standalone"):
+        if ctx.resilient_parsing or not ctx.params.get("standalone"):
             return
         hosted = any(point.name == "tcp" for point in entry_points(GROUP))
         name = f"standalone-{secrets.token_hex(4)}"
