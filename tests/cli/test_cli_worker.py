@@ -68,7 +68,7 @@ def test_a_signal_reaches_the_whole_group(child: Path) -> None:
 def test_wait_lasts_until_the_last_of_the_group_is_gone(child: Path) -> None:
     """A child that ignores SIGTERM is at work still: the end comes with `kill`, not with the leader's death."""
     stubborn = (
-        f"trap '' TERM; while :; do sleep 0.05; done & echo $! > {child}.new; mv {child}.new {child}; trap - TERM; wait"
+        f"trap '' TERM; while :; do sleep 0.05; done & echo $! > {child}.new; trap - TERM; mv {child}.new {child}; wait"
     )
     worker = Worker(["sh", "-c", stubborn], {})
     _until(child.exists, "the command's child started")
