@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from rdzv_conformance.mutants import (
+    _contents,
     _kept,
     _life,
     _listing,
@@ -36,7 +37,7 @@ def rest_of_baseline() -> frozenset[str]:
 @cache
 def mutants() -> dict[str, Mutant]:
     """Return every mutant by its name."""
-    first = (_states, _tokens, _life, _options, _packaging, _submit, _listing, _network, _odd)
+    first = (_states, _contents, _tokens, _life, _options, _packaging, _submit, _listing, _network, _odd)
     further = (_waits, _members, _remote_members, _stores, _kept, _secrets)
     found = [mutant for module in (*first, *further) for mutant in module.MUTANTS]
     by_name = {mutant.name: mutant for mutant in found}

@@ -4,6 +4,7 @@
 from rdzv_conformance.suite.cas import CompareAndSet
 from rdzv_conformance.suite.concurrency import Concurrency
 from rdzv_conformance.suite.conn import Connection
+from rdzv_conformance.suite.contents import Contents
 from rdzv_conformance.suite.durable import Durable
 from rdzv_conformance.suite.faults import Faults
 from rdzv_conformance.suite.fencing import Fencing
@@ -24,6 +25,7 @@ from rdzv_conformance.suite.watch import Watch
 
 class Suite(
     State,
+    Contents,
     CompareAndSet,
     Fencing,
     Concurrency,

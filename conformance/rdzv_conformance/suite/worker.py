@@ -21,6 +21,7 @@ from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.target import Target, preload
 from rdzv_conformance.harness.writing import Writings, write_once
 from rdzv_conformance.suite.processes import decode
+from rdzv_conformance.suite.whole import read_whole
 from rdzv_core import RendezvousConnectionError
 
 FORK_LIMIT = 20
@@ -143,6 +144,7 @@ def write_on(under_test: BackendUnderTest, say: Say, size: int) -> None:
 
 TASKS: dict[str, Callable[..., None]] = {
     "write": write,
+    "read_whole": read_whole,
     "write_on": write_on,
     "hammer": hammer,
     "fork": fork,
