@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from rdzv_conformance.mutants import (
+    _caches,
     _contents,
     _kept,
     _life,
@@ -22,6 +23,7 @@ from rdzv_conformance.mutants import (
     _stores,
     _submit,
     _tokens,
+    _unique,
     _waits,
 )
 from rdzv_conformance.mutants._mutant import Mutant
@@ -37,7 +39,20 @@ def rest_of_baseline() -> frozenset[str]:
 @cache
 def mutants() -> dict[str, Mutant]:
     """Return every mutant by its name."""
-    first = (_states, _contents, _tokens, _life, _options, _packaging, _submit, _listing, _network, _odd)
+    first = (
+        _states,
+        _contents,
+        _caches,
+        _tokens,
+        _unique,
+        _life,
+        _options,
+        _packaging,
+        _submit,
+        _listing,
+        _network,
+        _odd,
+    )
     further = (_waits, _members, _remote_members, _stores, _kept, _secrets)
     found = [mutant for module in (*first, *further) for mutant in module.MUTANTS]
     by_name = {mutant.name: mutant for mutant in found}

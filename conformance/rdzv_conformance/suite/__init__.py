@@ -8,6 +8,7 @@ from rdzv_conformance.suite.contents import Contents
 from rdzv_conformance.suite.durable import Durable
 from rdzv_conformance.suite.faults import Faults
 from rdzv_conformance.suite.fencing import Fencing
+from rdzv_conformance.suite.freshness import Freshness
 from rdzv_conformance.suite.life import Life
 from rdzv_conformance.suite.listing import Listing
 from rdzv_conformance.suite.membership import Membership
@@ -20,14 +21,17 @@ from rdzv_conformance.suite.secure import Secure
 from rdzv_conformance.suite.state import State
 from rdzv_conformance.suite.store import KeyValueStore
 from rdzv_conformance.suite.submit import Submitting
+from rdzv_conformance.suite.tokens import Tokens
 from rdzv_conformance.suite.watch import Watch
 
 
 class Suite(
     State,
     Contents,
+    Freshness,
     CompareAndSet,
     Fencing,
+    Tokens,
     Concurrency,
     Isolation,
     Connection,

@@ -20,6 +20,8 @@ from rdzv_conformance.harness.lines import Say, answer_on_stdout
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.target import Target, preload
 from rdzv_conformance.harness.writing import Writings, write_once
+from rdzv_conformance.suite.colleague import obey
+from rdzv_conformance.suite.fork_process import fork_and_write
 from rdzv_conformance.suite.processes import decode
 from rdzv_conformance.suite.whole import read_whole
 from rdzv_core import RendezvousConnectionError
@@ -144,9 +146,11 @@ def write_on(under_test: BackendUnderTest, say: Say, size: int) -> None:
 
 TASKS: dict[str, Callable[..., None]] = {
     "write": write,
+    "obey": obey,
     "read_whole": read_whole,
     "write_on": write_on,
     "hammer": hammer,
     "fork": fork,
+    "fork_and_write": fork_and_write,
     "leave_nothing": leave_nothing,
 }
