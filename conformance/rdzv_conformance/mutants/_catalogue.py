@@ -7,6 +7,7 @@ from functools import cache
 from rdzv_conformance.mutants import (
     _caches,
     _contents,
+    _forks,
     _kept,
     _life,
     _listing,
@@ -30,6 +31,12 @@ from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._settings import remotely
 from rdzv_core import register_backend
 
+MODULES = (
+    *(_states, _contents, _caches, _tokens, _unique, _life, _options, _packaging, _submit, _listing, _network, _forks),
+    *(_odd, _waits, _members, _remote_members, _stores, _kept, _secrets),
+)
+"""Where the mutants are, by the sections of the contract."""
+
 
 def rest_of_baseline() -> frozenset[str]:
     """Return the clauses that fail for whatever is registered in code: it has no entry point."""
@@ -39,22 +46,7 @@ def rest_of_baseline() -> frozenset[str]:
 @cache
 def mutants() -> dict[str, Mutant]:
     """Return every mutant by its name."""
-    first = (
-        _states,
-        _contents,
-        _caches,
-        _tokens,
-        _unique,
-        _life,
-        _options,
-        _packaging,
-        _submit,
-        _listing,
-        _network,
-        _odd,
-    )
-    further = (_waits, _members, _remote_members, _stores, _kept, _secrets)
-    found = [mutant for module in (*first, *further) for mutant in module.MUTANTS]
+    found = [mutant for module in MODULES for mutant in module.MUTANTS]
     by_name = {mutant.name: mutant for mutant in found}
     if len(by_name) != len(found):
         raise ValueError("two mutants have one name")

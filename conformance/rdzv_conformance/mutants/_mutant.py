@@ -9,7 +9,10 @@ from rdzv_conformance.mutants._settings import Setting, in_memory
 from rdzv_core import RendezvousBackend, RendezvousParameters
 
 OF_THE_REGISTER = ("RDZV-STATE-", "RDZV-CAS-", "RDZV-RUN-", "RDZV-LIFE-", "RDZV-CONN-")
-NEED_A_REGISTER = tuple(f"RDZV-{number}" for number in ("STATE-10", "STATE-11", "STATE-12", "CAS-15"))
+NEED_A_REGISTER = tuple(
+    f"RDZV-{number}"
+    for number in ["STATE-3", "STATE-4", "STATE-10", "STATE-11", "STATE-12", "CAS-15", "CONN-10", "CONN-11"]
+)
 """Clauses whose tests write, read and wait for long, by many: whatever is wrong with a register may be seen there."""
 
 

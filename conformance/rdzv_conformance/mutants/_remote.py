@@ -217,8 +217,9 @@ class SoundRemote(RendezvousBackend):
 
     def close(self) -> None:
         self.closed = True
+        self.after_a_fork()
         connection = self.connection
-        if connection is not None and os.getpid() == self.pid:
+        if connection is not None:
             try:
                 connection.shutdown(socket.SHUT_RDWR)  # a thread that waits for an answer is woken
             except OSError:
@@ -227,8 +228,7 @@ class SoundRemote(RendezvousBackend):
             self.drop()
 
     def ask(self, request: dict[str, Any]) -> Any:
-        if os.getpid() != self.pid:
-            self.pid, self.lock, self.connection = os.getpid(), threading.Lock(), None
+        self.after_a_fork()
         with self.lock:
             try:
                 return self.exchange(request)
@@ -237,6 +237,11 @@ class SoundRemote(RendezvousBackend):
                 raise RendezvousConnectionError(
                     f"backend {self.name!r} at {self.params.endpoint!r} did not answer: {error}"
                 ) from error
+
+    def after_a_fork(self) -> None:
+        """Let go of what is the parent's: its connection, and a lock that one of its threads may have held."""
+        if os.getpid() != self.pid:
+            self.pid, self.lock, self.connection = os.getpid(), threading.Lock(), None
 
     def exchange(self, request: dict[str, Any]) -> Any:
         if self.closed:

@@ -8,6 +8,7 @@ from rdzv_conformance.suite.contents import Contents
 from rdzv_conformance.suite.durable import Durable
 from rdzv_conformance.suite.faults import Faults
 from rdzv_conformance.suite.fencing import Fencing
+from rdzv_conformance.suite.forks import Forks
 from rdzv_conformance.suite.freshness import Freshness
 from rdzv_conformance.suite.life import Life
 from rdzv_conformance.suite.listing import Listing
@@ -35,6 +36,7 @@ class Suite(
     Concurrency,
     Isolation,
     Connection,
+    Forks,
     Outages,
     Faults,
     Life,

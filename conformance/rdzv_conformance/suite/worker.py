@@ -21,7 +21,7 @@ from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.target import Target, preload
 from rdzv_conformance.harness.writing import Writings, write_once
 from rdzv_conformance.suite.colleague import obey
-from rdzv_conformance.suite.fork_process import fork_and_write
+from rdzv_conformance.suite.fork_process import fork_amidst, fork_and_hammer, fork_and_write
 from rdzv_conformance.suite.processes import decode
 from rdzv_conformance.suite.whole import read_whole
 from rdzv_core import RendezvousConnectionError
@@ -152,5 +152,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "hammer": hammer,
     "fork": fork,
     "fork_and_write": fork_and_write,
+    "fork_and_hammer": fork_and_hammer,
+    "fork_amidst": fork_amidst,
     "leave_nothing": leave_nothing,
 }
