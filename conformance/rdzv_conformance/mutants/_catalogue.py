@@ -6,13 +6,16 @@ from functools import cache
 
 from rdzv_conformance.mutants import (
     _caches,
+    _closing,
     _contents,
     _forks,
+    _holding,
     _kept,
     _life,
     _listing,
     _members,
     _memory,
+    _names,
     _network,
     _odd,
     _options,
@@ -32,8 +35,8 @@ from rdzv_conformance.mutants._settings import remotely
 from rdzv_core import register_backend
 
 MODULES = (
-    *(_states, _contents, _caches, _tokens, _unique, _life, _options, _packaging, _submit, _listing, _network, _forks),
-    *(_odd, _waits, _members, _remote_members, _stores, _kept, _secrets),
+    *(_states, _contents, _caches, _names, _tokens, _unique, _life, _closing, _options, _packaging, _submit, _listing),
+    *(_network, _forks, _odd, _waits, _holding, _members, _remote_members, _stores, _kept, _secrets),
 )
 """Where the mutants are, by the sections of the contract."""
 

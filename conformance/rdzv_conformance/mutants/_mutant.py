@@ -15,6 +15,8 @@ NEED_A_REGISTER = tuple(
 )
 """Clauses whose tests write, read and wait for long, by many: whatever is wrong with a register may be seen there."""
 
+NEED_A_STORE = tuple(f"RDZV-STORE-{number}" for number in (6, 7))
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -41,6 +43,8 @@ class Mutant:
             object.__setattr__(self, "may_break", (*self.may_break, "RDZV-CAS-11", "RDZV-CAS-12", "RDZV-CAS-13"))
         if any(number.startswith(OF_THE_REGISTER) for number in self.breaks):
             object.__setattr__(self, "may_break", (*self.may_break, *NEED_A_REGISTER))
+        if any(number.startswith("RDZV-STORE-") for number in self.breaks):
+            object.__setattr__(self, "may_break", (*self.may_break, *NEED_A_STORE))
         # The tests of LIST write registers of several runs and purposes: they need what these clauses are about.
         if any(number.startswith(("RDZV-STATE-", "RDZV-CAS-", "RDZV-RUN-")) for number in self.breaks):
             object.__setattr__(self, "may_break", (*self.may_break, "RDZV-LIST-1", "RDZV-LIST-2"))

@@ -2,6 +2,7 @@
 `BackendUnderTest`."""
 
 from rdzv_conformance.suite.cas import CompareAndSet
+from rdzv_conformance.suite.closing import Closing
 from rdzv_conformance.suite.concurrency import Concurrency
 from rdzv_conformance.suite.conn import Connection
 from rdzv_conformance.suite.contents import Contents
@@ -10,10 +11,12 @@ from rdzv_conformance.suite.faults import Faults
 from rdzv_conformance.suite.fencing import Fencing
 from rdzv_conformance.suite.forks import Forks
 from rdzv_conformance.suite.freshness import Freshness
+from rdzv_conformance.suite.holding_up import HoldingUp
 from rdzv_conformance.suite.life import Life
 from rdzv_conformance.suite.listing import Listing
 from rdzv_conformance.suite.membership import Membership
 from rdzv_conformance.suite.models import Models
+from rdzv_conformance.suite.names import Names
 from rdzv_conformance.suite.outages import Outages
 from rdzv_conformance.suite.param import Parameters
 from rdzv_conformance.suite.pkg import Packaging
@@ -35,16 +38,19 @@ class Suite(
     Tokens,
     Concurrency,
     Isolation,
+    Names,
     Connection,
     Forks,
     Outages,
     Faults,
     Life,
+    Closing,
     Parameters,
     Packaging,
     Submitting,
     Listing,
     Watch,
+    HoldingUp,
     Membership,
     KeyValueStore,
     Durable,
