@@ -11,6 +11,7 @@ from rdzv_conformance.mutants import (
     _forks,
     _holding,
     _kept,
+    _leases,
     _life,
     _listing,
     _members,
@@ -36,7 +37,7 @@ from rdzv_core import register_backend
 
 MODULES = (
     *(_states, _contents, _caches, _names, _tokens, _unique, _life, _closing, _options, _packaging, _submit, _listing),
-    *(_network, _forks, _odd, _waits, _holding, _members, _remote_members, _stores, _kept, _secrets),
+    *(_network, _forks, _odd, _waits, _holding, _members, _leases, _remote_members, _stores, _kept, _secrets),
 )
 """Where the mutants are, by the sections of the contract."""
 

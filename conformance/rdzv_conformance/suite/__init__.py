@@ -12,6 +12,7 @@ from rdzv_conformance.suite.fencing import Fencing
 from rdzv_conformance.suite.forks import Forks
 from rdzv_conformance.suite.freshness import Freshness
 from rdzv_conformance.suite.holding_up import HoldingUp
+from rdzv_conformance.suite.leases import Leases
 from rdzv_conformance.suite.life import Life
 from rdzv_conformance.suite.listing import Listing
 from rdzv_conformance.suite.membership import Membership
@@ -52,6 +53,7 @@ class Suite(
     Watch,
     HoldingUp,
     Membership,
+    Leases,
     KeyValueStore,
     Durable,
     Secure,
