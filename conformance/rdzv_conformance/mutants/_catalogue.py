@@ -25,6 +25,7 @@ from rdzv_conformance.mutants import (
     _remote_members,
     _secrets,
     _states,
+    _store_values,
     _stores,
     _submit,
     _tokens,
@@ -37,7 +38,20 @@ from rdzv_core import register_backend
 
 MODULES = (
     *(_states, _contents, _caches, _names, _tokens, _unique, _life, _closing, _options, _packaging, _submit, _listing),
-    *(_network, _forks, _odd, _waits, _holding, _members, _leases, _remote_members, _stores, _kept, _secrets),
+    *(
+        _network,
+        _forks,
+        _odd,
+        _waits,
+        _holding,
+        _members,
+        _leases,
+        _remote_members,
+        _stores,
+        _store_values,
+        _kept,
+        _secrets,
+    ),
 )
 """Where the mutants are, by the sections of the contract."""
 

@@ -15,7 +15,7 @@ NEED_A_REGISTER = tuple(
 )
 """Clauses whose tests write, read and wait for long, by many: whatever is wrong with a register may be seen there."""
 
-NEED_A_STORE = tuple(f"RDZV-STORE-{number}" for number in (6, 7))
+NEED_A_STORE = tuple(f"RDZV-STORE-{number}" for number in (6, 7, 8, 9))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from rdzv_conformance.suite.run import Isolation
 from rdzv_conformance.suite.secure import Secure
 from rdzv_conformance.suite.state import State
 from rdzv_conformance.suite.store import KeyValueStore
+from rdzv_conformance.suite.store_values import StoreValues
 from rdzv_conformance.suite.submit import Submitting
 from rdzv_conformance.suite.tokens import Tokens
 from rdzv_conformance.suite.watch import Watch
@@ -55,6 +56,7 @@ class Suite(
     Membership,
     Leases,
     KeyValueStore,
+    StoreValues,
     Durable,
     Secure,
     Models,
