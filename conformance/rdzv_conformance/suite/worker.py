@@ -138,9 +138,9 @@ def write_on(under_test: BackendUnderTest, say: Say, size: int) -> None:
         try:
             if write_once(register, size, told):
                 say("acknowledged", used=told.used[-1], got=told.got[-1])
-        except RendezvousConnectionError:
+        except RendezvousConnectionError as error:
             if told.unknown:
-                say("unknown")
+                say("unknown", raised=shown_error(error))
             told.unknown = 0
 
 
