@@ -5,13 +5,27 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_NAME_WITH_UNDERSCORE = re.compile(r"(?<![`\w])(\w*\w)_(?=[^\w`]|$)")
+_CODE = re.compile(r"(`[^`]*`)")
+_REFERENCE = re.compile(r"(?<!\w)(\w*\w)_(?=\W|$)")
 
 
 def as_restructured_text(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
-    """Escape, in place, what reStructuredText would read as markup: a name that ends in an underscore, a lone star."""
-    for at, line in enumerate(lines):
-        code = re.split(r"(`[^`]*`)", line)
-        plain = [_NAME_WITH_UNDERSCORE.sub(r"\1\\_", each).replace("*", r"\*") for each in code[::2]]
-        code[::2] = plain
-        lines[at] = "".join(code)
+    """Escape, in place, what reStructuredText would read as markup, and mark indented lines as code."""
+    lines[:] = _with_code_blocks("\n".join(map(str, lines)).split("\n"))
+    text = "\n".join(lines)
+    parts = _CODE.split(text)  # code may go on in the next line
+    parts[::2] = [_REFERENCE.sub(r"\1\\_", part).replace("*", r"\*") for part in parts[::2]]
+    for at in range(2, len(parts), 2):
+        if re.match(r"\w", parts[at]):  # as in `ttl`s
+            parts[at] = rf"\ {parts[at]}"
+    lines[:] = "".join(parts).split("\n")
+
+
+def _with_code_blocks(lines: list[str]) -> list[str]:
+    found: list[str] = []
+    for line in lines:
+        begins = line.startswith("    ") and len(found) > 1 and not found[-1].strip()
+        if begins and not found[-2].startswith("    ") and not found[-2].endswith("::"):
+            found += ["::", ""]
+        found.append(line)
+    return found

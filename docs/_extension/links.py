@@ -1,4 +1,4 @@
-"""Links of a page to files outside of docs/: right on a forge as they are, and on the site led to the repository."""
+"""Links of a page to files outside of the site: right on a forge as they are, and here led to the repository."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from docutils import nodes
 from docutils.transforms import Transform
 from sphinx import addnodes
 
-_URL = re.compile(r'^(?:Source|Repository) = "([^"]+)"', re.MULTILINE)
+_URL = re.compile(r'^Source = "([^"]+)"', re.MULTILINE)
 _INCLUDED = {"spec/contract.md": "contract", "spec/protocol.md": "protocol"}
 """Files outside of docs/ that are pages of the site."""
 
@@ -21,47 +21,47 @@ def repository(root: Path) -> str:
     return found[1] if found else ""
 
 
-def link_outwards(source: str | os.PathLike[str]) -> type[Transform]:
-    """Return the transform for the site whose pages are in `source`."""
-    docs = Path(source).resolve()
-    root = docs.parent
-    url = repository(root)
+class LinkOutwards(Transform):
+    """Lead links to files that are no pages of the site to the repository; without its URL their text remains."""
 
-    class LinkOutwards(Transform):
-        """Replace links to files outside of docs/ by links to the repository, or by their text if it has no URL."""
+    default_priority = 5
 
-        default_priority = 5
-
-        def apply(self) -> None:
-            page = Path(self.document.settings.env.doc2path(self.document.settings.env.docname))
-            for link in list(self.document.findall(_is_link)):
-                target, _, anchor = str(link.get("reftarget") or link.get("refuri")).partition("#")
-                path = Path(os.path.normpath(page.parent / target))
-                if not target or "://" in target or not path.exists() or not path.is_relative_to(root):
-                    continue
-                inside = path.relative_to(root).as_posix()
-                if inside in _INCLUDED:
-                    link.replace_self(_to_page(link, page, docs / f"{_INCLUDED[inside]}.md", anchor))
-                elif not path.is_relative_to(docs) or path.is_dir():
-                    link.replace_self(_to_repository(link, url, inside))
-
-    return LinkOutwards
+    def apply(self) -> None:
+        """Replace them, in the page that has just been read."""
+        environment = self.document.settings.env
+        docs = Path(environment.srcdir).resolve()
+        root, page = docs.parent, Path(environment.doc2path(environment.docname)).resolve()
+        for link in list(self.document.findall(_leads_to_a_file)):
+            target, _, anchor = str(link["reftarget"]).partition("#")
+            path = _path(link, target, page, docs)
+            if not target or not path.exists() or not path.is_relative_to(root):
+                continue
+            inside = path.relative_to(root).as_posix()
+            if inside in _INCLUDED:
+                link["refdomain"], link["reftarget"] = "doc", _INCLUDED[inside]
+                link["reftargetid"] = link.get("reftargetid") or anchor or None
+            elif not _is_on_the_site(path, docs, environment.found_docs):
+                link.replace_self(_to_repository(link, repository(root), inside))
 
 
-def _is_link(node: nodes.Node) -> bool:
-    return isinstance(node, addnodes.pending_xref) or (isinstance(node, nodes.reference) and "refuri" in node)
+def _leads_to_a_file(node: nodes.Node) -> bool:
+    return isinstance(node, (addnodes.pending_xref, addnodes.download_reference)) and node.get("reftype") == "myst"
 
 
-def _to_page(link: nodes.Element, page: Path, target: Path, anchor: str) -> nodes.Node:
-    changed = link.deepcopy()
-    changed["reftarget"] = os.path.relpath(target, page.parent)
-    if anchor:
-        changed["reftarget"] += f"#{anchor}"
-    return changed
+def _path(link: nodes.Element, target: str, page: Path, docs: Path) -> Path:
+    """Return the file: MyST has turned the path of a Markdown file into a page's name already."""
+    if link.get("refdomain") == "doc":
+        return Path(os.path.normpath(docs / f"{target}.md"))
+    return Path(os.path.normpath(page.parent / target))
+
+
+def _is_on_the_site(path: Path, docs: Path, pages: set[str]) -> bool:
+    if not path.is_relative_to(docs) or path.is_dir():
+        return False
+    return path.suffix != ".md" or path.relative_to(docs).with_suffix("").as_posix() in pages
 
 
 def _to_repository(link: nodes.Element, url: str, inside: str) -> nodes.Node:
-    text = link.astext() or inside
     if not url:
         return nodes.literal("", inside)
-    return nodes.reference("", text, refuri=f"{url}/blob/main/{inside}")
+    return nodes.reference("", link.astext() or inside, refuri=f"{url}/blob/main/{inside}")
