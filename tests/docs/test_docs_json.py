@@ -114,20 +114,8 @@ def test_the_backends(rdzv: Rdzv, tmp_path: Path) -> None:
 def test_events(rdzv: Rdzv, tmp_path: Path) -> None:
     """Every line of the file has one of the forms."""
     rdzv("run", *RUN, "--nodes", "1", "--events", "events.jsonl", "--max-restarts", "1", "--", "false", status=1)
-    rdzv(
-        "run",
-        *RUN[:5],
-        "late",
-        "--nodes",
-        "2",
-        "--events",
-        "events.jsonl",
-        "--option",
-        "join_timeout=1",
-        "--",
-        "true",
-        status=1,
-    )
+    alone = ("--run-id", "late", "--nodes", "2", "--option", "join_timeout=1")
+    rdzv("run", *RUN[:4], *alone, "--events", "events.jsonl", "--", "true", status=1)
     lines = (tmp_path / "events.jsonl").read_text("utf-8").splitlines()
     for line in lines:
         _check("event", json.loads(line))

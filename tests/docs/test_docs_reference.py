@@ -27,9 +27,6 @@ MODULES = [
     "rdzv_simulation",
     "rdzv_torchrun",
 ]
-NEEDS_TORCH = {"TorchrunHandler"}
-"""Named on its page in prose: autodoc cannot import it where there is no torch."""
-
 VARIABLE = re.compile(r"\b(?:RDZV|TORCHELASTIC)_[A-Z_]*[A-Z]\b")
 
 
