@@ -31,7 +31,6 @@ NOT_PRINTED = (
     "conformance/rdzv_conformance/mutants",
     "conformance/rdzv_conformance/harness",
     "conformance/rdzv_conformance/_mixin",
-    "conformance/rdzv_conformance/reports",
     "simulation/rdzv_simulation/mutants",
     "simulation/rdzv_simulation/_cluster",  # the simulated store's errors, which only a trace shows
     "simulation/rdzv_simulation/_checks",
