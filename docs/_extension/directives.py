@@ -17,7 +17,8 @@ class _Made(SphinxDirective):
         """Return the nodes that `lines` amount to."""
         made = nodes.section()
         made.document = self.state.document
-        self.state.nested_parse(StringList(lines, self.env.doc2path(self.env.docname)), self.content_offset, made)
+        source = StringList(lines, self.env.doc2path(self.env.docname))
+        self.state.nested_parse(source, self.content_offset, made, match_titles=True)
         return made.children
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rdzv_core._cli.group import command_line
 from tests.docs.pages import PAGES, ROOT
 
 LINKING = [ROOT / "CONTRIBUTING.md", *PAGES, *sorted(ROOT.glob("spec/*.md")), *sorted(ROOT.glob("*/*/README.md"))]
@@ -16,11 +17,14 @@ FENCED = re.compile(r"^(`{3,}).*?^\1", re.DOTALL | re.MULTILINE)
 
 def _anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as a forge makes them."""
-    headings = re.findall(r"^#+ (.*)$", FENCED.sub("", page.read_text("utf-8")), re.MULTILINE)
+    text = page.read_text("utf-8")
+    headings = re.findall(r"^#+ (.*)$", FENCED.sub("", text), re.MULTILINE)
+    if "```{rdzv-commands}" in text:
+        headings += [f"rdzv {name}" for name in command_line().list_commands(None)]  # made while the site is built
     found: list[str] = []
     for heading in headings:
-        text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
-        slug = re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+        slug = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
         found.append(slug if slug not in found else f"{slug}-{found.count(slug)}")
     return set(found)
 
