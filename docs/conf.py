@@ -39,6 +39,7 @@ pygments_dark_style = "github-dark"
 copybutton_exclude = ".linenos, .gp, .go"
 copybutton_selector = "div:not(.highlight-output):not(.highlight-text) > div.highlight > pre"
 
+smartquotes = False  # a command has -- and "
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

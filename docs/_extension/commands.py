@@ -30,7 +30,7 @@ def _section(name: str, command: click.Command) -> Iterator[str]:
     yield from (*_prose(inspect.cleandoc(command.help or "")), "")
     for param in command.params:
         record = param.get_help_record(ctx)
-        if record is not None:
+        if record is not None and record[1]:  # an argument stands in the usage
             spelled, text = record
             yield from (f"`{spelled}`", f": {_escaped(text)}", "")
 

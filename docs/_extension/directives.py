@@ -13,19 +13,19 @@ from _extension.options import options_table
 class _Made(SphinxDirective):
     """A directive that stands for Markdown."""
 
-    def parsed(self, lines: list[str]) -> list[nodes.Node]:
+    def parsed(self, lines: list[str]) -> list[nodes.Element]:
         """Return the nodes that `lines` amount to."""
         made = nodes.section()
         made.document = self.state.document
         source = StringList(lines, self.env.doc2path(self.env.docname))
         self.state.nested_parse(source, self.content_offset, made, match_titles=True)
-        return made.children
+        return [each for each in made.children if isinstance(each, nodes.Element)]
 
 
 class CommandsDirective(_Made):
     """Every command of `rdzv` with its help and options."""
 
-    def run(self) -> list[nodes.Node]:
+    def run(self) -> list[nodes.Element]:
         """Return the commands' sections."""
         return self.parsed(commands_page())
 
@@ -35,6 +35,9 @@ class OptionsDirective(_Made):
 
     required_arguments = 1
 
-    def run(self) -> list[nodes.Node]:
+    def run(self) -> list[nodes.Element]:
         """Return the table."""
-        return self.parsed(options_table(self.arguments[0]))
+        made = self.parsed(options_table(self.arguments[0]))
+        for table in made:
+            table["classes"].append("options")
+        return made

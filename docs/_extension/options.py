@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from rdzv_core import default_registry
-from rdzv_core._environment import variable_of
 from rdzv_core._handler.settings import HANDLER_OPTIONS
 from rdzv_core.options import Option, options_of
 
@@ -18,18 +17,12 @@ def declared(owner: str) -> tuple[Option[Any], ...]:
 
 
 def options_table(owner: str) -> list[str]:
-    """Return the lines of the table: name, type, default, what it is, variable."""
+    """Return the lines of the table: name, type, default, what it is."""
     rows = [
-        f"| [`{option.name}`](#{anchor(option.name)}) | {_type(option)} | {_default(option)} | {_cell(option.help)} "
-        f"| `{variable_of(option.name)}` |"
+        f"| [`{option.name}`](#{option.name.lower()}) | {_type(option)} | {_default(option)} | {_cell(option.help)} |"
         for option in declared(owner)
     ]
-    return ["| option | type | default | is | variable |", "|---|---|---|---|---|", *rows]
-
-
-def anchor(name: str) -> str:
-    """Return the anchor of the heading that is the option's name in code, as a forge and MyST make it."""
-    return name.lower()
+    return ["| option | type | default | is |", "|---|---|---|---|", *rows]
 
 
 def _type(option: Option[Any]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import BLOCKS, PAGES, ROOT, Block, blocks_of, name_of
+from tests.docs.pages import BLOCKS, DOCS, PAGES, ROOT, Block, blocks_of, name_of
 
 SECONDS = 240
 END = "@@ the end of block"
@@ -70,6 +70,33 @@ def test_a_block_of_json_or_toml_can_be_read(block: Block) -> None:
 def test_a_test_that_a_block_names_exists(block: Block) -> None:
     """It says that another test has it."""
     assert (ROOT / block.marks["tested"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("shown", "missing"),
+    [
+        ("rank 0 of 2\n", []),
+        ("rank … of 2\nrank … of 2\n", []),
+        ("rank 0 of 2\nrank 0 of 2\n", ["rank 0 of 2"]),
+        ("…\nrank 1  of 2\n", []),
+        ("rank 1\n", ["rank 1"]),
+    ],
+)
+def test_output_is_compared_line_by_line_in_any_order(shown: str, missing: list[str]) -> None:
+    """Each line that is shown needs a line of its own; how many spaces it has does not matter."""
+    assert missing == _not_printed(shown, "rank 1 of 2\nrank 0 of 2\n")
+
+
+def test_a_block_that_fails_fails_its_page(tmp_path: Path) -> None:
+    """And a block that should fail and does not, too."""
+    page = DOCS / "index.md"
+    with pytest.raises(AssertionError, match="status 1 after"):
+        _run(_script([Block(page, 1, "sh", "echo before\nfalse\n")], tmp_path), tmp_path)
+    with pytest.raises(AssertionError, match="status 1 after"):
+        _run(_script([Block(page, 1, "sh", "true\n", {"exit": "1"})], tmp_path), tmp_path)
+    block = Block(page, 1, "sh", "x=5\n(exit 3)\n", {"exit": "3"})
+    after = Block(page, 9, "python", "import sys\nprint('well')\n")
+    assert ["well"] == _run(_script([block, after], tmp_path), tmp_path)[str(after)].split()
 
 
 def _script(blocks: list[Block], folder: Path) -> str:
