@@ -5,7 +5,7 @@ A comment directly above a block says what is special about it:
     <!-- not run: REASON -->         it cannot run on one machine, or not here
     <!-- file: NAME = PATH -->       it is saved as NAME, and is the file PATH of this tree
     <!-- exit: N -->                 it ends with status N
-    <!-- tested: PATH -->            the test PATH has it
+    <!-- tested: PATH -->            the test PATH has it, or the page PATH runs the same
 """
 
 from __future__ import annotations
