@@ -17,12 +17,12 @@ def declared(owner: str) -> tuple[Option[Any], ...]:
 
 
 def options_table(owner: str) -> list[str]:
-    """Return the lines of the table: name, type, default, what it is."""
+    """Return the lines of the table: each option with what it is, its type and its default."""
     rows = [
-        f"| [`{option.name}`](#{option.name.lower()}) | {_type(option)} | {_default(option)} | {_cell(option.help)} |"
+        f"| [`{option.name}`](#{option.name.lower()}) | {_cell(option.help)} *({_type(option)}{_default(option)})* |"
         for option in declared(owner)
     ]
-    return ["| option | type | default | is |", "|---|---|---|---|", *rows]
+    return ["| option | is |", "|---|---|", *rows]
 
 
 def _type(option: Option[Any]) -> str:
@@ -33,8 +33,9 @@ def _type(option: Option[Any]) -> str:
 
 def _default(option: Option[Any]) -> str:
     if option.default is None:
-        return "unset"
-    return f"`{str(option.default).lower() if option.type is bool else option.default}`"
+        return ""
+    shown = f"{option.default:g}" if isinstance(option.default, float) else str(option.default)
+    return f"; default `{shown.lower() if option.type is bool else shown}`"
 
 
 def _cell(text: str) -> str:
