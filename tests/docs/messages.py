@@ -236,7 +236,7 @@ def _tidy(text: str) -> str:
 
 def _says_something(text: str) -> bool:
     words = re.findall(r"(?<![\w.])[A-Za-z]{2,}(?![\w.])", text)
-    return len(words) >= 2 or bool(re.fullmatch(rf"[a-z]{{5,}}: {ANY}", text))
+    return (" " in text and len(words) >= 2) or bool(re.fullmatch(rf"[a-z]{{5,}}: {ANY}", text))
 
 
 def covers(pattern: str, text: str) -> bool:
