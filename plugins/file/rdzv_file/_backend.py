@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 from rdzv_core import (
+    MemberLease,
+    MembersView,
     RendezvousBackend,
     RendezvousParameters,
     RendezvousStateError,
@@ -12,19 +14,19 @@ from rdzv_core import (
     StateSnapshot,
     SupportsDelete,
     SupportsListing,
+    SupportsMembership,
     SupportsWatch,
     Token,
 )
-from rdzv_core.backoff import Backoff
 from rdzv_core.envelope import seal, unseal
 from rdzv_file._errors import lost
+from rdzv_file._members.membership import Membership
 from rdzv_file._store import FileStore
 from rdzv_file._temporary import TemporaryFile
+from rdzv_file._waiting import naps
 
-_SHORTEST_NAP, _LONGEST_NAP = 0.001, 0.25
 
-
-class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsListing):
+class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, SupportsDelete, SupportsListing):
     """A register in a `FileStore`; the token is the nonce of the write.
 
     Reads take no lock. Writes wait for their lock, at most the store's `lock_timeout`. Nothing is held between calls:
@@ -41,6 +43,8 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
         self._temporary = temporary
         # A plain flag, read between naps: a lock or an event could be held by a thread that a fork left behind.
         self._closed = False
+        of_run = params.for_purpose("").key
+        self._membership = Membership(store, of_run, observing=params.observing, is_closed=self._is_closed)
 
     @property
     def name(self) -> str:
@@ -77,8 +81,13 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
 
     def delete_state(self, token: Token | None = None) -> bool:
         self._check_open()
-        if self._store.version(self._key) is None:
+        if self._store.version(self._key) is None or not self._delete(token):
             return False
+        if not self._params.purpose:
+            self._membership.remove(even_with_members=False)
+        return True
+
+    def _delete(self, token: Token | None) -> bool:
         with self._store.locked(self._key, self._is_closed) as slot:
             if token is None:
                 return slot.clear()
@@ -88,9 +97,13 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
             slot.write(None)
             return True
 
+    def delete_leftovers(self) -> None:
+        self._check_open()
+        self._membership.remove(even_with_members=True)
+
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
         deadline = time.monotonic() + timeout
-        naps = Backoff(_SHORTEST_NAP, _LONGEST_NAP, factor=1.5, jitter=0.25)
+        pauses = naps()
         while True:
             self._check_open()
             # The version first: a write in between makes the state newer than the version, and the next look finds it.
@@ -103,9 +116,41 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False, snapshot
-                time.sleep(min(naps.next(), left))
+                time.sleep(min(next(pauses), left))
                 self._check_open()
                 changed = self._store.version(self._key) != version
+
+    def enter(self, payload: bytes, ttl: float) -> MemberLease:
+        self._check_open()
+        return self._membership.enter(payload, ttl)
+
+    def update(self, member: MemberLease, payload: bytes) -> bool:
+        self._check_open()
+        return self._membership.update(member, payload)
+
+    def refresh(self, member: MemberLease) -> bool:
+        self._check_open()
+        return self._membership.refresh(member)
+
+    def leave(self, member: MemberLease) -> None:
+        self._check_open()
+        self._membership.leave(member)
+
+    def members(self) -> MembersView:
+        self._check_open()
+        return self._membership.members()
+
+    def first(self, k: int) -> MembersView:
+        self._check_open()
+        return self._membership.first(k)
+
+    def count(self) -> int:
+        self._check_open()
+        return self._membership.count()
+
+    def wait_members(self, version: Token | None, timeout: float) -> bool:
+        self._check_open()
+        return self._membership.wait_members(version, timeout)
 
     def list_keys(self) -> list[str]:
         self._check_open()
@@ -120,6 +165,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
 
     def close(self) -> None:
         self._closed = True
+        self._membership.close()
         self._temporary = None  # the file is deleted with the last reference to it
 
     def _is_closed(self) -> bool:

@@ -38,8 +38,10 @@ def create_directory(path: str) -> None:
         pass
 
 
-def replace_file(path: str, temporary: str, content: bytes, before_rename: Callable[[], None]) -> None:
-    """Replace the file by `content`, mode 0600; it is on the disk when this returns.
+def replace_file(
+    path: str, temporary: str, content: bytes, before_rename: Callable[[], None], *, sync: bool = True
+) -> None:
+    """Replace the file by `content`, mode 0600; with `sync` it is on the disk when this returns.
 
     If it raises before the new file is in place, or `before_rename` does, the old one is unharmed and `temporary` is
     gone again.
@@ -49,7 +51,8 @@ def replace_file(path: str, temporary: str, content: bytes, before_rename: Calla
         try:
             os.fchmod(fd, 0o600)  # whatever the umask is
             _write_all(fd, content)
-            os.fsync(fd)
+            if sync:
+                os.fsync(fd)
         finally:
             os.close(fd)
         before_rename()
@@ -60,7 +63,8 @@ def replace_file(path: str, temporary: str, content: bytes, before_rename: Calla
         except OSError:
             pass  # the error that led here is the one to report
         raise
-    _sync_directory(path)
+    if sync:
+        _sync_directory(path)
 
 
 def remove_file(path: str) -> None:

@@ -20,6 +20,10 @@ class Layout(Protocol):
 
     begins_empty: bool
 
+    @property
+    def runs(self) -> str:
+        """The directory for what runs keep besides their registers."""
+
     def file_of(self, key: str) -> str:
         """The file that holds `key`."""
 
@@ -46,6 +50,10 @@ class DirectoryLayout:
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
+
+    @property
+    def runs(self) -> str:
+        return f"{self._directory}{os.sep}.rdzv-runs"
 
     def file_of(self, key: str) -> str:
         return f"{self._directory}{os.sep}{key}"
@@ -74,6 +82,10 @@ class OneFileLayout:
 
     def __init__(self, file: str) -> None:
         self._file = file
+
+    @property
+    def runs(self) -> str:
+        return f"{self._file}.runs"
 
     def file_of(self, key: str) -> str:  # noqa: ARG002 - all keys are in the one file
         return self._file

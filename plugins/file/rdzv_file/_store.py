@@ -93,6 +93,20 @@ class FileStore:
         layout = self._layout()
         return None if layout is None else self._reader.header(layout.file_of(_checked(key)))
 
+    @property
+    def longest_wait(self) -> float:
+        """Seconds for which a write waits for others at most."""
+        return min(self.lock_timeout, self.timeout)
+
+    def runs(self) -> str | None:
+        """Return the directory for what runs keep besides their registers; None where there is no store."""
+        layout = self._layout()
+        return None if layout is None else layout.runs
+
+    def check_there(self) -> None:
+        """Raise `RendezvousConnectionError` if the path is gone."""
+        self._layout()
+
     def lock_of(self, key: str) -> str | None:
         """Return the path of the lock file for writes of `key`; None where there is no store."""
         layout = self._layout()
@@ -113,7 +127,7 @@ class FileStore:
         temporary = f"{file}.{secrets.token_hex(16)}.tmp"
         with mapped(self.path, f"write {file!r}"):
             name = os.path.basename(temporary)
-            with hold(self.path, lock, name, min(self.lock_timeout, self.timeout), cancelled) as held:
+            with hold(self.path, lock, name, self.longest_wait, cancelled) as held:
                 yield held, temporary
 
     def _make(self) -> None:
