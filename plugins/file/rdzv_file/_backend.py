@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from weakref import WeakSet
 
 from rdzv_core import (
     MemberLease,
@@ -12,21 +13,24 @@ from rdzv_core import (
     RendezvousStateError,
     SetStateResult,
     StateSnapshot,
+    Store,
     SupportsDelete,
     SupportsListing,
     SupportsMembership,
+    SupportsStore,
     SupportsWatch,
     Token,
 )
 from rdzv_core.envelope import seal, unseal
 from rdzv_file._errors import lost
 from rdzv_file._members.membership import Membership
+from rdzv_file._round_store import RoundStore
 from rdzv_file._store import FileStore
 from rdzv_file._temporary import TemporaryFile
 from rdzv_file._waiting import naps
 
 
-class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, SupportsDelete, SupportsListing):
+class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, SupportsStore, SupportsDelete, SupportsListing):
     """A register in a `FileStore`; the token is the nonce of the write.
 
     Reads take no lock. Writes wait for their lock, at most the store's `lock_timeout`. Nothing is held between calls:
@@ -43,15 +47,16 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
         self._temporary = temporary
         # A plain flag, read between naps: a lock or an event could be held by a thread that a fork left behind.
         self._closed = False
-        of_run = params.for_purpose("").key
-        self._membership = Membership(store, of_run, observing=params.observing, is_closed=self._is_closed)
+        self._run_key = params.for_purpose("").key
+        self._round_stores: WeakSet[RoundStore] = WeakSet()
+        self._membership = Membership(store, self._run_key, observing=params.observing, is_closed=self._is_closed)
 
     @property
     def name(self) -> str:
         return "file"
 
     @property
-    def store(self) -> FileStore:
+    def raw_store(self) -> FileStore:
         """The raw store; siblings share it."""
         return self._store
 
@@ -152,6 +157,12 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
         self._check_open()
         return self._membership.wait_members(version, timeout)
 
+    def store(self, prefix: str) -> Store:
+        self._check_open()
+        made = RoundStore(self._store, self._run_key, prefix, self._is_closed)
+        self._round_stores.add(made)
+        return made
+
     def list_keys(self) -> list[str]:
         self._check_open()
         return self._store.keys()
@@ -166,6 +177,8 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
     def close(self) -> None:
         self._closed = True
         self._membership.close()
+        for store in list(self._round_stores):
+            store.close()
         self._temporary = None  # the file is deleted with the last reference to it
 
     def _is_closed(self) -> bool:

@@ -67,13 +67,14 @@ def replace_file(
         _sync_directory(path)
 
 
-def remove_file(path: str) -> None:
-    """Delete the file, on the disk too when this returns; a missing one is not an error."""
+def remove_file(path: str, *, sync: bool = True) -> None:
+    """Delete the file, with `sync` on the disk too when this returns; a missing one is not an error."""
     try:
         os.unlink(path)
     except FileNotFoundError:
         return
-    _sync_directory(path)
+    if sync:
+        _sync_directory(path)
 
 
 def _write_all(fd: int, content: bytes) -> None:

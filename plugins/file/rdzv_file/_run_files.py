@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from typing import NamedTuple
+
+_UNREADABLE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 class RunFiles(NamedTuple):
@@ -33,6 +37,21 @@ class RunFiles(NamedTuple):
     def leases(self) -> str:
         """The directory with a file for each member."""
         return os.path.join(self.directory, "alive")
+
+    @property
+    def stores(self) -> str:
+        """The directory with a log for each of the run's latest stores."""
+        return os.path.join(self.directory, "stores")
+
+    @property
+    def stores_lock(self) -> str:
+        """The lock of whoever writes one of those."""
+        return os.path.join(self.directory, "stores.lock")
+
+    def store(self, name: str) -> str:
+        """The log of a store: its name begins with what can be read of the store's."""
+        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+        return os.path.join(self.stores, f"{_UNREADABLE.sub('_', name)[:32]}.{digest}")
 
     def lease(self, member: str) -> str:
         """The file of a member."""

@@ -12,8 +12,9 @@ from rdzv_file._reader import Reader
 class Replacement:
     """The one write that a lock holder may do: to `file`, by way of `temporary`."""
 
-    def __init__(self, file: str, temporary: str, held: HeldLock) -> None:
+    def __init__(self, file: str, temporary: str, held: HeldLock, *, sync: bool) -> None:
         self.file, self.temporary, self.held = file, temporary, held
+        self._sync = sync
 
     def put(self, content: bytes | None) -> None:
         """Replace the file, or remove it for None, and check before and after that nobody else held the lock.
@@ -23,10 +24,10 @@ class Replacement:
         """
         if content is None:
             self.held.check()
-            remove_file(self.file)
+            remove_file(self.file, sync=self._sync)
         else:
             try:
-                replace_file(self.file, self.temporary, content, self.held.check)
+                replace_file(self.file, self.temporary, content, self.held.check, sync=self._sync)
             except FileNotFoundError:
                 self.held.check()  # the temp file was deleted: by a process that took this holder for dead?
                 raise

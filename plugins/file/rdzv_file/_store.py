@@ -36,18 +36,21 @@ class FileStore:
 
     A missing path becomes a file without values, or with a trailing slash a directory; `create=False` creates nothing
     and reads a missing path as empty. A file of 0 bytes has no values, unless it was written before: then it was
-    truncated. Keys are at most 128 characters of `[A-Za-z0-9_.-]`. `timeout` bounds every call,
-    `lock_timeout` how long a write waits for another's lock; both in seconds. Thread-safe; holds nothing open between
-    calls, so it needs no closing and goes on working after a fork.
+    truncated. Keys are at most 128 characters of `[A-Za-z0-9_.-]`. `timeout` bounds every call, `lock_timeout` how long
+    a write waits for another's lock; both in seconds. With `sync` a write is on the disk when it returns. Thread-safe;
+    holds nothing open between calls, so it needs no closing and goes on working after a fork.
 
     Every method raises `RendezvousConnectionError` where the file system refuses or the path is gone, and
     `RendezvousStateError` where the file is not a store.
     """
 
-    def __init__(self, path: str, timeout: float = 300, lock_timeout: float = 30, create: bool = True) -> None:
+    def __init__(
+        self, path: str, timeout: float = 300, lock_timeout: float = 30, create: bool = True, sync: bool = True
+    ) -> None:
         self.path = path
         self.timeout = timeout
         self.lock_timeout = lock_timeout
+        self.sync = sync
         self._create = create
         self._reader = Reader(path, timeout)
         try:
@@ -120,7 +123,7 @@ class FileStore:
             raise lost(self.path, "there is nothing here, and an observer creates nothing: start the job first")
         file = layout.file_of(_checked(key))
         with self._held(file, layout.lock_of(key), cancelled) as (held, temporary):
-            yield Slot(self._reader, layout, key, Replacement(file, temporary, held))
+            yield Slot(self._reader, layout, key, Replacement(file, temporary, held, sync=self.sync))
 
     @contextmanager
     def _held(self, file: str, lock: str, cancelled: Callable[[], bool] = _never) -> Iterator[tuple[HeldLock, str]]:
@@ -141,7 +144,7 @@ class FileStore:
             layout = OneFileLayout(self._real)
             with self._held(self._real, layout.lock_of("")) as (held, temporary):
                 if not os.path.lexists(self._real):
-                    Replacement(self._real, temporary, held).put(layout.without_values())
+                    Replacement(self._real, temporary, held, sync=self.sync).put(layout.without_values())
                     held.mark()
 
     def _layout(self) -> Layout | None:

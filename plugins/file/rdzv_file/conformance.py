@@ -57,7 +57,7 @@ def keys(params: RendezvousParameters) -> list[str]:
 class OwnStore:
     """A store that can be taken away for a while, as when its file system stands still or is not mounted."""
 
-    options: Mapping[str, Any] = {}  # noqa: RUF012 - nobody writes to it
+    options: Mapping[str, Any] = {}
 
     def __init__(self, path: Path, *, one_file: bool = False) -> None:
         self.what = "one file" if one_file else "a directory"

@@ -84,7 +84,7 @@ def test_a_lock_file_deleted_under_its_holder_may_pass(endpoint, open_backend):
     _, token, _ = backend.set_state(b"x")
 
     def write_while_somebody_cleans_up() -> None:
-        with backend.store.locked(backend.key) as slot:
+        with backend.raw_store.locked(backend.key) as slot:
             for lock in Path(endpoint).parent.rglob("*lock*"):
                 lock.unlink()
             slot.write(b"y")

@@ -100,7 +100,7 @@ def test_E8_reading_what_is_absent_never_waits_not_even_for_a_lock(endpoint, ope
     backend = open_backend(endpoint, read_timeout=30)
     waiter = threading.Thread(target=backend.wait_state, args=(None, 30))
     waiter.start()
-    with backend.store.locked(backend.key):
+    with backend.raw_store.locked(backend.key):
         began = time.monotonic()
         assert backend.get_state() is None
         assert backend.set_state(b"x", b"stale") is None

@@ -121,7 +121,7 @@ def test_a_wait_on_what_gets_damaged_is_a_state_error(endpoint, open_backend):
     backend = open_backend(endpoint)
     _, token, _ = backend.set_state(b"x")
     waiting = _Waiting(open_backend(endpoint), token)
-    backend.store.set(backend.key, b"damage")
+    backend.raw_store.set(backend.key, b"damage")
     waiting.outcome()
     assert isinstance(waiting.error, RendezvousStateError)
 

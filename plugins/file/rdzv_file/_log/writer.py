@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Generic, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 from rdzv_file._errors import lost
 from rdzv_file._files import create_directory, replace_file
@@ -38,12 +39,12 @@ class OpenLog(Generic[S]):
 
     def __init__(self, reader: LogReader[S], held: HeldLock, temporary: str, sync: bool) -> None:
         self._reader, self._held, self._temporary, self._sync = reader, held, temporary, sync
-        self.damaged = False
+        self.damaged: DamagedError | None = None
         self.state: S | None = None
         try:
             self.state = reader.look()
-        except DamagedError:
-            self.damaged = True
+        except DamagedError as error:
+            self.damaged = error
 
     @property
     def size(self) -> int:
@@ -111,6 +112,28 @@ class WritingTurns:
                     f"no lock on {lock!r} within {patience.seconds:g} s: other threads of this process hold it; "
                     "check whether one of them hangs, or raise lock_timeout",
                 )
+
+
+_turns: WeakValueDictionary[str, WritingTurns] = WeakValueDictionary()
+_making = threading.Lock()
+
+
+def _begin_anew() -> None:
+    # In a forked child: its threads are not there that may have held a lock.
+    global _turns, _making
+    _turns, _making = WeakValueDictionary(), threading.Lock()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
+def turns_of(lock: str) -> WritingTurns:
+    """Return this process's turns at a lock file; they are there for as long as somebody holds them."""
+    with _making:
+        turns = _turns.get(lock)
+        if turns is None:
+            turns = _turns[lock] = WritingTurns()
+        return turns
 
 
 @contextmanager
