@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import time
+from typing import NamedTuple
 from weakref import WeakSet
 
 from rdzv_core import (
@@ -21,20 +24,27 @@ from rdzv_core import (
     SupportsWatch,
     Token,
 )
-from rdzv_core.envelope import seal, unseal
+from rdzv_core.envelope import NONCE_BYTES, seal, unseal
 from rdzv_file._errors import lost
+from rdzv_file._kept import Kept
 from rdzv_file._members.membership import Membership
+from rdzv_file._notify import ring_all
 from rdzv_file._round_store import RoundStore
 from rdzv_file._store import FileStore
 from rdzv_file._temporary import TemporaryFile
-from rdzv_file._waiting import naps
+from rdzv_file._waiting import Waiting
+
+
+class _Seen(NamedTuple):
+    kept: Kept
+    snapshot: StateSnapshot | None
 
 
 class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, SupportsStore, SupportsDelete, SupportsListing):
     """A register in a `FileStore`; the token is the nonce of the write.
 
-    Reads take no lock. Writes wait for their lock, at most the store's `lock_timeout`. Nothing is held between calls:
-    no descriptor, no thread, no lock.
+    Reads take no lock. Writes wait for their lock, at most the store's `lock_timeout`. Between calls it holds the file
+    open that it has read last, so that one look tells whether that is current; neither a thread nor a lock.
     """
 
     max_state_bytes = 16 * 1024 * 1024
@@ -47,6 +57,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
         self._temporary = temporary
         # A plain flag, read between naps: a lock or an event could be held by a thread that a fork left behind.
         self._closed = False
+        self._seen: _Seen | None = None
         self._run_key = params.for_purpose("").key
         self._round_stores: WeakSet[RoundStore] = WeakSet()
         self._membership = Membership(store, self._run_key, observing=params.observing, is_closed=self._is_closed)
@@ -67,26 +78,33 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
 
     def get_state(self) -> StateSnapshot | None:
         self._check_open()
-        return self._snapshot(self._store.get(self._key))
+        return self._look()
 
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
         self._check_open()
+        state = bytes(state)
         if len(state) > self.max_state_bytes:
             raise ValueError(f"a state of {len(state)} bytes is too long: at most {self.max_state_bytes} are allowed")
-        seen = self.get_state()  # a stale writer is refused without waiting for the lock
+        seen = self._look()  # a stale writer is refused without waiting for the lock
         if not _is_current(seen, token):
             return _refusal(seen)
-        with self._store.locked(self._key, self._is_closed) as slot:
-            seen = self._snapshot(slot.read())
+        known = self._seen
+        with self._store.locked(self._key, self._is_closed, None if known is None else known.kept) as slot:
+            raw = slot.read()
+            unchanged = known is not None and slot.kept is known.kept
+            seen = known.snapshot if known is not None and unchanged else self._snapshot(raw)
             if not _is_current(seen, token):
                 return _refusal(seen)
-            sealed = seal(state)
-            slot.write(sealed)
-        return SetStateResult(*unseal(sealed), True)
+            nonce = secrets.token_bytes(NONCE_BYTES)
+            slot.write(seal(state, nonce))
+            kept = slot.kept
+        self._note(kept, StateSnapshot(state, nonce))
+        return SetStateResult(state, nonce, True)
 
     def delete_state(self, token: Token | None = None) -> bool:
         self._check_open()
-        if self._store.version(self._key) is None or not self._delete(token):
+        file = self._store.file_of(self._key)
+        if file is None or not os.path.lexists(file) or not self._delete(token):
             return False
         if not self._params.purpose:
             self._membership.remove(even_with_members=False)
@@ -108,22 +126,17 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
 
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
         deadline = time.monotonic() + timeout
-        pauses = naps()
-        while True:
-            self._check_open()
-            # The version first: a write in between makes the state newer than the version, and the next look finds it.
-            version = self._store.version(self._key)
-            snapshot = self.get_state()
-            if not _is_current(snapshot, token):
-                return True, snapshot
-            changed = False
-            while not changed:
+        with Waiting(self._store.file_of(self._key)) as waiting:
+            while True:
+                self._check_open()
+                waiting.ready()
+                snapshot = self._look()
+                if not _is_current(snapshot, token):
+                    return True, snapshot
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False, snapshot
-                time.sleep(min(next(pauses), left))
-                self._check_open()
-                changed = self._store.version(self._key) != version
+                waiting.nap(left)
 
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
         self._check_open()
@@ -176,6 +189,8 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
 
     def close(self) -> None:
         self._closed = True
+        self._seen = None  # which closes the file, unless a call is still looking at it
+        ring_all()
         self._membership.close()
         for store in list(self._round_stores):
             store.close()
@@ -188,6 +203,20 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
         if self._closed:
             raise lost(self._store.path, "this backend was closed; create a new one")
 
+    def _look(self) -> StateSnapshot | None:
+        known = self._seen
+        kept = self._store.look(self._key, None if known is None else known.kept)
+        if known is not None and kept is known.kept:
+            return known.snapshot
+        snapshot = None if kept is None else self._snapshot(kept.values.get(self._key))
+        self._note(kept, snapshot)
+        return snapshot
+
+    def _note(self, kept: Kept | None, snapshot: StateSnapshot | None) -> None:
+        self._seen = None if kept is None else _Seen(kept, snapshot)
+        if self._closed:
+            self._seen = None
+
     def _snapshot(self, raw: bytes | None) -> StateSnapshot | None:
         if raw is None:
             return None
@@ -196,7 +225,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
         except RendezvousStateError as error:
             raise RendezvousStateError(
                 f"file backend at {self._store.path!r}: the register {self._key!r} of run {self._params.run_id!r} "
-                f"cannot be read: {error}; `rdzv reset` clears it"
+                f"cannot be read: {error}; {self._store.way_out(self._key)}`rdzv reset` clears it"
             ) from error
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ from rdzv_file._log.writer import OpenLog, Patience, turns_of
 from rdzv_file._run_files import RunFiles
 from rdzv_file._store import FileStore
 from rdzv_file._values import Values, begun, deleted, set_to
-from rdzv_file._waiting import naps
+from rdzv_file._waiting import Waiting
 
 DEFAULT_TIMEOUT = 300.0
 KEPT_STORES = 4
@@ -93,18 +93,19 @@ class RoundStore(Store):
         wanted = checked_keys(keys)
         limit = DEFAULT_TIMEOUT if timeout is None else timeout
         deadline = time.monotonic() + limit
-        for nap in naps():
-            found = self._look(wanted)
-            if all(key in found for key in wanted):
-                return [found[key] for key in wanted]
-            left = deadline - time.monotonic()
-            if left <= 0:
-                missing = ", ".join(repr(key) for key in wanted if key not in found)
-                raise RendezvousTimeoutError(
-                    f"waited {limit:g} s for {len(wanted)} keys of {self!r}: {missing} not set"
-                )
-            time.sleep(min(nap, left))
-        raise AssertionError("naps do not end")
+        found = self._look(wanted)
+        with Waiting(self._path()) as waiting:
+            while any(key not in found for key in wanted):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    missing = ", ".join(repr(key) for key in wanted if key not in found)
+                    raise RendezvousTimeoutError(
+                        f"waited {limit:g} s for {len(wanted)} keys of {self!r}: {missing} not set"
+                    )
+                waiting.nap(left)
+                waiting.ready()
+                found = self._look(wanted)
+        return [found[key] for key in wanted]
 
     def multi_set(self, items: Mapping[str, bytes]) -> None:
         given = {key: self._checked(key, value) for key, value in items.items()}
@@ -205,6 +206,9 @@ class RoundStore(Store):
             files = RunFiles(runs, self._key)
             self._kept = os.getpid(), files, LogReader(files.store(self._name), Values)
         return self._kept[2]
+
+    def _path(self) -> str | None:
+        return None if self._kept is None else self._kept[2].path
 
     @property
     def _files(self) -> RunFiles:

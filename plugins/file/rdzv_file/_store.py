@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from rdzv_file._errors import lost, mapped, unusable
 from rdzv_file._files import create_directory
+from rdzv_file._kept import Kept
 from rdzv_file._layout import DirectoryLayout, Layout, OneFileLayout
 from rdzv_file._lock import hold
 from rdzv_file._lock_record import HeldLock
@@ -38,7 +39,7 @@ class FileStore:
     and reads a missing path as empty. A file of 0 bytes has no values, unless it was written before: then it was
     truncated. Keys are at most 128 characters of `[A-Za-z0-9_.-]`. `timeout` bounds every call, `lock_timeout` how long
     a write waits for another's lock; both in seconds. With `sync` a write is on the disk when it returns. Thread-safe;
-    holds nothing open between calls, so it needs no closing and goes on working after a fork.
+    holds nothing open itself, so it needs no closing, and goes on working after a fork.
 
     Every method raises `RendezvousConnectionError` where the file system refuses or the path is gone, and
     `RendezvousStateError` where the file is not a store.
@@ -64,8 +65,19 @@ class FileStore:
 
     def get(self, key: str) -> bytes | None:
         """Return the value of `key`, or None. Takes no lock and never waits for a value."""
+        kept = self.look(key)
+        return None if kept is None else kept.values.get(key)
+
+    def look(self, key: str, kept: Kept | None = None) -> Kept | None:
+        """Return the file that holds `key`, with its values; None where there is none. Takes no lock.
+
+        What was `kept` from the last look is returned again if it is that file still: on a local file system that takes
+        one look at its status. It keeps a file open for as long as it is referred to.
+        """
+        if kept is not None and kept.is_current():
+            return kept
         layout = self._layout()
-        return None if layout is None else self._reader.value(layout, _checked(key))
+        return None if layout is None else self._reader.look(layout, _checked(key))
 
     def set(self, key: str, value: bytes) -> None:
         """Set `key` to `value`, whatever is there."""
@@ -86,15 +98,18 @@ class FileStore:
         if isinstance(layout, DirectoryLayout):
             with mapped(self.path, "list this directory"):
                 return [name for name in os.listdir(self._real) if _is_key(name)]
-        return [] if layout is None else self._reader.keys(self._real)
+        kept = None if layout is None else self._reader.look(layout, "")
+        return [] if kept is None else list(kept.values)
 
-    def version(self, key: str) -> bytes | None:
-        """Return bytes that differ after every write of `key` (and perhaps of others), at the cost of one short read.
-
-        They are the first line of the file, which holds a nonce: times and inode numbers can come back, it cannot.
-        """
+    def file_of(self, key: str) -> str | None:
+        """Return the path of the file that holds `key`; None where there is no store."""
         layout = self._layout()
-        return None if layout is None else self._reader.header(layout.file_of(_checked(key)))
+        return None if layout is None else layout.file_of(_checked(key))
+
+    def way_out(self, key: str) -> str:
+        """Return what the error for a damaged value of `key` says about restoring it; "" where nothing is kept."""
+        layout = self._layout()
+        return "" if layout is None else self._reader.way_out(layout, key)
 
     @property
     def longest_wait(self) -> float:
@@ -116,14 +131,15 @@ class FileStore:
         return None if layout is None else layout.lock_of(_checked(key))
 
     @contextmanager
-    def locked(self, key: str, cancelled: Callable[[], bool] = _never) -> Iterator[Slot]:
-        """Keep everybody else from writing `key` within the block."""
+    def locked(self, key: str, cancelled: Callable[[], bool] = _never, kept: Kept | None = None) -> Iterator[Slot]:
+        """Keep everybody else from writing `key` within the block; what was `kept` is read again only if it changed."""
         layout = self._layout()
         if layout is None:
             raise lost(self.path, "there is nothing here, and an observer creates nothing: start the job first")
         file = layout.file_of(_checked(key))
         with self._held(file, layout.lock_of(key), cancelled) as (held, temporary):
-            yield Slot(self._reader, layout, key, Replacement(file, temporary, held, sync=self.sync))
+            aside = layout.aside_of(key)
+            yield Slot(self._reader, layout, key, Replacement(file, aside, temporary, held, sync=self.sync), kept)
 
     @contextmanager
     def _held(self, file: str, lock: str, cancelled: Callable[[], bool] = _never) -> Iterator[tuple[HeldLock, str]]:
@@ -144,7 +160,8 @@ class FileStore:
             layout = OneFileLayout(self._real)
             with self._held(self._real, layout.lock_of("")) as (held, temporary):
                 if not os.path.lexists(self._real):
-                    Replacement(self._real, temporary, held, sync=self.sync).put(layout.without_values())
+                    new = Replacement(self._real, layout.aside_of(""), temporary, held, sync=self.sync)
+                    new.put(layout.without_values(), keep=False)
                     held.mark()
 
     def _layout(self) -> Layout | None:
@@ -172,7 +189,7 @@ class FileStore:
 
 
 def _is_key(name: str) -> bool:
-    return _KEY.fullmatch(name) is not None and not name.endswith((".lock", ".tmp"))
+    return _KEY.fullmatch(name) is not None and not name.endswith((".last", ".lock", ".tmp"))
 
 
 def _checked(key: str) -> str:

@@ -34,7 +34,7 @@ class TemporaryFile:
 def _delete(path: str, owner: int) -> None:
     if os.getpid() != owner:
         return
-    for name in (path, f"{path}.lock"):
+    for name in (path, f"{path}.last", f"{path}.lock"):
         try:
             os.unlink(name)
         except OSError:

@@ -72,7 +72,7 @@ def test_the_read_timeout_bounds_the_wait_for_the_lock_too(endpoint, open_backen
 def test_a_killed_lock_holder_leaves_no_lock_and_no_temp_file(endpoint, open_backend, start, way):
     """The lock dies with its holder, and the next writer deletes its half-written temp file."""
     backend = open_backend(endpoint)
-    _, token, _ = backend.set_state(b"x")
+    _, token, _ = backend.set_state(b"x", backend.set_state(b"first").token)
     there = Path(endpoint) if endpoint.endswith("/") else Path(endpoint).parent
     before = sorted(there.iterdir())
     holder = start(HOLD_THE_LOCK, endpoint, way)
@@ -209,8 +209,8 @@ with backend.raw_store.locked(backend.key):
     parent.stdin.flush()
 
 
-def test_nothing_is_left_open_between_calls(endpoint, open_backend):
-    """Neither a descriptor nor a thread outlives a call, successful, refused or failed."""
+def test_nothing_is_left_open_but_the_register_s_file(endpoint, open_backend):
+    """No thread outlives a call, successful, refused or failed, and no other descriptor; close() closes that one."""
 
     def descriptors() -> int:
         return len(list(Path("/dev/fd").iterdir()))
@@ -223,5 +223,9 @@ def test_nothing_is_left_open_between_calls(endpoint, open_backend):
     backend.set_state(b"z", b"stale")
     backend.wait_state(token, 0.01)
     with backend.raw_store.locked(backend.key), pytest.raises(RendezvousConnectionError):
-        open_backend(endpoint, lock_timeout=0.01).set_state(b"z", token)
-    assert (descriptors(), threading.active_count()) == (before, threads)
+        other = open_backend(endpoint, lock_timeout=0.01)
+        other.set_state(b"z", token)
+    assert (descriptors(), threading.active_count()) == (before + 2, threads)
+    other.close()
+    backend.close()
+    assert descriptors() == before

@@ -143,7 +143,7 @@ def test_close_ends_a_wait_within_a_second_and_every_later_call(endpoint):
     for call in (store.num_keys, lambda: store.get("there"), lambda: store.set("k", b""), lambda: backend.store("x")):
         with pytest.raises(RendezvousConnectionError, match="closed"):
             call()
-    assert len(list(Path("/dev/fd").iterdir())) == before
+    assert len(list(Path("/dev/fd").iterdir())) <= before
 
 
 def test_a_forked_child_uses_the_store_too(endpoint, open_backend):

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -65,6 +66,11 @@ class MemberBook:
         self._sightings = Sightings()
         self._observed = {True: float("-inf"), False: float("-inf")}
         self._shorten_at = _LONG
+
+    @property
+    def path(self) -> str:
+        """The path of the roll."""
+        return self._files.roll
 
     def view(self, limit: int | None = None) -> MembersView | None:
         """Return the members, or the first `limit`; None where no roll can be read."""
@@ -194,7 +200,7 @@ class MemberBook:
             self._observed[limit is None] = now()
             self._sightings.keep(roll.entries)
             found = []
-            for member, entry in list(roll.entries.items())[:limit]:
+            for member, entry in list(islice(roll.entries.items(), limit)):
                 renewed = lease_file.last_refresh(self._files.lease(member))
                 looked = now()
                 self._sightings.answered(looked)

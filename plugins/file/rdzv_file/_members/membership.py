@@ -15,7 +15,7 @@ from rdzv_file._log.writer import Patience
 from rdzv_file._members.book import MemberBook, Place, book_of
 from rdzv_file._run_files import RunFiles
 from rdzv_file._store import FileStore
-from rdzv_file._waiting import naps
+from rdzv_file._waiting import Waiting
 
 _AT_A_GLANCE = 4
 """So many members are looked at with each refresh: those who look at all of them, and one more."""
@@ -106,22 +106,22 @@ class Membership:
 
     def wait_members(self, version: Token | None, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
-        for nap in naps():
-            self._check_open()
-            with self._access() as book:
-                if version is None or version != (book.version() if book is not None else ""):
+        with self._access() as book, Waiting(None if book is None else book.path) as waiting:
+            while True:
+                self._check_open()
+                waiting.ready()
+                if version is None or version != self._version(book):
                     return True
-                longest = nap
-                if book is not None:
-                    self._observe(book, None)
-                    longest = min(nap, book.nap_limit())
-                    if book.version() != version:
-                        return True
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            time.sleep(min(longest, left))
-        raise AssertionError("naps do not end")
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                waiting.nap(left if book is None else min(left, book.nap_limit()))
+
+    def _version(self, book: MemberBook | None) -> str:
+        if book is None:
+            return "" if self._book() is None else "there"
+        self._observe(book, None)
+        return book.version()
 
     def remove(self, *, even_with_members: bool) -> None:
         """Remove what the run keeps besides registers; members that are there end, or keep it from being removed."""

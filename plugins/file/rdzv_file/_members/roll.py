@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from itertools import islice
 from typing import NamedTuple
 
 from rdzv_core.abc import Member, MembersView
@@ -28,6 +29,7 @@ class Roll:
         self.changes = 0
         self.entries: dict[str, Entry] = {}
         self._view: MembersView | None = None
+        self._shortest_ttl: float | None = None
 
     @property
     def version(self) -> str:
@@ -37,7 +39,9 @@ class Roll:
     @property
     def shortest_ttl(self) -> float:
         """The shortest ttl of all members, in seconds; infinity where there is none."""
-        return min((entry.ttl for entry in self.entries.values()), default=float("inf"))
+        if self._shortest_ttl is None:
+            self._shortest_ttl = min((entry.ttl for entry in self.entries.values()), default=float("inf"))
+        return self._shortest_ttl
 
     def apply(self, record: Record) -> None:
         """Take in the next record; a kind that is not known changes nothing."""
@@ -47,19 +51,28 @@ class Roll:
             return
         self.changes += 1
         if record.kind == "end":
-            self.entries.pop(record.fields[0], None)
+            gone = self.entries.pop(record.fields[0], None)
+            if gone is not None and gone.ttl == self._shortest_ttl:
+                self._shortest_ttl = None
         elif record.kind == "enter":
             member, ttl, sequence = record.fields
-            self.entries[member] = Entry(record.body, float(ttl), int(sequence))
-        elif record.kind == "update" and (entry := self.entries.get(record.fields[0])) is not None:
-            self.entries[record.fields[0]] = entry._replace(payload=record.body, sequence=int(record.fields[1]))
+            self.entries[member] = entry = Entry(record.body, float(ttl), int(sequence))
+            if self._shortest_ttl is not None:
+                self._shortest_ttl = min(self._shortest_ttl, entry.ttl)
+        elif record.kind == "update" and (known := self.entries.get(record.fields[0])) is not None:
+            self.entries[record.fields[0]] = known._replace(payload=record.body, sequence=int(record.fields[1]))
 
     def view(self, limit: int | None = None) -> MembersView:
         """Return the members, or the first `limit` of them."""
+        if limit is not None:
+            return self._made(limit)
         if self._view is None:
-            members = tuple(Member(member, entry.payload) for member, entry in self.entries.items())
-            self._view = MembersView(self.incarnation, self.version, members)
-        return self._view if limit is None else self._view._replace(members=self._view.members[:limit])
+            self._view = self._made(None)
+        return self._view
+
+    def _made(self, limit: int | None) -> MembersView:
+        members = tuple(Member(member, entry.payload) for member, entry in islice(self.entries.items(), limit))
+        return MembersView(self.incarnation, self.version, members)
 
     def shortened(self) -> list[Record]:
         """Return the records of a log that amounts to the same, in as few of them as there are members."""
