@@ -170,8 +170,10 @@ class RoundStore(Store):
             self._store.check_there()
             patience = Patience(self._store.path, self._store.longest_wait, self._is_closed)
             lock = self._files.stores_lock
-            with turns_of(lock).hold(lock, patience) as (held, temporary):
-                log = OpenLog(reader, held, temporary, sync=self._store.sync)
+            with (
+                turns_of(lock).hold(lock, patience) as (held, temporary),
+                OpenLog(reader, held, temporary, sync=self._store.sync) as log,
+            ):
                 if log.damaged is not None:
                     raise log.damaged
                 if log.state is None:

@@ -222,8 +222,8 @@ def test_nothing_is_left_open_but_the_register_s_file(endpoint, open_backend):
     _, token, _ = backend.set_state(b"y", token)
     backend.set_state(b"z", b"stale")
     backend.wait_state(token, 0.01)
+    other = open_backend(endpoint, lock_timeout=0.01)
     with backend.raw_store.locked(backend.key), pytest.raises(RendezvousConnectionError):
-        other = open_backend(endpoint, lock_timeout=0.01)
         other.set_state(b"z", token)
     assert (descriptors(), threading.active_count()) == (before + 2, threads)
     other.close()

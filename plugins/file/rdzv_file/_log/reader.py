@@ -56,7 +56,7 @@ class LogReader(Generic[S]):
             if pin is None or Identity.of(status) != pin.identity or not is_local(self.path, status.st_dev):
                 return self._open()
         except FileNotFoundError:
-            self._forget()
+            self.forget()
             return None
         if status.st_size == self.end:
             return self._state
@@ -67,7 +67,7 @@ class LogReader(Generic[S]):
         head = os.pread(pin.fd, _HEAD_BYTES, 0)
         same = self._pin is not None and pin.identity == self._pin.identity and head[: len(self._head)] == self._head
         if not same or not self._head or os.fstat(pin.fd).st_size < self.end:
-            self._forget()
+            self.forget()
             # The first line tells one log from another, where an inode number can come back.
             self._head = head[: head.find(b"\n") + 1]
         self._pin = pin
@@ -78,7 +78,7 @@ class LogReader(Generic[S]):
         try:
             records, read = decode(content)
         except DamagedError:
-            self._forget()
+            self.forget()
             raise
         if self._state is None and records:
             self._state = self._make()
@@ -88,7 +88,8 @@ class LogReader(Generic[S]):
         self.end += read
         return self._state
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Read the log from its beginning at the next look."""
         self._state, self._pin, self._head, self.end = None, None, b"", 0
 
 

@@ -22,7 +22,7 @@ from rdzv_file._errors import lost
 from rdzv_file._files import create_directory
 from rdzv_file._log.format import DamagedError
 from rdzv_file._log.reader import LogReader
-from rdzv_file._log.writer import OpenLog, Patience, WritingTurns
+from rdzv_file._log.writer import GroupWriter, OpenLog, Patience
 from rdzv_file._members import lease_file
 from rdzv_file._members.roll import Roll, ended, entered, founded, updated
 from rdzv_file._members.sightings import Sightings
@@ -62,7 +62,7 @@ class MemberBook:
     def __init__(self, files: RunFiles) -> None:
         self._files = files
         self._reader = LogReader(files.roll, Roll)
-        self._turns = WritingTurns()
+        self._writer = GroupWriter(self._reader, files.roll_lock, sync=False)
         self._sightings = Sightings()
         self._observed = {True: float("-inf"), False: float("-inf")}
         self._shorten_at = _LONG
@@ -97,42 +97,40 @@ class MemberBook:
 
     def found(self, patience: Patience) -> None:
         """Make a roll where none can be read."""
-        with self._writing(patience) as log:
-            self._founded(log)
+        self._writer.do(self._founded, patience)
 
     def enter(self, payload: bytes, ttl: float, patience: Patience) -> Place:
         """Write a new member behind all others."""
-        with self._writing(patience) as log:
+        member = secrets.token_hex(16)
+
+        def change(log: OpenLog[Roll]) -> Place:
             roll = self._founded(log)
             if log.size > self._shorten_at:
                 roll = self._shorten(log, roll)
-            member, ahead = secrets.token_hex(16), len(roll.entries)
-            file = self._files.lease(member)
-            lease_file.create(file)
-            try:
-                log.append(entered(member, payload, ttl))
-            except BaseException:
-                lease_file.remove(file)
-                raise
+            lease_file.create(self._files.lease(member))
+            ahead = len(roll.entries)
+            log.append(entered(member, payload, ttl))
             return Place(member, roll.incarnation, ahead)
+
+        return self._writer.do(change, patience)
 
     def update(self, member: str, incarnation: str, sequence: int, payload: bytes, patience: Patience) -> bool:
         """Write a payload, unless a newer one is there, and refresh; False: the member has ended."""
         if not self.is_listed(member, incarnation):
             return False
-        with self._writing(patience) as log:
-            roll = log.state
-            if roll is None or not _lists(roll, member, incarnation):
+
+        def change(log: OpenLog[Roll]) -> bool:
+            if log.state is None or not _lists(log.state, member, incarnation):
                 return False
-            newer = sequence > roll.entries[member].sequence
-            if newer:
-                log.append(updated(member, sequence, payload))
             with lease_file.opened(self._files.lease(member)) as fd:
                 if fd is None:
                     return False
-                if newer:
+                if sequence > log.state.entries[member].sequence:
                     lease_file.refresh(fd)
+                    log.append(updated(member, sequence, payload))
             return True
+
+        return self._writer.do(change, patience)
 
     def refresh(self, member: str, incarnation: str, patience: Patience) -> bool:
         """Renew the lease; False: the member has ended."""
@@ -146,9 +144,12 @@ class MemberBook:
         """End a membership, if it is one still."""
         if not self.is_listed(member, incarnation):
             return
-        with self._writing(patience) as log:
+
+        def change(log: OpenLog[Roll]) -> None:
             if _lists(log.state, member, incarnation):
                 log.append(ended(member))
+
+        self._writer.do(change, patience)
         lease_file.remove(self._files.lease(member))
 
     def observe(self, patience: Patience, limit: int | None = None) -> None:
@@ -159,11 +160,14 @@ class MemberBook:
         overdue = self._find_overdue(limit)
         if not overdue:
             return
+
+        def change(log: OpenLog[Roll]) -> None:
+            for one in overdue:
+                if log.state is not None and one.member in log.state.entries:
+                    self._end(log, one)
+
         try:
-            with self._writing(patience._replace(seconds=min(patience.seconds, _ENDING_TAKES))) as log:
-                for one in overdue:
-                    if log.state is not None and one.member in log.state.entries:
-                        self._end(log, one)
+            self._writer.do(change, patience._replace(seconds=min(patience.seconds, _ENDING_TAKES)))
         except RendezvousConnectionError as error:
             if isinstance(error, RendezvousConfigurationError):
                 raise
@@ -172,11 +176,11 @@ class MemberBook:
         """Remove the run's directory, unless there are members in it that are to stay."""
         if not os.path.isdir(self._files.directory):
             return
-        with self._writing(patience) as log:
+        removed = f"{self._files.runs}{os.sep}.removed-{secrets.token_hex(16)}"
+        with self._writer.alone(patience) as log:
             if log.state is not None and log.state.entries and not even_with_members:
                 return
             # Moved first: whoever waits for the lock finds no such file, and makes a directory anew.
-            removed = f"{self._files.runs}{os.sep}.removed-{secrets.token_hex(16)}"
             os.rename(self._files.directory, removed)
         shutil.rmtree(removed, ignore_errors=True)
         try:
@@ -216,6 +220,7 @@ class MemberBook:
                 if fd is not None and lease_file.refreshed_at(fd) != one.renewed:
                     return
                 log.append(ended(one.member))
+                log.flush()  # while nobody can refresh it
         except BlockingIOError:
             # It refreshes just now; or it was stopped there, so that its lease is over by its own clock as well.
             with lease_file.opened(file) as fd:
@@ -244,11 +249,6 @@ class MemberBook:
             if member not in roll.entries:
                 lease_file.remove(self._files.lease(member))  # of a member whose writer was killed
         return roll
-
-    @contextmanager
-    def _writing(self, patience: Patience) -> Iterator[OpenLog[Roll]]:
-        with self._turns.hold(self._files.roll_lock, patience) as (held, temporary):
-            yield OpenLog(self._reader, held, temporary, sync=False)
 
     @contextmanager
     def _locked(self, file: str, patience: Patience) -> Iterator[int | None]:
