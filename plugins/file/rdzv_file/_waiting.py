@@ -14,13 +14,13 @@ from rdzv_file._notify import Alarm
 
 _SHORTEST_NAP, _LONGEST_NAP = 0.001, 0.25
 _WORTH_AN_ALARM = 0.02
-_LONGEST_WITH_ALARM = 1.0
+_LONGEST_WITH_ALARM = 2.5
 
 
 class Waiting:
     """The naps of one who waits for a change of a file: from 1 ms growing to 250 ms, each a little shorter at random.
 
-    On a local file system a change also ends a nap, which then may grow to 1 s. Before each look comes `ready`: so what
+    On a local file system a change also ends a nap, which then may grow to 2.5 s. Before each look comes `ready`: so what
     changes after the look ends the nap.
     """
 
