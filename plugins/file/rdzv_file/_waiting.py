@@ -20,8 +20,8 @@ _LONGEST_WITH_ALARM = 2.5
 class Waiting:
     """The naps of one who waits for a change of a file: from 1 ms growing to 250 ms, each a little shorter at random.
 
-    On a local file system a change also ends a nap, which then may grow to 2.5 s. Before each look comes `ready`: so what
-    changes after the look ends the nap.
+    On a local file system a change also ends a nap, which then may grow to 2.5 s. Before each look comes `ready`: so
+    what changes after the look ends the nap.
     """
 
     def __init__(self, path: str | None) -> None:

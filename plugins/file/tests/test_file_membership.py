@@ -39,6 +39,16 @@ print(lease.id, flush=True)
 print(backend.refresh(lease), flush=True)
 """
 
+STOP_IN_ENTER = """
+import os, signal, sys
+from rdzv_core import RendezvousParameters, create_backend
+from rdzv_file._members import lease_file
+backend = create_backend(RendezvousParameters("file", sys.argv[1], "run", 1, 2))
+create = lease_file.create
+lease_file.create = lambda path: (create(path), os.kill(os.getpid(), signal.SIGSTOP))
+print(backend.enter(b"stops", 600).id, flush=True)
+"""
+
 
 def _run_directory(endpoint: str) -> Path:
     key = RendezvousParameters("file", endpoint, "run", 1, 2).key
@@ -93,6 +103,25 @@ def test_a_member_that_is_stopped_within_a_refresh_ends_and_learns_of_it(endpoin
     _await_end(backend, member)
     stopped.send_signal(signal.SIGCONT)
     assert stopped.stdout.readline() == "False\n"
+
+
+def test_a_stopped_writer_of_the_roll_ends_no_other_member(endpoint, open_backend, start):
+    """It holds up who enters and updates, with an error that names it; refreshes and reads go on, for many ttls."""
+    backend = open_backend(endpoint, lock_timeout=0.2)
+    lease = backend.enter(b"lives", SHORT_TTL)
+    stopped = start(STOP_IN_ENTER, endpoint)
+    os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WNOWAIT)
+    until = time.monotonic() + 4 * SHORT_TTL
+    while time.monotonic() < until:
+        assert backend.refresh(lease)
+        assert _ids(backend) == [lease.id]
+    with pytest.raises(RendezvousConnectionError, match=f"process {stopped.pid} on .* holds it"):
+        backend.enter(b"waits", TTL)
+    with pytest.raises(RendezvousConnectionError, match="holds it"):
+        backend.update(lease, b"waits")
+    stopped.send_signal(signal.SIGCONT)
+    assert stopped.stdout.readline().strip() in _ids(backend)
+    assert backend.enter(b"goes on", TTL).ahead >= 1
 
 
 def test_a_live_member_stays_where_a_file_s_status_is_a_minute_old(endpoint, open_backend, monkeypatch):
