@@ -10,7 +10,7 @@ VENV ?= .venv
 # One `pip install` names all of them: they depend on each other in versions that are on no index.
 EDITABLE = -e '.[cli]' -e plugins/tcp -e plugins/file -e plugins/etcd -e conformance -e simulation -e integrations/torchrun -e examples/rdzv-sqlite
 PACKAGES = rdzv_core plugins/tcp/rdzv_tcp plugins/file/rdzv_file plugins/etcd/rdzv_etcd \
-	conformance/rdzv_conformance simulation/rdzv_simulation integrations/torchrun/rdzv_torchrun examples/demo benchmarks
+	conformance/rdzv_conformance simulation/rdzv_simulation integrations/torchrun/rdzv_torchrun examples/demo benchmarks release
 PROJECTS = $(wildcard pyproject.toml plugins/*/pyproject.toml conformance/pyproject.toml simulation/pyproject.toml integrations/*/pyproject.toml examples/*/pyproject.toml)
 
 PYTEST_FLAGS = --timeout=300 --durations=10
@@ -19,7 +19,7 @@ BIN = $(abspath $(VENV))/bin
 # The interpreter's version is in the stamp's name, so that another PYTHON sets up again.
 STAMP = $(VENV)/.rdzv-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 
-.PHONY: help demo test lint types imports pytest cases test-wheels mutants simulate chaos certificates setup clean
+.PHONY: help demo test lint types imports pytest cases test-wheels dist version mutants simulate chaos certificates setup clean
 
 help:
 	@sed -n 's/^# //p' Makefile | sed -n '1,4p'
@@ -82,6 +82,14 @@ cases: $(STAMP)
 # The tests of core and plugins against built wheels, in a venv and a directory that know nothing of this tree.
 test-wheels: $(STAMP)
 	@$(BIN)/pytest --timeout=1200 -s tests/packaging/wheels_check.py
+
+# All that a release publishes, in dist/: built, checked, installed into an empty venv and used there. Publishes nothing.
+dist: $(STAMP)
+	@$(BIN)/python -m release.dist
+
+# make version: which one it is. make version SET=0.2.0: all distributions get it.
+version: $(STAMP)
+	@$(BIN)/python -m release.version $(SET)
 
 # Every broken backend that tests the suite, and which clauses catch it; every broken protocol that tests the simulator.
 mutants: $(STAMP)

@@ -3,8 +3,9 @@
 A job author needs `RendezvousParameters` and `create_handler`; a backend author `RendezvousBackend` and
 `RendezvousParameters`. They are in this package itself, and so is every error. The other public modules are
 
-- for everybody: `inspection` (a run seen from outside), `events` and `hooks` (what plugins hear and say), `registry`
-  (which backends there are), `memory` (a backend for tests), `compat` (PyTorch's names);
+- for everybody: `aio` (the handler for asyncio), `inspection` (a run seen from outside), `events` and `hooks` (what
+  plugins hear and say), `registry` (which backends there are), `memory` (a backend for tests), `compat` (PyTorch's
+  names);
 - for backends: `abc` (the contract), `options`, `endpoint` and `addresses` (reading what a job's author gave),
   `envelope` (a header that makes a write's token unique), `validation`, `backoff`, `clock`, `checking` (a check of a
   store that a backend offers).

@@ -39,7 +39,7 @@ def descriptors() -> Iterator[Callable[[], None]]:
 
 
 def _count(run: Callable[[BackendUnderTest], None], leak_detector: LeakDetector | None = None) -> None:
-    (leak_detector or LeakDetector()).count(NAME, BackendUnderTest(Target("memory", "hygiene", helpers=MEMORY)), run)
+    (leak_detector or LeakDetector()).count(NAME, BackendUnderTest(Target("memory", "leaks", helpers=MEMORY)), run)
 
 
 def test_a_descriptor_that_every_run_leaves_is_told_with_the_tests_name(descriptors: Callable[[], None]) -> None:
@@ -67,14 +67,14 @@ def test_what_is_replaced_by_its_like_is_not_left(descriptors: Callable[[], None
     """A connection that was opened again is as many as before."""
     held = [os.dup(0)]
 
-    def make_anew(_: BackendUnderTest) -> None:
+    def make_another(_: BackendUnderTest) -> None:
         descriptors()
         if held:
             os.close(held.pop())
         raise Untested("the reason")
 
     with pytest.raises(Untested):
-        LeakDetector().count(NAME, BackendUnderTest(Target("memory", "hygiene")), make_anew)
+        LeakDetector().count(NAME, BackendUnderTest(Target("memory", "leaks")), make_another)
 
 
 def test_a_thread_is_given_time_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +211,6 @@ def test_a_test_of_the_suite_says_what_it_left(
         return opened(self, *arguments)
 
     monkeypatch.setattr(BackendUnderTest, "open", leaky)
-    result = run_test(Target("memory", "hygiene"), "test_RDZV_STATE_2_what_was_set_is_read")
+    result = run_test(Target("memory", "leaks"), "test_RDZV_STATE_2_what_was_set_is_read")
     assert (result.status, result.clauses) == ("pass", ("RDZV-STATE-2",))
     assert result.left[0].startswith("file descriptor")

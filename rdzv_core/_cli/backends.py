@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from rdzv_core._cli.check import run_check
+from rdzv_core._cli.completion import backend_names
 from rdzv_core._cli.options import json_option
 from rdzv_core._cli.output import show_json, show_table
 from rdzv_core._cli.probe import import_errors
@@ -44,7 +45,7 @@ _HOW = (
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=backend_names)
 @click.option(
     "--check",
     "endpoints",

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from rdzv_core._cli.completion import backend_names, option_names
 from rdzv_core._cli.variables import RunOption, naming_variables, with_variables
 from rdzv_core._parameters import MOST_NODES, RendezvousParameters
 
@@ -80,6 +81,7 @@ def store_options(command: F, *further: Callable[[Any], Any]) -> F:
             multiple=True,
             metavar="NAME=VALUE",
             callback=_read_options,
+            shell_complete=option_names,
             help="An option of the backend (see `rdzv backends NAME`) or of the handler. May be repeated. As `ps` "
             "shows it, give a secret X as X_file=PATH or by its variable.  [env var: RDZV_OPTION_<NAME>]",
         ),
@@ -98,6 +100,7 @@ def store_options(command: F, *further: Callable[[Any], Any]) -> F:
             envvar="RDZV_BACKEND",
             required=True,
             metavar="B",
+            shell_complete=backend_names,
             help="The kind of store, by name (see `rdzv backends`).",
         ),
     ):

@@ -14,7 +14,7 @@ from rdzv_core._cli.options import Seconds, parameters, read_nodes, run_options
 from rdzv_core._cli.stderr import take_over
 from rdzv_core._cli.variables import RunArgument, RunCommand, RunOption, spelled
 from rdzv_core._create import open_handler, with_defaults
-from rdzv_core._environment import for_command
+from rdzv_core._environment import EVENTS, for_command
 from rdzv_core._handler.settings import HANDLER_OPTIONS, HandlerSettings
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.hooks import Hooks
@@ -74,6 +74,13 @@ if TYPE_CHECKING:
     "(OpenTelemetry); separate several by commas.  [default: RDZV_EVENTS]",
 )
 @click.option(
+    "--metrics",
+    cls=RunOption,
+    envvar="RDZV_METRICS",
+    metavar="HOST[:PORT]",
+    help="Serve Prometheus metrics of this node at this address, as /metrics; the port is 29464 if not given.",
+)
+@click.option(
     "--tail/--no-tail",
     cls=RunOption,
     envvar="RDZV_TAIL",
@@ -94,6 +101,7 @@ def run(
     max_restarts: int,
     grace_period: float | None,
     events: str | None,
+    metrics: str | None,
     tail: bool,
     quiet: bool,
     command: tuple[str, ...],
@@ -121,8 +129,7 @@ def run(
     leaves behind in its process group is killed. The whole group is killed if this process is killed; if it is stopped
     or hangs, when its lease and the grace period are over, so that nothing works beside the next round.
     """
-    if events is not None:
-        config = {**config, "events": events}
+    config = {**config, **_listeners(events, metrics, config)}
     if master_port is not None:
         config = {**config, "master_port": str(master_port)}
     hooks = Hooks()
@@ -151,6 +158,14 @@ def run(
         store, failures = lambda: _store_of(asked, handler), Failures(handler, say, tail)
         agent = Agent(handler, command, max_restarts, grace, tell, store, ending, failures)
         return agent.run(asking)
+
+
+def _listeners(events: str | None, metrics: str | None, config: dict[str, str]) -> dict[str, str]:
+    """Return the handler's option `events` as --events and --metrics have it, if they say anything."""
+    if metrics is None:
+        return {} if events is None else {"events": events}
+    others = config.get("events", os.environ.get(EVENTS, "")) if events is None else events
+    return {"events": ",".join(filter(None, [others, f"metrics:{metrics}"]))}
 
 
 def _store_of(params: RendezvousParameters, handler: RendezvousHandler) -> dict[str, str]:

@@ -13,11 +13,11 @@ _FIRST, _LONGEST = 0.04, 1.0
 class Channels:
     """At most one operation on each; the next ones wait in `operations` for the driver, and `wake_at` for the time."""
 
-    def __init__(self, chance: random.Random, longest: float) -> None:
+    def __init__(self, rng: random.Random, longest: float) -> None:
         self.operations: list[Operation] = []
         self.wake_at = float("inf")
         self._busy: dict[Channel, Operation] = {}
-        self._pauses = {channel: Backoff(_FIRST, min(_LONGEST, longest), rng=chance) for channel in Channel}
+        self._pauses = {channel: Backoff(_FIRST, min(_LONGEST, longest), rng=rng) for channel in Channel}
         self._until = dict.fromkeys(Channel, 0.0)
 
     def start(self, operation: Operation) -> Operation:

@@ -99,6 +99,10 @@ class Driver:
         """Leave the round that `join` returned, in which nobody works; returns at once."""
         self._inbox.put(lambda now: self.machine.abandon(now) if self.machine.held is held else None)
 
+    def abandon(self) -> None:
+        """End a `join` of another thread and leave; returns at once."""
+        self._inbox.put(self.machine.abandon)
+
     def depart(self, kind: DepartureKind) -> None:
         """Leave or finish, and wait until that is kept or its time is over; beside another call, until that one is."""
         future: Future[None] = Future()

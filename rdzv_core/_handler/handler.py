@@ -149,6 +149,19 @@ class RendezvousHandler(PyTorchNames):
         """Take this node out of the run; the others join again without it. No error if it is not in the run."""
         self._depart("left")
 
+    def abandon(self) -> None:
+        """Leave the run without waiting for that to be kept; end a `next_rendezvous` of another thread.
+
+        That call then raises `RendezvousGracefulExitError`, or returns a round which this node is leaving. Never blocks
+        on the store.
+        """
+        self._owner.check()
+        self._held = None
+        if self._opening is not None:
+            self._opening.interrupt()
+        if self._engine is not None:
+            self._engine.driver.abandon()
+
     def finish(self) -> None:
         """Announce that this node's work is done, successfully: the others go on undisturbed.
 

@@ -25,10 +25,10 @@ class PlaceChecks:
     `every` is the time between two looks, from and to in ttls.
     """
 
-    def __init__(self, ttl: float, every: tuple[float, float], chance: random.Random) -> None:
+    def __init__(self, ttl: float, every: tuple[float, float], rng: random.Random) -> None:
         self.at = 0.0
         self.limit = WATCHERS
-        self._ttl, self._every, self._random = ttl, every, chance
+        self._ttl, self._every, self._random = ttl, every, rng
         self._gone_at_look = 0
 
     def due(self, now: float) -> bool:

@@ -83,7 +83,8 @@ EVENTS = Option(
     "events",
     str,
     None,
-    "where events are told, separated by commas: log, otel, or a file for JSON lines; unset: as RDZV_EVENTS says",
+    "where events are told, separated by commas: log, otel, metrics:HOST[:PORT], or a file for JSON lines; unset: as "
+    "RDZV_EVENTS says",
 )
 
 HANDLER_OPTIONS: tuple[Option[Any], ...] = (

@@ -56,12 +56,12 @@ class Joining:
         self.deadline = now + (settings.standby_timeout if full else settings.join_timeout)
         return full
 
-    def turn_to_begin(self, nodes: int, chance: random.Random, now: float) -> float:
+    def turn_to_begin(self, nodes: int, rng: random.Random, now: float) -> float:
         """Return when this node begins the run unless another has: spread, so that not all who start at once write."""
         if self.begin_at is None:
             left = max(0.0, self.deadline - now)
             spread = min(nodes * _SPREAD_FOR_EACH, _LONGEST_SPREAD, left * _MOST_OF_THE_TIME)
-            self.begin_at = now + chance.uniform(0, spread)
+            self.begin_at = now + rng.uniform(0, spread)
         return self.begin_at
 
     def forget_place(self) -> None:
@@ -89,9 +89,9 @@ class Departing:
     said_at: float | None = None
     spread: float = 0.0
 
-    def said(self, seats: int, most: float, chance: random.Random, now: float) -> None:
+    def said(self, seats: int, most: float, rng: random.Random, now: float) -> None:
         """Note that the others can read it."""
-        self.said_at, self.spread = now, chance.uniform(0, min(seats * _SPREAD_FOR_EACH_SEAT, most))
+        self.said_at, self.spread = now, rng.uniform(0, min(seats * _SPREAD_FOR_EACH_SEAT, most))
 
 
 State: TypeAlias = Idle | Joining | Working | Departing

@@ -29,11 +29,11 @@ class Watcher:
         known: LocalView,
         channels: Channels,
         ttl: float,
-        chance: random.Random,
+        rng: random.Random,
         place_checks: tuple[float, float],
     ) -> None:
         self._known, self._channels, self._ttl = known, channels, ttl
-        self._place_checks = PlaceChecks(ttl, place_checks, chance)
+        self._place_checks = PlaceChecks(ttl, place_checks, rng)
         self._full_reads = FullReads(known)
 
     def look_again(self) -> None:

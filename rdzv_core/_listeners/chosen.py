@@ -1,4 +1,4 @@
-"""The text that chooses listeners: `log,otel,events.jsonl`."""
+"""The text that chooses listeners: `log,otel,metrics:localhost:29464,events.jsonl`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ class Listener(Protocol):
 
 
 def listeners(wanted: str) -> list[Listener]:
-    """Make the listeners that a text names, separated by commas: `log`, `otel`, or the path of a file for JSON lines.
+    """Make the listeners that a text names, separated by commas.
 
-    Raises `ValueError` for a file that cannot be written, and for `otel` where OpenTelemetry's API is not installed.
+    `log`, `otel`, `metrics:HOST[:PORT]` (Prometheus), or the path of a file for JSON lines. Raises `ValueError` for a
+    file that cannot be written, an address that cannot be bound, and where the package that is needed is missing.
     """
     made: list[Listener] = []
     try:
@@ -36,10 +37,15 @@ def listeners(wanted: str) -> list[Listener]:
 
 
 def _listener(name: str) -> Listener:
+    kind, _, where = name.partition(":")
     if name == "log":
         return LogListener()
-    if name != "otel":
-        return JsonLines(name)
+    if name == "otel":
+        return _open_telemetry()
+    return _prometheus(where) if kind == "metrics" else JsonLines(name)
+
+
+def _open_telemetry() -> Listener:
     try:
         from rdzv_core._listeners.otel import OpenTelemetryListener
     except ImportError as error:
@@ -47,3 +53,13 @@ def _listener(name: str) -> Listener:
             "events=otel needs OpenTelemetry's API, which cannot be imported: run `pip install 'rdzv-core[otel]'`"
         ) from error
     return OpenTelemetryListener()
+
+
+def _prometheus(address: str) -> Listener:
+    try:
+        from rdzv_core._listeners.prometheus import PrometheusListener
+    except ImportError as error:
+        raise ValueError(
+            "metrics need prometheus-client, which cannot be imported: run `pip install 'rdzv-core[metrics]'`"
+        ) from error
+    return PrometheusListener(address)

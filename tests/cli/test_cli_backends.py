@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rdzv_core import BackendNotFoundError, RendezvousParameters, abc
+from rdzv_core import BackendNotFoundError, RendezvousParameters, __version__, abc
 from rdzv_core._cli.backends import _CAPABILITIES
 from rdzv_core._cli.probe import import_errors
 from rdzv_core.registry import BackendInfo, BackendRegistry
@@ -65,8 +65,8 @@ def test_the_installed_backends_are_listed_with_their_distributions() -> None:
     assert done.returncode == 0
     head, *rows = [line.split() for line in done.stdout.splitlines()]
     assert head == ["backend", "distribution", "version", "status"]
-    assert ["memory", "rdzv-core", "0.1.0", "ok"] in rows
-    assert ["tcp", "rdzv-tcp", "0.1.0", "ok"] in rows
+    assert ["memory", "rdzv-core", __version__, "ok"] in rows
+    assert ["tcp", "rdzv-tcp", __version__, "ok"] in rows
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -497,3 +498,19 @@ def test_the_port_of_rank_0_may_be_given(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert node("1", "printenv", "MASTER_PORT", flags=flags).ends() == (0, f"{port}\n")
+
+
+def test_metrics_of_a_node_are_served_while_it_runs(node: Start, free_port: int, tmp_path: Path) -> None:
+    """`--metrics` beside `--events`: the round, and the command that was started."""
+    events, go_on = tmp_path / "events.jsonl", tmp_path / "go-on"
+    wait = f"until [ -e {go_on} ]; do sleep 0.05; done"
+    flags = ("--metrics", f"127.0.0.1:{free_port}", "--events", str(events))
+    one = node("1", "sh", "-c", wait, flags=flags)
+    one.says(f"metrics at http://127.0.0.1:{free_port}/metrics")
+    one.says("rank 0 of 1")
+    with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics", timeout=20) as answer:
+        text = answer.read().decode()
+    go_on.touch()
+    assert one.ends()[0] == 0
+    assert re.search(r'^rdzv_world_size{.*run_id="job".*} 1\.0$', text, re.MULTILINE)
+    assert events.exists()

@@ -135,8 +135,8 @@ class Stage:
         names = {"last_call": "last_call_timeout", "interval": "keep_alive_interval"}
         more: dict[str, Any] = {names.get(key, key): float(value) for key, value in given.items()}
         settings = HandlerSettings(int(least), int(most or least), name, f"host-{name}", **more)
-        chance = Even(1000 * (len(self.actors) + 1))
-        self.actors[name] = Actor(name, Machine(settings, random=chance, inline_roster_bytes=inline))
+        rng = Even(1000 * (len(self.actors) + 1))
+        self.actors[name] = Actor(name, Machine(settings, random=rng, inline_roster_bytes=inline))
 
     def do_answer(self, name: str = "", *what: str) -> None:
         """Answer one operation, or all, and what follows from them."""

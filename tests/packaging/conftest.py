@@ -10,18 +10,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from release.projects import PROJECTS, ROOT
 
-SOURCES = {
-    "rdzv-core": ROOT,
-    "rdzv-tcp": ROOT / "plugins" / "tcp",
-    "rdzv-file": ROOT / "plugins" / "file",
-    "rdzv-etcd": ROOT / "plugins" / "etcd",
-    "rdzv-conformance": ROOT / "conformance",
-    "rdzv-simulation": ROOT / "simulation",
-    "rdzv-torchrun": ROOT / "integrations" / "torchrun",
-    "rdzv-sqlite": ROOT / "examples" / "rdzv-sqlite",
-}
+SOURCES = {**PROJECTS, "rdzv-sqlite": ROOT / "examples" / "rdzv-sqlite"}
 
 
 @dataclass(frozen=True)

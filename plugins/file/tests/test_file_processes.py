@@ -100,13 +100,13 @@ def test_kill_9_of_a_writer_loses_nothing_acknowledged(endpoint, open_backend, s
     """Killed at any point of a write, thirty times over: what it acknowledged is there or what came right after it,
     the register goes on, no token comes twice, and no temp file stays."""
     backend = open_backend(endpoint)
-    chance = random.Random(size)
+    rng = random.Random(size)
     tokens: set[str] = set()
     for _ in range(30):
         writer = start(WRITE, endpoint, str(size))
-        lines = [writer.stdout.readline() for _ in range(chance.randint(1, 10))]
+        lines = [writer.stdout.readline() for _ in range(rng.randint(1, 10))]
         # A delay spun off here puts the kill anywhere between two acknowledgements.
-        threading.Event().wait(chance.uniform(0, 0.003))
+        threading.Event().wait(rng.uniform(0, 0.003))
         os.kill(writer.pid, 9)
         lines += writer.stdout.readlines()
         writer.wait(30)

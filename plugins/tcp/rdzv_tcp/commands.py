@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import click
 
@@ -37,6 +38,11 @@ from rdzv_tcp._server.server import TcpServer
 @click.option("--tls-key", metavar="FILE", help="The key of that certificate (PEM), if it is not in the same file.")
 @click.option("--tls-ca", metavar="FILE", help="Accept only clients with a certificate of these authorities (PEM).")
 @click.option("--max-connections", type=click.IntRange(min=1), help="Maximum number of clients served at once.")
+@click.option(
+    "--metrics",
+    metavar="HOST[:PORT]",
+    help="Serve Prometheus metrics of the server at this address, as /metrics; the port is 29401 if not given.",
+)
 def serve(
     endpoint: str,
     data_dir: str | None,
@@ -46,13 +52,15 @@ def serve(
     tls_key: str | None,
     tls_ca: str | None,
     max_connections: int | None,
+    metrics: str | None,
 ) -> None:
     """Serve a tcp store that outlives the nodes, until SIGTERM, SIGHUP or Ctrl-C.
 
     Prints the address to give to the nodes on one line. Without --data-dir the contents are lost when it ends.
     """
     server = open_server(endpoint, data_dir, fsync, auth_token_file, tls_cert, tls_key, tls_ca, max_connections)
-    serve_until_stopped(server)
+    with server, _metrics(server, metrics):
+        serve_until_stopped(server)
 
 
 def open_server(
@@ -82,6 +90,32 @@ def open_server(
         ) from error
     except RendezvousError as error:
         raise click.ClickException(f"cannot serve at {endpoint!r}: {error}") from error
+
+
+@contextmanager
+def _metrics(server: TcpServer, address: str | None) -> Iterator[None]:
+    """Serve metrics where that is wanted. Raises `click.ClickException`."""
+    if address is None:
+        yield
+        return
+    try:
+        from rdzv_tcp._server.metrics import serving_metrics
+    except ImportError as error:
+        raise click.ClickException(
+            "--metrics needs prometheus-client, which cannot be imported: run `pip install 'rdzv-tcp[metrics]'`"
+        ) from error
+    with ExitStack() as stack:
+        try:
+            where = stack.enter_context(serving_metrics(server, address))
+        except ValueError as error:
+            raise click.UsageError(f"--metrics: {error}") from error
+        except OSError as error:
+            raise click.ClickException(
+                f"cannot serve metrics at {address!r}: {error.strerror or error}; give an address of this machine and "
+                "a port that is free, or port 0"
+            ) from error
+        click.echo(f"rdzv: metrics at http://{where}/metrics", err=True)
+        yield
 
 
 def serve_until_stopped(server: TcpServer, on_serving: Callable[[], object] = lambda: None) -> None:

@@ -115,8 +115,9 @@ def main() -> None:
     from rdzv_tcp.commands import open_server, serve, serve_until_stopped
 
     @click.command(params=serve.params)
-    def serve_corruptible(**options: Any) -> None:
+    def serve_corruptible(metrics: None, **options: Any) -> None:
         """Serve as `rdzv serve` does, and corrupt registers when the suite asks for it."""
+        assert metrics is None
         server = open_server(**options)
         serve_until_stopped(server, lambda: _corruption.listen(core_of(server)))
 

@@ -95,7 +95,7 @@ def _greet(
         connected.close()
         raise
     try:
-        welcome = _introduce(connection, credentials.secret, call, deadline)
+        welcome = _handshake(connection, credentials.secret, call, deadline)
     except NoAnswer:
         connection.break_off(NoAnswer("no welcome"))
         raise NoAnswer("the connection is accepted, but nothing answers on it") from None
@@ -107,7 +107,7 @@ def _greet(
     return connection
 
 
-def _introduce(connection: ClientConnection, secret: bytes | None, call: PendingCall, deadline: float) -> Welcome:
+def _handshake(connection: ClientConnection, secret: bytes | None, call: PendingCall, deadline: float) -> Welcome:
     """Go through the handshake. Raises a `CallFailed`."""
     handshake = ClientHandshake(secret, connection.address)
     message: Hello | Proof | Welcome = handshake.hello()

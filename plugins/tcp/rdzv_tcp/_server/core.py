@@ -45,7 +45,9 @@ class Core:
         self._reaper = Reaper(self.state.members)
         pending = PendingMembers()
         self.members = MemberService(self.state.members, pending, self._reaper)
-        info = ServerInfo(settings, self.state, None if self.log is None else self.log.directory, self.connections)
+        self.info = info = ServerInfo(
+            settings, self.state, None if self.log is None else self.log.directory, self.connections
+        )
         service = Service(info, RegisterService(self.state.table), self.members, StoreService(self.state.stores))
         self.commit: Commit = (
             ImmediateCommit(service.apply, self.waiters, self.state.members)
@@ -57,7 +59,7 @@ class Core:
         self.shared = Surroundings(
             settings=settings,
             scratch=scratch,
-            welcome=info.welcome,
+            welcome=self.info.welcome,
             service=service,
             commit=self.commit,
             waiters=self.waiters,

@@ -10,16 +10,19 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._net.settings import Settings
+from rdzv_tcp._protocol import HealthReport
 from rdzv_tcp._server.core import Core
 from rdzv_tcp._server.listen import BACKLOG, bound_addresses, listen
 
 _log = logging.getLogger("rdzv_tcp")
 
 _ANSWER_SECONDS = 5.0
+
+T = TypeVar("T")
 
 
 class TcpServer:
@@ -90,15 +93,23 @@ class TcpServer:
 
     def members(self) -> dict[str, list[bytes]]:
         """Return what the members of every run say; none where it does not serve. Not to be called on its loop."""
-        said: Future[dict[str, list[bytes]]] = Future()
+        return self._read(self._core.state.members.payloads) or {}
+
+    def health(self) -> HealthReport | None:
+        """Return the server's health; None where it does not serve, or not within 5 s. Not to be called on its loop."""
+        return self._read(self._core.info.health)
+
+    def _read(self, read: Callable[[], T]) -> T | None:
+        """Call `read` on the server's loop; None where that has ended, or does not get to it."""
+        found: Future[T] = Future()
         loop = self._loop
         if loop is None:
-            return {}
+            return None
         try:
-            loop.call_soon_threadsafe(lambda: said.set_result(self._core.state.members.payloads()))
-            return said.result(_ANSWER_SECONDS)
+            loop.call_soon_threadsafe(lambda: found.set_result(read()))
+            return found.result(_ANSWER_SECONDS)
         except (RuntimeError, FutureTimeout):  # the loop has ended, or is about to
-            return {}
+            return None
 
     async def run(self, on_serving: Callable[[asyncio.Event], None]) -> None:
         """Serve in the running loop; `on_serving` is called with the event that ends it."""
