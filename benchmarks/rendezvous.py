@@ -93,9 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", default="64,256,512,1000", help="number of nodes; several with commas")
     parser.add_argument("--processes", type=int, default=8, help="number of processes that run them")
-    parser.add_argument(
-        "--backend", default="tcp", help="tcp, file, file-directory, etcd or sqlite; or several"
-    )
+    parser.add_argument("--backend", default="tcp", help="tcp, file, file-directory, etcd or sqlite; or several")
     parser.add_argument("--turns", type=int, default=3, help="number of measurements; the median counts")
     parser.add_argument(
         "--fallback-nodes",
