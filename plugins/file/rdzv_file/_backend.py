@@ -88,16 +88,20 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
         seen = self._look()  # a stale writer is refused without waiting for the lock
         if not _is_current(seen, token):
             return _refusal(seen)
-        known = self._seen
-        with self._store.locked(self._key, self._is_closed, None if known is None else known.kept) as slot:
-            raw = slot.read()
-            unchanged = known is not None and slot.kept is known.kept
-            seen = known.snapshot if known is not None and unchanged else self._snapshot(raw)
+        with self._store.turn(self._key, self._is_closed) as lock:
+            seen = self._look()  # and one whose turn comes after another thread's, without the lock
             if not _is_current(seen, token):
                 return _refusal(seen)
-            nonce = secrets.token_bytes(NONCE_BYTES)
-            slot.write(seal(state, nonce))
-            kept = slot.kept
+            known = self._seen
+            with lock(None if known is None else known.kept) as slot:
+                raw = slot.read()
+                unchanged = known is not None and slot.kept is known.kept
+                seen = known.snapshot if known is not None and unchanged else self._snapshot(raw)
+                if not _is_current(seen, token):
+                    return _refusal(seen)
+                nonce = secrets.token_bytes(NONCE_BYTES)
+                slot.write(seal(state, nonce))
+                kept = slot.kept
         self._note(kept, StateSnapshot(state, nonce))
         return SetStateResult(state, nonce, True)
 

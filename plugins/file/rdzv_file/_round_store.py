@@ -13,9 +13,10 @@ from rdzv_file._errors import lost, mapped
 from rdzv_file._files import create_directory, remove_file
 from rdzv_file._log.format import DamagedError, Record
 from rdzv_file._log.reader import LogReader
-from rdzv_file._log.writer import OpenLog, Patience, turns_of
+from rdzv_file._log.writer import OpenLog, locked_in_turn
 from rdzv_file._run_files import RunFiles
 from rdzv_file._store import FileStore
+from rdzv_file._turns import Patience
 from rdzv_file._values import Values, begun, deleted, set_to
 from rdzv_file._waiting import Waiting
 
@@ -171,7 +172,7 @@ class RoundStore(Store):
             patience = Patience(self._store.path, self._store.longest_wait, self._is_closed)
             lock = self._files.stores_lock
             with (
-                turns_of(lock).hold(lock, patience) as (held, temporary),
+                locked_in_turn(lock, patience) as (held, temporary),
                 OpenLog(reader, held, temporary, sync=self._store.sync) as log,
             ):
                 if log.damaged is not None:

@@ -10,7 +10,8 @@ import re
 import secrets
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeAlias
 
 from rdzv_file._errors import lost, mapped, unusable
 from rdzv_file._files import create_directory
@@ -20,12 +21,16 @@ from rdzv_file._lock import hold
 from rdzv_file._lock_record import HeldLock
 from rdzv_file._reader import Reader
 from rdzv_file._slot import Replacement, Slot
+from rdzv_file._turns import Patience, turns_of
 
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 _SYSTEM_DIRECTORIES = frozenset(
     ("/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr", "/usr/bin", "/usr/lib")
 )
+
+Lock: TypeAlias = Callable[["Kept | None"], AbstractContextManager[Slot]]
+"""Locks a key within a block, given what was read of its file before."""
 
 
 def _never() -> bool:
@@ -133,20 +138,34 @@ class FileStore:
     @contextmanager
     def locked(self, key: str, cancelled: Callable[[], bool] = _never, kept: Kept | None = None) -> Iterator[Slot]:
         """Keep everybody else from writing `key` within the block; what was `kept` is read again only if it changed."""
+        with self.turn(key, cancelled) as lock, lock(kept) as slot:
+            yield slot
+
+    @contextmanager
+    def turn(self, key: str, cancelled: Callable[[], bool] = _never) -> Iterator[Lock]:
+        """Be the one thread of this process that may lock `key`, by calling what this yields; cheaper than the lock."""
         layout = self._layout()
         if layout is None:
             raise lost(self.path, "there is nothing here, and an observer creates nothing: start the job first")
-        file = layout.file_of(_checked(key))
-        with self._held(file, layout.lock_of(key), cancelled) as (held, temporary):
-            aside = layout.aside_of(key)
-            yield Slot(self._reader, layout, key, Replacement(file, aside, temporary, held, sync=self.sync), kept)
+        file, lock = layout.file_of(_checked(key)), layout.lock_of(key)
+
+        @contextmanager
+        def hold(kept: Kept | None) -> Iterator[Slot]:
+            with self._held(file, lock, left, cancelled) as (held, temporary):
+                aside = layout.aside_of(key)
+                yield Slot(self._reader, layout, key, Replacement(file, aside, temporary, held, sync=self.sync), kept)
+
+        with turns_of(lock).turn(lock, Patience(self.path, self.longest_wait, cancelled)) as left:
+            yield hold
 
     @contextmanager
-    def _held(self, file: str, lock: str, cancelled: Callable[[], bool] = _never) -> Iterator[tuple[HeldLock, str]]:
+    def _held(
+        self, file: str, lock: str, seconds: float, cancelled: Callable[[], bool] = _never
+    ) -> Iterator[tuple[HeldLock, str]]:
         temporary = f"{file}.{secrets.token_hex(16)}.tmp"
         with mapped(self.path, f"write {file!r}"):
             name = os.path.basename(temporary)
-            with hold(self.path, lock, name, self.longest_wait, cancelled) as held:
+            with hold(self.path, lock, name, seconds, cancelled) as held:
                 yield held, temporary
 
     def _make(self) -> None:
@@ -158,7 +177,7 @@ class FileStore:
                 return
             # Not with 0 bytes: so it can be told from a truncated one, also where an old lock file is left.
             layout = OneFileLayout(self._real)
-            with self._held(self._real, layout.lock_of("")) as (held, temporary):
+            with self._held(self._real, layout.lock_of(""), self.longest_wait) as (held, temporary):
                 if not os.path.lexists(self._real):
                     new = Replacement(self._real, layout.aside_of(""), temporary, held, sync=self.sync)
                     new.put(layout.without_values(), keep=False)

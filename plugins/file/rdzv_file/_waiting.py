@@ -13,15 +13,14 @@ from rdzv_file._mounts import is_local
 from rdzv_file._notify import Alarm
 
 _SHORTEST_NAP, _LONGEST_NAP = 0.001, 0.25
-_WORTH_AN_ALARM = 0.02
-_LONGEST_WITH_ALARM = 2.5
+_FIRST_WITH_ALARM, _LONGEST_WITH_ALARM = 0.1, 2.5
 
 
 class Waiting:
     """The naps of one who waits for a change of a file: from 1 ms growing to 250 ms, each a little shorter at random.
 
-    On a local file system a change also ends a nap, which then may grow to 2.5 s. Before each look comes `ready`: so
-    what changes after the look ends the nap.
+    On a local file system a change also ends a nap; so the second one has 100 ms there, and they grow to 2.5 s. Before
+    each look comes `ready`: so what changes after the look ends the nap.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -42,8 +41,8 @@ class Waiting:
 
     def ready(self) -> None:
         """Be told of what changes from now on, where that is worth its while."""
-        if self._nap < _WORTH_AN_ALARM or self._path is None:
-            return
+        if not self._nap or self._path is None:
+            return  # most waits end with the first look or the next
         if self._alarm is None and _is_on_local(self._path):
             self._alarm = Alarm(self._path)
         self._is_set = self._alarm is not None and self._alarm.set()
@@ -51,7 +50,7 @@ class Waiting:
 
     def nap(self, at_most: float) -> None:
         """Sleep until it is time for the next look, at most so many seconds."""
-        self._nap = self._naps.next()
+        self._nap = self._naps.next(at_least=_FIRST_WITH_ALARM if self._is_set else 0.0)
         seconds = max(0.0, min(self._nap, at_most))
         if self._alarm is not None and self._is_set:
             self._alarm.sleep(seconds)

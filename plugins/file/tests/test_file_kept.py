@@ -163,8 +163,7 @@ def _await(condition) -> None:
 def long_naps(monkeypatch):
     """Let a look without a change be a minute away: what ends a wait before that is the alarm."""
     monkeypatch.setattr(_waiting, "_LONGEST_WITH_ALARM", 60.0)
-    monkeypatch.setattr(_waiting, "_SHORTEST_NAP", 0.021)
-    monkeypatch.setattr(_waiting.Backoff, "next", lambda self: min(self.longest, 60.0) if self.longest > 1 else 0.021)
+    monkeypatch.setattr(_waiting, "_FIRST_WITH_ALARM", 60.0)
 
 
 @pytest.mark.skipif(not Path("/proc/self/mountinfo").exists(), reason="inotify is Linux's")

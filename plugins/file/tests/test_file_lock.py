@@ -7,9 +7,11 @@ import os
 import signal
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from rdzv_file._turns import Turns
 
 from rdzv_core import RendezvousConnectionError
 
@@ -137,16 +139,22 @@ def test_a_lock_that_comes_too_late_is_given_back(endpoint, open_backend):
     assert store.get("key") == b"x"
 
 
-def test_close_ends_a_wait_for_the_lock(endpoint, open_backend, monkeypatch):
+@pytest.mark.parametrize("holder", ["another thread", "another process"])
+def test_close_ends_a_wait_for_the_lock(endpoint, open_backend, start, monkeypatch, holder):
     """close() in another thread ends a blocked set_state within a second; nothing is written afterwards."""
     backend, other = open_backend(endpoint), open_backend(endpoint)
     errors: list[Exception] = []
     tried = threading.Event()
-    flock = fcntl.flock
+    flock, wait = fcntl.flock, Turns._wait
 
     def noticed_flock(fd: int, operation: int) -> None:
         tried.set()
         flock(fd, operation)
+
+    def noticed_wait(*arguments) -> None:
+        if holder == "another thread":
+            tried.set()
+        wait(*arguments)
 
     def write() -> None:
         try:
@@ -154,8 +162,13 @@ def test_close_ends_a_wait_for_the_lock(endpoint, open_backend, monkeypatch):
         except RendezvousConnectionError as error:
             errors.append(error)
 
-    with other.raw_store.locked(other.key):
+    with ExitStack() as held:
+        if holder == "another thread":
+            held.enter_context(other.raw_store.locked(other.key))
+        else:
+            assert start(HOLD_THE_LOCK, endpoint, "idle").stdout.readline() == "holding\n"
         monkeypatch.setattr(fcntl, "flock", noticed_flock)
+        monkeypatch.setattr(Turns, "_wait", noticed_wait)
         thread = threading.Thread(target=write)
         thread.start()
         assert tried.wait(20)

@@ -6,36 +6,24 @@ from __future__ import annotations
 
 import os
 import secrets
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
-from typing import Generic, NamedTuple, TypeVar, cast
-from weakref import WeakValueDictionary
+from typing import Generic, TypeVar, cast
 
 from rdzv_core import RendezvousError
-from rdzv_file._errors import lost
 from rdzv_file._files import create_directory, replace_file
 from rdzv_file._lock import hold
 from rdzv_file._lock_record import HeldLock
 from rdzv_file._log.format import DamagedError, Record, encode
 from rdzv_file._log.reader import LogReader, State
+from rdzv_file._turns import Patience, turns_of
 
 S = TypeVar("S", bound=State)
 T = TypeVar("T")
 
 _APPEND = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
-_LOOK_EVERY = 0.25
-
-
-class Patience(NamedTuple):
-    """For how long a write waits for its turn, in seconds, and what ends that early."""
-
-    endpoint: str
-    seconds: float
-    cancelled: Callable[[], bool]
 
 
 class OpenLog(Generic[S]):
@@ -140,7 +128,7 @@ class GroupWriter(Generic[S]):
 
     def __init__(self, reader: LogReader[S], lock: str, *, sync: bool) -> None:
         self._reader, self._lock, self._sync = reader, lock, sync
-        self._turns = WritingTurns()
+        self._turns = turns_of(lock)
         self._queue: deque[_Change[S]] = deque()
 
     def do(self, change: Callable[[OpenLog[S]], T], patience: Patience) -> T:
@@ -167,7 +155,7 @@ class GroupWriter(Generic[S]):
     def alone(self, patience: Patience) -> Iterator[OpenLog[S]]:
         """Hold the log for one change within the block."""
         with (
-            self._turns.hold(self._lock, patience) as (held, temporary),
+            locked_in_turn(self._lock, patience) as (held, temporary),
             OpenLog(self._reader, held, temporary, self._sync) as log,
         ):
             yield log
@@ -192,68 +180,19 @@ class GroupWriter(Generic[S]):
                 one.over = True
 
 
-class WritingTurns:
-    """Who writes next: the threads of this process queue here, so that only one of them waits for the lock file."""
-
-    def __init__(self) -> None:
-        self._turn = threading.Lock()
-
-    @contextmanager
-    def hold(self, lock: str, patience: Patience) -> Iterator[tuple[HeldLock, str]]:
-        """Hold the lock file `lock` within the block, and have the path of the temp file that may be written then.
-
-        Its directory is made if it is missing. Raises `RendezvousConnectionError` when it takes too long.
-        """
-        with self.turn(lock, patience) as left, held_lock(lock, left, patience) as (held, temporary):
-            yield held, temporary
-
-    @contextmanager
-    def turn(self, lock: str, patience: Patience) -> Iterator[float]:
-        """Be the one thread of this process that may wait for `lock`, for as many seconds as are left of `patience`."""
-        deadline = time.monotonic() + patience.seconds
-        self._wait(lock, deadline, patience)
-        try:
-            yield max(0.0, deadline - time.monotonic())
-        finally:
-            self._turn.release()
-
-    def _wait(self, lock: str, deadline: float, patience: Patience) -> None:
-        while not self._turn.acquire(timeout=max(0.0, min(_LOOK_EVERY, deadline - time.monotonic()))):
-            if patience.cancelled():
-                raise lost(patience.endpoint, "the backend was closed while it waited for its lock; create a new one")
-            if time.monotonic() >= deadline:
-                raise lost(
-                    patience.endpoint,
-                    f"no lock on {lock!r} within {patience.seconds:g} s: other threads of this process hold it; "
-                    "check whether one of them hangs, or raise lock_timeout",
-                )
-
-
-_turns: WeakValueDictionary[str, WritingTurns] = WeakValueDictionary()
-_making = threading.Lock()
-
-
-def _begin_anew() -> None:
-    # In a forked child: its threads are not there that may have held a lock.
-    global _turns, _making
-    _turns, _making = WeakValueDictionary(), threading.Lock()
-
-
-os.register_at_fork(after_in_child=_begin_anew)
-
-
-def turns_of(lock: str) -> WritingTurns:
-    """Return this process's turns at a lock file; they are there for as long as somebody holds them."""
-    with _making:
-        turns = _turns.get(lock)
-        if turns is None:
-            turns = _turns[lock] = WritingTurns()
-        return turns
+@contextmanager
+def locked_in_turn(lock: str, patience: Patience) -> Iterator[tuple[HeldLock, str]]:
+    """Hold the lock file as `held_lock` does, after the other threads of this process had it."""
+    with turns_of(lock).turn(lock, patience) as left, held_lock(lock, left, patience) as (held, temporary):
+        yield held, temporary
 
 
 @contextmanager
 def held_lock(lock: str, seconds: float, patience: Patience) -> Iterator[tuple[HeldLock, str]]:
-    """Hold the lock file within the block, and have the path of the temp file that may be written then."""
+    """Hold the lock file within the block, and have the path of the temp file that may be written then.
+
+    Its directory is made if it is missing. Raises `RendezvousConnectionError` when it takes too long.
+    """
     name = f"{os.path.basename(lock)}.{secrets.token_hex(16)}.tmp"
     directory = os.path.dirname(lock)
     with ExitStack() as ending:

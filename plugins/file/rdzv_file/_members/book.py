@@ -22,11 +22,12 @@ from rdzv_file._errors import lost
 from rdzv_file._files import create_directory
 from rdzv_file._log.format import DamagedError
 from rdzv_file._log.reader import LogReader
-from rdzv_file._log.writer import GroupWriter, OpenLog, Patience
+from rdzv_file._log.writer import GroupWriter, OpenLog
 from rdzv_file._members import lease_file
 from rdzv_file._members.roll import Roll, ended, entered, founded, updated
 from rdzv_file._members.sightings import Sightings
 from rdzv_file._run_files import RunFiles
+from rdzv_file._turns import Patience
 
 _LONG = 64 * 1024
 """Bytes of a log that is not worth shortening yet."""
@@ -287,8 +288,10 @@ os.register_at_fork(after_in_child=_begin_anew)
 
 def book_of(files: RunFiles) -> MemberBook:
     """Return this process's book of a run; it is there for as long as somebody holds it."""
-    with _making:
-        book = _books.get(files)
-        if book is None:
-            book = _books[files] = MemberBook(files)
-        return book
+    book = _books.get(files)
+    if book is None:
+        with _making:
+            book = _books.get(files)
+            if book is None:
+                book = _books[files] = MemberBook(files)
+    return book

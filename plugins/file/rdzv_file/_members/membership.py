@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, Token
 from rdzv_core.validation import checked_payload, checked_ttl
 from rdzv_file._errors import lost, mapped
-from rdzv_file._log.writer import Patience
 from rdzv_file._members.book import MemberBook, Place, book_of
 from rdzv_file._run_files import RunFiles
 from rdzv_file._store import FileStore
+from rdzv_file._turns import Patience
 from rdzv_file._waiting import Waiting
 
 _AT_A_GLANCE = 4
