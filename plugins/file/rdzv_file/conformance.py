@@ -50,8 +50,10 @@ def keys(params: RendezvousParameters) -> list[str]:
     path = Path(params.endpoint)
     if path.is_dir():
         return [each.name for each in path.iterdir() if not each.name.startswith(".rdzv-")]
-    temporary = [each.name for each in path.parent.glob(f"{path.name}.*") if each.suffix not in (".lock", ".runs")]
-    return [*unpack(path.read_bytes()), *(f"{name} with {params.key}" for name in temporary)]
+    beside = [each for each in path.parent.glob(f"{path.name}.*") if each.suffix not in (".lock", ".runs")]
+    aside = [each for each in beside if each.suffix == ".last"]
+    found = [key for each in (path, *aside) for key in unpack(each.read_bytes())]
+    return [*found, *(f"{each.name} with {params.key}" for each in beside if each not in aside)]
 
 
 class OwnStore:
