@@ -175,8 +175,9 @@ class MemberBook:
 
     def remove(self, patience: Patience, *, even_with_members: bool) -> None:
         """Remove the run's directory, unless there are members in it that are to stay."""
-        if not os.path.isdir(self._files.directory):
-            return
+        there = self.view()
+        if not os.path.isdir(self._files.directory) or (there and there.members and not even_with_members):
+            return  # without waiting for the lock of those who are at work
         removed = f"{self._files.runs}{os.sep}.removed-{secrets.token_hex(16)}"
         with self._writer.alone(patience) as log:
             if log.state is not None and log.state.entries and not even_with_members:
