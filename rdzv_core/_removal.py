@@ -35,6 +35,7 @@ def remove_run(backend: RendezvousBackend) -> int:
         removed += remove_roster(backend, before.digest)
     removed += remove_memberships(backend, _said_goodbye)
     removed += remove_history(backend)
+    backend.delete_leftovers()
     snapshot = backend.get_state()
     if snapshot is not None and _is_untouched(decode_head(snapshot[0]), epoch):
         removed += backend.delete_state(snapshot[1])

@@ -17,3 +17,11 @@ class SupportsDelete(ABC):
         Returns True if it is gone by this call, False if there was nothing or the token was not the current one. A
         token used before the deletion is never valid again.
         """
+
+    def delete_leftovers(self) -> None:
+        """Delete what the store keeps of the run besides registers: memberships, and stores of rounds.
+
+        `rdzv reset` calls it once no node of the run is there, on the run's own register; memberships that still run
+        end. By default it does nothing, for a store that forgets them by itself.
+        """
+        return

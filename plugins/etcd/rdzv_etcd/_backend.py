@@ -5,25 +5,32 @@ from __future__ import annotations
 import threading
 
 from rdzv_core import (
+    MemberLease,
+    MembersView,
     RendezvousBackend,
     RendezvousParameters,
     SetStateResult,
     StateSnapshot,
+    Store,
     SupportsDelete,
     SupportsListing,
+    SupportsMembership,
+    SupportsStore,
     SupportsWatch,
     Token,
 )
 from rdzv_core.addresses import usable_by_peers
 from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._membership import Membership
 from rdzv_etcd._options import KEY_PREFIX, READ_TIMEOUT, gateway_of
+from rdzv_etcd._record import MAX_STATE_BYTES
 from rdzv_etcd._register import Register
+from rdzv_etcd._round_store import EtcdStore
+from rdzv_etcd._run_keys import REGISTERS, Run, RunKeys
+from rdzv_etcd._waiting import Waiter
 
-MAX_STATE_BYTES = 1024 * 1024
-"""etcd refuses requests over 1.5 MiB unless configured otherwise."""
 
-
-class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsListing):
+class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsMembership, SupportsStore, SupportsDelete, SupportsListing):
     """A run's register under one key of etcd; its token is the nonce of the write.
 
     Thread-safe, and usable in a forked child. Reads are linearizable. A write whose answer was lost is looked up by
@@ -40,7 +47,10 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
         self._prefix = KEY_PREFIX.of(params).encode("utf-8")
         self._key = self._prefix + params.key.encode("utf-8")
         self._closing = threading.Event()
-        self._register = Register(client, self._key, self._closing)
+        self._waiter = Waiter(client, self._closing)
+        self._register = Register(client, self._key, self._waiter)
+        self._run = Run(client, RunKeys(params))
+        self._membership = Membership(client, self._run, self._waiter, observing=params.observing)
 
     @classmethod
     def connect(cls, params: RendezvousParameters) -> EtcdBackend:
@@ -79,8 +89,7 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
 
     def get_state(self) -> StateSnapshot | None:
         """Return the state and its token; a linearizable read of one request."""
-        record = self._register.read().record
-        return record and record.snapshot
+        return self._register.get()
 
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
         """Write `state` if the register still has `token`; one request if this instance saw it last."""
@@ -88,7 +97,7 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
             raise ValueError(
                 f"the state has {len(state)} bytes; backend 'etcd' accepts at most {self.max_state_bytes}: nothing sent"
             )
-        return self._register.create(state) if token is None else self._register.replace(state, token)
+        return self._register.write(state, token)
 
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
         """Wait for a change over etcd's own watch; a lost watch is taken up again for up to 10 s.
@@ -99,12 +108,58 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
         return self._register.wait(token, timeout)
 
     def delete_state(self, token: Token | None = None) -> bool:
-        """Delete the key if it still has `token`, or whatever its value; a lost answer is raised as unknown."""
-        return self._register.delete(token)
+        """Delete the key if it still has `token`, or whatever its value; a lost answer is raised as unknown.
+
+        With the run's own register its stores go, and what is kept of its memberships if there is no member.
+        """
+        deleted = self._register.delete(token)
+        if deleted and not self._params.purpose:
+            self._run.remove(members=False)
+        return deleted
+
+    def delete_leftovers(self) -> None:
+        """Delete the run's stores and memberships; the leases of members that are still listed are revoked."""
+        self._run.remove(members=True)
+
+    def enter(self, payload: bytes, ttl: float) -> MemberLease:
+        """Become a member under a lease of etcd's: two requests."""
+        return self._membership.enter(payload, ttl)
+
+    def update(self, member: MemberLease, payload: bytes) -> bool:
+        """Replace the payload and refresh the lease; False: the membership has ended, for good."""
+        return self._membership.update(member, payload)
+
+    def refresh(self, member: MemberLease) -> bool:
+        """Keep the lease alive, which writes nothing; False: the membership has ended, for good."""
+        return self._membership.refresh(member)
+
+    def leave(self, member: MemberLease) -> None:
+        """Revoke the lease. Idempotent."""
+        self._membership.leave(member)
+
+    def members(self) -> MembersView:
+        """Return the members in entry order; a linearizable read."""
+        return self._membership.members()
+
+    def first(self, k: int) -> MembersView:
+        """Return the first `k` in entry order; a linearizable read."""
+        return self._membership.first(k)
+
+    def count(self) -> int:
+        """Return how many members there are."""
+        return self._membership.count()
+
+    def wait_members(self, version: Token | None, timeout: float) -> bool:
+        """Wait until the members' version differs, over etcd's watch; a lost watch is taken up again for up to 10 s."""
+        return self._membership.wait_members(version, timeout)
+
+    def store(self, prefix: str) -> Store:
+        """Return the run's store named `prefix`; nothing is sent."""
+        return EtcdStore(self._client, self._run, self._waiter, prefix)
 
     def list_keys(self) -> list[str]:
-        """Return the keys below the option `key_prefix`, without it; a linearizable read of one request."""
-        found = self._client.keys(self._prefix)
+        """Return the registers' keys, without the option `key_prefix`; a linearizable read of one request."""
+        found = self._client.keys(self._prefix + REGISTERS)
         return [key[len(self._prefix) :].decode("utf-8", "replace") for key in found]
 
     def sibling(self, purpose: str) -> EtcdBackend:

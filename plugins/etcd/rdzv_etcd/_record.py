@@ -9,6 +9,9 @@ from rdzv_core import RendezvousStateError, SetStateResult, StateSnapshot, Token
 from rdzv_core.envelope import NONCE_BYTES, seal, unseal
 from rdzv_etcd._client import messages
 
+MAX_STATE_BYTES = 1024 * 1024
+"""etcd refuses requests over 1.5 MiB unless configured otherwise."""
+
 
 class Version(NamedTuple):
     """The nonce of a write, and the revision that it got."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import NamedTuple
 
@@ -11,11 +10,8 @@ from rdzv_core.envelope import seal
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.errors import UnknownOutcomeError
-from rdzv_etcd._client.pauses import retry_pause
 from rdzv_etcd._record import Record, Version, if_still, is_token_of, new_nonce, read_record
-
-RESOLVE_SECONDS = 10.0
-"""How long a lost answer is looked into, and a lost watch tried again: an election or a quick restart takes less."""
+from rdzv_etcd._waiting import RESOLVE_SECONDS, Waiter, Watched
 
 
 class Observed(NamedTuple):
@@ -26,12 +22,12 @@ class Observed(NamedTuple):
 
 
 class Register:
-    """Reads, writes and watches one key; `closing` ends what waits between two calls. Thread-safe."""
+    """Reads, writes and watches one key. Thread-safe."""
 
-    def __init__(self, client: EtcdClient, key: bytes, closing: threading.Event) -> None:
+    def __init__(self, client: EtcdClient, key: bytes, waiter: Waiter) -> None:
         self._client = client
         self._key = key
-        self._closing = closing
+        self._waiter = waiter
         # The last whole record that was seen, so that a get followed by a set costs one request each. Only a hint:
         # the transaction compares it with what is there.
         self._seen: Version | None = None
@@ -41,13 +37,22 @@ class Register:
         result = self._client.read(self._key, self._deadline() if deadline is None else deadline)
         return Observed(self._record(result.found), result.revision)
 
-    def create(self, state: bytes) -> SetStateResult | None:
-        """Write `state` if there is none."""
-        result = self._put(state, new_nonce(), None, self._deadline())
+    def get(self) -> StateSnapshot | None:
+        """Return the state and its token."""
+        record = self.read().record
+        return record and record.snapshot
+
+    def write(self, state: bytes, token: Token | None, lease: int = 0) -> SetStateResult | None:
+        """Write `state` if the state there has `token` (None: if there is none); under `lease` unless that is 0.
+
+        Takes one request if that state was seen last.
+        """
+        if token is not None:
+            return self._replace(state, token, lease)
+        result = self._put(state, new_nonce(), None, lease, self._deadline())
         return result if isinstance(result, SetStateResult) else result and result.refusal
 
-    def replace(self, state: bytes, token: Token) -> SetStateResult | None:
-        """Write `state` if the state there has `token`; one request if that state was seen last."""
+    def _replace(self, state: bytes, token: Token, lease: int) -> SetStateResult | None:
         deadline = self._deadline()
         seen = self._seen
         if seen is None or not is_token_of(token, seen.nonce):
@@ -57,7 +62,7 @@ class Register:
             seen = record.version
         nonce = new_nonce()
         while True:
-            result = self._put(state, nonce, seen, deadline)
+            result = self._put(state, nonce, seen, lease, deadline)
             if isinstance(result, SetStateResult):
                 return result
             if result is None or not is_token_of(token, result.version.nonce):
@@ -77,39 +82,12 @@ class Register:
 
     def wait(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
         """Wait until the state's token differs from `token`; a lost watch is taken up again for up to 10 s."""
-        end = time.monotonic() + timeout
-        losing_since: float | None = None
-        while True:
-            seen = self._read_patiently(end)
-            snapshot = seen.record and seen.record.snapshot
-            if (snapshot and snapshot.token) != token:
-                return True, snapshot
-            started = time.monotonic()
-            if started >= end:
-                return False, snapshot
-            try:
-                self._watch(seen, min(end, started + self._client.timeout))
-                losing_since = None
-            except RendezvousConnectionError:
-                now = time.monotonic()
-                if losing_since is None or now - started > RESOLVE_SECONDS:
-                    losing_since = now
-                if now - losing_since > RESOLVE_SECONDS or self._pause():
-                    raise  # else the next read shows whether etcd is really gone
+        return self._waiter.wait(self._look, lambda snapshot: (snapshot and snapshot.token) != token, timeout)
 
-    def _watch(self, seen: Observed, deadline: float) -> None:
-        known = 0 if seen.record is None else seen.record.version.revision
-        self._client.wait_change(self._key, seen.store_revision + 1, deadline, known)
-
-    def _read_patiently(self, end: float) -> Observed:
-        """Read; when etcd cannot be reached, try again for a while if there is time to wait anyway."""
-        until = min(end, time.monotonic() + RESOLVE_SECONDS)
-        while True:
-            try:
-                return self.read()
-            except RendezvousConnectionError:
-                if time.monotonic() >= until or self._pause():
-                    raise
+    def _look(self) -> tuple[StateSnapshot | None, Watched]:
+        record, store_revision = self.read()
+        extent = messages.Extent(0, 0) if record is None else messages.Extent(record.version.revision, 1)
+        return record and record.snapshot, Watched(self._key, store_revision + 1, extent)
 
     def _record(self, found: messages.KeyValue | None) -> Record | None:
         if found is None:
@@ -118,30 +96,41 @@ class Register:
         self._seen = record.version
         return record
 
-    def _put(self, state: bytes, nonce: bytes, seen: Version | None, deadline: float) -> SetStateResult | Record | None:
+    def _put(
+        self, state: bytes, nonce: bytes, seen: Version | None, lease: int, deadline: float
+    ) -> SetStateResult | Record | None:
         """Try to write over the record `seen` (None: where there is none).
 
         Returns the result of a success, else the record that was in the way (None: there is none).
         """
         try:
-            there = self._try_to_put(state, nonce, seen, deadline)
+            there = self._try_to_put(state, nonce, seen, lease, deadline)
         except UnknownOutcomeError as lost:
-            return self._resolve(state, nonce, seen, deadline, lost)
+            return self._resolve(state, nonce, seen, lease, deadline, lost)
         if there is not None and there.version.nonce == nonce:
             return SetStateResult(state, nonce, True)
         return there
 
-    def _try_to_put(self, state: bytes, nonce: bytes, seen: Version | None, deadline: float) -> Record | None:
+    def _try_to_put(
+        self, state: bytes, nonce: bytes, seen: Version | None, lease: int, deadline: float
+    ) -> Record | None:
         """Send the write and return the record there after it: its own if it succeeded, now or when sent before."""
         compare = messages.if_absent(self._key) if seen is None else if_still(self._key, seen)
-        result = self._client.put_if(self._key, seal(state, nonce), compare, deadline, resumable=seen is not None)
+        sealed, resumable = seal(state, nonce), seen is not None
+        result = self._client.put_if(self._key, sealed, compare, deadline, resumable=resumable, lease=lease)
         if result.succeeded:
             self._seen = Version(nonce, result.revision)
             return Record(state, self._seen)
         return self._record(result.found)
 
     def _resolve(
-        self, state: bytes, nonce: bytes, seen: Version | None, deadline: float, lost: UnknownOutcomeError
+        self,
+        state: bytes,
+        nonce: bytes,
+        seen: Version | None,
+        lease: int,
+        deadline: float,
+        lost: UnknownOutcomeError,
     ) -> SetStateResult:
         """Find out whether a write whose answer was lost took effect; only finding it there settles that.
 
@@ -154,9 +143,9 @@ class Register:
             try:
                 record = self.read(until).record
                 if record is not None and seen == record.version:
-                    record = self._try_to_put(state, nonce, seen, until)
+                    record = self._try_to_put(state, nonce, seen, lease, until)
             except RendezvousConnectionError:
-                if time.monotonic() >= until or self._pause():
+                if time.monotonic() >= until or self._waiter.pause():
                     raise lost from lost.__cause__
                 continue
             if record is None or record.version.nonce != nonce:
@@ -165,7 +154,3 @@ class Register:
 
     def _deadline(self) -> float:
         return time.monotonic() + self._client.timeout
-
-    def _pause(self) -> bool:
-        """Wait a moment before another try; True if the instance was closed meanwhile."""
-        return self._closing.wait(retry_pause())

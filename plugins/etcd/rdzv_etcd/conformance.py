@@ -15,6 +15,7 @@ from typing import Any
 from rdzv_core import RendezvousConnectionError, RendezvousError, RendezvousParameters
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._options import KEY_PREFIX, gateway_of
+from rdzv_etcd._run_keys import REGISTERS
 from rdzv_etcd._server.binary import find_binary
 from rdzv_etcd._server.process import EtcdProcess, free_ports, standalone_flags
 
@@ -41,9 +42,10 @@ def truncated(params: RendezvousParameters) -> Iterator[None]:
 
 
 def keys(params: RendezvousParameters) -> list[str]:
-    """List the keys below the key prefix."""
+    """List the keys of registers below the key prefix; members' keys end with their leases."""
     with EtcdClient(gateway_of(params)) as client:
-        return [key.decode("utf-8", "replace") for key in client.keys(KEY_PREFIX.of(params).encode("utf-8"))]
+        found = client.keys(KEY_PREFIX.of(params).encode("utf-8") + REGISTERS)
+        return [key.decode("utf-8", "replace") for key in found]
 
 
 class OwnStore:

@@ -99,6 +99,11 @@ class TestEtcdSecure(BackendConformance):
         return guarded.restart
 
     @pytest.fixture
+    def restart_without_data(self, guarded: OwnStore) -> Callable[[], None]:
+        """Kill etcd and start it again without its data."""
+        return guarded.restart_without_data
+
+    @pytest.fixture
     def pause(self, guarded: OwnStore) -> Callable[[], None]:
         """Let etcd answer nothing."""
         return guarded.pause

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
+import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -256,6 +259,13 @@ def test_key_prefix_fits_a_role(guarded_etcd: EtcdServer, connect: Connect) -> N
     backend = connect(guarded_etcd.get_endpoint(), key_prefix="/jobs/", **JOB)
     result = _set(backend, b"x")
     assert backend.wait_state(result.token, 0.2) == (False, (b"x", result.token))
+    lease = backend.enter(b"x", 30)
+    assert backend.update(lease, b"y")
+    assert backend.refresh(lease)
+    assert not backend.wait_members(backend.members().version, 0.2)
+    backend.store("round").set("key", b"value")
+    backend.leave(lease)
+    assert backend.delete_state()
 
 
 def test_a_login_that_became_invalid_is_renewed(guarded_etcd: EtcdServer, connect: Connect) -> None:
@@ -280,3 +290,22 @@ def test_credentials_for_an_etcd_without_users_do_no_harm(etcd: EtcdServer, conn
     backend = connect(etcd.get_endpoint(), **ROOT)
     assert _set(backend, b"x").has_set
     assert not backend.secure
+
+
+def test_a_login_to_an_etcd_that_lost_its_data_is_renewed(etcd_binary: str, connect: Connect, tmp_path: Path) -> None:
+    """etcd would wait until it has come to the raft index in the login, and say nothing meanwhile."""
+    with EtcdServer(tmp_path / "etcd", binary=etcd_binary) as server:
+        server.get_client().enable_users(ROOT["user"], ROOT["password"])
+        backend = connect(server.get_endpoint(), **ROOT)
+        for number in range(30):  # so that the login's index is not soon come to again
+            total = backend.store("round").add("key", 1)
+            assert total == number + 1
+        backend.client.gateway.session.forget()
+        before = backend.members()
+        os.kill(server.pid, signal.SIGKILL)
+        server.stop()
+        shutil.rmtree(tmp_path / "etcd")
+        server.start()
+        server.get_client().enable_users(ROOT["user"], ROOT["password"])
+        assert backend.wait_members(before.version, 5)
+        assert backend.members().incarnation != before.incarnation

@@ -132,6 +132,31 @@ class EtcdClient:
         """Return the key's value and revision, and the store's revision; a linearizable read."""
         return self._post("/v3/kv/range", messages.range_request(key), messages.read_result, deadline)
 
+    def range(self, request: messages.Message) -> dict[str, Any]:
+        """Return etcd's answer to a read of several keys."""
+        return self.request("/v3/kv/range", request)
+
+    def transact(
+        self,
+        key: bytes,
+        compare: Sequence[messages.Message],
+        success: Sequence[messages.Message],
+        failure: Sequence[messages.Message] = (),
+        *,
+        repeatable: bool,
+    ) -> messages.Outcome:
+        """Do the operations `success` if all of `compare` holds, else those of `failure`; all in one step.
+
+        `key` is any one that the operations are about.
+
+        A `repeatable` one may be done twice; the lost answer of any other is an `UnknownOutcomeError`.
+        """
+        body = {"compare": list(compare), "success": list(success), "failure": list(failure)}
+        deadline = time.monotonic() + self.timeout
+        if not repeatable:
+            self._find_member(key, deadline)
+        return self._post("/v3/kv/txn", body, messages.read_outcome, deadline, repeatable=repeatable)
+
     def put_if(
         self,
         key: bytes,
@@ -140,36 +165,50 @@ class EtcdClient:
         deadline: float | None = None,
         *,
         resumable: bool = False,
+        lease: int = 0,
     ) -> messages.TxnResult:
         """Set the key if all of `compare` holds, else read it; a lost answer is an `UnknownOutcomeError`.
 
         That is raised within seconds if the write is `resumable`: if the caller finds out what became of it, and may
         send it again.
         """
-        return self._write(key, messages.txn_put(key, value, compare), deadline, resumable)
+        return self._write(key, messages.txn_put(key, value, compare, lease), deadline, resumable)
 
     def delete_if(self, key: bytes, compare: Sequence[messages.Message], deadline: float | None = None) -> bool:
         """Delete the key if all of `compare` holds; a lost answer is an `UnknownOutcomeError`."""
         return self._write(key, messages.txn_delete(key, compare), deadline, False).succeeded
 
-    def wait_change(self, key: bytes, start_revision: int, deadline: float, known_revision: int | None = None) -> bool:
-        """Wait until the key changes at `start_revision` or later; False when the deadline came first.
+    def extent(self, key: bytes, end: bytes | None = None, deadline: float | None = None) -> messages.Extent:
+        """Return the newest revision of a key, or among the keys up to `end`; a linearizable read."""
+        return self._post("/v3/kv/range", messages.extent_request(key, end), messages.read_extent, deadline)
+
+    def wait_change(
+        self,
+        key: bytes,
+        start_revision: int,
+        deadline: float,
+        known: messages.Extent | None = None,
+        end: bytes | None = None,
+    ) -> bool:
+        """Wait until the key, or one of the keys up to `end`, changes at `start_revision` or later.
+
+        False when the deadline came first.
 
         True may also come without a change: when etcd ended the watch because it no longer has that revision, or when
-        the watch should move to another endpoint. A silent watch proves nothing, so the key is then read about once a
-        second and compared with `known_revision`, its revision when it was last read (0: it did not exist; None: not
-        known). Raises `RendezvousConnectionError` when the watch is lost or refused.
+        the watch should move to another endpoint. A silent watch proves nothing, so the extent is then read about once
+        a second and compared with `known`, the last one that was read (None: not known). Raises
+        `RendezvousConnectionError` when the watch is lost or refused.
         """
         endpoint = self._gateway.endpoints.preferred
 
         def check() -> None:
-            revision = self._revision(key, min(deadline, time.monotonic() + CHECK_SECONDS))
-            if known_revision not in (None, revision) or self._gateway.endpoints.preferred != endpoint:
+            found = self.extent(key, end, min(deadline, time.monotonic() + CHECK_SECONDS))
+            if known not in (None, found) or self._gateway.endpoints.preferred != endpoint:
                 raise _WatchIsOutdatedError
 
         with self._call(deadline) as scope:
             scope.on_silence((CHECK_EVERY_ALONE if self._gateway.endpoints.alone else CHECK_EVERY) * _jitter(), check)
-            request = messages.watch_request(key, start_revision)
+            request = messages.watch_request(key, start_revision, end)
             try:
                 with contextlib.closing(self._gateway.stream(scope, endpoint, "/v3/watch", request)) as answers:
                     return any(self._ends_watch(answer) for answer in answers)
@@ -207,17 +246,17 @@ class EtcdClient:
             raise self.error(f"the watch was refused: {result.get('cancel_reason', 'no reason given')}")
         return bool(result.get("canceled") or result.get("events"))
 
-    def _revision(self, key: bytes, deadline: float) -> int:
-        found = self._post("/v3/kv/range", messages.revision_request(key), messages.read_result, deadline).found
-        return 0 if found is None else found.revision
-
     def _write(
         self, key: bytes, request: messages.Message, deadline: float | None, resumable: bool
     ) -> messages.TxnResult:
         deadline = time.monotonic() + self.timeout if deadline is None else deadline
-        if not self._gateway.endpoints.proven(time.monotonic()):
-            self._revision(key, deadline)  # finds a member that answers: a read may be tried at one after the other
+        self._find_member(key, deadline)
         return self._post("/v3/kv/txn", request, messages.txn_result, deadline, repeatable=False, resumable=resumable)
+
+    def _find_member(self, key: bytes, deadline: float) -> None:
+        """Make sure that the preferred endpoint has just answered: a read may be tried at one after the other."""
+        if not self._gateway.endpoints.proven(time.monotonic()):
+            self.extent(key, None, deadline)
 
     def _post(
         self,

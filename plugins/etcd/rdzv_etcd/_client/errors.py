@@ -59,14 +59,36 @@ class RefusedError(Exception):
         self.endpoint, self.code, self.message = endpoint, code, message
 
     @property
+    def lease_is_gone(self) -> bool:
+        """Whether the lease that the request names has ended."""
+        return "lease not found" in self.message
+
+    @property
+    def lease_exists(self) -> bool:
+        """Whether the lease that the request would grant has been granted."""
+        return "lease already exists" in self.message
+
+    @property
     def is_configuration(self) -> bool:
         """Whether this node's settings must change before it can be accepted."""
+        if self.lease_is_gone:
+            return False
         return self.code in _NO_SUCH_API_CODES or any(words in self.message for words in _CREDENTIALS)
 
     @property
     def login_is_stale(self) -> bool:
         """Whether logging in again would help."""
         return self.code == _UNAUTHENTICATED or any(text in self.message for text in _STALE_LOGIN)
+
+
+def lease_is_gone(error: BaseException) -> bool:
+    """Return whether `error` is etcd's refusal of a request that names a lease which has ended."""
+    return isinstance(error.__cause__, RefusedError) and error.__cause__.lease_is_gone
+
+
+def lease_exists(error: BaseException) -> bool:
+    """Return whether `error` is etcd's refusal to grant a lease that it has granted already."""
+    return isinstance(error.__cause__, RefusedError) and error.__cause__.lease_exists
 
 
 class UnknownOutcomeError(RendezvousConnectionError):

@@ -28,6 +28,9 @@ from rdzv_etcd._client.transport import Transport
 ELECTION_SECONDS = 5.0
 """How long a read goes on asking where the only answers are that the cluster has no leader, or the like."""
 
+STATUS_SECONDS = 0.3
+"""How long an etcd that gave no answer to a login may take to say where it stands: one that lives needs no time."""
+
 
 class Gateway:
     """Requests to an etcd cluster; shared by all clients of one process that were made from each other. Thread-safe.
@@ -139,6 +142,9 @@ class Gateway:
             self.endpoints.failed(endpoint, time.monotonic())
             if not isinstance(error.cause, TimeoutError):
                 self.session.forget()  # some versions answer a stale login by closing the connection
+            elif self.session.token and not scope.cancelled:
+                scope.begin_attempt(STATUS_SECONDS, self.endpoints.connect_limit)
+                self.session.forget_if_ahead(scope, endpoint)
             raise
         except RefusedError as error:
             raise self._refused(error) from error

@@ -17,6 +17,18 @@ class KeyValue(NamedTuple):
 
     value: bytes
     revision: int
+    key: bytes = b""
+    lease: int = 0
+
+
+class Extent(NamedTuple):
+    """The newest revision among some keys (0: there are none), and how many they are.
+
+    Two reads of one key with equal revisions found the same.
+    """
+
+    revision: int
+    total: int
 
 
 class ReadResult(NamedTuple):
@@ -44,16 +56,29 @@ def range_request(key: bytes) -> Message:
     return {"key": encode(key)}
 
 
-def revision_request(key: bytes) -> Message:
-    """Return a linearizable read of one key without its value."""
-    return {"key": encode(key), "keys_only": True}
+def extent_request(key: bytes, end: bytes | None = None) -> Message:
+    """Return a linearizable read of the `Extent` of a key, or of all keys from it up to `end`."""
+    request: Message = {"key": encode(key), "keys_only": True}
+    if end is not None:
+        request |= {"range_end": encode(end), "sort_target": "MOD", "sort_order": "DESCEND", "limit": "1"}
+    return request
+
+
+def read_extent(answer: Mapping[str, Any]) -> Extent:
+    """Parse the answer to `extent_request`."""
+    found = read_kvs(answer)
+    return Extent(found[0].revision if found else 0, int(answer.get("count", 0)))
 
 
 def keys_request(prefix: bytes) -> Message:
     """Return a read of the keys that begin with `prefix`, without values; an empty prefix means every key."""
+    return {"key": encode(prefix or b"\0"), "range_end": encode(after(prefix)), "keys_only": True}
+
+
+def after(prefix: bytes) -> bytes:
+    """Return the end of the range of the keys that begin with `prefix`."""
     end = prefix.rstrip(b"\xff")
-    after = end[:-1] + bytes([end[-1] + 1]) if end else b"\0"
-    return {"key": encode(prefix or b"\0"), "range_end": encode(after), "keys_only": True}
+    return end[:-1] + bytes([end[-1] + 1]) if end else b"\0"
 
 
 def read_keys(answer: Mapping[str, Any]) -> list[bytes]:
@@ -95,16 +120,60 @@ def if_unchanged(key: bytes, revision: int, prefix: bytes) -> list[Message]:
     ]
 
 
-def txn_put(key: bytes, value: bytes, compare: Sequence[Message]) -> Message:
+def put_request(key: bytes, value: bytes, lease: int = 0) -> Message:
+    """Return an operation of a transaction: put `value`, under `lease` unless that is 0."""
+    put = {"key": encode(key), "value": encode(value)}
+    return {"request_put": put | {"lease": str(lease)} if lease else put}
+
+
+def touch_request(key: bytes) -> Message:
+    """Return an operation of a transaction: give an existing key a new revision, and change nothing else."""
+    return {"request_put": {"key": encode(key), "ignore_value": True, "ignore_lease": True}}
+
+
+def delete_request(key: bytes, end: bytes | None = None) -> Message:
+    """Return an operation of a transaction: delete a key, or all keys from it up to `end`."""
+    delete = {"key": encode(key)}
+    return {"request_delete_range": delete if end is None else delete | {"range_end": encode(end)}}
+
+
+def count_request(key: bytes, end: bytes | None = None) -> Message:
+    """Return a read that counts a key, or the keys from it up to `end`."""
+    request: Message = {"key": encode(key), "count_only": True}
+    return request if end is None else request | {"range_end": encode(end)}
+
+
+def read_count(answer: Mapping[str, Any]) -> int:
+    """Parse the answer to `count_request`."""
+    return int(answer.get("count", 0))
+
+
+def if_none(key: bytes, end: bytes) -> list[Message]:
+    """Return the comparison: there is no key from `key` up to `end`."""
+    return [if_absent(key)[0] | {"range_end": encode(end)}]
+
+
+def if_value_below(key: bytes, bound: bytes) -> list[Message]:
+    """Return the comparison: the key exists, and its value sorts before `bound`."""
+    return [{"key": encode(key), "target": "VALUE", "result": "LESS", "value": encode(bound)}]
+
+
+def txn_put(key: bytes, value: bytes, compare: Sequence[Message], lease: int = 0) -> Message:
     """Return a transaction: put `value` if all of `compare` holds, else read the key."""
-    put = {"request_put": {"key": encode(key), "value": encode(value)}}
-    return {"compare": list(compare), "success": [put], "failure": [{"request_range": range_request(key)}]}
+    return {
+        "compare": list(compare),
+        "success": [put_request(key, value, lease)],
+        "failure": [{"request_range": range_request(key)}],
+    }
 
 
 def txn_delete(key: bytes, compare: Sequence[Message]) -> Message:
     """Return a transaction: delete the key if all of `compare` holds, else read it."""
-    delete = {"request_delete_range": {"key": encode(key)}}
-    return {"compare": list(compare), "success": [delete], "failure": [{"request_range": range_request(key)}]}
+    return {
+        "compare": list(compare),
+        "success": [delete_request(key)],
+        "failure": [{"request_range": range_request(key)}],
+    }
 
 
 def txn_result(answer: Mapping[str, Any]) -> TxnResult:
@@ -114,16 +183,43 @@ def txn_result(answer: Mapping[str, Any]) -> TxnResult:
     return TxnResult(False, _revision(answer), _first(answer["responses"][0]["response_range"]))
 
 
-def watch_request(key: bytes, start_revision: int) -> Message:
-    """Return a request to watch every change of the key from `start_revision` on."""
-    return {"create_request": {"key": encode(key), "start_revision": str(start_revision)}}
+class Outcome(NamedTuple):
+    """Whether the comparisons of a transaction held, and the answers to its operations."""
+
+    succeeded: bool
+    answers: list[dict[str, Any]]
+    revision: int
+
+
+def read_outcome(answer: Mapping[str, Any]) -> Outcome:
+    """Parse the answer to any transaction."""
+    answers = [next(iter(each.values())) for each in answer.get("responses", ())]
+    return Outcome(bool(answer.get("succeeded")), answers, _revision(answer))
+
+
+def watch_request(key: bytes, start_revision: int, end: bytes | None = None) -> Message:
+    """Return a request to watch every change of the key, or of the keys up to `end`, from `start_revision` on."""
+    request = {"key": encode(key), "start_revision": str(start_revision)}
+    if end is not None:
+        request["range_end"] = encode(end)
+    return {"create_request": request}
+
+
+def read_kvs(answer: Mapping[str, Any]) -> list[KeyValue]:
+    """Parse the keys in the answer to a range."""
+    return [
+        KeyValue(
+            base64.b64decode(kv.get("value", "")),
+            int(kv["mod_revision"]),
+            base64.b64decode(kv["key"]),
+            int(kv.get("lease", 0)),
+        )
+        for kv in answer.get("kvs", ())
+    ]
 
 
 def _first(answer: Mapping[str, Any]) -> KeyValue | None:
-    kvs = answer.get("kvs")
-    if not kvs:
-        return None
-    return KeyValue(base64.b64decode(kvs[0].get("value", "")), int(kvs[0]["mod_revision"]))
+    return next(iter(read_kvs(answer)), None)
 
 
 def _revision(answer: Mapping[str, Any]) -> int:

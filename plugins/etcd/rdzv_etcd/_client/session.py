@@ -52,6 +52,22 @@ class Session:
         """Log in again before the next request."""
         self.token = None
 
+    def forget_if_ahead(self, scope: CancelScope, endpoint: HostPort) -> None:
+        """Forget a login that etcd waits with every answer for: it is of a later time than etcd's own.
+
+        etcd lets a request with a token of its simple kind, which ends in a raft index, wait until it has come to that
+        index. One that has lost its data does so no time soon, and says nothing.
+        """
+        index = (self.token or "").rpartition(".")[2]
+        if not index.isdigit():
+            return
+        try:
+            status = self.transport.post(scope, endpoint, "/v3/maintenance/status", b"{}", "")
+        except (RefusedError, UnansweredError):
+            return  # it is silent for another reason
+        if int(status.get("raftAppliedIndex", status.get("raftIndex", index))) < int(index):
+            self.forget()
+
     def _authorization(self, scope: CancelScope, endpoint: HostPort) -> str:
         if self._credentials is None:
             return ""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from rdzv_core import RendezvousConnectionError
+from rdzv_core.backoff import Backoff
 from rdzv_core.endpoint import HostPort
 from rdzv_tcp._client.connection import ClientConnection
 from rdzv_tcp._client.diagnostics import failure, text_of
@@ -91,7 +92,7 @@ class Client:
         """
         deadline = time.monotonic() + seconds
         doubtful: bytes | None = None
-        pauses = new_pauses()
+        pauses: Backoff | None = None  # made when first needed: one for each request would cost it a microsecond
         try:
             while True:
                 connection = self.connected(call, deadline)
@@ -102,6 +103,7 @@ class Client:
                 except ConnectionLost:
                     if call.sent:
                         doubtful = connection.incarnation
+                pauses = pauses or new_pauses()
                 _pause(call, min(pauses.next(), deadline - time.monotonic()))
         except CallFailed as error:
             raise self._failure(error, seconds) from (error.__cause__ or error)

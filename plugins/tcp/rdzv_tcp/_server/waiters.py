@@ -87,7 +87,8 @@ class Waiters:
         `writer` has been answered before: what it was sent is on its way first.
         """
         for topic in topics:
-            self._wake(topic, writer)
+            if topic in self._by_topic:
+                self._wake(topic, writer)
         if dropped is not None:  # seldom: it looks at every topic
             for topic in self.topics():
                 if isinstance(topic, tuple) and topic[: len(dropped)] == dropped:

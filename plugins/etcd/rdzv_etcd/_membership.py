@@ -1,0 +1,232 @@
+"""The members of a run, each a key under a lease of etcd's."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, Token
+from rdzv_core.abc import Member
+from rdzv_core.validation import checked_payload, checked_ttl
+from rdzv_etcd._client import messages
+from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._client.errors import lease_is_gone
+from rdzv_etcd._run_keys import RUN_TTL, Founding, Run, read_founding
+from rdzv_etcd._waiting import Waiter, Watched
+
+SLACK_SECONDS = 2
+"""How much longer than its ttl a member's lease is in etcd: a store that stands still for a moment ends nobody."""
+_SEQUENCE_BYTES = 8
+
+
+@dataclass
+class _Renewals:
+    """What copies of a lease share. Without a lock: a renewal that is sent twice does no harm."""
+
+    lease: int
+    run_lease: int
+    newest: int = 0
+    checked_at: float = field(default_factory=time.monotonic)
+    run_renewed_at: float = field(default_factory=time.monotonic)
+
+
+class EtcdLease(MemberLease):
+    """A membership whose key is under a lease of etcd's."""
+
+    def __init__(self, ttl: float, founding: Founding, member_id: str, ahead: int | None, lease: int) -> None:
+        super().__init__(ttl, founding.incarnation, member_id, ahead=ahead)
+        self.renewals = _Renewals(lease, founding.lease)
+
+    def is_overtaken(self, sequence: int) -> bool:
+        """Note a renewal; True if a newer one was sent before."""
+        overtaken = sequence < self.renewals.newest
+        self.renewals.newest = max(sequence, self.renewals.newest)
+        return overtaken
+
+
+class _Joined(NamedTuple):
+    founding: Founding
+    ahead: int | None
+
+
+class Membership:
+    """`SupportsMembership` by etcd's leases: etcd's leader ends a member by its own clock. Thread-safe.
+
+    - `enter`: a grant and one transaction, which also counts who is there.
+    - `refresh`: one keep-alive, which writes nothing; once a ttl a read more, that finds a key deleted by hand.
+    - `update`: a keep-alive and a transaction that compares the sequence number.
+    - `leave`: a revocation.
+    - The version is the newest revision among the members' keys and how many they are. Each entry also touches the
+      key of the incarnation: so two equal versions have no entry between them, hence no end, and no update.
+    """
+
+    def __init__(self, client: EtcdClient, run: Run, waiter: Waiter, *, observing: bool) -> None:
+        self._client = client
+        self._run = run
+        self._keys = run.keys
+        self._end = messages.after(run.keys.members)
+        self._waiter = waiter
+        self._observing = observing
+
+    def enter(self, payload: bytes, ttl: float) -> MemberLease:
+        payload, ttl = checked_payload(payload), checked_ttl(ttl)
+        deadline = time.monotonic() + self._client.timeout
+        while True:
+            lease, member = self._run.leases.grant(math.ceil(ttl) + SLACK_SECONDS), secrets.token_hex(16)
+            try:
+                joined = self._join(self._keys.member(member), _sealed(0, payload), lease)
+            except RendezvousConnectionError as error:
+                if not lease_is_gone(error) or time.monotonic() >= deadline:
+                    raise
+                continue  # the answers took so long that the lease was over meanwhile
+            return EtcdLease(ttl, joined.founding, member, joined.ahead, lease)
+
+    def update(self, member: MemberLease, payload: bytes) -> bool:
+        payload, lease, sequence = checked_payload(payload), _own(member), member.next_sequence()
+        if lease.is_overtaken(sequence):
+            return self._exists(lease)
+        key = self._keys.member(lease.id)
+        put = messages.put_request(key, _sealed(sequence, payload), lease.renewals.lease)
+        try:
+            outcome = self._client.transact(
+                key,
+                messages.if_value_below(key, _sealed(sequence, b"")),
+                [put],
+                [{"request_range": messages.count_request(key)}],
+                repeatable=True,  # the sequence number lets it take effect once
+            )
+        except RendezvousConnectionError as error:
+            if lease_is_gone(error):
+                return False
+            raise
+        there = outcome.succeeded or messages.read_count(outcome.answers[0]) > 0
+        return there and self._keep_alive(lease)
+
+    def refresh(self, member: MemberLease) -> bool:
+        lease = _own(member)
+        if lease.is_overtaken(member.next_sequence()):
+            return self._exists(lease)
+        if not self._keep_alive(lease):
+            return False
+        now, renewals = time.monotonic(), lease.renewals
+        if now - renewals.checked_at > lease.ttl:
+            renewals.checked_at = now
+            if not self._exists(lease):
+                return False
+        if now - renewals.run_renewed_at > RUN_TTL / 8:
+            renewals.run_renewed_at = now
+            self._run.leases.keep_alive(renewals.run_lease)
+        return True
+
+    def leave(self, member: MemberLease) -> None:
+        self._run.leases.revoke(_own(member).renewals.lease)
+
+    def members(self) -> MembersView:
+        return self._view(None)
+
+    def first(self, k: int) -> MembersView:
+        return self._view(max(k, 0))
+
+    def count(self) -> int:
+        answer = self._client.range(messages.count_request(self._keys.members, self._end))
+        return max(messages.read_count(answer) - 1, 0)  # but for the incarnation
+
+    def wait_members(self, version: Token | None, timeout: float) -> bool:
+        if version is None:
+            self._look()
+            return True
+        return self._waiter.wait(self._look, lambda found: found != version, timeout)[0]
+
+    def _join(self, key: bytes, value: bytes, lease: int) -> _Joined:
+        while True:
+            outcome = self._client.transact(
+                key,
+                [*messages.if_present(self._keys.incarnation), *messages.if_absent(key)],
+                [
+                    messages.touch_request(self._keys.incarnation),
+                    messages.put_request(key, value, lease),
+                    {"request_range": messages.range_request(self._keys.incarnation)},
+                    {"request_range": messages.count_request(self._keys.members, self._end)},
+                ],
+                [
+                    {"request_range": messages.range_request(self._keys.incarnation)},
+                    {"request_range": messages.count_request(key)},
+                ],
+                repeatable=True,  # done before, it finds its own key
+            )
+            if outcome.succeeded:
+                *_, incarnation, count = outcome.answers
+                founding = read_founding(messages.read_kvs(incarnation)[0])
+                return _Joined(founding, messages.read_count(count) - 2)  # but for the incarnation and itself
+            incarnation, there = outcome.answers
+            if messages.read_count(there):
+                return _Joined(read_founding(messages.read_kvs(incarnation)[0]), None)
+            self._run.found()
+
+    def _view(self, limit: int | None) -> MembersView:
+        while True:
+            answer = self._client.range(self._range_request(limit))
+            found = messages.read_kvs(answer)
+            founding = next((kv for kv in found if kv.key == self._keys.incarnation), None)
+            if founding is None and not self._observing:
+                self._run.found()
+                continue
+            begin = len(self._keys.members)
+            members = [
+                Member(kv.key[begin:].decode("ascii", "replace"), kv.value[_SEQUENCE_BYTES:])
+                for kv in found
+                if kv is not founding
+            ]
+            incarnation = "" if founding is None else read_founding(founding).incarnation
+            extent = messages.Extent(max((kv.revision for kv in found), default=0), int(answer.get("count", 0)))
+            return MembersView(incarnation, _version(incarnation, extent), tuple(members[:limit]))
+
+    def _range_request(self, limit: int | None) -> dict[str, Any]:
+        request = messages.range_request(self._keys.members) | {
+            "range_end": messages.encode(self._end),
+            "sort_target": "CREATE",
+            "sort_order": "ASCEND",
+        }
+        # The incarnation is as old as the oldest member, or older.
+        return request if limit is None else request | {"limit": str(limit + 2)}
+
+    def _look(self) -> tuple[str, Watched]:
+        """Return the version, and what to watch for another one."""
+        extent = messages.extent_request(self._keys.members, self._end)
+        outcome = self._client.transact(
+            self._keys.members,
+            [],
+            [{"request_range": messages.range_request(self._keys.incarnation)}, {"request_range": extent}],
+            repeatable=True,
+        )
+        incarnation = messages.read_kvs(outcome.answers[0])
+        found = messages.read_extent(outcome.answers[1])
+        version = _version(read_founding(incarnation[0]).incarnation if incarnation else "", found)
+        return version, Watched(self._keys.members, outcome.revision + 1, found, self._end)
+
+    def _keep_alive(self, lease: EtcdLease) -> bool:
+        return self._run.leases.keep_alive(lease.renewals.lease)
+
+    def _exists(self, lease: EtcdLease) -> bool:
+        there = messages.read_count(self._client.range(messages.count_request(self._keys.member(lease.id)))) > 0
+        if not there:
+            self._run.leases.revoke(lease.renewals.lease)  # its key was deleted by hand: it has ended for good
+        return there
+
+
+def _version(incarnation: str, extent: messages.Extent) -> str:
+    return f"{incarnation}.{extent.revision}.{extent.total}"
+
+
+def _sealed(sequence: int, payload: bytes) -> bytes:
+    """Return a member's value: values of greater sequence numbers sort behind it."""
+    return sequence.to_bytes(_SEQUENCE_BYTES, "big") + payload
+
+
+def _own(member: MemberLease) -> EtcdLease:
+    if not isinstance(member, EtcdLease):
+        raise TypeError(f"{member!r} was not entered here: it belongs to another membership")
+    return member

@@ -1,0 +1,131 @@
+"""Which keys of etcd belong to a run, and the lease that removes them once nobody lives."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+from urllib.parse import quote
+
+from rdzv_core import RendezvousConnectionError, RendezvousParameters
+from rdzv_etcd._client import messages
+from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._client.errors import lease_is_gone
+from rdzv_etcd._client.leases import Leases
+from rdzv_etcd._options import KEY_PREFIX
+
+T = TypeVar("T")
+
+REGISTERS = b"rdzv."
+"""What the key of every register begins with, below the option `key_prefix`."""
+
+RUN_TTL = 7200
+"""Seconds after the last member's last refresh in which the keys of memberships and stores go."""
+
+
+class RunKeys:
+    """Key names of one run: `members/<run>/<id>`, `stores/<run>/<store>/<key>`,
+    `rounds/<run>/<store>`, all below the option `key_prefix`.
+
+    `<run>` is the key of the run's register, which has no slash; so is `<store>`, being percent-encoded.
+    """
+
+    def __init__(self, params: RendezvousParameters) -> None:
+        prefix, run = KEY_PREFIX.of(params).encode("utf-8"), params.for_purpose("").key.encode("utf-8")
+        self.members = b"%bmembers/%b/" % (prefix, run)
+        self.incarnation = self.members + b".incarnation"
+        self.stores = b"%bstores/%b/" % (prefix, run)
+        self._listed = b"%brounds/%b/" % (prefix, run)
+
+    def member(self, member_id: str) -> bytes:
+        """Return the key of a member."""
+        return self.members + member_id.encode("ascii")
+
+    def store(self, name: str) -> bytes:
+        """Return what the keys of a store begin with."""
+        return b"%b%b/" % (self.stores, quote(name, safe="").encode("ascii"))
+
+    def listed(self, name: str) -> bytes:
+        """Return the key that lists a store; of "" what all of these begin with."""
+        return self._listed + quote(name, safe="").encode("ascii")
+
+
+class Founding(NamedTuple):
+    """The key that tells the incarnation of a run's memberships, and the lease of all that the run keeps in etcd."""
+
+    incarnation: str
+    lease: int
+
+
+class Run:
+    """The founding of a run, made by whoever needs it first. Thread-safe."""
+
+    def __init__(self, client: EtcdClient, keys: RunKeys) -> None:
+        self._client = client
+        self.leases = Leases(client)
+        self.keys = keys
+        self._founding: Founding | None = None
+
+    def founding(self) -> Founding:
+        """Return the founding as last seen, else read it, or found the run."""
+        return self._founding or self.found()
+
+    def found(self) -> Founding:
+        """Read the founding; where there is none, found the run."""
+        self._founding = self.read() or self._make()
+        return self._founding
+
+    def under_lease(self, write: Callable[[int], T]) -> T:
+        """Do a write under the run's lease; where that has ended, the run is founded again."""
+        try:
+            return write(self.founding().lease)
+        except RendezvousConnectionError as error:
+            if not lease_is_gone(error):
+                raise
+        return write(self.found().lease)
+
+    def read(self) -> Founding | None:
+        """Read the founding."""
+        found = self._client.read(self.keys.incarnation).found
+        return None if found is None else read_founding(found)
+
+    def remove(self, *, members: bool) -> None:
+        """Remove the run's stores, and what is kept of its memberships: of all `members`, or only if there are none.
+
+        The leases of members who are removed are revoked, so that whoever still refreshes learns of it.
+        """
+        keys = self.keys
+        for prefix in (keys.stores, keys.listed("")):
+            delete = messages.delete_request(prefix, messages.after(prefix))
+            self._client.transact(prefix, [], [delete], repeatable=True)
+        first, end = keys.member("0"), keys.member("g")
+        if members:
+            found = self._client.range(messages.range_request(first) | {"range_end": messages.encode(end)})
+            for lease in {member.lease for member in messages.read_kvs(found)}:
+                self.leases.revoke(lease)
+        self._client.transact(
+            first, messages.if_none(first, end), [messages.delete_request(keys.incarnation)], repeatable=True
+        )
+        self._founding = None
+
+    def _make(self) -> Founding:
+        made = Founding(secrets.token_hex(16), self.leases.grant(RUN_TTL))
+        key = self.keys.incarnation
+        outcome = self._client.transact(
+            key,
+            messages.if_absent(key),
+            [messages.put_request(key, made.incarnation.encode("ascii"), made.lease)],
+            [{"request_range": messages.range_request(key)}],
+            repeatable=True,  # done before, it finds the key with its own value
+        )
+        if outcome.succeeded:
+            return made
+        founding = read_founding(messages.read_kvs(outcome.answers[0])[0])
+        if founding.lease != made.lease:
+            self.leases.revoke(made.lease)
+        return founding
+
+
+def read_founding(found: messages.KeyValue) -> Founding:
+    """Parse the incarnation's key."""
+    return Founding(found.value.decode("ascii", "replace"), found.lease)

@@ -1,0 +1,77 @@
+"""Waiting for a change: read, then watch from the revision after the read, again and again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from rdzv_core import RendezvousConnectionError
+from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._client.messages import Extent
+from rdzv_etcd._client.pauses import retry_pause
+
+RESOLVE_SECONDS = 10.0
+"""How long a lost answer is looked into, and a lost watch tried again: an election or a quick restart takes less."""
+
+
+class Watched(NamedTuple):
+    """The keys to watch: one, or a range; from which revision on, and what a read found there."""
+
+    key: bytes
+    start_revision: int
+    found: Extent
+    end: bytes | None = None
+
+
+T = TypeVar("T")
+
+
+class Waiter:
+    """Waits of one instance; `closing` ends what they do between two calls. Thread-safe."""
+
+    def __init__(self, client: EtcdClient, closing: threading.Event) -> None:
+        self._client = client
+        self._closing = closing
+
+    def wait(
+        self, read: Callable[[], tuple[T, Watched]], changed: Callable[[T], bool], timeout: float
+    ) -> tuple[bool, T]:
+        """Read until `changed` holds of what is read; returns whether it does, and the last read.
+
+        No change is missed. etcd may be out of reach for up to 10 s: then what `read` or the watch raises is raised.
+        """
+        end = time.monotonic() + timeout
+        losing_since: float | None = None
+        while True:
+            found, watched = self._read_patiently(read, end)
+            if changed(found):
+                return True, found
+            started = time.monotonic()
+            if started >= end:
+                return False, found
+            try:
+                deadline = min(end, started + self._client.timeout)
+                self._client.wait_change(watched.key, watched.start_revision, deadline, watched.found, watched.end)
+                losing_since = None
+            except RendezvousConnectionError:
+                now = time.monotonic()
+                if losing_since is None or now - started > RESOLVE_SECONDS:
+                    losing_since = now
+                if now - losing_since > RESOLVE_SECONDS or self.pause():
+                    raise  # else the next read shows whether etcd is really gone
+
+    def pause(self) -> bool:
+        """Wait a moment before another try; True if the instance was closed meanwhile."""
+        return self._closing.wait(retry_pause())
+
+    def _read_patiently(self, read: Callable[[], tuple[T, Watched]], end: float) -> tuple[T, Watched]:
+        """Read; when etcd cannot be reached, try again for a while if there is time to wait anyway."""
+        until = min(end, time.monotonic() + RESOLVE_SECONDS)
+        while True:
+            try:
+                return read()
+            except RendezvousConnectionError:
+                if time.monotonic() >= until or self.pause():
+                    raise
