@@ -137,16 +137,24 @@ def _run(script: str, folder: Path) -> dict[str, str]:
         text=True,
         start_new_session=True,
     )
-    try:
-        printed, _ = process.communicate(timeout=SECONDS)
-    finally:
+    with process:
         try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+            printed, _ = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            _kill_group(process.pid)
+            printed, _ = process.communicate()
+        _kill_group(process.pid)
     parts = re.split(rf"\n{END} (.*)\n", printed)
     assert process.returncode == 0, f"status {process.returncode} after: {parts[-1]}"
     return dict(zip(parts[1::2], parts[::2], strict=False))
+
+
+def _kill_group(group: int) -> None:
+    """Kill what a page has left running."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def _not_printed(shown: str, printed: str) -> list[str]:
