@@ -20,7 +20,7 @@ BIN = $(abspath $(VENV))/bin
 # The interpreter's version is in the stamp's name, so that another PYTHON sets up again.
 STAMP = $(VENV)/.rdzv-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 
-.PHONY: help demo test lint types imports pytest cases test-wheels docs linkcheck dist version mutants simulate chaos certificates setup clean
+.PHONY: help demo test lint types imports pytest cases test-wheels docs pages linkcheck dist version mutants simulate chaos certificates setup clean
 
 help:
 	@sed -n 's/^# //p' Makefile | sed -n '1,5p'
@@ -87,6 +87,10 @@ $(DOCS_STAMP): $(STAMP) requirements-docs.txt
 docs: $(DOCS_STAMP)
 	@$(SPHINX) -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+# Every command and program on every page, word for word; minutes.
+pages: $(STAMP)
+	@$(BIN)/pytest -m pages $(PYTEST_FLAGS) -rs tests/docs
 
 # Every link that leaves the site, over the network.
 linkcheck: $(DOCS_STAMP)

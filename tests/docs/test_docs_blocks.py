@@ -20,6 +20,7 @@ RUNNING = [page for page in PAGES if any(block.runs for block in blocks_of(page)
 NOT_RUN = [block for block in BLOCKS if "not run" in block.marks]
 
 
+@pytest.mark.pages
 @pytest.mark.parametrize("page", RUNNING, ids=name_of)
 def test_the_blocks_of_a_page_run_one_after_the_other(page: Path, tmp_path: Path) -> None:
     """What a reader pastes into an empty folder works, and what is shown as printed is printed."""
