@@ -85,6 +85,20 @@ def test_a_line_that_does_not_end_is_shown_in_parts(console: tuple[int, Callable
     assert source.over.is_set()
 
 
+def test_a_line_that_was_shown_to_its_last_byte_ends_as_well() -> None:
+    """What came last filled the part: the next worker's line does not go on in this one."""
+    source = Source("", None)
+    os.set_blocking(source.writable, False)
+    shown = b""
+    for _ in range(2):
+        os.write(source.writable, b"x" * 40_000)
+        shown += source.take() or b""
+    assert shown == b"x" * 80_000
+    os.close(source.writable)
+    assert source.take() is None
+    assert source.end() == b"\n"
+
+
 def test_a_console_that_is_gone_holds_up_no_worker(tmp_path: Path) -> None:
     """What it wrote is in its file."""
     readable, writable = os.pipe()

@@ -16,6 +16,7 @@ log = logging.getLogger("rdzv")
 _CHUNK = 65536
 _LONGEST_LINE = 65536
 """Bytes after which a line without an end is written in parts."""
+_LINE_ENDS = (b"\n", b"\r")
 
 
 class Source:
@@ -29,6 +30,8 @@ class Source:
         self._file = None if file is None else open_log(file)
         self._prefix, self._path = prefix.encode(), file
         self._line = b""
+        self._in_parts = False
+        """Whether the line that is being shown has not ended yet."""
         self.last = b""
         """The last bytes that came, to show what a worker said before it failed."""
         self.over = threading.Event()
@@ -50,6 +53,8 @@ class Source:
         if len(self._line) > _LONGEST_LINE:
             end = len(self._line)
         whole, self._line = self._line[:end], self._line[end:]
+        if whole:
+            self._in_parts = not whole.endswith(_LINE_ENDS)
         return self._prefixed(whole)
 
     def end(self) -> bytes:
@@ -57,7 +62,9 @@ class Source:
         rest, self._line = self._line, b""
         self._close_file()
         os.close(self.readable)
-        return self._prefixed(rest if not rest or rest.endswith((b"\n", b"\r")) else rest + b"\n")
+        if not rest:
+            return b"\n" if self._in_parts else b""
+        return self._prefixed(rest if rest.endswith(_LINE_ENDS) else rest + b"\n")
 
     def _prefixed(self, lines: bytes) -> bytes:
         if not self._prefix:
