@@ -78,7 +78,7 @@ class SqliteBackend(RendezvousBackend):
             raise RendezvousConnectionError(f"{self._where}: this backend was closed; create a new one")
         uri = f"{(path or self._path).as_uri()}?mode={mode}"
         try:
-            with closing(sqlite3.connect(uri, timeout=10, isolation_level=None, uri=True)) as database:
+            with closing(sqlite3.connect(uri, timeout=4, isolation_level=None, uri=True)) as database:
                 yield database
         except (sqlite3.OperationalError, OSError) as error:  # busy, unable to open, read-only, disk full
             text = f"{self._where}: {error}; check the path, the space on its disk, and which other process writes"
