@@ -5,30 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.awaiting import runs, until
+
 Start = Callable[..., Any]
 
 WAIT = "while :; do sleep 0.05; done"
-
-
-def _until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, f"not within 60 s: {what}"
-        time.sleep(0.01)
-
-
-def _runs(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def _on(count: int, *flags: str) -> dict[str, Any]:
@@ -117,15 +104,15 @@ def test_a_worker_that_does_not_stop_for_a_failed_one_is_killed(node: Start, tmp
     script = f"trap '' TERM; touch {tmp_path}/$RANK; while [ ! -e {tmp_path}/0 ]; do sleep 0.05; done; "
     each = node("1", *_notes_its_id(tmp_path, f"{script} test $RANK = 1 && exit 6; {WAIT}"), **_on(2))
     assert each.ends()[0] == 6, each.lines
-    assert not any(map(_runs, _ids(tmp_path)))
+    assert not any(map(runs, _ids(tmp_path)))
 
 
 def test_a_worker_that_is_done_lets_the_others_go_on(node: Start, tmp_path: Path) -> None:
     """The node is done when all of them are."""
     script = f"test $LOCAL_RANK = 0 && exit 0; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; echo $RANK"
     each = node("1", *_notes_its_id(tmp_path, script), **_on(3))
-    _until(lambda: len(_ids(tmp_path)) == 3, "all have started")
-    _until(lambda: sum(map(_runs, _ids(tmp_path))) == 2, "one has ended")
+    until(lambda: len(_ids(tmp_path)) == 3, "all have started")
+    until(lambda: sum(map(runs, _ids(tmp_path))) == 2, "one has ended")
     (tmp_path / "go").touch()
     status, output = each.ends()
     assert (status, sorted(output.split())) == (0, ["1", "2"])
@@ -136,7 +123,7 @@ def test_a_signal_reaches_every_worker(node: Start, tmp_path: Path) -> None:
     """And the node leaves with the status of one of them."""
     script = f"trap 'touch {tmp_path}/got.$RANK; exit 7' TERM; touch {tmp_path}/ready.$RANK; {WAIT}"
     each = node("1", "sh", "-c", script, **_on(3))
-    _until(lambda: len(list(tmp_path.glob("ready.*"))) == 3, "all are ready")
+    until(lambda: len(list(tmp_path.glob("ready.*"))) == 3, "all are ready")
     each.process.terminate()
     assert each.ends()[0] == 7, each.lines
     assert len(list(tmp_path.glob("got.*"))) == 3
@@ -145,9 +132,9 @@ def test_a_signal_reaches_every_worker(node: Start, tmp_path: Path) -> None:
 def test_killing_a_node_leaves_none_of_its_workers(node: Start, tmp_path: Path) -> None:
     """Each has a watchdog that goes by its owner."""
     each = node("1", *_notes_its_id(tmp_path, "trap '' TERM; " + WAIT), **_on(4))
-    _until(lambda: len(_ids(tmp_path)) == 4, "all have started")
+    until(lambda: len(_ids(tmp_path)) == 4, "all have started")
     each.process.kill()
-    _until(lambda: not any(map(_runs, _ids(tmp_path))), "all are gone")
+    until(lambda: not any(map(runs, _ids(tmp_path))), "all are gone")
 
 
 def test_a_stopped_node_leaves_none_of_its_workers_at_work(node: Start, tmp_path: Path) -> None:
@@ -155,10 +142,10 @@ def test_a_stopped_node_leaves_none_of_its_workers_at_work(node: Start, tmp_path
     each = node(
         "1", *_notes_its_id(tmp_path, f"test $RDZV_ROUND -gt 1 || exec sleep 600; touch {tmp_path}/again"), **_on(2)
     )
-    _until(lambda: len(_ids(tmp_path)) == 2, "all have started")
+    until(lambda: len(_ids(tmp_path)) == 2, "all have started")
     first = _ids(tmp_path)
     each.process.send_signal(signal.SIGSTOP)
-    _until(lambda: not any(map(_runs, first)), "all are gone")
+    until(lambda: not any(map(runs, first)), "all are gone")
     each.process.send_signal(signal.SIGCONT)
     assert each.ends()[0] == 0, each.lines
     assert not any("failed" in line for line in each.lines)
@@ -168,10 +155,10 @@ def test_workers_are_stopped_by_the_signal_that_was_chosen(node: Start, tmp_path
     """When the round is over; the node's own signals are passed on as they come."""
     script = f"trap 'touch {tmp_path}/got.$RANK; exit 0' USR2; touch {tmp_path}/ready.$RANK; {WAIT}"
     first = node("1:2", "sh", "-c", script, node_id="a", last_call_timeout="0.5", **_on(2, "--stop-signal", "usr2"))
-    _until(lambda: len(list(tmp_path.glob("ready.*"))) == 2, "all are ready")
+    until(lambda: len(list(tmp_path.glob("ready.*"))) == 2, "all are ready")
     second = node("1:2", "true", node_id="b", last_call_timeout="0.5")
     first.says("WAITING")
-    _until(lambda: len(list(tmp_path.glob("got.*"))) == 2, "both got it")
+    until(lambda: len(list(tmp_path.glob("got.*"))) == 2, "both got it")
     assert second.ends()[0] == 0, second.lines
     first.process.terminate()
     first.ends()
@@ -209,10 +196,10 @@ def test_a_node_that_is_told_to_end_ends_its_health_check(node: Start, tmp_path:
         "true",
         flags=("--health-check", f"echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid.0; sleep 600"),
     )
-    _until(lambda: bool(_ids(tmp_path)), "the check runs")
+    until(lambda: bool(_ids(tmp_path)), "the check runs")
     each.process.terminate()
     assert each.ends()[0] == 143, each.lines
-    _until(lambda: not any(map(_runs, _ids(tmp_path))), "the check is gone")
+    until(lambda: not any(map(runs, _ids(tmp_path))), "the check is gone")
 
 
 def test_all_of_it_can_be_said_by_variables(node: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

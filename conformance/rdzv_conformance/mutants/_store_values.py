@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rdzv_conformance.mutants._memory import SoundMemory, mutant
-from rdzv_conformance.mutants._mutant import Mutant
-from rdzv_core import RendezvousTimeoutError, Store
+from rdzv_conformance.mutants._stores import store_mutant
+from rdzv_core import RendezvousTimeoutError
 from rdzv_core.memory._store import MemoryStore
 
 
@@ -122,52 +121,36 @@ class _TicksOff(MemoryStore):
         return seen
 
 
-def _mutant(
-    broken: Callable[[SoundMemory, str], Store],
-    name: str,
-    sentence: str,
-    *breaks: str,
-    message: str,
-    may_break: tuple[str, ...] = (),
-) -> Mutant:
-    class Broken(SoundMemory):
-        def store(self, prefix: str) -> Store:
-            super().store(prefix)
-            return broken(self, prefix)
-
-    return mutant(name, sentence, *breaks, message=message, may_break=may_break)(Broken)
-
-
 MUTANTS = (
-    _mutant(
+    store_mutant(
         _NamesTheFirst,
         "names-the-first-missing",
         "A timeout names the first key that is missing, and not the others.",
         "STORE-2",
         message="does not name the key",
     ),
-    _mutant(
+    store_mutant(
         _NamesAll,
         "names-all-as-missing",
         "A timeout names every key that was asked for, also those that are there.",
         "STORE-2",
         message="names the key 'here-1'",
     ),
-    _mutant(
+    store_mutant(
         _ComparesThenSets,
         "compares-then-sets",
         "compare_set reads and then sets: of two at once both win, now and then.",
         "STORE-3",
         message="compare_set",
     ),
-    _mutant(
+    store_mutant(
         _ComparesThenSetsSlowly,
         "compares-then-sets-remotely",
         "compare_set reads and then sets, in two requests.",
         "STORE-3",
         message="compare_set",
     ),
-    _mutant(
+    store_mutant(
         _TellsItsOwn,
         "tells-the-loser-its-own",
         "A compare_set that creates nothing says the value that was wanted.",
@@ -175,37 +158,39 @@ MUTANTS = (
         message="raced to create one key",
         may_break=("STORE-1",),
     ),
-    _mutant(
+    store_mutant(
         _CutsValues,
         "values-of-64-kib",
         "A value of 70,000 bytes becomes one of 65,536.",
         "STORE-8",
         message="bytes came back with 65536",
     ),
-    _mutant(_StripsValues, "values-are-stripped", "Values go through lines.", "STORE-8", message="is read as"),
-    _mutant(_DropsMarks, "values-lose-their-mark", "Values are read as utf-8-sig.", "STORE-8", message="is read as"),
-    _mutant(
+    store_mutant(_StripsValues, "values-are-stripped", "Values go through lines.", "STORE-8", message="is read as"),
+    store_mutant(
+        _DropsMarks, "values-lose-their-mark", "Values are read as utf-8-sig.", "STORE-8", message="is read as"
+    ),
+    store_mutant(
         _CompareSetWakesNobody,
         "compare-set-wakes-nobody",
         "compare_set sets the key by another way than set, which notifies nobody.",
         "STORE-9",
         message="after compare_set set that key",
     ),
-    _mutant(
+    store_mutant(
         _MultiSetWakesNobody,
         "multi-set-wakes-nobody",
         "multi_set is one transaction, and the notification is of single sets.",
         "STORE-9",
         message="after multi_set set that key",
     ),
-    _mutant(
+    store_mutant(
         _AddWakesNobody,
         "add-wakes-nobody",
         "A counter is no key of the kind that is waited for.",
         "STORE-9",
         message="after add set that key",
     ),
-    _mutant(
+    store_mutant(
         _TicksOff,
         "ticks-off-what-came",
         "A wait for several keys ticks off each that has come, also if it went again.",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
-from weakref import WeakValueDictionary
 
 from rdzv_file._errors import lost
+from rdzv_file._per_process import PerProcess
 
 _LOOK_EVERY = 0.25
 
@@ -51,25 +50,9 @@ class Turns:
                 )
 
 
-_turns: WeakValueDictionary[str, Turns] = WeakValueDictionary()
-_making = threading.Lock()
-
-
-def _begin_anew() -> None:
-    # In a forked child: its threads are not there that may have held a lock.
-    global _turns, _making
-    _turns, _making = WeakValueDictionary(), threading.Lock()
-
-
-os.register_at_fork(after_in_child=_begin_anew)
+_turns: PerProcess[str, Turns] = PerProcess(lambda _: Turns())
 
 
 def turns_of(lock: str) -> Turns:
     """Return this process's turns at a lock file; they are there for as long as somebody holds them."""
-    turns = _turns.get(lock)
-    if turns is None:
-        with _making:
-            turns = _turns.get(lock)
-            if turns is None:
-                turns = _turns[lock] = Turns()
-    return turns
+    return _turns.of(lock)

@@ -7,13 +7,11 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
-from weakref import WeakValueDictionary
 
 from rdzv_core import MembersView, RendezvousConfigurationError, RendezvousConnectionError
 from rdzv_core.backoff import Backoff
@@ -26,6 +24,7 @@ from rdzv_file._log.writer import GroupWriter, OpenLog
 from rdzv_file._members import lease_file
 from rdzv_file._members.roll import Roll, ended, entered, founded, updated
 from rdzv_file._members.sightings import Sightings
+from rdzv_file._per_process import PerProcess
 from rdzv_file._run_files import RunFiles
 from rdzv_file._turns import Patience
 
@@ -274,25 +273,9 @@ def _lists(roll: Roll | None, member: str, incarnation: str) -> bool:
     return roll is not None and roll.incarnation == incarnation and member in roll.entries
 
 
-_books: WeakValueDictionary[RunFiles, MemberBook] = WeakValueDictionary()
-_making = threading.Lock()
-
-
-def _begin_anew() -> None:
-    # In a forked child: its threads are not there that may have held a lock, or been within a look.
-    global _books, _making
-    _books, _making = WeakValueDictionary(), threading.Lock()
-
-
-os.register_at_fork(after_in_child=_begin_anew)
+_books: PerProcess[RunFiles, MemberBook] = PerProcess(MemberBook)
 
 
 def book_of(files: RunFiles) -> MemberBook:
     """Return this process's book of a run; it is there for as long as somebody holds it."""
-    book = _books.get(files)
-    if book is None:
-        with _making:
-            book = _books.get(files)
-            if book is None:
-                book = _books[files] = MemberBook(files)
-    return book
+    return _books.of(files)
