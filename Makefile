@@ -20,7 +20,7 @@ BIN = $(abspath $(VENV))/bin
 # The interpreter's version is in the stamp's name, so that another PYTHON sets up again.
 STAMP = $(VENV)/.rdzv-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 
-.PHONY: help demo test lint types imports pytest cases test-wheels docs pages linkcheck dist verifytypes changelog version mutants simulate chaos certificates setup clean
+.PHONY: help demo test lint types imports pytest cases test-wheels docs pages linkcheck dist verifytypes man changelog version mutants simulate chaos certificates setup clean
 
 help:
 	@sed -n 's/^# //p' Makefile | sed -n '1,5p'
@@ -117,6 +117,10 @@ verifytypes: $(STAMP)
 # make version: which one it is. make version SET=0.2.0: all distributions get it.
 version: $(STAMP)
 	@$(BIN)/python -m release.version $(SET)
+
+# The man pages that the wheels bring, from what --help prints; a test holds them equal.
+man: $(STAMP)
+	@$(BIN)/python -m release.man
 
 # What the changelog calls unreleased becomes the version of the tree, dated today.
 changelog: $(STAMP)
