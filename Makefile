@@ -101,9 +101,10 @@ cases: $(STAMP)
 	@echo "== pytest: cases"
 	@$(BIN)/pytest -m cases $(PYTEST_FLAGS) -rs
 
-# The tests of core and plugins against built wheels, in a venv and a directory that know nothing of this tree.
+# The README and the first pages word for word, and the tests, against built wheels, in venvs and folders that know
+# nothing of this tree.
 test-wheels: $(STAMP)
-	@$(BIN)/pytest --timeout=1200 -s tests/packaging/wheels_check.py
+	@$(BIN)/pytest --timeout=1200 -s -m '' tests/packaging/test_packaging_strangers.py tests/packaging/wheels_check.py
 
 # All that a release publishes, in dist/: built, checked, installed into an empty venv and used there. Publishes nothing.
 dist: $(STAMP)

@@ -19,6 +19,7 @@ from release.projects import PROJECTS, ROOT
 
 _REFERENCE = ROOT / "docs" / "reference"
 _ALL = "every command"
+_GROUP_USAGE = "[OPTIONS] [COMMAND] [ARGS]..."
 
 
 def commands() -> dict[str, click.Command]:
@@ -52,12 +53,17 @@ def _page(name: str, command: click.Command, rest: list[str]) -> str:
         f'.TH "{title.upper()}" "1" "" "rdzv" "rdzv manual"',
         *(".nh", ".ad l"),  # a variable or a path is not hyphenated, and gaps are not stretched
         *(".SH NAME", rf"{_code(title)} \- {_inline(summary.rstrip('.'))}"),
-        *(".SH SYNOPSIS", rf"\fB{_plain(name)}\fR {_plain(' '.join(command.collect_usage_pieces(ctx)))}"),
+        *(".SH SYNOPSIS", rf"\fB{_plain(name)}\fR {_plain(_usage(command, ctx))}"),
         *([".SH DESCRIPTION", *_prose(paragraphs)] if paragraphs else []),
         *(".SH OPTIONS", *_options(command, ctx)),
         *rest,
     ]
     return "\n".join(lines) + "\n"
+
+
+def _usage(command: click.Command, ctx: click.Context) -> str:
+    """Return what follows the name. How click shows a group differs from version to version."""
+    return _GROUP_USAGE if isinstance(command, click.Group) else " ".join(command.collect_usage_pieces(ctx))
 
 
 def _prose(paragraphs: list[str]) -> Iterator[str]:
