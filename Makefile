@@ -20,7 +20,7 @@ BIN = $(abspath $(VENV))/bin
 # The interpreter's version is in the stamp's name, so that another PYTHON sets up again.
 STAMP = $(VENV)/.rdzv-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 
-.PHONY: help demo test lint types imports pytest cases test-wheels docs pages linkcheck dist version mutants simulate chaos certificates setup clean
+.PHONY: help demo test lint types imports pytest cases test-wheels docs pages linkcheck dist verifytypes man changelog version mutants simulate chaos certificates setup clean
 
 help:
 	@sed -n 's/^# //p' Makefile | sed -n '1,5p'
@@ -103,17 +103,31 @@ cases: $(STAMP)
 	@echo "== pytest: cases"
 	@$(BIN)/pytest -m cases $(PYTEST_FLAGS) -rs
 
-# The tests of core and plugins against built wheels, in a venv and a directory that know nothing of this tree.
+# The README and the first pages word for word, and the tests, against built wheels, in venvs and folders that know
+# nothing of this tree.
 test-wheels: $(STAMP)
-	@$(BIN)/pytest --timeout=1200 -s tests/packaging/wheels_check.py
+	@$(BIN)/pytest --timeout=1200 -s -m '' tests/packaging/test_packaging_strangers.py tests/packaging/wheels_check.py
 
 # All that a release publishes, in dist/: built, checked, installed into an empty venv and used there. Publishes nothing.
 dist: $(STAMP)
 	@$(BIN)/python -m release.dist
 
+# pyright --verifytypes for every built wheel: all types that a user can reach are stated.
+verifytypes: $(STAMP)
+	@echo "== pyright --verifytypes"
+	@$(BIN)/python -m release.verifytypes
+
 # make version: which one it is. make version SET=0.2.0: all distributions get it.
 version: $(STAMP)
 	@$(BIN)/python -m release.version $(SET)
+
+# The man pages that the wheels bring, from what --help prints; a test holds them equal.
+man: $(STAMP)
+	@$(BIN)/python -m release.man
+
+# What the changelog calls unreleased becomes the version of the tree, dated today.
+changelog: $(STAMP)
+	@$(BIN)/python -m release.changelog
 
 # Every broken backend that tests the suite, and which clauses catch it; every broken protocol that tests the simulator.
 mutants: $(STAMP)

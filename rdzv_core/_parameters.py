@@ -38,12 +38,12 @@ class RendezvousParameters:
         if not isinstance(endpoint, str):
             raise ValueError(f"the endpoint must be a string, not {endpoint!r}")  # noqa: TRY004 - a bad value to a user
         _check_nodes(min_nodes, max_nodes)
-        self.backend = backend.strip()
+        self.backend: str = backend.strip()
         self.endpoint = endpoint
-        self.run_id = check_run_id(run_id)
+        self.run_id: str = check_run_id(run_id)
         self.min_nodes = min_nodes
         self.max_nodes = max_nodes
-        self.local_addr = _checked_address(local_addr)
+        self.local_addr: str | None = _checked_address(local_addr)
         self.config: dict[str, Any] = {name: value for name, value in config.items() if value is not None}
         self.purpose = ""
         self._key = ""

@@ -16,7 +16,7 @@ from rdzv_core.options import Option
 
 __all__ = ["ALIASES", "STORE_TYPE", "TIMEOUT", "PyTorchNames", "explain_alias", "resolve_alias", "resolved_name"]
 
-log = logging.getLogger("rdzv")
+log: logging.Logger = logging.getLogger("rdzv")
 
 STORE_TYPE = Option("store_type", str, "tcp", "which store the alias c10d stands for", choices=("tcp", "file"))
 

@@ -23,10 +23,10 @@ DISABLE = "RDZV_DISABLE_PLUGINS"
 
 __all__ = ["DISABLE", "GROUP", "Hooks", "Specs", "hookimpl", "hookspec"]
 
-log = logging.getLogger("rdzv")
+log: logging.Logger = logging.getLogger("rdzv")
 
-hookspec = pluggy.HookspecMarker("rdzv_core")
-hookimpl = pluggy.HookimplMarker("rdzv_core")
+hookspec: pluggy.HookspecMarker = pluggy.HookspecMarker("rdzv_core")
+hookimpl: pluggy.HookimplMarker = pluggy.HookimplMarker("rdzv_core")
 
 
 class Specs:

@@ -40,7 +40,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _MOST_SECRET_BYTES = 64 * 1024
 
-log = logging.getLogger("rdzv")
+log: logging.Logger = logging.getLogger("rdzv")
 
 
 class Configured(Protocol):

@@ -6,18 +6,16 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from release.projects import PROJECTS, ROOT, version
+from release.building import ReleaseError, build, install, run
+from release.projects import ROOT
 
 USES = (
     "rdzv backends",
@@ -28,32 +26,6 @@ USES = (
 """What is run in the empty venv."""
 
 
-class ReleaseError(Exception):
-    """A step failed; the message says which, and holds what it printed."""
-
-
-def run(what: str, command: list[str], cwd: Path = ROOT) -> str:
-    """Run a command and return its output. Raises `ReleaseError` with the output if it fails."""
-    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        raise ReleaseError(f"{what} failed with status {done.returncode}:\n{done.stdout}")
-    return done.stdout
-
-
-def build(out: Path) -> list[Path]:
-    """Build sdist and wheel of every distribution, the wheel from the sdist; return the wheels."""
-    shutil.rmtree(out, ignore_errors=True)
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out)]
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for _ in pool.map(lambda name: run(f"building {name}", [*command, str(PROJECTS[name])]), PROJECTS):
-            pass
-    wheels = sorted(out.glob("*.whl"))
-    expected = {f"{name.replace('-', '_')}-{version()}" for name in PROJECTS}
-    if expected != {wheel.name.partition("-py3")[0] for wheel in wheels}:
-        raise ReleaseError(f"expected wheels of {sorted(expected)}, built {[wheel.name for wheel in wheels]}")
-    return wheels
-
-
 def check(out: Path, wheels: list[Path]) -> None:
     """Check the metadata (README included) of all files and the contents of the wheels."""
     files = [str(file) for file in sorted(out.iterdir())]
@@ -62,14 +34,10 @@ def check(out: Path, wheels: list[Path]) -> None:
     run("check-wheel-contents", [str(bin_directory / "check-wheel-contents"), *map(str, wheels)])
 
 
-def use(out: Path, wheels: list[Path]) -> None:
+def use(wheels: list[Path]) -> None:
     """Install the wheels into an empty venv and run the commands there."""
     with tempfile.TemporaryDirectory(prefix="rdzv-dist-") as home:
-        run("making a venv", [sys.executable, "-m", "venv", home])
-        # By file: nothing of an earlier release that is on the index may stand in for what was built.
-        names = [f"{wheel}[cli]" if wheel.name.startswith("rdzv_core") else str(wheel) for wheel in wheels]
-        pip = [f"{home}/bin/python", "-m", "pip", "install", "--disable-pip-version-check", "-q"]
-        run("installing the wheels", [*pip, "--find-links", str(out), *names])
+        install(Path(home), wheels)
         for line in USES:
             run(line, [f"{home}/bin/{word}" if word == "rdzv" else word for word in line.split()], Path(home))
 
@@ -96,7 +64,7 @@ def main() -> None:
     try:
         wheels = build(given.out)
         check(given.out, wheels)
-        use(given.out, wheels)
+        use(wheels)
     except ReleaseError as error:
         raise SystemExit(str(error)) from error
     console.print(table(wheels))

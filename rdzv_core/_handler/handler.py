@@ -54,7 +54,7 @@ class RendezvousHandler(PyTorchNames):
         hooks: Hooks | None = None,
     ) -> None:
         self._owner = Owner()
-        self.settings = settings or HandlerSettings.from_params(params)
+        self.settings: HandlerSettings = settings or HandlerSettings.from_params(params)
         self._run_id, self._endpoint = params.run_id, params.endpoint
         self._hooks = hooks or Hooks()
         self._bus = EventBus(self._hooks, listeners(self.settings.events))

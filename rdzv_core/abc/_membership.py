@@ -39,7 +39,7 @@ class MemberLease:
     """
 
     def __init__(self, ttl: float, incarnation: str, member_id: str | None = None, *, ahead: int | None = None) -> None:
-        self.id = member_id or secrets.token_hex(16)
+        self.id: str = member_id or secrets.token_hex(16)
         self.ttl = ttl
         self.incarnation = incarnation
         self.ahead = ahead

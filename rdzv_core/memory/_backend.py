@@ -45,9 +45,9 @@ class MemoryBackend(
     """Which parties can share a register, for the conformance suite: the threads of one process."""
 
     def __init__(self, params: RendezvousParameters, hub: MemoryHub | None = None) -> None:
-        self.hub = hub_at(params.endpoint) if hub is None else hub
-        self.key = params.key
-        self.run = params.for_purpose("").key
+        self.hub: MemoryHub = hub_at(params.endpoint) if hub is None else hub
+        self.key: str = params.key
+        self.run: str = params.for_purpose("").key
         self._params = params
         self._closed = False
 

@@ -21,10 +21,10 @@ class MemoryHub:
     """
 
     def __init__(self, now: Callable[[], float] = clock.now) -> None:
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         self.now = now
-        self.changed = threading.Condition()
-        self.registers = RegisterTable()
+        self.changed: threading.Condition = threading.Condition()
+        self.registers: RegisterTable = RegisterTable()
         self.members: defaultdict[str, MemberTable] = defaultdict(MemberTable)
         self.stores: defaultdict[tuple[str, str], dict[str, bytes]] = defaultdict(dict)
 

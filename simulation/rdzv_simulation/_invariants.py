@@ -31,7 +31,10 @@ class Violation(AssertionError):  # noqa: N818 - that is what it is called
     """An invariant was broken: `number` says which. The message has the seed and the whole trace."""
 
     def __init__(self, number: str, text: str, where: str = "", trace: tuple[str, ...] = ()) -> None:
-        self.number, self.text, self.where, self.trace = number, text, where, trace
+        self.number: str = number
+        self.text: str = text
+        self.where: str = where
+        self.trace: tuple[str, ...] = trace
         super().__init__("\n".join([f"{where}{number}: {text}", *trace]))
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
+from release.projects import PROJECTS
+
 ROOT = Path(__file__).resolve().parents[2]
+SOURCES = {**PROJECTS, "rdzv-sqlite": ROOT / "examples" / "rdzv-sqlite"}
 NAMES = [
     "rdzv-core",
     "rdzv-tcp",
@@ -25,11 +28,13 @@ NAMES = [
     "rdzv-sqlite",
 ]
 FIRST_PARTY = NAMES[:7]
-FURTHER_IN_SDIST = {
-    "rdzv-core": {"pyproject.toml", "PKG-INFO", ".gitignore", "README.md", "LICENSE", "CHANGELOG.md", "spec"},
-    "rdzv-conformance": {"pyproject.toml", "PKG-INFO", ".gitignore", "README.md", "LICENSE", "hatch_build.py"},
-}
 USUAL_IN_SDIST = {"pyproject.toml", "PKG-INFO", ".gitignore", "README.md", "LICENSE"}
+FURTHER_IN_SDIST = {
+    "rdzv-core": {*USUAL_IN_SDIST, "CHANGELOG.md", "spec", "man"},
+    "rdzv-tcp": {*USUAL_IN_SDIST, "man"},
+    "rdzv-conformance": {*USUAL_IN_SDIST, "hatch_build.py", "man"},
+    "rdzv-simulation": {*USUAL_IN_SDIST, "man"},
+}
 
 
 def _wheel_files(made: Any) -> set[str]:
@@ -52,9 +57,16 @@ def _metadata(made: Any) -> Message:
 def test_a_wheel_holds_its_own_package_and_no_other(name: str, built: dict[str, Any]) -> None:
     """A wheel holds one package and its metadata: no tests, no other distribution's package."""
     tops = {file.partition("/")[0] for file in _wheel_files(built[name])}
-    packages = {top for top in tops if not top.endswith(".dist-info")}
+    packages = {top for top in tops if not top.endswith((".dist-info", ".data"))}
     assert packages == {built[name].package}
     assert not [file for file in _wheel_files(built[name]) if "/tests/" in file or "/test_" in file]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_wheel_brings_the_man_pages_of_its_commands(name: str, built: dict[str, Any]) -> None:
+    """They go to share/man beside the program, where `man` looks for them; nothing else leaves the package."""
+    outside = {file.partition(".data/")[2] for file in _wheel_files(built[name]) if ".data/" in file}
+    assert outside == {f"data/share/man/man1/{page.name}" for page in (SOURCES[name] / "man").glob("*")}
 
 
 @pytest.mark.parametrize("name", NAMES)

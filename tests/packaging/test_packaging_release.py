@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from release.projects import PROJECTS, ROOT, stated, version
+from release.verifytypes import unknown
 from release.version import MODULES, renumbered, set_version
 
 OTHERS = [name for name in PROJECTS if name != "rdzv-core"]
@@ -55,3 +56,30 @@ def test_what_is_no_version_is_refused_before_anything_is_written() -> None:
     with pytest.raises(ValueError, match=r"'0\.2\.x' is not a version: give one such as"):
         set_version("0.2.x")
     assert version() == before
+
+
+SYMBOLS = [
+    {"name": "rdzv_x.X", "isTypeKnown": False, "diagnostics": []},
+    {"name": "rdzv_x.create", "isTypeKnown": False, "diagnostics": [{"message": "Return type is partially unknown"}]},
+    {
+        "name": "rdzv_x.X.size",
+        "isTypeKnown": False,
+        "diagnostics": [{"message": "Type is missing\n\xa0\xa0Inferred is int"}],
+    },
+    {"name": "rdzv_x.X.name", "isTypeKnown": True, "diagnostics": [{"message": "No docstring found"}]},
+]
+
+
+def test_a_type_that_is_not_stated_is_named_and_what_follows_from_it_is_not() -> None:
+    """One missing annotation makes all unknown that returns it; the one is what to write."""
+    assert unknown({"symbols": SYMBOLS}) == ["rdzv_x.X.size: Type is missing Inferred is int"]
+    assert unknown({"symbols": SYMBOLS[:2]}) == [
+        "rdzv_x.X: partially unknown",
+        "rdzv_x.create: Return type is partially unknown",
+    ]
+    assert unknown({"symbols": SYMBOLS[3:]}) == []
+
+
+def test_a_package_without_types_does_not_pass() -> None:
+    """pyright finds no symbols where py.typed is missing, and none of them unknown."""
+    assert "py.typed" in unknown({"symbols": []})[0]

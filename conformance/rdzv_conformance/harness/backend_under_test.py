@@ -42,13 +42,13 @@ class BackendUnderTest:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.tag = secrets.token_hex(8)
-        self.run_id = f"conformance-{self.tag}"
-        self.random = random.Random(target.seed)
-        self.calls = Calls()
+        self.tag: str = secrets.token_hex(8)
+        self.run_id: str = f"conformance-{self.tag}"
+        self.random: random.Random = random.Random(target.seed)
+        self.calls: Calls = Calls()
         self.used_elsewhere = False
         """Whether other processes write in this test's run."""
-        self.keeps_more = False
+        self.keeps_more: bool = False
         """Whether this test used members or stores: no call takes their keys away."""
         self._opened: list[Register] = []
         self._keys: set[str] = set()

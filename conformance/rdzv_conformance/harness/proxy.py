@@ -33,7 +33,7 @@ class Proxy:
         self._cuts = 0
         self._piece = CHUNK
         self._pause = 0.0
-        self.port = 0
+        self.port: int = 0
         self._thread = threading.Thread(target=self._loop.run_forever, name="rdzv-conformance-proxy", daemon=True)
 
     def __enter__(self) -> Proxy:

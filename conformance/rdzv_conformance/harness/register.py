@@ -24,7 +24,7 @@ class Register:
         adopt: Callable[[RendezvousBackend], Register],
     ) -> None:
         self.backend = backend
-        self.closed = False
+        self.closed: bool = False
         self.own = True
         self.pair: tuple[str, str] | None = None
         self._calls = calls

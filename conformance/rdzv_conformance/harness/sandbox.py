@@ -32,7 +32,7 @@ class Service:
     """
 
     def __init__(self, command: Sequence[str], log: Path) -> None:
-        self.command = list(command)
+        self.command: list[str] = list(command)
         self._log = log
         self._process: subprocess.Popen[str] | None = None
 

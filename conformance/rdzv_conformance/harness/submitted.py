@@ -16,7 +16,7 @@ class Submitted:
     """One call, submitted when it is made; `ends` are those that `done` was told, of which there must be one."""
 
     def __init__(self, under_test: BackendUnderTest, target: SupportsSubmit, method: str, *arguments: Any) -> None:
-        self.what = f"the submitted {method}({', '.join(shown(argument, 40) for argument in arguments)})"
+        self.what: str = f"the submitted {method}({', '.join(shown(argument, 40) for argument in arguments)})"
         self.ends: list[tuple[Any, ...]] = []
         self._calls = under_test.calls
         self._ended = threading.Event()
@@ -58,7 +58,7 @@ class Submitter:
         if not isinstance(target, SupportsSubmit):
             raise Unsupported(f"{_named(target)} does not claim SupportsSubmit")
         self.target: SupportsSubmit = target
-        self.submittable = target.submittable
+        self.submittable: frozenset[str] = target.submittable
         self._under_test = under_test
         if among and not self.submittable & {*among}:
             raise Unsupported(f"{_named(target)} submits none of {', '.join(among)}")

@@ -35,7 +35,7 @@ class Child:
     def __init__(self, does: Callable[[], Any], limit: float) -> None:
         told_here, self._told = os.pipe()
         starts, self._start = os.pipe()
-        self.pid = os.fork()
+        self.pid: int = os.fork()
         if self.pid == 0:
             os.close(told_here)
             os.close(self._start)

@@ -52,14 +52,19 @@ class OwnStore:
         ]
         self._sandbox = sandbox
         self._start("127.0.0.1:0")
-        self.options = {"auth_token": secret, "tls_ca": ours.ca, "tls_cert": ours.cert, "tls_key": ours.key}
-        self.wrong_credentials = [
+        self.options: dict[str, Any] = {
+            "auth_token": secret,
+            "tls_ca": ours.ca,
+            "tls_cert": ours.cert,
+            "tls_key": ours.key,
+        }
+        self.wrong_credentials: list[tuple[dict[str, Any], str]] = [
             ({"auth_token": None}, "this server asks for a shared secret"),
             ({"auth_token": "guessed"}, "the client's secret is not this server's"),
             ({"tls_cert": None, "tls_key": None}, "asks for a client certificate and got none"),
             ({"tls_cert": theirs.cert, "tls_key": theirs.key}, "does not accept this client's certificate"),
         ]
-        self.wrong_transport = [
+        self.wrong_transport: list[tuple[dict[str, Any], str]] = [
             ({"tls_ca": None, "tls_cert": None, "tls_key": None}, "this server speaks TLS, and the client plain text"),
             ({"tls_ca": theirs.ca}, "the server's certificate is not of the authority in tls_ca"),
         ]

@@ -16,7 +16,7 @@ class Clock:
     def __init__(self, timeline: Timeline, rng: random.Random) -> None:
         self._timeline = timeline
         self._day = rng.uniform(1e6, 2e6)
-        self.rate = rng.uniform(_SLOWEST, FASTEST)
+        self.rate: float = rng.uniform(_SLOWEST, FASTEST)
         self._offset = rng.uniform(0, 1e6) - timeline.time * self.rate
 
     @property

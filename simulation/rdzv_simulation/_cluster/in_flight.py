@@ -35,7 +35,11 @@ class InFlight:
     def __init__(
         self, sender: Sender, operation: operations.Operation, sequence: int, back: float | None, until: float
     ) -> None:
-        self.sender, self.operation, self.sequence = sender, operation, sequence
-        self.back, self.until = back, until
-        self.open, self.broken = True, False
+        self.sender: Sender = sender
+        self.operation: operations.Operation = operation
+        self.sequence: int = sequence
+        self.back: float | None = back
+        self.until: float = until
+        self.open: bool = True
+        self.broken: bool = False
         self.expiry: Event | None = None

@@ -35,10 +35,11 @@ class Network:
     """
 
     def __init__(self, timeline: Timeline, store: SimStore, rng: MessageRng) -> None:
-        self.timeline, self.store = timeline, store
-        self.links = Links(timeline)
-        self.ambush = 0.0
-        self.stray_until = float("-inf")
+        self.timeline: Timeline = timeline
+        self.store = store
+        self.links: Links = Links(timeline)
+        self.ambush: float = 0.0
+        self.stray_until: float = float("-inf")
         self._rng = rng
         self._under_way: dict[InFlight, None] = {}
 

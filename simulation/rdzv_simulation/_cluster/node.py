@@ -32,7 +32,10 @@ class Node(Process):
     ) -> None:
         super().__init__(name, environment, rng, node_id)
         self.working: Assignment | None = None
-        self.thawed_late = self.stopping = self.leaving = self.closing = False
+        self.thawed_late: bool = False
+        self.stopping: bool = False
+        self.leaving: bool = False
+        self.closing: bool = False
         self._over = over
         self._departing_member = ""
         self._stuck_until = -1.0

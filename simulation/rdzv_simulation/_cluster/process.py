@@ -9,9 +9,13 @@ from typing import Any, ClassVar
 
 from rdzv_core._handler import operations
 from rdzv_core._handler.head import INLINE_ROSTER_BYTES
+from rdzv_core._handler.machine import Machine
 from rdzv_core._handler.states import Joining
 from rdzv_simulation._cluster.clock import Clock
 from rdzv_simulation._cluster.environment import Environment
+from rdzv_simulation._cluster.network import Network
+from rdzv_simulation._cluster.observer import Observer
+from rdzv_simulation._cluster.timeline import Timeline
 from rdzv_simulation._invariants import Violation
 
 _OVERDUE_PAUSE = 0.05
@@ -23,16 +27,22 @@ class Process:
     clock_type: ClassVar[type[Clock]] = Clock
 
     def __init__(self, name: str, environment: Environment, rng: random.Random, node_id: str = "") -> None:
-        self.name, self.node_id, self.environment, self.rng = name, node_id or name, environment, rng
-        self.timeline, self.network, self.observer = environment.timeline, environment.network, environment.observer
-        self.alive, self.stalled = True, False
-        self.clock = self.clock_type(self.timeline, rng)
+        self.name: str = name
+        self.node_id: str = node_id or name
+        self.environment: Environment = environment
+        self.rng: random.Random = rng
+        self.timeline: Timeline = environment.timeline
+        self.network: Network = environment.network
+        self.observer: Observer = environment.observer
+        self.alive: bool = True
+        self.stalled: bool = False
+        self.clock: Clock = self.clock_type(self.timeline, rng)
         self._inbox: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._tick_at = float("inf")
         settings = replace(environment.settings, node_id=self.node_id, address=name)
         inline = rng.choice((0, INLINE_ROSTER_BYTES))
         own = random.Random(rng.getrandbits(64))
-        self.machine = environment.machine(settings, environment.rules, random=own, inline_roster_bytes=inline)
+        self.machine: Machine = environment.machine(settings, environment.rules, random=own, inline_roster_bytes=inline)
 
     @property
     def member(self) -> str:

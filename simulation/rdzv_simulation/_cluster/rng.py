@@ -36,7 +36,7 @@ class MessageRng:
         self._late = own.choice((0.0, 0.005, 0.01, 0.02)) if "late" in faults else 0.0
         self._disturbed_share = 2 * (self._loss + self._late)
         self._mean = own.choice((0.002, 0.005, 0.01))
-        self.counts = {"loss": 0, "late": 0, "pct": 0}
+        self.counts: dict[str, int] = {"loss": 0, "late": 0, "pct": 0}
         self.struck: list[str] = []
         self._phase = 0
         self._stormy = False

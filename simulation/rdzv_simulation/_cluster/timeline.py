@@ -17,8 +17,8 @@ class Timeline:
     """
 
     def __init__(self, tracing: int = 0) -> None:
-        self.time = 0.0
-        self.steps = 0
+        self.time: float = 0.0
+        self.steps: int = 0
         self.tracing = tracing
         self.trace: list[tuple[float, str]] = []
         self._queue: list[Event] = []

@@ -25,7 +25,7 @@ class MembershipModel(Model):
         self.leases: list[tuple[str, str, MemberLease]] = []
         self.there: dict[str, bytes] = {}
         self.version: tuple[str, Any] | None = None
-        self.is_known = False
+        self.is_known: bool = False
 
     def _of(self, who: str) -> Any:
         return self.opened[who].backend

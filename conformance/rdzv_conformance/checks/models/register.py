@@ -37,7 +37,7 @@ class RegisterModel(Model):
         super().__init__()
         self.held: _Held | None = None
         self.tokens: list[_Token] = []
-        self.deletions = 0
+        self.deletions: int = 0
 
     @rule(who=WHO, state=STATES, which=WHICH)
     def set_state(self, who: str, state: bytes, which: str) -> None:

@@ -47,14 +47,8 @@ class StoreModel(Model):
     def _raises(self, clause: str, kind: type[Exception], who: str, method: str, *values: Any) -> None:
         arguments = ", ".join(map(repr, values))
         body = f"{who}.{method}({arguments})"
-        self.lines += [
-            "try:",
-            f"    {body}",
-            f"except {kind.__name__}:",
-            "    pass",
-            "else:",
-            f"    raise AssertionError('no {kind.__name__}')",
-        ]
+        self.lines.extend(["try:", f"    {body}", f"except {kind.__name__}:", "    pass"])
+        self.lines.extend(["else:", f"    raise AssertionError('no {kind.__name__}')"])
         try:
             answer = self.watched(body, getattr(self.stores[who], method), *values)
         except kind:

@@ -35,7 +35,8 @@ class Leaked(Blamed):
     """A test left something; `own` is how the test itself ended (None: it passed)."""
 
     def __init__(self, test: str, left: Sequence[str], own: BaseException | None) -> None:
-        self.left, self.own = tuple(left), own
+        self.left: tuple[str, ...] = tuple(left)
+        self.own = own
         told = "; ".join(message_of(test, texts) for _, texts in by_its_clause(self.left))
         said = f"{own}\nand " if isinstance(own, ClauseFailed) else ""
         super().__init__(f"{said}{told}", tuple(number for number, _ in by_its_clause(self.left)))

@@ -54,8 +54,9 @@ class Client:
         """Why the last attempt to connect failed, until one does not."""
         self._identity = secrets.token_bytes(NONCE_BYTES)
         self._settled = False
-        self.durable = self.guarded = False
-        self.local_host = ""
+        self.durable: bool = False
+        self.guarded: bool = False
+        self.local_host: str = ""
         self._last_server = ""
         _clients_alive.add(self)
 

@@ -40,8 +40,8 @@ class ClientConnection:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self.socket = connected
-        self.address = address_of(connected.getsockname())
-        self.local_host = str(connected.getsockname()[0])
+        self.address: str = address_of(connected.getsockname())
+        self.local_host: str = str(connected.getsockname()[0])
         """This end of it, as this process sees it."""
         self._tls = tls
         self._woken, self._waker = os.pipe()
@@ -61,7 +61,7 @@ class ClientConnection:
         """Called when a connection that is attended has ended."""
         self._broken: Exception | None = None
         self._open = True
-        self.bytes_received = 0
+        self.bytes_received: int = 0
         self._used = 0.0
         self._scratch = memoryview(bytearray(_RECEIVE_BYTES))
         self.incarnation = b""

@@ -41,8 +41,8 @@ class PendingCall:
     __slots__ = ("aborted", "answer", "connection", "event", "sent")
 
     def __init__(self) -> None:
-        self.aborted = False
-        self.sent = False
+        self.aborted: bool = False
+        self.sent: bool = False
         self.answer: Answer | None = None
         self.connection: Line | None = None
         self.event: threading.Event | None = None
@@ -80,10 +80,11 @@ class SubmittedCall(PendingCall):
         super().__init__()
         self._client, self._steps, self._finish = client, steps, finish
         self._ending = threading.Lock()
-        self.ended = False
+        self.ended: bool = False
         self.ask: Ask
-        self.deadline = 0.0
-        self.request_id = self.received = 0
+        self.deadline: float = 0.0
+        self.request_id: int = 0
+        self.received: int = 0
 
     def begin(self) -> None:
         """Send the first request."""

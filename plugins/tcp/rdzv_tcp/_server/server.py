@@ -13,6 +13,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import NamedTuple, TypeVar
 
 from rdzv_core.endpoint import HostPort
+from rdzv_tcp._net.endpoint import Address
 from rdzv_tcp._net.settings import Settings
 from rdzv_tcp._protocol import HealthReport
 from rdzv_tcp._server.core import Core
@@ -35,9 +36,10 @@ class TcpServer:
 
     def __init__(self, endpoint: HostPort, settings: Settings | None = None, *, elect: bool = False) -> None:
         self._listeners = listen(endpoint, elect=elect)
-        self.settings = settings = settings or Settings()
-        self.addresses = bound_addresses(self._listeners)
-        self.endpoint = HostPort(endpoint.host, self.addresses[0].port)
+        settings = settings or Settings()
+        self.settings: Settings = settings
+        self.addresses: list[Address] = bound_addresses(self._listeners)
+        self.endpoint: HostPort = HostPort(endpoint.host, self.addresses[0].port)
         """Where clients reach it: the host that was given, and the port that was bound."""
         try:
             # Only a process that has bound the endpoint touches the data directory: an election is decided before.
