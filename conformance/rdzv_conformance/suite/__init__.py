@@ -7,6 +7,8 @@ from rdzv_conformance.suite.concurrency import Concurrency
 from rdzv_conformance.suite.conn import Connection
 from rdzv_conformance.suite.contents import Contents
 from rdzv_conformance.suite.durable import Durable
+from rdzv_conformance.suite.expiry import Expiry
+from rdzv_conformance.suite.extremes import Extremes
 from rdzv_conformance.suite.faults import Faults
 from rdzv_conformance.suite.fencing import Fencing
 from rdzv_conformance.suite.forks import Forks
@@ -55,8 +57,10 @@ class Suite(
     HoldingUp,
     Membership,
     Leases,
+    Expiry,
     KeyValueStore,
     StoreValues,
+    Extremes,
     Durable,
     Secure,
     Models,
