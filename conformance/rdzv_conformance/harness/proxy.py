@@ -13,10 +13,14 @@ CHUNK = 64 * 1024
 
 
 class Proxy:
-    """Forwards a port of 127.0.0.1 to `host:port` until it is told not to. A context manager; thread-safe."""
+    """Forwards a port of 127.0.0.1 to `host:port` until it is told not to. A context manager; thread-safe.
 
-    def __init__(self, host: str, port: int) -> None:
+    `listen` is another address of this machine to listen at.
+    """
+
+    def __init__(self, host: str, port: int, listen: str = "127.0.0.1") -> None:
         self._target = (host, port)
+        self._listen_at = listen
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -130,7 +134,7 @@ class Proxy:
         asyncio.run_coroutine_threadsafe(act(), self._loop).result()
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port, reuse_address=True)
+        self._server = await asyncio.start_server(self._take, self._listen_at, self.port, reuse_address=True)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _cut(self, in_order: bool) -> None:

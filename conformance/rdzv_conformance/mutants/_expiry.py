@@ -105,7 +105,6 @@ class AnEqualUpdateDoesNotRenew(SoundMemory):
 @mutant(
     "renews-by-half",
     "A renewal puts the end off by half of the ttl, because clients renew three times in one.",
-    "MEMBER-2",
     "MEMBER-3",
     message="a renewal is for a whole ttl",
     may_break=("MEMBER-7",),

@@ -25,7 +25,7 @@ def _checked(seconds: float) -> float:
     "no-time-is-for-ever",
     "A timeout of 0 is falsy, as None is, and waits without limit.",
     "WATCH-8",
-    message="it must look once and return",
+    message="has not returned after",
     may_break=("WATCH-4",),
 )
 class NoTimeIsForEver(SoundMemory):
@@ -70,7 +70,7 @@ class ForEverOverflows(SoundMemory):
     "members-without-time-for-ever",
     "wait_members takes a timeout of 0 for none.",
     "MEMBER-18",
-    message="it must look once and return",
+    message="has not returned after",
 )
 class MembersWithoutTimeForEver(SoundMemory):
     def wait_members(self, version: Token | None, timeout: float) -> bool:
@@ -178,7 +178,7 @@ class _SumsStopAt32Bits(MemoryStore):
 class _TooLargeIsLost(MemoryStore):
     def add(self, key: str, amount: int) -> int:
         total = super().add(key, amount)
-        if abs(total) >= 2**63:
+        if not -(2**63) <= total < 2**63:
             self.set(key, b"0")
             raise ValueError("out of range")
         return total
@@ -199,7 +199,8 @@ MUTANTS = (
         "no-time-is-the-default",
         "A timeout of 0 is falsy: five minutes are waited.",
         "STORE-10",
-        message="it must look once and return",
+        message="has not returned after",
+        may_break=("STORE-1", "STORE-3", "STORE-5"),
     ),
     store_mutant(
         _NoneIsNoTime,

@@ -7,6 +7,7 @@ from rdzv_conformance.suite.concurrency import Concurrency
 from rdzv_conformance.suite.conn import Connection
 from rdzv_conformance.suite.contents import Contents
 from rdzv_conformance.suite.durable import Durable
+from rdzv_conformance.suite.durable_kept import DurableKept
 from rdzv_conformance.suite.expiry import Expiry
 from rdzv_conformance.suite.extremes import Extremes
 from rdzv_conformance.suite.faults import Faults
@@ -24,9 +25,11 @@ from rdzv_conformance.suite.outages import Outages
 from rdzv_conformance.suite.param import Parameters
 from rdzv_conformance.suite.pkg import Packaging
 from rdzv_conformance.suite.run import Isolation
+from rdzv_conformance.suite.secrets import Secrets
 from rdzv_conformance.suite.secure import Secure
 from rdzv_conformance.suite.state import State
 from rdzv_conformance.suite.store import KeyValueStore
+from rdzv_conformance.suite.store_edges import StoreEdges
 from rdzv_conformance.suite.store_values import StoreValues
 from rdzv_conformance.suite.submit import Submitting
 from rdzv_conformance.suite.tokens import Tokens
@@ -60,9 +63,12 @@ class Suite(
     Expiry,
     KeyValueStore,
     StoreValues,
+    StoreEdges,
     Extremes,
     Durable,
+    DurableKept,
     Secure,
+    Secrets,
     Models,
 ):
     """Every test of the contract."""
