@@ -170,10 +170,10 @@ MUTANTS = (
         "the secret in another case",
     ),
     _weak(
-        "passwords-are-stripped",
-        "Spaces around a password are cut off.",
-        lambda given: given.strip() == RIGHT,
-        "the secret with a space behind it",
+        "both-ends-will-do",
+        "A password is looked up by a key that is made of its length and its ends.",
+        lambda given: (len(given), given[:3], given[-3:]) == (len(RIGHT), RIGHT[:3], RIGHT[-3:]),
+        "the secret with another character within",
     ),
     _telling(
         _AfterClose, "shows-it-when-closed", "The error after close() names what it was opened with.", "after close()"
