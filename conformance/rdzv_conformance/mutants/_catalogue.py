@@ -36,6 +36,7 @@ from rdzv_conformance.mutants import (
     _tokens,
     _unique,
     _waits,
+    _wake_ups,
 )
 from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._settings import remotely
@@ -48,6 +49,7 @@ MODULES = (
         _forks,
         _odd,
         _waits,
+        _wake_ups,
         _holding,
         _members,
         _leases,
@@ -106,7 +108,7 @@ def references() -> dict[str, Mutant]:
             Mutant(
                 "sound-submit",
                 "It is sound, and its calls can be submitted.",
-                ("RDZV-SUBMIT-1", "RDZV-SUBMIT-2", "RDZV-SUBMIT-3", "RDZV-SUBMIT-4"),
+                ("RDZV-SUBMIT-1", "RDZV-SUBMIT-2", "RDZV-SUBMIT-3", "RDZV-SUBMIT-4", "RDZV-SUBMIT-5"),
                 "",
                 _submit.SubmittingMemory.from_params,
             ),

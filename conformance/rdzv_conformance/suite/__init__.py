@@ -33,6 +33,7 @@ from rdzv_conformance.suite.store_edges import StoreEdges
 from rdzv_conformance.suite.store_values import StoreValues
 from rdzv_conformance.suite.submit import Submitting
 from rdzv_conformance.suite.tokens import Tokens
+from rdzv_conformance.suite.wake_ups import WakeUps
 from rdzv_conformance.suite.watch import Watch
 
 
@@ -57,6 +58,7 @@ class Suite(
     Submitting,
     Listing,
     Watch,
+    WakeUps,
     HoldingUp,
     Membership,
     Leases,
