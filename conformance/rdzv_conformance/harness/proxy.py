@@ -34,6 +34,7 @@ class Proxy:
         self._swallowed = 0
         self._cut_answer: int | None = None
         self._cut_request: int | None = None
+        self._cut_in_order = False
         self._cuts = 0
         self._piece = CHUNK
         self._pause = 0.0
@@ -102,9 +103,9 @@ class Proxy:
 
         self._do(lose)
 
-    def cut_within_answer(self, length: int) -> None:
-        """Let the first `length` bytes of the next answer pass and reset every connection."""
-        self._do(lambda: setattr(self, "_cut_answer", length))
+    def cut_within_answer(self, length: int, *, in_order: bool = False) -> None:
+        """Let the first `length` bytes of the next answers pass, and reset every connection, or end it in order."""
+        self._do(lambda: self.__dict__.update(_cut_answer=length, _cut_in_order=in_order))
 
     def cut_within_request(self, length: int) -> None:
         """Let the first `length` bytes of the next request pass and reset every connection."""
@@ -185,7 +186,7 @@ class Proxy:
                     await asyncio.sleep(self._pause)
                 if length < len(data):
                     for each in list(self._writers):
-                        _reset(each)
+                        _end(each) if answers and self._cut_in_order else _reset(each)
                     return
         except (OSError, asyncio.CancelledError):
             if writer not in self._silent and not writer.is_closing():

@@ -8,6 +8,7 @@ from rdzv_conformance.mutants import (
     _caches,
     _closing,
     _contents,
+    _cut_answers,
     _disclosure,
     _expiry,
     _extremes,
@@ -15,6 +16,7 @@ from rdzv_conformance.mutants import (
     _holding,
     _kept,
     _kept_stores,
+    _lasting,
     _leases,
     _life,
     _listing,
@@ -43,9 +45,24 @@ from rdzv_conformance.mutants._settings import remotely
 from rdzv_core import register_backend
 
 MODULES = (
-    *(_states, _contents, _caches, _names, _tokens, _unique, _life, _closing, _options, _packaging, _submit, _listing),
+    *(
+        _states,
+        _lasting,
+        _contents,
+        _caches,
+        _names,
+        _tokens,
+        _unique,
+        _life,
+        _closing,
+        _options,
+        _packaging,
+        _submit,
+        _listing,
+    ),
     *(
         _network,
+        _cut_answers,
         _forks,
         _odd,
         _waits,

@@ -6,6 +6,7 @@ from rdzv_conformance.suite.closing import Closing
 from rdzv_conformance.suite.concurrency import Concurrency
 from rdzv_conformance.suite.conn import Connection
 from rdzv_conformance.suite.contents import Contents
+from rdzv_conformance.suite.cut_answers import CutAnswers
 from rdzv_conformance.suite.durable import Durable
 from rdzv_conformance.suite.durable_kept import DurableKept
 from rdzv_conformance.suite.expiry import Expiry
@@ -15,6 +16,7 @@ from rdzv_conformance.suite.fencing import Fencing
 from rdzv_conformance.suite.forks import Forks
 from rdzv_conformance.suite.freshness import Freshness
 from rdzv_conformance.suite.holding_up import HoldingUp
+from rdzv_conformance.suite.lasting import Lasting
 from rdzv_conformance.suite.leases import Leases
 from rdzv_conformance.suite.life import Life
 from rdzv_conformance.suite.listing import Listing
@@ -38,6 +40,7 @@ from rdzv_conformance.suite.watch import Watch
 
 
 class Suite(
+    Lasting,  # the first: pytest runs its tests last
     State,
     Contents,
     Freshness,
@@ -51,6 +54,7 @@ class Suite(
     Forks,
     Outages,
     Faults,
+    CutAnswers,
     Life,
     Closing,
     Parameters,

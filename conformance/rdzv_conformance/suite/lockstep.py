@@ -52,9 +52,7 @@ class Lockstep:
             else:
                 found = self._wait(turn - 1)
             if not found:
-                raise ClauseFailed(
-                    f"{self._waiting} ended in vain, though {self._what} came when it began: turn {turn}"
-                )
+                raise ClauseFailed(f"{self._waiting} ended in vain, though {self._what} came when it began")
             self._waited = turn
 
     def go_through(self, step: Callable[[int], None], last: bool = False) -> None:

@@ -14,6 +14,9 @@ from rdzv_sqlite import SqliteBackend
 network = False
 unreachable_endpoint = "/dev/null/rdzv.db"
 
+expires = False
+"""It lets no key expire: the suite need not wait for a minute to see that."""
+
 
 def corrupt(params: RendezvousParameters) -> None:
     """Write something into a run's register that the backend cannot have written."""
