@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
+import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,11 +130,19 @@ def certify(
         if backends or endpoint is not None:
             raise click.UsageError("--verify takes a report and no backend: it runs nothing", ctx)
         ctx.exit(_verify(written, as_json))
+    _end_in_order(ctx)
     jobs = _jobs(ctx, backends, endpoint, options, profiles)
     first = secrets.randbelow(LARGEST_SEED) if seed is None else seed
     if len(jobs) == 1:
         ctx.exit(_certify_one(jobs[0], first, repeat, as_json, directory))
     ctx.exit(_certify_several(jobs, first, repeat, as_json, directory))
+
+
+def _end_in_order(ctx: click.Context) -> None:
+    """Let SIGTERM end what the suite has started, and its directories, before it ends the command."""
+    if threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        ctx.call_on_close(lambda: signal.signal(signal.SIGTERM, before))
 
 
 def _jobs(

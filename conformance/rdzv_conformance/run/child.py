@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
+import threading
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -30,8 +32,18 @@ from rdzv_core import RendezvousError
 def main() -> None:
     """Run the job's tests: say `refused` (with why), or `plan`, then `start` and `done` for each, then `end`."""
     say = answer_on_stdout()
-    _certify(json.loads(sys.stdin.readline()), say)
+    line = sys.stdin.readline()
+    threading.Thread(target=_end_with_the_command, name="rdzv-conformance-end", daemon=True).start()
+    _certify(json.loads(line), say)
     os._exit(0)  # a thread of the backend that never ends must not keep this process
+
+
+def _end_with_the_command() -> None:
+    """End this process, and all that it has started, when the command is gone: it holds the other end of stdin."""
+    while os.read(0, 1024):
+        pass
+    if os.getpgid(0) == os.getpid():
+        os.killpg(0, signal.SIGKILL)
 
 
 def _certify(job: dict[str, Any], say: Say) -> None:
