@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -27,6 +27,7 @@ from rdzv_core import BackendConflictError, BackendLoadError, BackendNotFoundErr
 CERTIFIED, NOT_CERTIFIED, COULD_NOT_RUN = 0, 1, 2
 
 LARGEST_SEED = 2**32 - 1
+JOBS = 4
 
 
 class _CouldNotRun(click.ClickException):
@@ -45,6 +46,7 @@ class _Job:
     """None: the suite starts one of its own."""
     options: dict[str, str]
     profiles: tuple[str, ...]
+    processes: int = 1
 
 
 def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -88,6 +90,15 @@ def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str,
     metavar="N",
     help="Run the suite N times, with seeds that count up, until one run fails.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=JOBS,
+    show_default=True,
+    metavar="N",
+    help="Run the tests in N processes side by side: most of what they take is waiting. A store at an endpoint that "
+    "the suite stops or kills is used by one.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, for machines.")
 @click.option(
     "--report",
@@ -113,6 +124,7 @@ def certify(
     profiles: tuple[str, ...],
     seed: int | None,
     repeat: int,
+    jobs: int,
     as_json: bool,
     directory: Path | None,
     written: Path | None,
@@ -131,11 +143,11 @@ def certify(
             raise click.UsageError("--verify takes a report and no backend: it runs nothing", ctx)
         ctx.exit(_verify(written, as_json))
     _end_in_order(ctx)
-    jobs = _jobs(ctx, backends, endpoint, options, profiles)
+    asked = [replace(each, processes=jobs) for each in _jobs(ctx, backends, endpoint, options, profiles)]
     first = secrets.randbelow(LARGEST_SEED) if seed is None else seed
-    if len(jobs) == 1:
-        ctx.exit(_certify_one(jobs[0], first, repeat, as_json, directory))
-    ctx.exit(_certify_several(jobs, first, repeat, as_json, directory))
+    if len(asked) == 1:
+        ctx.exit(_certify_one(asked[0], first, repeat, as_json, directory))
+    ctx.exit(_certify_several(asked, first, repeat, as_json, directory))
 
 
 def _end_in_order(ctx: click.Context) -> None:
@@ -199,7 +211,8 @@ def _run(job: _Job, seed: int, repeat: int) -> Report:
     """Run the suite, again and again if that was asked, and give the last report: the first that is no certificate."""
     for run in range(repeat):
         with showing_progress(f"{job.name}, run {run + 1} of {repeat}" if repeat > 1 else job.name) as progress:
-            report = run_suite(job.name, job.endpoint, job.options, job.profiles, progress, seed=seed + run)
+            how = {"seed": seed + run, "jobs": job.processes}
+            report = run_suite(job.name, job.endpoint, job.options, job.profiles, progress, **how)
         if repeat > 1:
             held = "certified" if report.certified else "NOT certified"
             said = f"run {run + 1} of {repeat}, seed {report.seed}: {held} in {report.seconds:.1f} s"
