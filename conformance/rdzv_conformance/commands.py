@@ -211,8 +211,9 @@ def _run(job: _Job, seed: int, repeat: int) -> Report:
     """Run the suite, again and again if that was asked, and give the last report: the first that is no certificate."""
     for run in range(repeat):
         with showing_progress(f"{job.name}, run {run + 1} of {repeat}" if repeat > 1 else job.name) as progress:
-            how = {"seed": seed + run, "jobs": job.processes}
-            report = run_suite(job.name, job.endpoint, job.options, job.profiles, progress, **how)
+            report = run_suite(
+                job.name, job.endpoint, job.options, job.profiles, progress, seed=seed + run, jobs=job.processes
+            )
         if repeat > 1:
             held = "certified" if report.certified else "NOT certified"
             said = f"run {run + 1} of {repeat}, seed {report.seed}: {held} in {report.seconds:.1f} s"

@@ -55,13 +55,14 @@ class Secrets:
         if not secrets:
             raise Unsupported("the backend is given no option that is a secret")
         shown = Disclosure()
-        for when, act in (
+        moments: tuple[tuple[str, Callable[[], None]], ...] = (
             ("in use", lambda: _in_use(under_test, register, shown)),
-            ("when refused", lambda: secrets.update(_refused(under_test, names, shown))),
+            ("when refused", lambda: _refused(under_test, names, shown, secrets)),
             ("when options are wrong", lambda: _wrong_options(under_test, shown)),
             ("when the connection is lost", lambda: _lost(under_test, shown)),
             ("when closed", lambda: _closed(under_test, register, shown)),
-        ):
+        )
+        for when, act in moments:
             with shown.listening(when):
                 act()
             shown.check(secrets)
@@ -143,14 +144,12 @@ def _in_use(under_test: BackendUnderTest, register: Register, shown: Disclosure)
     sibling.close()
 
 
-def _refused(under_test: BackendUnderTest, names: list[str], shown: Disclosure) -> set[str]:
-    """Return the secrets that were tried."""
-    tried = set()
+def _refused(under_test: BackendUnderTest, names: list[str], shown: Disclosure, secrets: set[str]) -> None:
+    """Try other credentials; what of them is a secret is one of the `secrets` from now on."""
     helpers = under_test.helpers
     for options, _ in (*(helpers.wrong_credentials or ()), *(helpers.wrong_transport or ())):
         shown.tried(f"use with other {', '.join(options)}", lambda given=options: _use(under_test, given, True))  # type: ignore[misc]
-        tried |= {str(options[name]) for name in names if options.get(name)}
-    return tried
+        secrets |= {str(options[name]) for name in names if options.get(name)}
 
 
 def _wrong_options(under_test: BackendUnderTest, shown: Disclosure) -> None:
@@ -179,7 +178,8 @@ def _lost(under_test: BackendUnderTest, shown: Disclosure) -> None:
         if not isinstance(made, Register):
             return
         calls = Waits(under_test, made).quick()
-        for lose in (lambda: proxy.cut_within_answer(20), proxy.cut):
+        losses: tuple[Callable[[], None], ...] = (lambda: proxy.cut_within_answer(20), proxy.cut)
+        for lose in losses:
             shown.tried("get_state()", made.get_state)
             lose()
             # Each of them tries to connect again for as long as it may: side by side.

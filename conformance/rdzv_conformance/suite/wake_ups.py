@@ -28,7 +28,8 @@ class WakeUps:
         """Each write comes when the wait for it begins, a few instructions before or after."""
         register, writer = under_test.open(), under_test.open()
         under_test.needs(SupportsWatch, register)
-        written = seen = writer.write(b"0")
+        written: Any = writer.write(b"0")
+        seen: Any = written
 
         def change(turn: int) -> None:
             nonlocal written
@@ -87,7 +88,8 @@ class WakeUps:
         """Each write comes when the submitted wait for it begins: done is called, every time."""
         register, writer = under_test.open(), under_test.open()
         at = Submitter(under_test, register.backend, "wait_state")
-        written = seen = writer.write(b"0")
+        written: Any = writer.write(b"0")
+        seen: Any = written
         ends: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
 
         def change(turn: int) -> None:
