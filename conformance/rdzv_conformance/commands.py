@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
+import sys
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -24,6 +27,7 @@ from rdzv_core import BackendConflictError, BackendLoadError, BackendNotFoundErr
 CERTIFIED, NOT_CERTIFIED, COULD_NOT_RUN = 0, 1, 2
 
 LARGEST_SEED = 2**32 - 1
+JOBS = 4
 
 
 class _CouldNotRun(click.ClickException):
@@ -42,6 +46,7 @@ class _Job:
     """None: the suite starts one of its own."""
     options: dict[str, str]
     profiles: tuple[str, ...]
+    processes: int = 1
 
 
 def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -85,6 +90,15 @@ def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str,
     metavar="N",
     help="Run the suite N times, with seeds that count up, until one run fails.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=JOBS,
+    show_default=True,
+    metavar="N",
+    help="Run the tests in N processes side by side: most of what they take is waiting. A store at an endpoint that "
+    "the suite stops or kills is used by one.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, for machines.")
 @click.option(
     "--report",
@@ -110,6 +124,7 @@ def certify(
     profiles: tuple[str, ...],
     seed: int | None,
     repeat: int,
+    jobs: int,
     as_json: bool,
     directory: Path | None,
     written: Path | None,
@@ -127,11 +142,19 @@ def certify(
         if backends or endpoint is not None:
             raise click.UsageError("--verify takes a report and no backend: it runs nothing", ctx)
         ctx.exit(_verify(written, as_json))
-    jobs = _jobs(ctx, backends, endpoint, options, profiles)
+    _end_in_order(ctx)
+    asked = [replace(each, processes=jobs) for each in _jobs(ctx, backends, endpoint, options, profiles)]
     first = secrets.randbelow(LARGEST_SEED) if seed is None else seed
-    if len(jobs) == 1:
-        ctx.exit(_certify_one(jobs[0], first, repeat, as_json, directory))
-    ctx.exit(_certify_several(jobs, first, repeat, as_json, directory))
+    if len(asked) == 1:
+        ctx.exit(_certify_one(asked[0], first, repeat, as_json, directory))
+    ctx.exit(_certify_several(asked, first, repeat, as_json, directory))
+
+
+def _end_in_order(ctx: click.Context) -> None:
+    """Let SIGTERM end what the suite has started, and its directories, before it ends the command."""
+    if threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        ctx.call_on_close(lambda: signal.signal(signal.SIGTERM, before))
 
 
 def _jobs(
@@ -188,7 +211,9 @@ def _run(job: _Job, seed: int, repeat: int) -> Report:
     """Run the suite, again and again if that was asked, and give the last report: the first that is no certificate."""
     for run in range(repeat):
         with showing_progress(f"{job.name}, run {run + 1} of {repeat}" if repeat > 1 else job.name) as progress:
-            report = run_suite(job.name, job.endpoint, job.options, job.profiles, progress, seed=seed + run)
+            report = run_suite(
+                job.name, job.endpoint, job.options, job.profiles, progress, seed=seed + run, jobs=job.processes
+            )
         if repeat > 1:
             held = "certified" if report.certified else "NOT certified"
             said = f"run {run + 1} of {repeat}, seed {report.seed}: {held} in {report.seconds:.1f} s"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 from rdzv_conformance.commands import certify as command
@@ -33,7 +38,7 @@ def test_no_secret_of_the_store_is_in_the_report() -> None:
     """The suite knows the secret that it was lent, and hides it like one that was given."""
     report = certify("etcd", None, {}, ("secure",))
     assert "password" not in report.subject.options
-    assert [each.status for each in report.clauses] == ["pass"] * 3
+    assert [each.status for each in report.clauses] == ["pass"] * 4
 
 
 def test_a_backend_that_lends_none_needs_an_endpoint() -> None:
@@ -48,8 +53,47 @@ def test_a_backend_that_lends_none_needs_an_endpoint() -> None:
 def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
     """The command and its last words are in the error."""
     service = Sandbox(tmp_path).service(["/bin/sh", "-c", "echo no disk >&2; exit 3"])
-    with pytest.raises(OSError, match=r"/bin/sh .* did not start: no disk"):
+    with pytest.raises(OSError, match=r"/bin/sh .* did not start \(status 3\): no disk"):
         service.start()
+
+
+def test_a_service_that_says_nothing_is_ended_in_time(tmp_path: Path) -> None:
+    """One that logs to stderr alone is not waited for without end; the error says what to do."""
+    service = Sandbox(tmp_path).service(["/bin/sh", "-c", "echo 'ready to accept' >&2; exec sleep 60"])
+    with pytest.raises(OSError, match=r"wrote no line on stdout \(give start\(\) an `answers`[\s\S]*ready to accept"):
+        service.start(limit=0.3)
+
+
+def test_a_service_that_says_nothing_is_asked(tmp_path: Path) -> None:
+    """It serves as soon as what is called raises nothing and is not False."""
+    there = tmp_path / "there"
+    service = Sandbox(tmp_path).service(["/bin/sh", "-c", f"sleep 0.1; echo > {there}; exec sleep 60"])
+    assert service.start(there.stat) == ""
+    service.kill()
+    there.unlink()
+    assert service.start(there.exists) == ""
+    assert there.exists()
+    service.kill()
+    with pytest.raises(OSError, match=r"answered nothing within 0\.2 s"):
+        service.start(lambda: False, limit=0.2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_was_started_ends_with_the_command(number: int, tmp_path: Path) -> None:
+    """Whether the command is asked to end or killed: its store, and the suite's process, are gone soon."""
+    words = [sys.executable, "-m", "rdzv_core", "certify", "tcp", "--profile", "core"]
+    command = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert command.stderr is not None
+    with command.stderr as progress:
+        while not progress.readline().startswith("[2/"):
+            pass
+        started = [*psutil.Process(command.pid).children(recursive=True)]
+        assert len(started) >= 2
+        command.send_signal(number)
+        progress.read()
+    command.wait(20)
+    _, alive = psutil.wait_procs(started, timeout=20)
+    assert alive == []
 
 
 def test_a_service_is_stopped_continued_killed_and_started_again(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from rdzv_conformance.contract.clauses import catalogue
 Test = TypeVar("Test", bound=Callable[..., Any])
 
 _ATTRIBUTE = "rdzv_clauses"
+_LAST = "rdzv_last"
 
 
 def clause(*ids: str) -> Callable[[Test], Test]:
@@ -28,6 +29,12 @@ def clause(*ids: str) -> Callable[[Test], Test]:
     return label
 
 
+def last(test: Test) -> Test:
+    """Mark a test as one that is run after all others."""
+    setattr(test, _LAST, True)
+    return test
+
+
 def clauses_of(test: object) -> tuple[str, ...]:
     """Return the clauses that a test function or method is labelled with, none if it is not one of the suite's."""
     return tuple(getattr(test, _ATTRIBUTE, ()))
@@ -43,7 +50,12 @@ def map_clauses(suite: type) -> dict[str, list[str]]:
 
 
 def names_of_tests(suite: type) -> list[str]:
-    """Return the names of the labelled tests of a class, in the order of the catalogue."""
+    """Return the names of the labelled tests of a class, in the order of the catalogue, but for what comes last."""
     order = {number: place for place, number in enumerate(catalogue())}
     names = [name for name in dir(suite) if name.startswith("test_") and clauses_of(getattr(suite, name))]
-    return sorted(names, key=lambda name: (order[clauses_of(getattr(suite, name))[0]], name))
+
+    def place(name: str) -> tuple[bool, int, str]:
+        test = getattr(suite, name)
+        return hasattr(test, _LAST), order[clauses_of(test)[0]], name
+
+    return sorted(names, key=place)

@@ -17,6 +17,7 @@ from rdzv_conformance.harness.watched import Watched
 from rdzv_core import (
     RendezvousBackend,
     RendezvousParameters,
+    StateSnapshot,
     SupportsDelete,
     SupportsMembership,
     SupportsStore,
@@ -111,6 +112,13 @@ class BackendUnderTest:
 
     def _is_mine(self, key: str) -> bool:
         return self.tag in key or any(mine in key for mine in self._keys)
+
+    def keep_again(self) -> None:
+        """Write what is kept from before the first test once more: the store has lost all that it held."""
+        if self.target.kept is not None:
+            register = self.open(self.target.kept.run_id)
+            if register.get_state() is None:
+                self.target.kept.replaced(StateSnapshot(b"kept", register.write(b"kept")))
 
     def run(self, check: Callable[[], None]) -> None:
         """Run a test under the watchdog, then clean up."""

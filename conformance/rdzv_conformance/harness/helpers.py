@@ -44,6 +44,12 @@ class Helpers:
     pairs of options that go over those, None taking one away, and of words that the error must hold: the first without
     the right credentials, the second in plain text, or trusting another authority.
 
+    The suite tries by itself what is nearly the value of a secret option that `wrong_credentials` has, and a connection
+    to an address that is not in the certificate. Where an option says which name the certificate must have, whatever
+    the endpoint, `server_name` is the name of that option.
+
+    `expires` is False for a store that cannot let a key expire: it is spared a minute in which a state has to stay.
+
     `keys(params)` lists every key that the store at the endpoint of `params` holds, by any name that holds a register's
     own key.
 
@@ -65,6 +71,8 @@ class Helpers:
     secure_options: Mapping[str, Any] | None = None
     wrong_credentials: Sequence[tuple[Mapping[str, Any], str]] | None = None
     wrong_transport: Sequence[tuple[Mapping[str, Any], str]] | None = None
+    server_name: str | None = None
+    expires: bool | None = None
     keys: Callable[[RendezvousParameters], Iterable[str]] | None = None
     own_store: Callable[[Sandbox], AbstractContextManager[StartedStore]] | None = None
 

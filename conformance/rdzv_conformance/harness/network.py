@@ -30,9 +30,9 @@ class NetworkEndpoint:
             return None
         return cls(found[1], found[2].strip("[]"), int(found[3]), found[4] or "")
 
-    def at(self, port: int) -> str:
-        """Return the same endpoint on a port of this machine."""
-        return f"{self.before}127.0.0.1:{port}{self.after}"
+    def at(self, port: int, host: str = "127.0.0.1") -> str:
+        """Return the same endpoint on a port of this machine, by one of its addresses."""
+        return f"{self.before}{host}:{port}{self.after}"
 
 
 def closed_port() -> int:

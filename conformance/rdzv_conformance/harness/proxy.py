@@ -13,10 +13,14 @@ CHUNK = 64 * 1024
 
 
 class Proxy:
-    """Forwards a port of 127.0.0.1 to `host:port` until it is told not to. A context manager; thread-safe."""
+    """Forwards a port of 127.0.0.1 to `host:port` until it is told not to. A context manager; thread-safe.
 
-    def __init__(self, host: str, port: int) -> None:
+    `listen` is another address of this machine to listen at.
+    """
+
+    def __init__(self, host: str, port: int, listen: str = "127.0.0.1") -> None:
         self._target = (host, port)
+        self._listen_at = listen
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -30,6 +34,7 @@ class Proxy:
         self._swallowed = 0
         self._cut_answer: int | None = None
         self._cut_request: int | None = None
+        self._cut_in_order = False
         self._cuts = 0
         self._piece = CHUNK
         self._pause = 0.0
@@ -98,9 +103,9 @@ class Proxy:
 
         self._do(lose)
 
-    def cut_within_answer(self, length: int) -> None:
-        """Let the first `length` bytes of the next answer pass and reset every connection."""
-        self._do(lambda: setattr(self, "_cut_answer", length))
+    def cut_within_answer(self, length: int, *, in_order: bool = False) -> None:
+        """Let the first `length` bytes of the next answers pass, and reset every connection, or end it in order."""
+        self._do(lambda: self.__dict__.update(_cut_answer=length, _cut_in_order=in_order))
 
     def cut_within_request(self, length: int) -> None:
         """Let the first `length` bytes of the next request pass and reset every connection."""
@@ -130,7 +135,7 @@ class Proxy:
         asyncio.run_coroutine_threadsafe(act(), self._loop).result()
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port, reuse_address=True)
+        self._server = await asyncio.start_server(self._take, self._listen_at, self.port, reuse_address=True)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _cut(self, in_order: bool) -> None:
@@ -181,7 +186,7 @@ class Proxy:
                     await asyncio.sleep(self._pause)
                 if length < len(data):
                     for each in list(self._writers):
-                        _reset(each)
+                        _end(each) if answers and self._cut_in_order else _reset(each)
                     return
         except (OSError, asyncio.CancelledError):
             if writer not in self._silent and not writer.is_closing():

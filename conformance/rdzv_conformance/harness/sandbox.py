@@ -8,13 +8,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 OPENSSL_LIMIT = 60
 END_LIMIT = 10.0
 SAYS_LIMIT = 2000
+START_LIMIT = 60.0
+LOOK_EVERY = 0.01
 
 
 class Authority(NamedTuple):
@@ -28,27 +31,44 @@ class Authority(NamedTuple):
 class Service:
     """A process that serves, and that is stopped, continued, killed and started again. Not thread-safe.
 
-    It ends with the suite: it is of the process group that `rdzv certify` ends at last.
+    What it writes on stderr goes to `log`, what it writes on stdout to a file beside it. It ends with the suite, also
+    if that is killed: it is of the process group that `rdzv certify` ends at last.
     """
 
     def __init__(self, command: Sequence[str], log: Path) -> None:
         self.command: list[str] = list(command)
         self._log = log
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> str:
-        """Start it, and give the first line that it says: it serves then. Raises `OSError` if it says none."""
-        with self._log.open("a") as log:
+    def start(self, answers: Callable[[], object] | None = None, limit: float = START_LIMIT) -> str:
+        """Start it, wait until it serves, and return the first line that it wrote on stdout.
+
+        It serves when it has written that line. One that writes none, or too early, is asked: it serves as soon as
+        `answers()` raises nothing and returns anything but False; it is called again until then, and "" is returned
+        where there is no line. Raises `OSError`, with what it said last, if it ends, or does not serve, within `limit`
+        seconds (60).
+        """
+        said = self._log.with_name(f"{self._log.name}.stdout")
+        with self._log.open("ab") as log, said.open("wb") as out:
             self._process = subprocess.Popen(  # noqa: S603 - a command of the backend's own helpers
-                self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True
+                self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=log
             )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline().strip()
-        if not line:
-            self.kill()
-            said = self._log.read_text(errors="replace").strip()[-SAYS_LIMIT:]
-            raise OSError(f"{' '.join(self.command)} did not start: {said}")
-        return line
+        ends = time.monotonic() + limit
+        while True:
+            line, newline, _ = said.read_text(errors="replace").partition("\n")
+            if _serves(answers) if answers else newline:
+                return line.strip()
+            code = self._process.poll()
+            if code is not None or time.monotonic() > ends:
+                break
+            time.sleep(LOOK_EVERY)  # nothing tells when a file grows, or when it answers
+        self.kill()
+        last = "\n".join(each.read_text(errors="replace").strip() for each in (said, self._log)).strip()[-SAYS_LIMIT:]
+        command = " ".join(self.command)
+        if code is not None:
+            raise OSError(f"{command} did not start (status {code}): {last}")
+        missing = "answered nothing" if answers else "wrote no line on stdout (give start() an `answers` to ask it)"
+        raise OSError(f"{command} did not start: it {missing} within {limit:g} s: {last}")
 
     def pause(self) -> None:
         """Let it answer nothing (SIGSTOP)."""
@@ -62,7 +82,7 @@ class Service:
         """End it with SIGKILL, and wait for its end. Nothing if it does not run."""
         if self._process is not None:
             self._process.kill()
-            self._process.communicate(timeout=END_LIMIT)
+            self._process.wait(timeout=END_LIMIT)
             self._process = None
 
     def _send(self, number: int) -> None:
@@ -70,6 +90,13 @@ class Service:
         self._process.send_signal(number)
         if number == signal.SIGSTOP:
             os.waitpid(self._process.pid, os.WUNTRACED)  # the signal is sent before it has stopped all threads
+
+
+def _serves(answers: Callable[[], object]) -> bool:
+    try:
+        return answers() is not False
+    except Exception:  # noqa: BLE001 - whatever a client of it raises: it does not serve yet
+        return False
 
 
 class Sandbox:

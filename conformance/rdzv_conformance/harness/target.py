@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rdzv_conformance.harness.helpers import Helpers
+from rdzv_conformance.harness.kept import Kept
 from rdzv_conformance.harness.network import NetworkEndpoint
 from rdzv_core import RendezvousParameters
 from rdzv_core.compat import resolve_alias
@@ -40,6 +41,8 @@ class Target:
     seed: int = 0
     pace: float = 1.0
     """How many times as long as usual a test may take; see `paced`."""
+    kept: Kept | None = field(default=None, compare=False)
+    """What was written before the first test."""
 
     def paced(self, latency: float) -> Target:
         """Return the target with limits that fit a store where a call takes `latency` seconds: slow is not broken.

@@ -59,7 +59,7 @@ def race(count: int, function: Callable[[int], T], pace: float = 1.0) -> list[T]
         barrier.wait(limit)
         return function(number)
 
-    with _frequent_switches():
+    with frequent_switches():
         runners = [Running(start_together, number) for number in range(count)]
         return [
             runner.result(limit, f"{count} threads on one store have not ended after {limit:.0f} s")
@@ -68,7 +68,8 @@ def race(count: int, function: Callable[[int], T], pace: float = 1.0) -> list[T]
 
 
 @contextmanager
-def _frequent_switches() -> Iterator[None]:
+def frequent_switches() -> Iterator[None]:
+    """Let the interpreter change threads after a few instructions."""
     # The interpreter changes threads every 5 ms unless told otherwise: a race of two lines would be seen rarely.
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)

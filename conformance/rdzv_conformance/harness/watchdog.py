@@ -52,7 +52,8 @@ class Calls:
         with self._lock:
             for call in self._under_way.values():
                 if now >= call.began + call.limit:
-                    return f"{call.what} {HUNG} {call.limit:.0f} s"
+                    others = [each.what for each in self._under_way.values() if each is not call]
+                    return f"{call.what} {HUNG} {call.limit:.0f} s{_beside(others)}"
         return None
 
     def under_way(self) -> bool:
@@ -69,6 +70,14 @@ class Calls:
         """Return the name of the call that raised `error`, None if no call did."""
         with self._lock:
             return next((what for raised, what in self._raised if raised is error), None)
+
+
+def _beside(others: list[str]) -> str:
+    """Return what was seen beside a call that hangs: one of them may have taken its answer."""
+    if not others:
+        return ""
+    most = ", ".join(dict.fromkeys(others[:3]))
+    return f" ({len(others)} other calls were under way, {most}: did one of them take its answer, or hold its lock?)"
 
 
 def run_guarded(check: Callable[[], None], calls: Calls, limit: float) -> None:

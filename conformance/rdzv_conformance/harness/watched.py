@@ -12,6 +12,9 @@ from rdzv_core import Store
 _WAITING = frozenset({"get", "multi_get", "wait", "wait_members", "wait_state"})
 """Methods whose last argument says how many seconds they may take on top."""
 
+ENDLESS = 1e6
+"""Seconds: of more a float does not count single ones. A test is over long before."""
+
 
 class Watched:
     """Stands before a backend, or a store that it gave, and passes every call on."""
@@ -27,7 +30,7 @@ class Watched:
         def call(*arguments: Any) -> Any:
             waits = arguments[-1] if name in _WAITING and len(arguments) > 1 else 0.0
             what = f"{name}({', '.join(shown(argument, 40) for argument in arguments)})"
-            answer = self._calls.run(what, self._patience + (waits or 0.0), method, *arguments)
+            answer = self._calls.run(what, self._patience + min(waits or 0.0, ENDLESS), method, *arguments)
             return Watched(answer, self._calls, self._patience) if isinstance(answer, Store) else answer
 
         return call

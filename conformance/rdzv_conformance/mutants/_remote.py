@@ -35,6 +35,8 @@ READ_TIMEOUT = Option("read_timeout", int, 10, "seconds to wait for an answer", 
 
 
 AUTHORITY = "ours"
+NAMES = ["127.0.0.1", "localhost"]
+"""Whom the server's certificate is for."""
 
 Guard = Callable[[dict[str, Any], dict[str, Any]], str]
 """Says why a client that introduced itself so may not make a request; nothing if it may."""
@@ -84,7 +86,7 @@ class _Conversation(socketserver.StreamRequestHandler):
                 request = json.loads(line)
                 if "hello" in request:
                     hello = request["hello"]
-                    answer: Any = {"authority": AUTHORITY} if hello["authority"] else {}
+                    answer: Any = {"authority": AUTHORITY, "names": NAMES} if hello["authority"] else {}
                 else:
                     refusal = self.server.guard and self.server.guard(hello, request)
                     answer = {"refused": refusal} if refusal else self._answer_or_complain(request)

@@ -34,11 +34,18 @@ class SoundGuarded(SoundRemote):
         trusted = TRUST.optional(self.params)
         there = self.converse({"hello": {"authority": trusted, "password": PASSWORD.optional(self.params)}})
         self.check_authority(there.get("authority"), trusted)
+        if trusted is not None:
+            self.check_name(there.get("names", []))
 
     def check_authority(self, there: str | None, trusted: str | None) -> None:
         """Raise unless the server is who it should be."""
         if trusted is not None and there != trusted:
             raise PermissionError(f"the certificate is not accepted: {trusted!r} has not signed it")
+
+    def check_name(self, names: list[str]) -> None:
+        """Raise unless the server's certificate is for where it was looked for."""
+        if self.where[0] not in names:
+            raise PermissionError(f"the certificate is not accepted: it is for {', '.join(names)}")
 
 
 @accepts_options(*OPTIONS)
@@ -106,7 +113,7 @@ def _plain(hello: dict[str, Any], _: dict[str, Any]) -> str:
     return "" if hello.get("password") == RIGHT else "the password is not accepted"
 
 
-def _mutant(
+def secret_mutant(
     name: str,
     sentence: str,
     number: str,
@@ -115,13 +122,14 @@ def _mutant(
     guard: Guard = ask_for_all,
     may_break: tuple[str, ...] = (),
 ) -> Mutant:
+    """Make a mutant of the client, or of the server's guard."""
     factory = accepts_options(*OPTIONS)(lambda params: broken(params))
     may = tuple(f"RDZV-{each}" for each in may_break)
     return Mutant(name, sentence, (f"RDZV-{number}",), message, factory, may, guarded(guard))
 
 
 MUTANTS = (
-    _mutant(
+    secret_mutant(
         "anybody-may",
         "The password is asked for and not compared.",
         "SECURE-1",
@@ -129,7 +137,7 @@ MUTANTS = (
         guard=_anybody,
         may_break=("SECURE-3",),
     ),
-    _mutant(
+    secret_mutant(
         "anybody-may-read",
         "Writers are asked for a password, readers are not.",
         "SECURE-1",
@@ -137,7 +145,7 @@ MUTANTS = (
         guard=_readers,
         may_break=("SECURE-3",),
     ),
-    _mutant(
+    secret_mutant(
         "refused-without-a-word",
         "A user with a wrong password reads that the connection failed, and looks for a network fault.",
         "SECURE-1",
@@ -145,28 +153,28 @@ MUTANTS = (
         SaysNothing,
         may_break=("SECURE-2",),
     ),
-    _mutant(
+    secret_mutant(
         "trusts-anybody",
         "Certificates are not verified (`verify=False`, put in for a test and left there).",
         "SECURE-2",
         "it must raise",
         TrustsAnybody,
     ),
-    _mutant(
+    secret_mutant(
         "speaks-plain-text",
         "The port for TLS answers plain text as well.",
         "SECURE-2",
         "it must raise",
         guard=_plain,
     ),
-    _mutant(
+    secret_mutant(
         "shows-itself",
         "The repr of an instance shows its options, the password among them.",
         "SECURE-3",
         "repr of the instance holds a secret",
         ShowsItself,
     ),
-    _mutant(
+    secret_mutant(
         "shows-its-error",
         "The error about a refused login shows all options, to help.",
         "SECURE-3",

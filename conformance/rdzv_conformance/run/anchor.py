@@ -5,13 +5,15 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.kept import Kept
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.target import Target
 from rdzv_conformance.harness.watchdog import run_guarded
-from rdzv_core import RendezvousBackend
+from rdzv_core import RendezvousBackend, StateSnapshot
 
 T = TypeVar("T")
 
@@ -34,6 +36,7 @@ class Anchor:
     def __init__(self, target: Target, writes: bool = True) -> None:
         self._under_test = BackendUnderTest(target)
         self._latency = 0.0
+        self._kept: Kept | None = None
         try:
             run_guarded(self._reach, self._under_test.calls, READS * target.patience + 1)
         except BaseException:
@@ -44,7 +47,7 @@ class Anchor:
                 run_guarded(self._write, self._under_test.calls, WRITES * target.patience + 1)
         except Exception:  # noqa: BLE001, S110 - that a backend cannot write is for the clauses about it
             pass
-        self.target = target.paced(self._latency)
+        self.target = replace(target.paced(self._latency), kept=self._kept)
 
     def _reach(self) -> None:
         created, self._register = _took(self._open)
@@ -58,11 +61,13 @@ class Anchor:
 
     def _write(self) -> None:
         took = []
-        token = None
+        token = answer = None
         for number in range(WRITES):
             seconds, answer = _took(self._register.set_state, b"%d" % number, token)
             took.append(seconds)
             token = answer and answer.token
+        if answer is not None and answer.has_set:
+            self._kept = Kept(self._under_test.run_id, StateSnapshot(answer.state, answer.token))
         self._latency = max(self._latency, statistics.median(took))
 
     def close(self) -> None:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 import os
+import queue
+import signal
 import sys
 import tempfile
+import threading
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from rdzv_conformance.harness.expect import ClauseFailed, shown_error
+from rdzv_conformance.harness.helpers import Helpers
 from rdzv_conformance.harness.installed_helpers import installed_helpers, store_of_its_own
 from rdzv_conformance.harness.leaks.detector import LEAK_DETECTOR
 from rdzv_conformance.harness.lines import Say, answer_on_stdout
@@ -30,8 +34,22 @@ from rdzv_core import RendezvousError
 def main() -> None:
     """Run the job's tests: say `refused` (with why), or `plan`, then `start` and `done` for each, then `end`."""
     say = answer_on_stdout()
-    _certify(json.loads(sys.stdin.readline()), say)
+    line = sys.stdin.readline()
+    threading.Thread(target=_follow_the_command, name="rdzv-conformance-end", daemon=True).start()
+    _certify(json.loads(line), say)
     os._exit(0)  # a thread of the backend that never ends must not keep this process
+
+
+_told: queue.SimpleQueue[str] = queue.SimpleQueue()
+"""What the command wants to be done next, one line each."""
+
+
+def _follow_the_command() -> None:
+    """Take in what it says; end this process, and all that it has started, when it is gone."""
+    while line := sys.stdin.readline():
+        _told.put(line.strip())
+    if os.getpgid(0) == os.getpid():
+        os.killpg(0, signal.SIGKILL)
 
 
 def _certify(job: dict[str, Any], say: Say) -> None:
@@ -61,14 +79,15 @@ def _in_order(job: dict[str, Any], say: Say, ending: ExitStack) -> None:
     target = anchor.target
     with anchor:
         profiles = tuple(job["profiles"]) or claimed_profiles(anchor.backend)
-        tests = [name for name in select_tests(profiles) if name not in job["done"]]
+        tests = select_tests(profiles)
+        alone = _must_be_alone(anchor, helpers, shared=job["endpoint"] is not None)
         about = {"module": type(anchor.backend).__module__, "claims": claims_of(anchor.backend)}
         secret = [option.name for option in target.option_table() if option.secret]
         known = {**options, **(helpers.secure_options or {})}
         lent = [str(value) for name, value in known.items() if name in secret and value]
         say("pace", pace=target.pace)
-        say("plan", profiles=profiles, tests=tests, secret=secret, lent=lent, own=own, **about)
-        for name in tests:
+        say("plan", profiles=profiles, tests=tests, alone=alone, secret=secret, lent=lent, own=own, **about)
+        while (name := _ask(say)) in tests:
             say("start", test=name)
             result = run_test(target, name)
             hung = result.status == "fail" and HUNG in result.message
@@ -77,12 +96,27 @@ def _in_order(job: dict[str, Any], say: Say, ending: ExitStack) -> None:
             say("done", result=asdict(result))
             if hung:
                 target = target.less_patient()
+        if name != "measure":
+            say("end")
+            return
         say("measuring")
         try:
             say("measured", latency=[asdict(each) for each in measure(target)])
         except (Exception, SystemExit):  # noqa: BLE001, S110 - a report without a plot; what is wrong with the calls the tests say
             pass
         say("end")
+
+
+def _ask(say: Say) -> str:
+    """Ask for what is to be done next: the name of a test, or `measure`, or `end`."""
+    say("next")
+    return _told.get()
+
+
+def _must_be_alone(anchor: Anchor, helpers: Helpers, shared: bool) -> bool:
+    """Return whether the tests stop, kill or empty a store that other processes of the suite would use meanwhile."""
+    does = (helpers.pause, helpers.restart, helpers.restart_without_data, helpers.lose_members, helpers.truncated)
+    return shared and anchor.backend.topology != "process" and any(does)
 
 
 def _hurried(patience: float) -> str:

@@ -41,7 +41,7 @@ class Findings:
     def take_plan(self, event: Mapping[str, Any]) -> None:
         """Take in what the suite's process said about the backend."""
         self.profiles, self.secret = tuple(event["profiles"]), tuple(event["secret"])
-        self.lent, self.own = tuple(event["lent"]), event["own"]
+        self.own = event["own"]
         self.module, self.claims = event["module"], event["claims"]
 
     def add(self, result: TestResult) -> TestResult:

@@ -8,13 +8,13 @@ from rdzv_conformance.run.results import TestResult
 
 
 class Progress:
-    """Is told what happens; this one takes no notice. Every call comes from the thread that called `certify`."""
+    """Is told what happens; this one takes no notice. Calls come one at a time, from any thread."""
 
     def planned(self, profiles: Sequence[str], tests: Sequence[str]) -> None:
         """The backend is there: these profiles are tested, by these tests. Told once."""
 
     def began(self, test: str, done: int, total: int) -> None:
-        """A test begins, after `done` of `total`."""
+        """A test begins, after `done` others of `total`, some of which may still run."""
 
     def ended(self, result: TestResult) -> None:
         """A test has ended."""

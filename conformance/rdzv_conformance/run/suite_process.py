@@ -74,6 +74,18 @@ class SuiteProcess:
                     break
         return ""
 
+    def tell(self, what: str) -> None:
+        """Tell the process what to do next."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # it has ended, which is noticed otherwise
+            self._process.stdin.write(f"{what}\n")
+            self._process.stdin.flush()
+
+    def kill(self) -> None:
+        """End the process and everything that it started, at once. From any thread."""
+        if self._process.poll() is None:
+            end_group(self._process.pid)
+
     def stop(self) -> str:
         """End the process and everything that it started; return how it ended."""
         hung = self._process.poll() is None and self._events.empty()

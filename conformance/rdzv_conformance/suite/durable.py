@@ -49,7 +49,7 @@ class Durable:
     @clause("RDZV-DURABLE-1")
     def test_RDZV_DURABLE_1_a_killed_writer_loses_nothing_acknowledged(self, under_test: BackendUnderTest) -> None:
         """Processes that write are killed: every write that was acknowledged is there, and each is whole."""
-        _needs_durable(under_test)
+        needs_durable(under_test)
         under_test.needs_other_processes()
         kill_writers(under_test, KILLS, LARGE)
 
@@ -88,7 +88,7 @@ class Durable:
         self, under_test: BackendUnderTest
     ) -> None:
         """Writers are killed: no two writes, before and after, have one token."""
-        _needs_durable(under_test)
+        needs_durable(under_test)
         under_test.needs_other_processes()
         kill_writers(under_test, 2, SIZE)
 
@@ -97,14 +97,15 @@ def _client(under_test: BackendUnderTest, run_id: str) -> Register:
     return under_test.open(run_id, **under_test.target.as_client(), **under_test.target.impatient())
 
 
-def _needs_durable(under_test: BackendUnderTest) -> None:
+def needs_durable(under_test: BackendUnderTest) -> None:
+    """Go on only with a backend that claims it."""
     if not under_test.open().backend.durable:
         raise Unsupported("the backend does not claim it (durable = False)")
 
 
 def needs_restart(under_test: BackendUnderTest) -> Callable[[], None]:
     """Go on only with a durable store that can be restarted; gives how."""
-    _needs_durable(under_test)
+    needs_durable(under_test)
     under_test.needs_connection_or(under_test.helpers.restart)
     if under_test.helpers.restart is None:
         raise Untested("needs the helper restart(), which kills the store and starts it again with its data")

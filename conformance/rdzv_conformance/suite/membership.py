@@ -205,6 +205,7 @@ class Membership:
         elif under_test.helpers.restart_without_data is not None:
             under_test.helpers.restart_without_data()
             await_return(under_test, under_test.open())
+            under_test.keep_again()
         else:
             _untested("needs the helper lose_members(params) or restart_without_data()")
         equal(

@@ -20,6 +20,12 @@ ANSWER_LIMIT = 45.0
 """Seconds, times the pace, that another process may take for an answer."""
 READER_LIMIT = 5.0
 LAST_WORDS = 50
+HINTS = dict.fromkeys(
+    ("fork", "fork_and_write", "fork_and_hammer", "fork_amidst"),
+    ": a call on one side of a fork goes on without end (does it wait for an answer that the other side took from a "
+    "connection of both, or for a lock that was held when it forked?)",
+)
+"""What a process that does not answer most likely waits for, by its task."""
 
 
 class Worker:
@@ -86,7 +92,9 @@ class Worker:
         try:
             line = self._answers.get(timeout=self._limit)
         except queue.Empty:
-            raise ClauseFailed(f"another process ({self._task}) has not answered after {self._limit:.0f} s") from None
+            hint = HINTS.get(self._task, "")
+            told = f"another process ({self._task}) has not answered after {self._limit:.0f} s{hint}"
+            raise ClauseFailed(told) from None
         if not line:
             raise ClauseFailed(f"another process ({self._task}) ended: {self._last_words()}")
         answer: dict[str, Any] = json.loads(line)

@@ -31,7 +31,7 @@ class Secure:
     @clause("RDZV-SECURE-3")
     def test_RDZV_SECURE_3_no_secret_is_shown(self, under_test: BackendUnderTest) -> None:
         """Neither a repr nor an error holds the value of a secret option."""
-        register, _ = _secured(under_test)
+        register, _ = secured(under_test)
         right = {**under_test.target.options, **(under_test.helpers.secure_options or {})}
         names = [option.name for option in under_test.target.option_table() if option.secret]
         if not any(right.get(name) for name in names):
@@ -47,7 +47,7 @@ class Secure:
 
 
 def _all_refused(under_test: BackendUnderTest, wrong: Wrong | None, helper: str) -> None:
-    register, token = _secured(under_test)
+    register, token = secured(under_test)
     if not wrong:
         raise Untested(f"needs the helper {helper}: options that must be refused, each with words of the error")
     for options, words in wrong:
@@ -58,23 +58,25 @@ def _all_refused(under_test: BackendUnderTest, wrong: Wrong | None, helper: str)
     register.holds(b"guarded", token, "after others were refused")
 
 
-def _secured(under_test: BackendUnderTest) -> tuple[Register, Token]:
+def secured(under_test: BackendUnderTest) -> tuple[Register, Token]:
     """An instance with the right credentials, and the token of what it holds."""
-    register = under_test.open_with(_parameters(under_test, {}))
+    register = under_test.open_with(secure_parameters(under_test, {}))
     if not register.backend.secure:
         raise Unsupported("the backend does not claim it (secure = False)")
     return register, register.write(b"guarded")
 
 
-def _parameters(under_test: BackendUnderTest, options: Mapping[str, Any]) -> Any:
+def secure_parameters(under_test: BackendUnderTest, options: Mapping[str, Any], endpoint: str | None = None) -> Any:
+    """Return the parameters that reach the secure store, or whatever is at another endpoint, but for `options`."""
     right = under_test.helpers.secure_options or {}
-    return under_test.parameters(None, under_test.helpers.secure_endpoint, **{**right, **options})
+    there = under_test.helpers.secure_endpoint if endpoint is None else endpoint
+    return under_test.parameters(None, there, **{**right, **options})
 
 
 def _use(under_test: BackendUnderTest, options: Mapping[str, Any], write: bool = False) -> Callable[[], object]:
     def use() -> object:
         there = {**under_test.target.as_client(), **under_test.target.impatient(), **options}
-        register = under_test.open_with(_parameters(under_test, there))
+        register = under_test.open_with(secure_parameters(under_test, there))
         found = register.get_state() if not write else None
         return register.set_state(b"intruder", None) if write else found
 

@@ -7,12 +7,17 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from rdzv_core import RendezvousParameters
 from rdzv_sqlite import SqliteBackend
 
 network = False
 unreachable_endpoint = "/dev/null/rdzv.db"
+
+expires = False
+"""It lets no key expire: the suite need not wait for a minute to see that."""
 
 
 def corrupt(params: RendezvousParameters) -> None:
@@ -32,3 +37,10 @@ def truncated(params: RendezvousParameters) -> Iterator[None]:
         yield
     finally:
         database.write_bytes(whole)
+
+
+@contextmanager
+def own_store(sandbox: Any) -> Iterator[SimpleNamespace]:
+    """Offer a database in a directory of the suite's own; `sandbox` is a `rdzv_conformance.Sandbox`."""
+    where = str(sandbox.directory / "rdzv.db")
+    yield SimpleNamespace(endpoint=where, options={}, what="a new database")

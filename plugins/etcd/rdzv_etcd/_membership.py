@@ -19,6 +19,10 @@ from rdzv_etcd._waiting import Waiter, Watched
 
 SLACK_SECONDS = 2
 """How much longer than its ttl a member's lease is in etcd: a store that stands still for a moment ends nobody."""
+LONGEST_TTL = 9_000_000_000 - SLACK_SECONDS
+"""Seconds: etcd refuses a lease of more than 9,000,000,000, which are 285 years."""
+_MOST_MEMBERS = 2**31 - 1
+"""More than any run has, and less than etcd's limits can count."""
 _SEQUENCE_BYTES = 8
 
 
@@ -73,6 +77,8 @@ class Membership:
 
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
         payload, ttl = checked_payload(payload), checked_ttl(ttl)
+        if ttl > LONGEST_TTL:
+            raise ValueError(f"ttl={ttl!r} is longer than etcd's longest lease: at most {LONGEST_TTL} seconds")
         deadline = time.monotonic() + self._client.timeout
         while True:
             lease, member = self._run.leases.grant(math.ceil(ttl) + SLACK_SECONDS), secrets.token_hex(16)
@@ -128,7 +134,7 @@ class Membership:
         return self._view(None)
 
     def first(self, k: int) -> MembersView:
-        return self._view(max(k, 0))
+        return self._view(min(max(k, 0), _MOST_MEMBERS))
 
     def count(self) -> int:
         answer = self._client.range(messages.count_request(self._keys.members, self._end))

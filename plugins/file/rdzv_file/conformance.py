@@ -17,6 +17,9 @@ from rdzv_file._store import FileStore
 network = False
 unreachable_endpoint = f"{os.devnull}/rdzv"
 
+expires = False
+"""It lets no key expire: the suite need not wait for a minute to see that."""
+
 
 def corrupt(params: RendezvousParameters) -> None:
     """Damage the last byte of a run's register, or write something foreign there if it has none."""

@@ -14,6 +14,9 @@ from rdzv_tcp import _corruption
 from rdzv_tcp._server.server import core_of
 from rdzv_tcp._wal.format import read_log
 
+expires = False
+"""It lets no key expire: the suite need not wait for a minute to see that."""
+
 
 def corrupt(params: RendezvousParameters, value: bytes = b"not what the backend wrote") -> None:
     """Corrupt the register of `params` behind the backend's back. Raises `unittest.SkipTest` where that is impossible.

@@ -26,6 +26,8 @@ HELD, KEYS = "RDZV-LIFE-4", "RDZV-LIFE-6"
 
 SETTLE = 5.0
 """Seconds, times the pace, before something is called left: nothing on a sound backend, where it is gone at once."""
+SETTLE_FIRST = 1.0
+"""The same in the first of two runs: what is there after the second is what counts."""
 SETTLE_KNOWN = 0.3
 """The same for what this backend was found to leave already."""
 NAMED = 5
@@ -74,10 +76,10 @@ class LeakDetector:
     def count(self, name: str, under_test: BackendUnderTest, run: Callable[[BackendUnderTest], None]) -> None:
         """Run a test on its backend; raises what it raises, or `Leaked`."""
         with self._among_others() as alone:
-            error, left = self._once(under_test, run, alone)
+            error, left = self._once(under_test, run, alone, SETTLE_FIRST)
             if any(_kind(text) not in self._known for text in left):
                 again = under_test.another()
-                second, more = self._once(again, run, alone)
+                second, more = self._once(again, run, alone, SETTLE)
                 repeated = {_kind(text) for text in more}
                 left = [text for text in left if _kind(text) in self._known | repeated]
                 self._known |= {_kind(text) for text in left}
@@ -93,7 +95,11 @@ class LeakDetector:
         return [each.name for each in self._threads if each.is_alive() and not each.daemon]
 
     def _once(
-        self, under_test: BackendUnderTest, run: Callable[[BackendUnderTest], None], alone: Callable[[], bool]
+        self,
+        under_test: BackendUnderTest,
+        run: Callable[[BackendUnderTest], None],
+        alone: Callable[[], bool],
+        settle: float,
     ) -> tuple[BaseException | None, list[str]]:
         before = Holdings.now() if alone() else None
         error: BaseException | None = None
@@ -109,7 +115,7 @@ class LeakDetector:
         left = before.left_over(0.0)
         if left:
             known = all(_kind(text) in self._known for text in left)
-            left = before.left_over(SETTLE_KNOWN if known else SETTLE * under_test.target.pace)
+            left = before.left_over(SETTLE_KNOWN if known else settle * under_test.target.pace)
         # A call that has not returned holds what it holds: that is told as the call.
         return error, [*left, *under_test.keys_left()] if alone() and not under_test.calls.under_way() else []
 

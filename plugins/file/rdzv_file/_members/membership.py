@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,7 +100,7 @@ class Membership:
         return self._view(None)
 
     def first(self, k: int) -> MembersView:
-        return self._view(max(k, 0))
+        return self._view(min(max(k, 0), sys.maxsize))
 
     def count(self) -> int:
         return len(self._view(None).members)

@@ -1,0 +1,127 @@
+"""Where a secret may be shown, and in which forms."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import logging
+import traceback
+import urllib.parse
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from rdzv_conformance.harness.expect import ClauseFailed
+
+LONG_SECRET = 16
+TELLING = 12
+"""Characters at the beginning of a long secret: to show them is to show most of it."""
+
+
+@dataclass
+class Disclosure:
+    """All texts that came up, by where; `check` fails the clause if one of them holds a secret."""
+
+    texts: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, where: str, text: object) -> None:
+        """Add a text; of any other object its repr and its str."""
+        self.texts.append((where, text if isinstance(text, str) else f"{text!r} {text}"))
+
+    def tried(self, where: str, call: Callable[[], object]) -> object:
+        """Call, and add what it returns, or all that is in the error that it raises."""
+        try:
+            result = call()
+        except Exception as error:  # noqa: BLE001 - which one is for other clauses
+            self.add(f"error of {where}", told_by(error))
+            return None
+        self.add(f"result of {where}", result)
+        return result
+
+    def check(self, secrets: Iterable[str]) -> None:
+        """Fail the clause if a text holds a secret, in whatever form."""
+        for secret in secrets:
+            for form, shown in forms_of(secret).items():
+                for where, text in self.texts:
+                    if shown in text:
+                        raise ClauseFailed(f"the {where} holds a secret{form}")
+
+    @contextlib.contextmanager
+    def listening(self, where: str) -> Iterator[None]:
+        """Add what is logged, warned of and printed meanwhile."""
+        handler, printed = _Handler(self, where), io.StringIO()
+        root = logging.getLogger()
+        level = root.level
+        root.addHandler(handler)
+        root.setLevel(logging.DEBUG)
+        try:
+            with (
+                warnings.catch_warnings(record=True) as warned,
+                contextlib.redirect_stdout(printed),
+                contextlib.redirect_stderr(printed),
+            ):
+                warnings.simplefilter("always")
+                yield
+        finally:
+            root.removeHandler(handler)
+            root.setLevel(level)
+            for warning in warned:
+                self.add(f"warning {where}", str(warning.message))
+            self.add(f"output {where}", printed.getvalue())
+
+
+class _Handler(logging.Handler):
+    def __init__(self, disclosure: Disclosure, where: str) -> None:
+        super().__init__(logging.DEBUG)
+        self._disclosure, self._where = disclosure, where
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told = told_by(record.exc_info[1]) if record.exc_info and record.exc_info[1] else ""
+        self._disclosure.add(f"log record {self._where}", f"{record.getMessage()} {record.args!r} {told}")
+
+
+def told_by(error: BaseException) -> str:
+    """Return all that an error says: as a traceback prints it, and the fields of it and of those that it chains."""
+    texts = ["".join(traceback.format_exception(type(error), error, error.__traceback__))]
+    seen: set[int] = set()
+    chain: list[BaseException | None] = [error]
+    while chain:
+        each = chain.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            texts.append(f"{each!r} {each.args!r} {vars(each)!r}")
+            chain += [each.__cause__, each.__context__]
+    return " ".join(texts)
+
+
+def forms_of(secret: str) -> dict[str, str]:
+    """Return every form in which a secret may be shown, by words for it. A short one is looked for as it is alone."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    forms = {"": secret, " (escaped)": repr(secret)[1:-1], " (as JSON)": json.dumps(secret)[1:-1]}
+    if len(raw) >= TELLING // 2:
+        forms |= {
+            " (in hexadecimal)": raw.hex(),
+            " (in hexadecimal, upper case)": raw.hex().upper(),
+            " (in hexadecimal, with colons)": raw.hex(":"),
+            " (percent-encoded)": urllib.parse.quote(secret, safe=""),
+            " (percent-encoded, with plus signs)": urllib.parse.quote_plus(secret),
+            " (backwards)": secret[::-1],
+            " (as base32)": base64.b32encode(raw).decode().rstrip("=")[: len(raw) * 8 // 5],
+            " (as a list of numbers)": ", ".join(map(str, raw)),
+        }
+        for offset in range(3):
+            for name, encode in (("base64", base64.b64encode), ("URL-safe base64", base64.urlsafe_b64encode)):
+                forms[f" (as {name}, {offset} bytes within)"] = _within(encode, raw, offset)
+    if len(secret) >= LONG_SECRET:
+        forms[" (most of it)"] = secret[:TELLING]
+    return {form: text for form, text in forms.items() if text}
+
+
+def _within(encode: Callable[[bytes], bytes], raw: bytes, offset: int) -> str:
+    """Return the characters that a secret has where `offset` bytes more than whole groups of three stand before it."""
+    text = encode(b"\0" * offset + raw).decode().rstrip("=")
+    first = -(-offset * 8 // 6)
+    last = (offset + len(raw)) * 8 // 6
+    return text[first:last]

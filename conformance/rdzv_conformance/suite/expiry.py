@@ -1,0 +1,180 @@
+"""RDZV-MEMBER-1, 2, 6, 7 and 17: when a lease ends, whom that wakes, and what follows."""
+
+# ruff: noqa: N802 - a test's name carries its clause
+from __future__ import annotations
+
+import threading
+import time
+
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import Blamed, equal, that
+from rdzv_conformance.harness.threads import Running
+from rdzv_core import MemberLease, MembersView, SupportsMembership, Token
+
+TTL = 60.0
+SHORT_TTL = 1.0
+LONG = 60.0
+ENDS_WITHIN = 12.0
+RENEWALS = 4
+LATER = 3.2
+"""Times the short ttl: it ends when the other one is over, renewed as that is."""
+WHOLE_TTL = 2.0
+ATTEMPTS = 3
+LOOK_EVERY = 0.05
+"""Of a ttl."""
+
+
+class Expiry:
+    """The end of a lease is a change like any other, and a renewal is for a whole ttl."""
+
+    @clause("RDZV-MEMBER-7")
+    def test_RDZV_MEMBER_7_the_end_of_a_lease_ends_every_wait(self, under_test: BackendUnderTest) -> None:
+        """Renewals put the end off after the waits had begun; then every wait ends, and the next end wakes again."""
+        one, other = _two(under_test)
+        ttl = under_test.paced(SHORT_TTL)
+        stays, goes, later = one.enter(b"stays", TTL), one.enter(b"goes", ttl), other.enter(b"later", LATER * ttl)
+        waits = _begin(under_test, one, other, other.members().version)
+        for _ in range(RENEWALS):
+            _pass(ttl / RENEWALS)
+            equal("what refresh of a member in time gave", one.refresh(goes), True)
+        _end_with(under_test, waits, one, goes)
+        if later.id in _ids(view := other.members()):
+            _end_with(under_test, _begin(under_test, one, other, view.version), one, later)
+        equal("the members after two leases had run out", _ids(other.members()), [stays.id])
+
+    @clause("RDZV-MEMBER-2")
+    def test_RDZV_MEMBER_2_a_renewal_is_for_a_whole_ttl(self, under_test: BackendUnderTest) -> None:
+        """By refresh, by update, and by an update with what is there: a ttl from then, not from when it entered."""
+        one, other = _two(under_test)
+        for attempt in range(1, ATTEMPTS + 1):
+            # A machine that stood still for long has shown nothing: again, with more time.
+            if _renewed_for_a_whole_ttl(one, other, under_test.paced(WHOLE_TTL) * attempt):
+                return
+
+    @clause("RDZV-MEMBER-1", "RDZV-MEMBER-6")
+    def test_RDZV_MEMBER_6_after_an_end_place_and_version_are_new(self, under_test: BackendUnderTest) -> None:
+        """Who enters when a lease has run out stands last, and no version is one that was there before."""
+        one, other = _two(under_test)
+        versions = [other.members().version]
+        first = one.enter(b"same", under_test.paced(SHORT_TTL))
+        versions.append(other.members().version)
+        second = other.enter(b"second", TTL)
+        versions.append(other.members().version)
+        _await_end(under_test, other, first)
+        versions.append(other.members().version)
+        third = one.enter(b"same", TTL)
+        view = other.members()
+        versions.append(view.version)
+        if _ids(view) != [second.id, third.id]:
+            raise Blamed(
+                f"after a lease had run out and another member entered the members' ids are {_ids(view)}: they must be "
+                f"{[second.id, third.id]}, who entered last behind who was there",
+                ("RDZV-MEMBER-1",),
+            )
+        if len({*versions}) != len(versions):
+            raise Blamed(
+                f"the versions of five different sets of members, one after the end of a lease, are {versions}: each "
+                "must be new",
+                ("RDZV-MEMBER-6",),
+            )
+
+    @clause("RDZV-MEMBER-17")
+    def test_RDZV_MEMBER_17_a_lease_outlives_the_instance_it_was_entered_on(self, under_test: BackendUnderTest) -> None:
+        """That instance is closed: the member is there, and another instance renews it, changes it, and ends it."""
+        register, other = under_test.open(), under_test.needs(SupportsMembership, under_test.open())
+        lease = under_test.needs(SupportsMembership, register).enter(b"first", TTL)
+        register.close()
+        equal("the members after the instance was closed on which one had entered", _ids(other.members()), [lease.id])
+        equal("what refresh gave after the instance of the entry was closed", other.refresh(lease), True)
+        equal("what update gave after the instance of the entry was closed", other.update(lease, b"second"), True)
+        third = under_test.needs(SupportsMembership, under_test.open())
+        equal("the payload after that", [each.payload for each in third.members().members], [b"second"])
+        third.leave(lease)
+        equal("the members after leave on a third instance", _ids(other.members()), [])
+
+
+def _begin(
+    under_test: BackendUnderTest, one: SupportsMembership, other: SupportsMembership, version: Token
+) -> dict[str, Running[bool]]:
+    """Begin three waits for the next change, on two instances."""
+    limit = under_test.paced(LONG)
+    callers = {"on another instance": other, "by another thread there": other, "on the instance of the entry": one}
+    return {what: Running(backend.wait_members, version, limit) for what, backend in callers.items()}
+
+
+def _end_with(
+    under_test: BackendUnderTest, waits: dict[str, Running[bool]], backend: SupportsMembership, goes: MemberLease
+) -> None:
+    """Fail the clause unless all waits end when a lease runs out, though no other call is made."""
+    limit = under_test.paced(ENDS_WITHIN)
+    ends = time.monotonic() + limit
+    lost = [what for what, each in waits.items() if not each.ended(max(0.0, ends - time.monotonic()))]
+    if lost and goes.id in _ids(backend.members()):
+        told = f"a member with a ttl of {goes.ttl:.1f} s is there {limit:.0f} s after its last renewal"
+        raise Blamed(told, ("RDZV-MEMBER-4",))
+    that(
+        not lost,
+        f"wait_members {', '.join(lost)} has not returned {limit:.0f} s after the last renewal of a member with a ttl "
+        f"of {goes.ttl:.1f} s: the end of a lease is a change",
+    )
+    for what, each in waits.items():
+        equal(f"what wait_members {what} gave when a lease had run out", each.result(0.0, ""), True)
+
+
+def _renewed_for_a_whole_ttl(one: SupportsMembership, other: SupportsMembership, ttl: float) -> bool:
+    """Return False where too much time has passed to tell."""
+    leases = {what: one.enter(b"same", ttl) for what in ("refresh", "update", "update with equal bytes")}
+    began = time.monotonic()
+    _pass(0.5 * ttl)
+    renewed = time.monotonic()
+    gave = {
+        "refresh": other.refresh(leases["refresh"]),
+        "update": other.update(leases["update"], b"new"),
+        "update with equal bytes": other.update(leases["update with equal bytes"], b"same"),
+    }
+    if time.monotonic() > began + 0.8 * ttl:
+        return False
+    for what, answer in gave.items():
+        equal(f"what {what} gave after half of a ttl of {ttl:.1f} s", answer, True)
+    _pass(renewed + 0.75 * ttl - time.monotonic())
+    found = _ids(other.members())
+    told = time.monotonic() - renewed
+    for lease in leases.values():
+        other.leave(lease)
+    if told > 0.95 * ttl:
+        return False
+    for what, lease in leases.items():
+        if lease.id not in found:
+            raise Blamed(
+                f"a member with a ttl of {ttl:.1f} s is gone {told:.1f} s after its renewal by {what}: a renewal is "
+                "for a whole ttl",
+                ("RDZV-MEMBER-3" if what == "refresh" else "RDZV-MEMBER-2",),
+            )
+    return True
+
+
+def _await_end(under_test: BackendUnderTest, backend: SupportsMembership, lease: MemberLease) -> None:
+    """Read until a lease has run out. What is read with one version is the same."""
+    ends = time.monotonic() + under_test.paced(ENDS_WITHIN)
+    before = backend.members()
+    while lease.id in _ids(view := backend.members()):
+        if time.monotonic() > ends:
+            raise Blamed(f"a member with a ttl of {lease.ttl:.1f} s is there long after it", ("RDZV-MEMBER-4",))
+        before = view
+        _pass(LOOK_EVERY * lease.ttl)
+    if view.version == before.version:
+        raise Blamed(f"a member's ttl was over, and the version is still {view.version!r}", ("RDZV-MEMBER-6",))
+
+
+def _pass(seconds: float) -> None:
+    threading.Event().wait(max(0.0, seconds))  # a ttl runs by the store's clock: there is nothing to await
+
+
+def _two(under_test: BackendUnderTest) -> tuple[SupportsMembership, SupportsMembership]:
+    one, other = (under_test.needs(SupportsMembership, under_test.open()) for _ in range(2))
+    return one, other
+
+
+def _ids(view: MembersView) -> list[str]:
+    return [each.id for each in view.members]

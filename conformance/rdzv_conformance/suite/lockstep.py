@@ -1,0 +1,99 @@
+"""One thread waits and another one changes, turn by turn: no turn begins before the wait of the last one has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import ClauseFailed
+from rdzv_conformance.harness.pausing import Pausing
+from rdzv_conformance.harness.threads import Running
+
+MOST_TURNS = 3000
+LEAST_TURNS = 10
+SECONDS = 0.8
+"""For each of two ways."""
+LOST_AFTER = 6.0
+DELAYS = 40
+"""Steps of a loop by which a change may come later than the wait begins, drawn at random."""
+LEAST_LINES = 20
+LEAST_PAUSE = 0.005
+MOST_PAUSE = 0.5
+"""Seconds that a wait stands still at most: it may hold a lock that the change needs."""
+
+
+class Lockstep:
+    """The turns of both: `wait_on` is the one thread's, `go_through` the other's."""
+
+    running: Running[None]
+
+    def __init__(
+        self,
+        under_test: BackendUnderTest,
+        what: str,
+        waiting: str,
+        change: Callable[[int], None],
+        wait: Callable[[int], bool],
+    ) -> None:
+        self._under_test = under_test
+        self._what, self._waiting = what, waiting
+        self._change, self._wait = change, wait
+        self._begun = self._waited = 0
+        self._over = self._pauses = False
+        self._pausing, self._stop_at, self._seconds = Pausing(), 0, LEAST_PAUSE
+
+    def wait_on(self) -> None:
+        """Wait for one change after the other."""
+        while not self._over:
+            turn = self._begun = self._waited + 1
+            if self._pauses:
+                found = self._pausing.run(self._stop_at, self._seconds, self._wait, turn - 1)
+            else:
+                found = self._wait(turn - 1)
+            if not found:
+                raise ClauseFailed(f"{self._waiting} ended in vain, though {self._what} came when it began")
+            self._waited = turn
+
+    def go_through(self, step: Callable[[int], None], last: bool = False) -> None:
+        """Make a change a turn by `step`, for a while; after the `last` one the waiting ends."""
+        ends = time.monotonic() + SECONDS * self._under_test.target.pace
+        first = self._waited + 1
+        for turn in range(first, first + MOST_TURNS):
+            enough = turn == first + MOST_TURNS - 1 or (turn >= first + LEAST_TURNS and time.monotonic() > ends)
+            self._over = last and enough
+            step(turn)
+            self._await(turn)
+            if enough or self.running.ended(0.0):
+                break
+
+    def race(self, turn: int) -> None:
+        """Make the change a moment after the wait has begun."""
+        while self._begun < turn and not self.running.ended(0.0):
+            pass
+        for _ in range(self._under_test.random.randrange(DELAYS)):
+            pass
+        self._change(turn)
+
+    def meet(self, turn: int) -> None:
+        """Make the change while the wait stands at one of its lines, and choose another line for the next turn."""
+        self._pausing.stopped.wait(self._seconds)
+        began = time.monotonic()
+        lines = max(self._pausing.lines, LEAST_LINES)
+        self._change(turn)
+        self._seconds = min(max(2 * (time.monotonic() - began), LEAST_PAUSE), MOST_PAUSE)
+        self._stop_at = 1 + (turn * 7) % lines if self._pauses else 0  # 7 goes round nearly all numbers
+        self._pauses = True
+        self._pausing.go_on.set()
+
+    def _await(self, turn: int) -> None:
+        limit = self._under_test.paced(LOST_AFTER)
+        ends = time.monotonic() + limit
+        while self._waited < turn and not self.running.ended(0.0):
+            time.sleep(0)  # the other thread's turn
+            if time.monotonic() > ends:
+                self._over = True
+                raise ClauseFailed(
+                    f"{self._waiting} has not returned {limit:.0f} s after {self._what} that came when it began, in "
+                    f"turn {turn}: that wake-up is lost"
+                )

@@ -1,0 +1,187 @@
+"""RDZV-WATCH-5, MEMBER-7, STORE-9, SUBMIT-2 and 5: thousands of waits, begun in the very moment of the change."""
+
+# ruff: noqa: N802 - a test's name carries its clause
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from typing import Any
+
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import ClauseFailed, Untested, equal, that
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.submitted import Submitter
+from rdzv_conformance.harness.threads import Running, frequent_switches
+from rdzv_conformance.suite.lockstep import LOST_AFTER, Lockstep
+from rdzv_core import SupportsMembership, SupportsStore, SupportsWatch
+
+TTL = 60.0
+CHAIN = 20
+
+
+class WakeUps:
+    """No window between looking and listening is too small."""
+
+    @clause("RDZV-WATCH-5")
+    def test_RDZV_WATCH_5_no_wake_up_is_lost_in_thousands(self, under_test: BackendUnderTest) -> None:
+        """Each write comes when the wait for it begins, a few instructions before or after."""
+        register, writer = under_test.open(), under_test.open()
+        under_test.needs(SupportsWatch, register)
+        written: Any = writer.write(b"0")
+        seen: Any = written
+
+        def change(turn: int) -> None:
+            nonlocal written
+            written = _written(writer, b"%d" % turn, written)
+
+        def wait(_: int) -> bool:
+            nonlocal seen
+            changed, found = register.backend.wait_state(seen, under_test.paced(TTL))  # type: ignore[attr-defined]
+            seen = found[1] if found else None
+            return bool(changed)
+
+        _in_lockstep(under_test, "a write", "wait_state(current token)", change, wait)
+
+    @clause("RDZV-MEMBER-7")
+    def test_RDZV_MEMBER_7_no_change_is_missed_in_thousands(self, under_test: BackendUnderTest) -> None:
+        """Each update comes when the wait for it begins, a few instructions before or after."""
+        one, other = under_test.open(), under_test.open()
+        under_test.needs(SupportsMembership, one)
+        members, waiter = one.backend, other.backend
+        assert isinstance(members, SupportsMembership)
+        assert isinstance(waiter, SupportsMembership)
+        lease = members.enter(b"", TTL * under_test.target.pace)
+        seen = waiter.members().version
+
+        def change(turn: int) -> None:
+            that(members.update(lease, b"%d" % turn), "update of a member in time gave False")
+
+        def wait(_: int) -> bool:
+            nonlocal seen
+            changed = waiter.wait_members(seen, under_test.paced(TTL))
+            seen = waiter.members().version
+            return changed
+
+        _in_lockstep(under_test, "an update", "wait_members(current version)", change, wait)
+
+    @clause("RDZV-STORE-9")
+    def test_RDZV_STORE_9_no_wake_up_is_lost_in_thousands(self, under_test: BackendUnderTest) -> None:
+        """Each key is set when the wait for it begins, a few instructions before or after."""
+        one, other = under_test.open(), under_test.open()
+        under_test.needs(SupportsStore, one)
+        setter, getter = (each.backend.store("thousands") for each in (one, other))  # type: ignore[attr-defined]
+
+        def change(turn: int) -> None:
+            setter.set(f"key-{turn % 50}", b"%d" % turn)
+
+        def wait(turn: int) -> bool:
+            key = f"key-{(turn + 1) % 50}"
+            found = getter.get(key, under_test.paced(TTL))
+            setter.delete_key(key)
+            return bool(found == b"%d" % (turn + 1))
+
+        _in_lockstep(under_test, "a set", "get of the key", change, wait)
+
+    @clause("RDZV-SUBMIT-2")
+    def test_RDZV_SUBMIT_2_no_submitted_wait_is_lost_in_thousands(self, under_test: BackendUnderTest) -> None:
+        """Each write comes when the submitted wait for it begins: done is called, every time."""
+        register, writer = under_test.open(), under_test.open()
+        at = Submitter(under_test, register.backend, "wait_state")
+        written: Any = writer.write(b"0")
+        seen: Any = written
+        ends: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
+
+        def change(turn: int) -> None:
+            nonlocal written
+            written = _written(writer, b"%d" % turn, written)
+
+        def wait(_: int) -> bool:
+            nonlocal seen
+            arguments = (seen, under_test.paced(TTL))
+            at.target.submit("wait_state", arguments, lambda result, error: ends.put((result, error)))
+            result, error = ends.get(timeout=under_test.paced(TTL))
+            if error is not None:
+                raise error
+            seen = result[1][1]
+            return bool(result[0])
+
+        _in_lockstep(under_test, "a write", "the submitted wait_state(current token)", change, wait)
+
+    @clause("RDZV-SUBMIT-5")
+    def test_RDZV_SUBMIT_5_calls_are_submitted_from_within_done(self, under_test: BackendUnderTest) -> None:
+        """Each end submits the next call, on the same instance and on another one: all of the chain end."""
+        register, other = under_test.open(), under_test.open()
+        at, beside = Submitter(under_test, register.backend), Submitter(under_test, other.backend)
+        calls: list[tuple[str, tuple[Any, ...]]] = [
+            (method, arguments)
+            for method, arguments in (
+                ("get_state", ()),
+                ("wait_state", (b"invalid", 0.05)),
+                ("members", ()),
+                ("wait_members", (None, 0.05)),
+                ("count", ()),
+            )
+            if method in at.submittable
+        ]
+        if not calls:
+            raise Untested("the suite does not know how to submit what is submittable there")
+        token = register.write(b"there")
+        ends: queue.SimpleQueue[tuple[int, Any, Exception | None]] = queue.SimpleQueue()
+
+        def begin(number: int) -> None:
+            method, arguments = calls[number % len(calls)]
+            where = (at, beside)[number % 3 == 2]
+            where.target.submit(method, arguments, lambda result, error: ended(number, result, error))
+
+        def ended(number: int, result: Any, error: Exception | None) -> None:
+            if number < CHAIN - 1:
+                begin(number + 1)
+            ends.put((number, result, error))
+
+        begin(0)
+        limit = under_test.paced(LOST_AFTER)
+        seen: list[int] = []
+        for _ in range(CHAIN):
+            try:
+                number, result, error = ends.get(timeout=limit)
+            except queue.Empty:
+                method = calls[len(seen) % len(calls)][0]
+                raise ClauseFailed(
+                    f"{method}, submitted from within done of the call before it, has not ended after {limit:.0f} s "
+                    f"({len(seen)} of {CHAIN} such calls have)"
+                ) from None
+            seen.append(number)
+            method = calls[number % len(calls)][0]
+            that(error is None, f"{method}, submitted from within done, ended with {error!r}")
+            if method == "get_state":
+                equal(f"what {method}, submitted from within done, gave", result, (b"there", token))
+        equal("the calls that have ended", sorted(seen), list(range(CHAIN)))
+
+
+def _written(writer: Register, state: bytes, token: Any) -> Any:
+    answer = writer.backend.set_state(state, token)
+    if answer is None or not answer[2]:
+        raise ClauseFailed(f"set_state with the current token gave {answer!r}")
+    return answer[1]
+
+
+def _in_lockstep(
+    under_test: BackendUnderTest,
+    what: str,
+    waiting: str,
+    change: Callable[[int], None],
+    wait: Callable[[int], bool],
+) -> None:
+    """Let one thread wait and another one change, turn by turn; fail the clause if a wait goes on.
+
+    `change(turn)` makes change number `turn`, from 1 on; `wait(turn)` waits for the one after `turn`. In the first half
+    of the turns both begin at the same moment. In the second half the wait stands still at one of its lines, another
+    one each time, until the change is made: a gap of a few instructions is hit for sure, where it is one of Python.
+    """
+    steps = Lockstep(under_test, what, waiting, change, wait)
+    with frequent_switches():
+        steps.running = Running(steps.wait_on)
+        steps.go_through(steps.race)
+        steps.go_through(steps.meet, last=True)
+        steps.running.result(under_test.paced(LOST_AFTER), f"{waiting} has not returned after {what}")
