@@ -32,3 +32,9 @@ def truncated(params: RendezvousParameters) -> Iterator[None]:
         yield
     finally:
         database.write_bytes(whole)
+
+
+def keys(params: RendezvousParameters) -> list[str]:
+    """List every register in the database."""
+    with closing(sqlite3.connect(params.endpoint)) as database:
+        return [key for (key,) in database.execute("SELECT key FROM rdzv")]
