@@ -48,6 +48,10 @@ class Call:
         try:
             self._guard.check()  # after it was added: a close that came before is seen here, one that comes later calls
             yield
+        except Exception as error:
+            if self._guard.is_closed and not isinstance(error, RendezvousConnectionError):
+                raise RendezvousConnectionError(f"{self._guard.what} was closed during a call") from error
+            raise
         finally:
             self._interrupts.remove(interrupt)
 
