@@ -13,7 +13,6 @@ from pathlib import Path
 
 from examples.demo.stores import STORES
 
-
 BY_ITSELF = (*STORES, "file-directory", "redis")
 """Those whose store is started here; any other needs an endpoint."""
 
