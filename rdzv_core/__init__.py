@@ -6,9 +6,9 @@ A job author needs `RendezvousParameters` and `create_handler`; a backend author
 - for everybody: `aio` (the handler for asyncio), `inspection` (a run seen from outside), `events` and `hooks` (what
   plugins hear and say), `registry` (which backends there are), `memory` (a backend for tests), `compat` (PyTorch's
   names);
-- for backends: `abc` (the contract), `options`, `endpoint` and `addresses` (reading what a job's author gave),
-  `envelope` (a header that makes a write's token unique), `validation`, `backoff`, `clock`, `checking` (a check of a
-  store that a backend offers).
+- for backends: `abc` (the contract), `authoring` (what their authors would else each write again), `options`,
+  `endpoint` and `addresses` (reading what a job's author gave), `envelope` (a header that makes a write's token
+  unique), `validation`, `backoff`, `clock`, `checking` (a check of a store that a backend offers).
 
 What they list in `__all__` is documented and kept. Everything else has an underscore in its path, and may change.
 """

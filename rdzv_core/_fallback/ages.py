@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from rdzv_core.abc import Token
+from rdzv_core._fallback.roll import Slot
 
 
 class _Sight(NamedTuple):
-    token: Token | None
+    slot: Slot | None
     since: float
     ttl: float
 
@@ -37,11 +37,11 @@ class Ages:
         if any(sight.ttl < 2 * gap for sight in self._sights.values()):
             self._sights = {member: sight for member, sight in self._sights.items() if sight.ttl >= 2 * gap}
 
-    def age(self, member: str, ttl: float, token: Token | None, now: float) -> float:
-        """Return how long the member's record has had the `token` that a read, answered just now, has shown."""
+    def age(self, member: str, ttl: float, slot: Slot | None, now: float) -> float:
+        """Return for how long the member's slot has held what a read, answered just now, has shown."""
         sight = self._sights.get(member)
-        if sight is None or sight.token != token:
-            sight = self._sights[member] = _Sight(token, now, ttl)
+        if sight is None or sight.slot != slot:
+            sight = self._sights[member] = _Sight(slot, now, ttl)
         return now - sight.since
 
     def keep(self, members: Collection[str]) -> None:

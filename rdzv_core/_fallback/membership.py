@@ -10,31 +10,25 @@ from collections.abc import Callable
 from rdzv_core import clock
 from rdzv_core._errors import RendezvousConnectionError
 from rdzv_core._fallback.observer import Observer
-from rdzv_core._fallback.pace import Life, poll_intervals
-from rdzv_core._fallback.record import Record
+from rdzv_core._fallback.pace import CONTENTION_LIMIT, Life, poll_intervals
+from rdzv_core._fallback.pages import SlotRecord
 from rdzv_core._fallback.registers import Registers
 from rdzv_core._fallback.roll import Directory, Entry, Incarnation, Slot
 from rdzv_core.abc import MemberLease, MembersView, RendezvousBackend, SupportsMembership, Token
 from rdzv_core.validation import checked_payload, checked_ttl
 
-CONTENTION_LIMIT = 60.0
-"""Seconds that a write may be kept from its turn by other writers before it gives up."""
-
 
 class RegisterLease(MemberLease):
-    """A membership on registers: the record of the member's slot, and what it was last seen to hold.
+    """A membership on registers: the member's slot, and what it was last seen to hold.
 
     `hint` is the token of the incarnation record as it was when the directory was last known to list this member.
     """
 
-    def __init__(
-        self, ttl: float, incarnation: str, record: Record[Slot], slot: Slot, token: Token | None, hint: Token | None
-    ) -> None:
+    def __init__(self, ttl: float, incarnation: str, record: SlotRecord, slot: Slot, hint: Token | None) -> None:
         super().__init__(ttl, incarnation, slot.id)
         self.lock = threading.Lock()
         self.record = record
         self.slot = slot
-        self.token = token
         self.hint = hint
         self.ended = False
         self.left = False
@@ -46,10 +40,10 @@ class RegisterLease(MemberLease):
         whose answer was lost: it is taken as it is, and built on.
         """
         for _ in life.attempts(CONTENTION_LIMIT):
-            won, there, token = self.record.write(change(self.slot), self.token)
+            won, there = self.record.write(change(self.slot), self.slot)
             if there is None or not (won or there.holds(self.id)):
                 return False
-            self.slot, self.token = there, token
+            self.slot = there
             if won:
                 return True
         raise AssertionError("attempts end by an error only")
@@ -63,10 +57,9 @@ class RegisterMembership(SupportsMembership):
     and a slot is chosen, read, and taken in such an order that it is never taken from a member that is there.
 
     - `enter`: two writes (directory, slot) and three reads, more where several enter at once.
-    - `refresh`, `update`: one read of some 60 bytes and one write, of the payload and some 100 bytes; neither depends
-      on how many members there are.
-    - `members`, `count`: reads the directory, some 70 bytes a member, and every member's slot; `first` as many slots
-      as are asked for.
+    - `refresh`, `update`: one read of some 60 bytes and one write of a page, which has at most eight members' payloads;
+      a second one where a neighbour wrote since. Neither depends on how many members there are.
+    - `members`, `count`: reads the directory, some 70 bytes a member, and all pages; `first` as many pages as it takes.
       `wait_members` does so again and again, from 1 ms up to 250 ms apart; only a node that has to know should wait.
 
     A member is ended by an observer that saw no refresh for its ttl; without an observer it stays. Several thousand
@@ -103,13 +96,13 @@ class RegisterMembership(SupportsMembership):
                 return None
         entry = Entry(directory.free_slot(), secrets.token_hex(16), ttl)
         record = registers.slot(entry.slot)
-        slot_token = record.read()[1]
+        before = record.read()
         if not registers.directory.write(directory.with_entry(entry), token)[0]:
             return None
         slot = Slot(entry.id, payload=payload)
-        won, _, token = record.write(slot, slot_token)
+        won, _ = record.write(slot, before)
         # Refused: it was evicted on the way. The node that did that, or the next observer, drops the entry.
-        return RegisterLease(ttl, directory.incarnation, record, slot, token, hint) if won else None
+        return RegisterLease(ttl, directory.incarnation, record, slot, hint) if won else None
 
     def _announce_founding(self) -> Token | None:
         record = self._registers.incarnation

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from rdzv_core._errors import RendezvousConnectionError
 from rdzv_core._fallback.ages import Ages
 from rdzv_core._fallback.pace import Life
+from rdzv_core._fallback.pages import PageReader
 from rdzv_core._fallback.registers import Registers
 from rdzv_core._fallback.roll import Directory, Entry, Shown, Slot, view_of
 from rdzv_core.abc import MembersView, RendezvousBackend, Token
@@ -15,7 +16,7 @@ from rdzv_core.abc._backend import params_of
 
 
 class Observer:
-    """Reads the members: each look reads the directory, then each member's slot, or those of as many as asked for.
+    """Reads the members: each look reads the directory, then each page of slots, or those that it takes for so many.
 
     Looks come one after the other.
 
@@ -56,10 +57,11 @@ class Observer:
         self._ages.keep({entry.id for entry in directory.order})
         shown: list[Shown] = []
         gone: list[str] = []
+        pages = PageReader(self._registers.page, lambda: self._ages.answered(self._now()))
         for entry in directory.order:
             if limit is not None and len(shown) >= limit:
                 break
-            slot = self._settle(entry)
+            slot = self._settle(entry, pages)
             if slot is not None and slot.holds(entry.id):
                 shown.append(Shown(entry.id, slot))
             elif slot is not None and _is_gone(entry, slot):
@@ -67,15 +69,12 @@ class Observer:
         self._drop(directory, token, gone)
         return view_of(directory.incarnation, shown)
 
-    def _settle(self, entry: Entry) -> Slot | None:
+    def _settle(self, entry: Entry, pages: PageReader) -> Slot | None:
         """Return what an entry's slot holds, after ending the member if that is due."""
-        record = self._registers.slot(entry.slot)
-        slot, token = record.read()
-        now = self._now()
-        self._ages.answered(now)
-        due = self._ages.age(entry.id, entry.ttl, token, now) > entry.ttl
+        slot = pages.slot(entry.slot)
+        due = self._ages.age(entry.id, entry.ttl, slot, self._now()) > entry.ttl
         if due and self._may_write and not (slot is not None and _is_gone(entry, slot)):
-            _, slot, _ = record.write(Slot(entry.id, gone=True), token)
+            _, slot = self._registers.slot(entry.slot).write(Slot(entry.id, gone=True), slot)
         return slot
 
     def _drop(self, directory: Directory, token: Token | None, gone: Collection[str]) -> None:

@@ -12,6 +12,8 @@ from rdzv_core.backoff import Backoff
 SHORTEST_POLL = 0.001
 LONGEST_POLL = 0.25
 LONGEST_BACKOFF = 1.0
+CONTENTION_LIMIT = 60.0
+"""Seconds that a write may be kept from its turn by other writers before it gives up."""
 
 
 class Life:

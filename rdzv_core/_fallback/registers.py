@@ -9,8 +9,9 @@ from typing import TypeVar
 import msgspec
 
 from rdzv_core._fallback.pace import Life
+from rdzv_core._fallback.pages import SlotRecord, page_purpose
 from rdzv_core._fallback.record import Record
-from rdzv_core._fallback.roll import Directory, Incarnation, Slot
+from rdzv_core._fallback.roll import Directory, Incarnation, Page
 from rdzv_core.abc import RendezvousBackend
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -66,14 +67,13 @@ class Registers(Siblings):
         """What is written before a directory is founded."""
         return self._record("members.incarnation", Incarnation, "the incarnation record of members")
 
-    def slot(self, number: int) -> Record[Slot]:
+    def slot(self, number: int) -> SlotRecord:
         """One member's own record."""
-        return self._record(slot_purpose(number), Slot, f"the record of member {number}")
+        return SlotRecord(number, self.page(number), self.life)
+
+    def page(self, number: int) -> Record[Page]:
+        """The page that has a slot."""
+        return self._record(page_purpose(number), Page, f"the record of member {number} and its neighbours")
 
     def _record(self, purpose: str, kind: type[S], what: str) -> Record[S]:
         return Record(self.sibling(purpose), kind, what)
-
-
-def slot_purpose(number: int) -> str:
-    """Return the purpose of the register that is a slot."""
-    return f"member.{number}"

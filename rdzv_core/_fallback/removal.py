@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rdzv_core._fallback.pace import Life
-from rdzv_core._fallback.registers import Registers, slot_purpose
-from rdzv_core._fallback.roll import Slot
+from rdzv_core._fallback.pages import SLOTS, page_purpose
+from rdzv_core._fallback.registers import Registers
+from rdzv_core._fallback.roll import Page
 from rdzv_core._fallback.store import store_purpose
 from rdzv_core.abc import RendezvousBackend, SupportsDelete, SupportsMembership, SupportsStore, Token
 
-_MISSING_SLOTS = 8
-"""So many slots in a row that are not there are the end of them: an entry that failed half way leaves a gap."""
+_MISSING_PAGES = 2
+"""So many pages in a row that are not there are the end of them: entries that failed half way may leave a gap."""
 
 
 def remove_stores(backend: RendezvousBackend, epochs: set[str]) -> int:
@@ -32,26 +33,27 @@ def remove_memberships(backend: RendezvousBackend, has_gone: Callable[[bytes], b
     try:
         incarnation = registers.incarnation.read()[1]
         directory, token = registers.directory.read()
-        slots = list(_slots(registers))
-        gone = {slot.id for _, slot, _ in slots if slot.gone or has_gone(slot.payload)}
+        pages = list(_pages(registers))
+        slots = [slot for _, page, _ in pages for slot in page.slots.values()]
+        gone = {slot.id for slot in slots if slot.gone or has_gone(slot.payload)}
         if directory is not None and any(entry.id not in gone for entry in directory.order):
             return 0
         if directory is not None and not _remove(backend, "members", token):
             return 0
         removed = int(directory is not None) + _remove(backend, "members.incarnation", incarnation)
-        return removed + sum(_remove(backend, slot_purpose(number), token) for number, _, token in slots)
+        return removed + sum(_remove(backend, page_purpose(number), token) for number, _, token in pages)
     finally:
         registers.close()
 
 
-def _slots(registers: Registers) -> Iterator[tuple[int, Slot, Token | None]]:
+def _pages(registers: Registers) -> Iterator[tuple[int, Page, Token | None]]:
     number = missing = 0
-    while missing < _MISSING_SLOTS:
-        slot, token = registers.slot(number).read()
-        missing = missing + 1 if slot is None else 0
-        if slot is not None:
-            yield number, slot, token
-        number += 1
+    while missing < _MISSING_PAGES:
+        page, token = registers.page(number).read()
+        missing = missing + 1 if page is None else 0
+        if page is not None:
+            yield number, page, token
+        number += SLOTS
 
 
 def _remove(backend: RendezvousBackend, purpose: str, token: Token | None) -> int:

@@ -2,6 +2,8 @@
 
 The *directory* says which members may be there, in entry order, and which *slot* each has; a member's own slot says
 whether it is there. A slot is reused once its member is gone: there are as many as there ever were members at once.
+Some slots share a register, a *page*: few enough that members seldom write at the same time, and enough that a look
+at many members is a few reads.
 """
 
 from __future__ import annotations
@@ -48,15 +50,17 @@ class Directory(msgspec.Struct, frozen=True):
         return Directory(self.incarnation, tuple(entry for entry in self.order if entry.id not in members))
 
 
-class Slot(msgspec.Struct, frozen=True):
-    """One member's own record. `seq` counts payloads, `beat` refreshes; `gone` ends the membership for good."""
+class Slot(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One member's own record. `seq` counts payloads, `beat` refreshes; `gone` ends the membership for good.
+
+    No two that were ever written to one slot are equal: ids are new for every entry, and beats only grow.
+    """
 
     id: str
     seq: int = 0
     beat: int = 0
     payload: bytes = b""
     gone: bool = False
-    v: Literal[1] = 1
 
     def holds(self, member: str) -> bool:
         """Return whether `member` is there by this record."""
@@ -67,6 +71,17 @@ class Slot(msgspec.Struct, frozen=True):
         if sequence is None or payload is None or sequence <= self.seq:
             return Slot(self.id, self.seq, self.beat + 1, self.payload)
         return Slot(self.id, sequence, self.beat + 1, payload)
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some slots, by number."""
+
+    slots: dict[int, Slot]
+    v: Literal[1] = 1
+
+    def with_slot(self, number: int, slot: Slot) -> Page:
+        """Return the page with another slot of that number."""
+        return Page({**self.slots, number: slot})
 
 
 class Incarnation(msgspec.Struct, frozen=True):

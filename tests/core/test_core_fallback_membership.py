@@ -22,7 +22,7 @@ TTL = 10.0
 
 DIRECTORY = register_key("run", "members")
 INCARNATION = register_key("run", "members.incarnation")
-SLOT = register_key("run", "member.0")
+SLOT = register_key("run", "members.0")
 
 
 class Interference:
@@ -102,6 +102,10 @@ def watch(port: RegisterMembership, clock: Any, seconds: float) -> int:
         clock.advance(1)
         port.count()
     return port.count()
+
+
+def page(hub: Any, key: str) -> Any:
+    return json.loads(hub.raw[key].partition(b"\n")[2])["slots"]
 
 
 def directory(hub: Any) -> Any:
@@ -282,9 +286,9 @@ def test_a_member_goes_on_after_a_lost_answer(
 def test_a_write_that_arrives_late_ends_nobody(here: Any, there: Any, hub: Any, interference: Interference) -> None:
     """A refresh that was given up and arrives just before the next one is the member's own: it is taken as it is."""
     lease = here.enter(b"a", TTL)
-    old, slot, token = hub.raw[SLOT], lease.slot, lease.token
+    old, slot = hub.raw[SLOT], lease.slot
     here.update(lease, b"late")
-    late, hub.raw[SLOT], lease.slot, lease.token = hub.raw[SLOT], old, slot, token
+    late, hub.raw[SLOT], lease.slot = hub.raw[SLOT], old, slot
     interference.before("set", SLOT, lambda: hub.raw.update({SLOT: late}))
     assert here.refresh(lease)
     assert [member.payload for member in there.members().members] == [b"late"]
@@ -394,12 +398,13 @@ def test_one_who_stalls_before_it_enters_takes_no_slot_that_was_given_away(
 
 
 def test_slots_are_used_again(here: Any, hub: Any) -> None:
-    """However many come and go, there are as many slots as there were members at one time."""
-    for _ in range(20):
-        leases = [here.enter(b"", TTL), here.enter(b"", TTL)]
+    """However many come and go, there are as many slots as there were members at one time, eight in a register."""
+    for _ in range(5):
+        leases = [here.enter(b"", TTL) for _ in range(9)]
         for lease in leases:
             here.leave(lease)
-    assert set(hub.raw) == {DIRECTORY, INCARNATION, SLOT, register_key("run", "member.1")}
+    assert set(hub.raw) == {DIRECTORY, INCARNATION, SLOT, register_key("run", "members.1")}
+    assert [len(page(hub, each)) for each in (SLOT, register_key("run", "members.1"))] == [8, 1]
 
 
 def test_an_observer_forgets_who_is_gone(here: Any, there: Any) -> None:
@@ -478,7 +483,7 @@ def test_a_store_that_lost_everything_ends_everybody(here: Any, there: Any, hub:
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b"\xff", b'{"incarnation": "x", "order": [], "v": 2}'])
-@pytest.mark.parametrize("purpose", ["members", "member.0", "members.incarnation"])
+@pytest.mark.parametrize("purpose", ["members", "members.0", "members.incarnation"])
 def test_what_cannot_be_read_is_a_state_error(text: bytes, purpose: str, here: Any, make_bare: Any) -> None:
     """Something else where a record should be is a RendezvousStateError, and is left as it is."""
     lease = here.enter(b"a", TTL)
@@ -486,7 +491,7 @@ def test_what_cannot_be_read_is_a_state_error(text: bytes, purpose: str, here: A
     register.set_state(text, register.get_state().token)
     calls = {
         "members": [here.members, lambda: here.enter(b"", TTL)],
-        "member.0": [here.members, lambda: here.refresh(lease)],
+        "members.0": [here.members, lambda: here.refresh(lease)],
         "members.incarnation": [lambda: here.refresh(lease), lambda: here.enter(b"", TTL)],
     }
     for call in calls[purpose]:
@@ -520,15 +525,54 @@ def test_a_full_directory_says_so(here: Any, make_bare: Any, hub: Any) -> None:
 
 @pytest.mark.parametrize("others", [1, 100])
 def test_a_refresh_costs_the_same_however_many_there_are(others: int, here: Any, interference: Interference) -> None:
-    """It reads the incarnation record and writes its own slot, and nothing else."""
+    """It reads the incarnation record and writes its own page, once more if a neighbour has written since."""
     leases = [here.enter(b"x" * 40, TTL) for _ in range(others)]
+    assert here.refresh(leases[0])
     interference.calls.clear()
     assert here.refresh(leases[0])
     assert interference.calls == [("get", INCARNATION), ("set", SLOT)]
+    if others > 1:
+        assert here.refresh(leases[1])
+        interference.calls.clear()
+        assert here.refresh(leases[0])
+        assert interference.calls == [("get", INCARNATION), ("set", SLOT), ("set", SLOT)]
+
+
+@pytest.mark.parametrize(("members", "pages"), [(8, 1), (9, 2), (64, 8)])
+def test_a_look_reads_the_directory_and_a_page_for_eight_members(
+    members: int, pages: int, here: Any, there: Any, interference: Interference
+) -> None:
+    """Whatever all of them hold; the first few are in as few pages."""
+    for _ in range(members):
+        there.enter(b"x", TTL)
+    interference.calls.clear()
+    assert here.count() == members
+    assert len(interference.calls) == 1 + pages
+    interference.calls.clear()
+    assert len(here.first(8).members) == 8
+    assert len(interference.calls) == 2
+
+
+def test_neighbours_in_a_page_disturb_each_other_by_an_attempt_at_most(
+    here: Any, there: Any, interference: Interference
+) -> None:
+    """Each of them writes between the other's read and its write, and both payloads are there."""
+    mine, theirs = here.enter(b"mine", TTL), there.enter(b"theirs", TTL)
+    interference.before("set", SLOT, lambda: there.update(theirs, b"theirs again"))
+    assert here.update(mine, b"mine again")
+    assert [member.payload for member in there.members().members] == [b"mine again", b"theirs again"]
+
+
+def test_a_page_takes_eight_members_with_the_largest_payloads(here: Any, hub: Any) -> None:
+    """It fits into what every backend takes."""
+    for _ in range(8):
+        here.enter(b"\xff" * 4096, TTL)
+    assert here.count() == 8
+    assert len(page(hub, SLOT)) == 8
 
 
 def test_a_refresh_moves_few_bytes(here: Any, hub: Any) -> None:
-    """A refresh writes its slot's record, under 200 bytes with a small payload."""
+    """A refresh writes its page, under 200 bytes with one small payload."""
     lease = here.enter(b"x" * 40, TTL)
     for _ in range(1000):
         assert here.refresh(lease)
@@ -539,9 +583,10 @@ def test_closing_releases_every_register(make_bare: Any, clock: Any) -> None:
     """close closes the siblings that were made, and not the backend."""
     backend = make_bare()
     port = RegisterMembership(backend, clock)
-    leases = [port.enter(b"", TTL) for _ in range(3)]
+    for _ in range(9):
+        port.enter(b"", TTL)
     port.members()
-    assert len(backend.open_siblings) == len(leases) + 2
+    assert len(backend.open_siblings) == 2 + 2  # directory and incarnation, and two pages
     port.close()
     assert all(sibling.closed for sibling in backend.open_siblings)
     assert not backend.closed

@@ -19,6 +19,7 @@ PUBLIC = {
     "abc",
     "addresses",
     "aio",
+    "authoring",
     "backoff",
     "checking",
     "clock",

@@ -44,3 +44,9 @@ def own_store(sandbox: Any) -> Iterator[SimpleNamespace]:
     """Offer a database in a directory of the suite's own; `sandbox` is a `rdzv_conformance.Sandbox`."""
     where = str(sandbox.directory / "rdzv.db")
     yield SimpleNamespace(endpoint=where, options={}, what="a new database")
+
+
+def keys(params: RendezvousParameters) -> list[str]:
+    """List every register in the database."""
+    with closing(sqlite3.connect(params.endpoint)) as database:
+        return [key for (key,) in database.execute("SELECT key FROM rdzv")]
