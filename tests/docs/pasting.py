@@ -17,7 +17,7 @@ HERE = Path(sys.executable).parent
 
 
 def paste(page: Path, folder: Path, programs: Path = HERE, **more: str) -> dict[str, str]:
-    """Run a page in `folder`; return what `run` does. Raises `AssertionError` if a block fails or prints other things."""
+    """Run a page in `folder`; return what `run` does. Raises `AssertionError` if a block fails, or prints less."""
     printed = run(script_of(blocks_of(page), folder), folder, programs, **more)
     since = ""
     for block in blocks_of(page):
