@@ -32,7 +32,7 @@ def _certify(*arguments: str) -> Result:
 def _fake(failing: Callable[[int], bool]) -> Callable[..., Report]:
     """A suite that fails for some seeds."""
 
-    def run(name: str, endpoint: str, options: Any, profiles: Any, progress: Any, seed: int) -> Report:
+    def run(name: str, endpoint: str, options: Any, profiles: Any, progress: Any, seed: int, **_: Any) -> Report:
         results = [TestResult(f"test_{n}", (n,), "fail" if failing(seed) else "pass", "wrong") for n in catalogue()]
         return Report(Subject(name, endpoint), ("core",), by_clause(results, ["core"]), seed=seed, command="again")
 
@@ -70,7 +70,7 @@ def test_one_backend_that_could_not_be_tested_does_not_hold_up_the_others() -> N
 def test_one_backend_that_is_not_certified_is_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
     """All must be; --json gives a list of reports."""
     monkeypatch.setattr(
-        commands, "run_suite", lambda name, *rest, seed: _fake(lambda _: name == "b")(name, *rest, seed)
+        commands, "run_suite", lambda name, *rest, seed, **_: _fake(lambda _: name == "b")(name, *rest, seed)
     )
     ran = _certify("a=x", "b=y", "--json")
     assert ran.exit_code == 1
@@ -103,7 +103,7 @@ def test_an_option_goes_to_the_backend_that_is_named(monkeypatch: pytest.MonkeyP
     """With several backends an option is NAME.OPTION=VALUE."""
     given: dict[str, Any] = {}
 
-    def run(name: str, endpoint: str, options: Any, profiles: Any, progress: Any, seed: int) -> Report:
+    def run(name: str, endpoint: str, options: Any, profiles: Any, progress: Any, seed: int, **_: Any) -> Report:
         given[name] = options
         return _fake(lambda _: False)(name, endpoint, options, profiles, progress, seed)
 

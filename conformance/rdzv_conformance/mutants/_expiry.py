@@ -133,7 +133,7 @@ class UpdateRenewsLater(SoundMemory):
             ends = entry.ends if entry else 0.0
             there = super().update(member, payload)
             if entry:
-                entry.ends = ends if entry.ttl > 1.5 else entry.ends
+                entry.ends = ends if entry.ttl > 1.1 else entry.ends
             return there
 
 

@@ -15,7 +15,9 @@ NEED_A_REGISTER = tuple(
 )
 """Clauses whose tests write, read and wait for long, by many: whatever is wrong with a register may be seen there."""
 
-NEED_A_STORE = tuple(f"RDZV-STORE-{number}" for number in (6, 7, 8, 9))
+NEED_A_STORE = tuple(f"RDZV-STORE-{number}" for number in (6, 7, 8, 9, 10, 11))
+NEED_A_WAIT = ("RDZV-WATCH-5", "RDZV-WATCH-8")
+NEED_MEMBERS = ("RDZV-MEMBER-18",)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,10 @@ class Mutant:
             object.__setattr__(self, "may_break", (*self.may_break, *NEED_A_REGISTER))
         if any(number.startswith("RDZV-STORE-") for number in self.breaks):
             object.__setattr__(self, "may_break", (*self.may_break, *NEED_A_STORE))
+        if any(number.startswith("RDZV-WATCH-") for number in self.breaks):
+            object.__setattr__(self, "may_break", (*self.may_break, *NEED_A_WAIT))
+        if any(number.startswith("RDZV-MEMBER-") for number in self.breaks):
+            object.__setattr__(self, "may_break", (*self.may_break, *NEED_MEMBERS))
         # The tests of LIST write registers of several runs and purposes: they need what these clauses are about.
         if any(number.startswith(("RDZV-STATE-", "RDZV-CAS-", "RDZV-RUN-")) for number in self.breaks):
             object.__setattr__(self, "may_break", (*self.may_break, "RDZV-LIST-1", "RDZV-LIST-2"))

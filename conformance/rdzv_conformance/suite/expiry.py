@@ -16,10 +16,10 @@ TTL = 60.0
 SHORT_TTL = 1.0
 LONG = 60.0
 ENDS_WITHIN = 12.0
-RENEWALS = 4
-LATER = 3.2
+RENEWALS = 3
+LATER = 2.4
 """Times the short ttl: it ends when the other one is over, renewed as that is."""
-WHOLE_TTL = 2.0
+WHOLE_TTL = 1.2
 ATTEMPTS = 3
 LOOK_EVERY = 0.05
 """Of a ttl."""
@@ -36,7 +36,7 @@ class Expiry:
         stays, goes, later = one.enter(b"stays", TTL), one.enter(b"goes", ttl), other.enter(b"later", LATER * ttl)
         waits = _begin(under_test, one, other, other.members().version)
         for _ in range(RENEWALS):
-            _pass(ttl / RENEWALS)
+            _pass(ttl / 5)
             equal("what refresh of a member in time gave", one.refresh(goes), True)
         _end_with(under_test, waits, one, goes)
         if later.id in _ids(view := other.members()):

@@ -12,7 +12,7 @@ from rdzv_conformance.harness.threads import Running
 
 MOST_TURNS = 3000
 LEAST_TURNS = 10
-SECONDS = 0.8
+SECONDS = 0.5
 """For each of two ways."""
 LOST_AFTER = 6.0
 DELAYS = 40
