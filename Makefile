@@ -85,9 +85,10 @@ $(DOCS_STAMP): $(STAMP) requirements-docs.txt
 	$(VENV)/bin/python -m pip install --disable-pip-version-check -q -r requirements-docs.txt
 	@touch $@
 
-# The site, warnings being errors. Nothing in it is loaded from elsewhere.
+# The site, warnings being errors, and every link within it. Nothing in it is loaded from elsewhere.
 docs: $(DOCS_STAMP)
 	@$(SPHINX) -b html docs docs/_build/html
+	@$(BIN)/python docs/check_links.py docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 # Every command and program on every page, word for word; minutes.

@@ -30,6 +30,7 @@ html_theme = "furo"
 html_title = "rdzv"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_js_files = ["scrollable.js"]
 html_show_sphinx = False
 html_copy_source = False
 html_theme_options = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -13,6 +14,12 @@ from tests.docs.pages import DOCS, PAGES, name_of
 
 pytest.importorskip("furo", reason="`make docs` installs what builds the site")
 
+_SPEC = importlib.util.spec_from_file_location("check_links", DOCS / "check_links.py")
+assert _SPEC is not None
+assert _SPEC.loader is not None
+_CHECK_LINKS = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_CHECK_LINKS)
+broken = _CHECK_LINKS.broken
 LOADED = re.compile(r'<(?:script|img|link|iframe|source)\b[^>]*?\b(?:src|href)="([^"]+)"')
 
 
@@ -39,6 +46,13 @@ def test_every_page_is_built_and_loads_nothing_from_elsewhere(site: Path) -> Non
             assert not target.startswith(("http:", "https:", "//")), f"{name_of(page)} loads {target}"
             assert ((site / name_of(page)).parent / target.partition("?")[0]).exists(), target
     assert "http" not in "".join(re.findall(r"@import[^;]+|url\(http[^)]+", _styles(site)))
+
+
+def test_every_link_within_the_site_leads_somewhere(site: Path, tmp_path: Path) -> None:
+    """`make docs` fails where a file or an anchor is missing, whoever made the link."""
+    assert [] == broken(site)
+    (tmp_path / "a.html").write_text('<p id="here"><a href="#here">1</a><a href="#no">2</a><img src="b.svg"></p>')
+    assert broken(tmp_path) == ["a.html: #no: there is no such anchor", "a.html: b.svg: there is no such file"]
 
 
 def test_a_diagram_is_part_of_its_page(site: Path) -> None:
