@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from rdzv_conformance.harness import expect
 from rdzv_conformance.harness.helpers import Helpers
+from rdzv_conformance.harness.load import slowness
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.target import Target
 from rdzv_conformance.harness.watchdog import Calls, run_guarded
@@ -123,7 +124,7 @@ class BackendUnderTest:
     def run(self, check: Callable[[], None]) -> None:
         """Run a test under the watchdog, then clean up."""
         try:
-            run_guarded(check, self.calls, TEST_LIMIT * self.target.pace)
+            run_guarded(check, self.calls, TEST_LIMIT * self.target.pace * slowness())
         finally:
             self.clean_up()
 

@@ -29,6 +29,7 @@ from rdzv_conformance.mutants import (
     _packaging,
     _remote,
     _remote_members,
+    _remote_stores,
     _secrets,
     _states,
     _store_edges,
@@ -166,8 +167,8 @@ def references() -> dict[str, Mutant]:
                 "It is sound, and keeps registers and the stores of rounds when it is killed.",
                 ("RDZV-DURABLE-1", "RDZV-DURABLE-3", "RDZV-STORE-1"),
                 "",
-                _kept_stores.sound_kept_stores,
-                setting=_kept_stores.with_stores(),
+                _remote_stores.sound_kept_stores,
+                setting=_remote_stores.with_stores(),
             ),
             Mutant(
                 "sound-guarded",

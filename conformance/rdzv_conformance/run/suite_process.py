@@ -16,6 +16,7 @@ from typing import Any
 
 from rdzv_conformance.harness.backend_under_test import TEST_LIMIT
 from rdzv_conformance.harness.lines import follow
+from rdzv_conformance.harness.load import slowness
 
 LOOK_EVERY = 1.0
 READER_LIMIT = 5.0
@@ -64,8 +65,8 @@ class SuiteProcess:
 
     def _next_line(self) -> str:
         """Return the next line, "" at the end of the process. Its children may hold the pipe open for longer."""
-        ends = time.monotonic() + SILENCE_LIMIT * self._pace
-        while time.monotonic() < ends:
+        began = time.monotonic()
+        while time.monotonic() < began + SILENCE_LIMIT * self._pace * slowness():
             ended = self._process.poll() is not None
             try:
                 return self._events.get(timeout=0.1 if ended else LOOK_EVERY)

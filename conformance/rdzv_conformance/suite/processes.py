@@ -15,6 +15,7 @@ from typing import Any
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed
 from rdzv_conformance.harness.lines import follow
+from rdzv_conformance.harness.load import slowness
 
 ANSWER_LIMIT = 45.0
 """Seconds, times the pace, that another process may take for an answer."""
@@ -89,11 +90,12 @@ class Worker:
 
     def answer(self) -> dict[str, Any]:
         """Wait for the next answer, of whatever kind; fail the clause if none comes, or if it says that it failed."""
+        limit = self._limit * slowness()
         try:
-            line = self._answers.get(timeout=self._limit)
+            line = self._answers.get(timeout=limit)
         except queue.Empty:
             hint = HINTS.get(self._task, "")
-            told = f"another process ({self._task}) has not answered after {self._limit:.0f} s{hint}"
+            told = f"another process ({self._task}) has not answered after {limit:.0f} s{hint}"
             raise ClauseFailed(told) from None
         if not line:
             raise ClauseFailed(f"another process ({self._task}) ended: {self._last_words()}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
-from rdzv_conformance.harness.expect import ClauseFailed, Untested, equal, that
+from rdzv_conformance.harness.expect import Blamed, ClauseFailed, Untested, equal, that
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.submitted import Submitter
 from rdzv_conformance.harness.threads import Running, frequent_switches
@@ -52,10 +52,12 @@ class WakeUps:
         assert isinstance(members, SupportsMembership)
         assert isinstance(waiter, SupportsMembership)
         lease = members.enter(b"", TTL * under_test.target.pace)
-        seen = waiter.members().version
+        before = seen = waiter.members().version
 
         def change(turn: int) -> None:
             that(members.update(lease, b"%d" % turn), "update of a member in time gave False")
+            if turn == 1 and members.members().version == before:  # the cause, where nobody is to be woken
+                raise Blamed("an update with another payload left the version as it was", ("RDZV-MEMBER-6",))
 
         def wait(_: int) -> bool:
             nonlocal seen
