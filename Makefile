@@ -9,7 +9,7 @@ PYTHON ?= python3
 VENV ?= .venv
 
 # One `pip install` names all of them: they depend on each other in versions that are on no index.
-EDITABLE = -e '.[cli]' -e plugins/tcp -e plugins/file -e plugins/etcd -e conformance -e simulation -e integrations/torchrun -e examples/rdzv-sqlite
+EDITABLE = -e '.[cli]' -e plugins/tcp -e plugins/file -e plugins/etcd -e conformance -e simulation -e integrations/torchrun -e examples/rdzv-sqlite -e examples/rdzv-redis
 PACKAGES = rdzv_core plugins/tcp/rdzv_tcp plugins/file/rdzv_file plugins/etcd/rdzv_etcd \
 	conformance/rdzv_conformance simulation/rdzv_simulation integrations/torchrun/rdzv_torchrun examples/demo benchmarks release
 PROJECTS = $(wildcard pyproject.toml plugins/*/pyproject.toml conformance/pyproject.toml simulation/pyproject.toml integrations/*/pyproject.toml examples/*/pyproject.toml)
@@ -51,6 +51,7 @@ types: $(STAMP)
 	@echo "== mypy --strict"
 	@$(BIN)/mypy --strict $(PACKAGES)
 	@cd examples/rdzv-sqlite && $(BIN)/mypy --strict --config-file ../../pyproject.toml rdzv_sqlite
+	@cd examples/rdzv-redis && $(BIN)/mypy --strict --config-file ../../pyproject.toml rdzv_redis
 
 imports: $(STAMP)
 	@echo "== import-linter"

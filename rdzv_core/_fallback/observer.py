@@ -34,6 +34,8 @@ class Observer:
         self._looking = threading.Lock()
         self._may_write = not _observes_only(registers.backend)
         self.shortest_ttl = float("inf")
+        # The tokens of the directory and of the view in the last look at everybody.
+        self._seen: tuple[Token | None, Token | None] = (None, None)
 
     def look(self, limit: int | None = None) -> MembersView:
         """Return all members, or the first `limit`, read after this call began.
@@ -46,6 +48,21 @@ class Observer:
             except RendezvousConnectionError:
                 self._ages.restart()
                 raise
+
+    def glance(self, version: Token) -> bool:
+        """Return whether the version differs, as far as the directory tells: that is all that is read if it does not.
+
+        A payload that changed, or a member that ended or left half way, is in a page: only `look` sees it.
+        """
+        with self._looking:
+            try:
+                if self._seen[1] == version and self._registers.directory.read()[1] == self._seen[0]:
+                    self._ages.answered(self._now())
+                    return False
+            except RendezvousConnectionError:
+                self._ages.restart()
+                raise
+        return self.look().version != version
 
     def _look(self, limit: int | None) -> MembersView:
         directory, token = self._registers.directory.read()
@@ -67,7 +84,10 @@ class Observer:
             elif slot is not None and _is_gone(entry, slot):
                 gone.append(entry.id)
         self._drop(directory, token, gone)
-        return view_of(directory.incarnation, shown)
+        view = view_of(directory.incarnation, shown)
+        if limit is None:
+            self._seen = (token, view.version)
+        return view
 
     def _settle(self, entry: Entry, pages: PageReader) -> Slot | None:
         """Return what an entry's slot holds, after ending the member if that is due."""

@@ -553,6 +553,42 @@ def test_a_look_reads_the_directory_and_a_page_for_eight_members(
     assert len(interference.calls) == 2
 
 
+def test_one_who_waits_reads_the_directory_alone_most_of_the_time(
+    here: Any, there: Any, interference: Interference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A payload that changes is seen all the same, by the look at everybody that is due; one who comes, at once."""
+    lease = there.enter(b"a", TTL)
+    version = here.members().version
+    sleeps: list[float] = []
+    acts: dict[int, Callable[[], object]] = {6: lambda: there.update(lease, b"b")}
+
+    def sleep(life: Life, seconds: float) -> None:
+        sleeps.append(seconds)
+        acts.get(len(sleeps), lambda: None)()
+
+    monkeypatch.setattr(Life, "sleep", sleep)
+    interference.calls.clear()
+    assert here.wait_members(version, 60)
+    assert [key for _, key in interference.calls].count(SLOT) == 3  # the first time, the fifth, and the ninth
+    assert len(sleeps) == 8
+
+    version = here.members().version
+    sleeps.clear()
+    acts = {2: lambda: there.enter(b"c", TTL)}
+    assert here.wait_members(version, 60)
+    assert len(sleeps) == 2
+
+
+def test_one_who_waits_for_no_time_looks_at_everybody(here: Any, there: Any) -> None:
+    """Each time: a change of a payload that was before is not put off."""
+    lease = there.enter(b"a", TTL)
+    for number in range(8):
+        version = here.members().version
+        assert there.update(lease, b"%d" % number)
+        assert here.wait_members(version, 0)
+        assert not here.wait_members(here.members().version, 0)
+
+
 def test_neighbours_in_a_page_disturb_each_other_by_an_attempt_at_most(
     here: Any, there: Any, interference: Interference
 ) -> None:

@@ -1,6 +1,5 @@
 """What a process shares of one Redis server: a few connections for commands, and one that listens for changes."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -117,8 +116,3 @@ def _is_an_answer(error: RedisError) -> bool:
 def _left(call: Call) -> float:
     call.check()
     return max(call.left, 0.001)
-
-
-def now() -> float:
-    """Return the time by which waits are limited."""
-    return time.monotonic()

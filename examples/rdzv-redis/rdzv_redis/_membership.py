@@ -80,7 +80,7 @@ return {redis.call('HMGET', data, 'incarnation', 'version', 'shortest'), redis.c
 
 class _Look(NamedTuple):
     view: MembersView
-    count: int
+    size: int
     shortest_ttl: float
 
 
@@ -120,7 +120,7 @@ class RedisMembership(RedisWatch, SupportsMembership):
         return view if k > 0 else view._replace(members=())
 
     def count(self) -> int:
-        return self._look(0).count
+        return self._look(0).size
 
     def wait_members(self, version: Token | None, timeout: float) -> bool:
         def look() -> tuple[bool, float]:

@@ -1,11 +1,11 @@
 """Waiting for a change: look, then wait to be told of a change, and look again."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from rdzv_core import StateSnapshot, SupportsWatch, Token
-from rdzv_redis._client import now
 from rdzv_redis._register import RedisRegister
 
 T = TypeVar("T")
@@ -37,12 +37,12 @@ class RedisWatch(RedisRegister, SupportsWatch):
 
         Look as well when nothing was told for a second, or for what `every` makes of the last look, if that is less.
         """
-        until = now() + timeout
+        until = time.monotonic() + timeout
         with self.calling(), self._hold.client().listener.waiter(channel) as told:
             while True:
                 told.clear()
                 is_over, seen = look()
-                left = until - now()
+                left = until - time.monotonic()
                 if is_over or left <= 0:
                     return is_over, seen
                 self._wait(told, min(left, LOOK_AGAIN_SECONDS, every(seen)))

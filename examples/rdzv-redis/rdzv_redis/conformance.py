@@ -26,7 +26,7 @@ def corrupt(params: RendezvousParameters) -> None:
 def truncated(params: RendezvousParameters) -> Iterator[None]:
     """Cut a register to 0 bytes, and put it back."""
     with _client(params) as client:
-        whole = client.get(params.key)
+        whole = client.get(params.key) or b""
         client.set(params.key, b"")
         yield
         client.set(params.key, whole)
