@@ -22,7 +22,7 @@ from rdzv_core import (
 from rdzv_core.addresses import usable_by_peers
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._membership import Membership
-from rdzv_etcd._options import KEY_PREFIX, READ_TIMEOUT, gateway_of
+from rdzv_etcd._options import KEY_PREFIX, client_of
 from rdzv_etcd._record import MAX_STATE_BYTES
 from rdzv_etcd._register import Register
 from rdzv_etcd._round_store import EtcdStore
@@ -55,7 +55,7 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
     @classmethod
     def connect(cls, params: RendezvousParameters) -> EtcdBackend:
         """Make a backend and check that etcd answers; raises `ValueError` or `RendezvousConnectionError`."""
-        backend = cls(EtcdClient(gateway_of(params), READ_TIMEOUT.of(params)), params)
+        backend = cls(client_of(params), params)
         try:
             backend._client.read(backend._key)
         except BaseException:

@@ -14,6 +14,7 @@ from rdzv_core.validation import checked_payload, checked_ttl
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.errors import lease_is_gone
+from rdzv_etcd._client.feed import Span
 from rdzv_etcd._run_keys import RUN_TTL, Founding, Run, read_founding
 from rdzv_etcd._waiting import Waiter, Watched
 
@@ -205,7 +206,7 @@ class Membership:
         incarnation = messages.read_kvs(outcome.answers[0])
         found = messages.read_extent(outcome.answers[1])
         version = _version(read_founding(incarnation[0]).incarnation if incarnation else "", found)
-        return version, Watched(self._keys.members, outcome.revision + 1, found, self._end)
+        return version, Watched(Span(self._keys.members, self._end), outcome.revision + 1, found)
 
     def _keep_alive(self, lease: EtcdLease) -> bool:
         return self._run.leases.keep_alive(lease.renewals.lease)

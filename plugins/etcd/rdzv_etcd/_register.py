@@ -10,6 +10,7 @@ from rdzv_core.envelope import seal
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.errors import UnknownOutcomeError
+from rdzv_etcd._client.feed import Span
 from rdzv_etcd._record import Record, Version, if_still, is_token_of, new_nonce, read_record
 from rdzv_etcd._waiting import RESOLVE_SECONDS, Waiter, Watched
 
@@ -22,10 +23,11 @@ class Observed(NamedTuple):
 
 
 class Register:
-    """Reads, writes and watches one key. Thread-safe."""
+    """Reads, writes and watches one key, as part of the range `within` if given. Thread-safe."""
 
-    def __init__(self, client: EtcdClient, key: bytes, waiter: Waiter) -> None:
+    def __init__(self, client: EtcdClient, key: bytes, waiter: Waiter, within: Span | None = None) -> None:
         self._client = client
+        self._within = within
         self._key = key
         self._waiter = waiter
         # The last whole record that was seen, so that a get followed by a set costs one request each. Only a hint:
@@ -87,7 +89,7 @@ class Register:
     def _look(self) -> tuple[StateSnapshot | None, Watched]:
         record, store_revision = self.read()
         extent = messages.Extent(0, 0) if record is None else messages.Extent(record.version.revision, 1)
-        return record and record.snapshot, Watched(self._key, store_revision + 1, extent)
+        return record and record.snapshot, Watched(Span(self._key), store_revision + 1, extent, self._within)
 
     def _record(self, found: messages.KeyValue | None) -> Record | None:
         if found is None:

@@ -12,6 +12,7 @@ from rdzv_core.envelope import seal
 from rdzv_core.validation import checked_key, checked_keys, checked_value
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._client.feed import Span
 from rdzv_etcd._record import MAX_STATE_BYTES, read_record
 from rdzv_etcd._register import Register
 from rdzv_etcd._run_keys import Run
@@ -169,7 +170,7 @@ class EtcdStore(Store):
         return self._prefix + key.encode("utf-8")
 
     def _register(self, key: str) -> Register:
-        return Register(self._client, self._key(key), self._waiter)
+        return Register(self._client, self._key(key), self._waiter, Span(self._prefix, messages.after(self._prefix)))
 
     def _checked(self, key: str, value: bytes) -> bytes:
         value = checked_value(checked_key(key), value)

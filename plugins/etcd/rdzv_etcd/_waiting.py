@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from rdzv_core import RendezvousConnectionError
 from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._client.feed import Span
 from rdzv_etcd._client.messages import Extent
 from rdzv_etcd._client.pauses import retry_pause
 
@@ -17,12 +18,15 @@ RESOLVE_SECONDS = 10.0
 
 
 class Watched(NamedTuple):
-    """The keys to watch: one, or a range; from which revision on, and what a read found there."""
+    """What to wait for: a change within `span` from a revision on, and what a read found there.
 
-    key: bytes
+    `within` is the range to watch for all waits in it; None: the span itself.
+    """
+
+    span: Span
     start_revision: int
     found: Extent
-    end: bytes | None = None
+    within: Span | None = None
 
 
 T = TypeVar("T")
@@ -53,7 +57,7 @@ class Waiter:
                 return False, found
             try:
                 deadline = min(end, started + self._client.timeout)
-                self._client.wait_change(watched.key, watched.start_revision, deadline, watched.found, watched.end)
+                self._client.wait_change(watched.span, watched.start_revision, deadline, watched.found, watched.within)
                 losing_since = None
             except RendezvousConnectionError:
                 now = time.monotonic()

@@ -49,8 +49,6 @@ class Gateway:
         self.session = Session(Transport(tls), credentials)
         self.local_host = ""
         """The local address of the connection made last."""
-        self.users: set[object] = set()
-        """The open clients; the last one to leave closes the gateway."""
         self._shows_certificate = shows_certificate
 
     def __str__(self) -> str:
@@ -106,15 +104,15 @@ class Gateway:
                 raise self._given_up(scope, failures, last, repeatable) from last.cause
 
     def stream(
-        self, scope: CancelScope, endpoint: HostPort, path: str, body: Mapping[str, Any]
+        self, scope: CancelScope, endpoint: HostPort, path: str, bodies: Sequence[Mapping[str, Any]]
     ) -> Generator[dict[str, Any], None, None]:
-        """Send a request to one endpoint and yield the messages of its answer as they come.
+        """Send a request of one or more messages to one endpoint and yield those of its answer as they come.
 
         Ends at the scope's deadline; raises as `post` when the stream is lost or refused.
         """
         scope.begin_attempt(connect_limit=self.endpoints.connect_limit)
         try:
-            yield from self.session.stream(scope, endpoint, path, json.dumps(body).encode("ascii"))
+            yield from self.session.stream(scope, endpoint, path, "\n".join(map(json.dumps, bodies)).encode("ascii"))
         except UnansweredError as error:
             if scope.time_left > 0 or scope.cancelled:
                 self.endpoints.failed(endpoint, time.monotonic())
