@@ -22,7 +22,7 @@ from rdzv_core import (
 from rdzv_core.addresses import usable_by_peers
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._membership import Membership
-from rdzv_etcd._options import KEY_PREFIX, client_of
+from rdzv_etcd._options import KEY_PREFIX, RUN_TTL, client_of
 from rdzv_etcd._record import MAX_STATE_BYTES
 from rdzv_etcd._register import Register
 from rdzv_etcd._round_store import EtcdStore
@@ -48,8 +48,8 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
         self._key = self._prefix + params.key.encode("utf-8")
         self._closing = threading.Event()
         self._waiter = Waiter(client, self._closing)
-        self._register = Register(client, self._key, self._waiter)
-        self._run = Run(client, RunKeys(params))
+        self._run = Run(client, RunKeys(params), RUN_TTL.of(params))
+        self._register = Register(client, self._key, self._waiter, keep=None if params.observing else self._run.keep)
         self._membership = Membership(client, self._run, self._waiter, observing=params.observing)
 
     @classmethod
@@ -97,7 +97,7 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
             raise ValueError(
                 f"the state has {len(state)} bytes; backend 'etcd' accepts at most {self.max_state_bytes}: nothing sent"
             )
-        return self._register.write(state, token)
+        return self._run.under_lease(lambda lease: self._register.write(state, token, lease))
 
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
         """Wait for a change over etcd's own watch; a lost watch is taken up again for up to 10 s.
@@ -164,7 +164,9 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
 
     def sibling(self, purpose: str) -> EtcdBackend:
         """Return the register of another purpose over the same connections."""
-        return type(self)(self._client.another(), self._params.for_purpose(purpose))
+        sibling = type(self)(self._client.another(), self._params.for_purpose(purpose))
+        sibling._run.learn(self._run)
+        return sibling
 
     def close(self) -> None:
         """End every call of this instance at once; siblings are not disturbed. Idempotent."""

@@ -15,7 +15,7 @@ from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.errors import lease_is_gone
 from rdzv_etcd._client.feed import Span
-from rdzv_etcd._run_keys import RUN_TTL, Founding, Run, read_founding
+from rdzv_etcd._run_keys import Founding, Run, read_founding
 from rdzv_etcd._waiting import Waiter, Watched
 
 SLACK_SECONDS = 2
@@ -31,7 +31,6 @@ class _Renewals:
     run_lease: int
     newest: int = 0
     checked_at: float = field(default_factory=time.monotonic)
-    run_renewed_at: float = field(default_factory=time.monotonic)
 
 
 class EtcdLease(MemberLease):
@@ -83,6 +82,7 @@ class Membership:
                 if not lease_is_gone(error) or time.monotonic() >= deadline:
                     raise
                 continue  # the answers took so long that the lease was over meanwhile
+            self._run.seen(joined.founding)
             return EtcdLease(ttl, joined.founding, member, joined.ahead, lease)
 
     def update(self, member: MemberLease, payload: bytes) -> bool:
@@ -117,9 +117,7 @@ class Membership:
             renewals.checked_at = now
             if not self._exists(lease):
                 return False
-        if now - renewals.run_renewed_at > RUN_TTL / 8:
-            renewals.run_renewed_at = now
-            self._run.leases.keep_alive(renewals.run_lease)
+        self._run.keep(renewals.run_lease)
         return True
 
     def leave(self, member: MemberLease) -> None:

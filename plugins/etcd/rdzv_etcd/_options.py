@@ -23,6 +23,9 @@ CA_CERT = Option("ca_cert", str, None, "file with the authorities to trust (PEM)
 USER = Option("user", str, None, "etcd user; needs password")
 PASSWORD = Option("password", str, None, "the user's password", secret=True)
 KEY_PREFIX = Option("key_prefix", str, "/rdzv/", "prefix of every key, so that etcd roles can be bound to it")
+RUN_TTL = Option(
+    "run_ttl", int, 7200, "seconds after the last sign of life in which all keys of a run go", positive=True
+)
 
 OPTIONS: tuple[Option[Any], ...] = (
     READ_TIMEOUT,
@@ -33,6 +36,7 @@ OPTIONS: tuple[Option[Any], ...] = (
     USER,
     PASSWORD,
     KEY_PREFIX,
+    RUN_TTL,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from rdzv_core import RendezvousConnectionError, SetStateResult, StateSnapshot, Token
@@ -23,9 +24,19 @@ class Observed(NamedTuple):
 
 
 class Register:
-    """Reads, writes and watches one key, as part of the range `within` if given. Thread-safe."""
+    """Reads, writes and watches one key, as part of the range `within` if given. Thread-safe.
 
-    def __init__(self, client: EtcdClient, key: bytes, waiter: Waiter, within: Span | None = None) -> None:
+    `keep` is called with the lease of whatever is read.
+    """
+
+    def __init__(
+        self,
+        client: EtcdClient,
+        key: bytes,
+        waiter: Waiter,
+        within: Span | None = None,
+        keep: Callable[[int], None] | None = None,
+    ) -> None:
         self._client = client
         self._within = within
         self._key = key
@@ -33,6 +44,7 @@ class Register:
         # The last whole record that was seen, so that a get followed by a set costs one request each. Only a hint:
         # the transaction compares it with what is there.
         self._seen: Version | None = None
+        self._keep = keep
 
     def read(self, deadline: float | None = None) -> Observed:
         """Return what is there; a linearizable read of one request."""
@@ -96,6 +108,8 @@ class Register:
             return None
         record = read_record(self._key, found)
         self._seen = record.version
+        if self._keep is not None:
+            self._keep(found.lease)
         return record
 
     def _put(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
@@ -18,9 +19,6 @@ T = TypeVar("T")
 
 REGISTERS = b"rdzv."
 """What the key of every register begins with, below the option `key_prefix`."""
-
-RUN_TTL = 7200
-"""Seconds after the last member's last refresh in which the keys of memberships and stores go."""
 
 
 class RunKeys:
@@ -60,11 +58,36 @@ class Founding(NamedTuple):
 class Run:
     """The founding of a run, made by whoever needs it first. Thread-safe."""
 
-    def __init__(self, client: EtcdClient, keys: RunKeys) -> None:
+    def __init__(self, client: EtcdClient, keys: RunKeys, ttl: int) -> None:
         self._client = client
         self.leases = Leases(client)
         self.keys = keys
+        self._ttl = ttl
         self._founding: Founding | None = None
+        self._kept: dict[int, float] = {}
+        """When each lease was kept alive last; a run has one at a time."""
+
+    def seen(self, founding: Founding) -> None:
+        """Note the founding as somebody has just read it."""
+        self._founding = founding
+
+    def learn(self, other: Run) -> None:
+        """Share what another instance for the same run knows."""
+        self._founding, self._kept = other._founding, other._kept
+
+    def keep(self, lease: int) -> None:
+        """Keep a lease of the run alive, which takes a request eight times in its ttl; nothing if it is 0.
+
+        If etcd does not answer, that is left to the next call.
+        """
+        now, before = time.monotonic(), self._kept.get(lease, float("-inf"))
+        if lease == 0 or now - before <= self._ttl / 8:
+            return
+        self._kept[lease] = now
+        try:
+            self.leases.keep_alive(lease)
+        except RendezvousConnectionError:
+            self._kept[lease] = before
 
     def founding(self) -> Founding:
         """Return the founding as last seen, else read it, or found the run."""
@@ -109,7 +132,7 @@ class Run:
         self._founding = None
 
     def _make(self) -> Founding:
-        made = Founding(secrets.token_hex(16), self.leases.grant(RUN_TTL))
+        made = Founding(secrets.token_hex(16), self.leases.grant(self._ttl))
         key = self.keys.incarnation
         outcome = self._client.transact(
             key,

@@ -68,7 +68,8 @@ class Feed:
         self.subscriptions: set[Subscription] = set()
         self._idle_since = time.monotonic()
         self.begun = False
-        self._stands = False
+        self.stands = False
+        """Whether etcd has confirmed the watch of the present stream."""
         self.delivered = 0
         """Every change up to this revision was delivered, as far as is known."""
         self._total = 0
@@ -93,14 +94,14 @@ class Feed:
 
     def stand(self) -> None:
         """Note that etcd has confirmed the watch."""
-        self._stands = True
+        self.stands = True
         for each in self.subscriptions:
             each.sent = True
 
     def add(self, subscription: Subscription) -> None:
         """Let it wait; it is woken at once where the change it waits for was delivered, or may have been."""
         self.subscriptions.add(subscription)
-        subscription.sent = self._stands
+        subscription.sent = self.stands
         if self.begun and self._has_passed(subscription):
             self._wake(subscription)
 

@@ -67,6 +67,10 @@ class Gateway:
         """How many idle connections are kept."""
         return self.session.transport.pool.idle_count
 
+    def trim(self, kept: int) -> None:
+        """Close idle connections but for `kept`."""
+        self.session.transport.pool.trim(kept)
+
     def close(self) -> None:
         """Close the idle connections; one that is in use is closed when its call ends."""
         self.session.transport.pool.close()
@@ -115,7 +119,8 @@ class Gateway:
             yield from self.session.stream(scope, endpoint, path, "\n".join(map(json.dumps, bodies)).encode("ascii"))
         except UnansweredError as error:
             if scope.time_left > 0 or scope.cancelled:
-                self.endpoints.failed(endpoint, time.monotonic())
+                if not scope.cancelled:
+                    self.endpoints.failed(endpoint, time.monotonic())
                 raise self._given_up(scope, {endpoint: error}, error, repeatable=True) from error.cause
         except RefusedError as error:
             raise self._refused(error) from error

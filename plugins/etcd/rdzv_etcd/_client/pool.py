@@ -52,6 +52,15 @@ class ConnectionPool:
         elif len(idle) > KEPT_PER_ENDPOINT:
             idle.pop(0).close()
 
+    def trim(self, kept: int) -> None:
+        """Close idle connections, those used longest ago first, until no more than `kept` are left."""
+        while self.idle_count > kept:
+            fullest = max(list(self._idle.values()), key=len)
+            try:
+                fullest.pop(0).close()
+            except IndexError:
+                return  # another thread has taken it
+
     def close(self) -> None:
         """Close the idle connections, and from now on each one that is released."""
         self._closed = True

@@ -34,16 +34,24 @@ class Shared:
             self.users.add(user)
 
     def leave(self, user: object) -> None:
-        """Note that `user` no longer does; the last one closes it. Idempotent."""
+        """Note that `user` no longer does; the last one closes it. Idempotent.
+
+        Where others are left, it takes with it what they do not need: connections, and the stream if nobody waits.
+        """
         with _lock:
             if user not in self.users:
                 return
             self.users.discard(user)
-            if self.users:
-                return
-            if _shared.get(self.key) is self:
+            left = len(self.users)
+            if not left and _shared.get(self.key) is self:
                 del _shared[self.key]
-        if (watch := self._watches.get(os.getpid())) is not None:
+        watch = self._watches.get(os.getpid())
+        if left:
+            if watch is not None:
+                watch.rest()
+            self.gateway.trim(left)
+            return
+        if watch is not None:
             watch.close()
         self.gateway.close()
 

@@ -78,6 +78,18 @@ class SharedWatch:
             raise type(subscription.error)(*subscription.error.args) from subscription.error.__cause__
         return woken
 
+    def rest(self) -> None:
+        """End the stream if nobody waits."""
+        with self._lock:
+            thread = self._thread
+            if thread is None or any(feed.subscriptions for feed in self._feeds.values()):
+                return
+            self._feeds = {}
+            if self._stream is not None:
+                self._stream.cancel()
+        if thread is not threading.current_thread():
+            thread.join(_JOIN_SECONDS)
+
     def close(self) -> None:
         """End the stream and every wait."""
         with self._lock:
@@ -152,6 +164,8 @@ class SharedWatch:
                 if self._grown:
                     return
                 self._stream = scope
+                for feed in feeds:
+                    feed.stands = False
             scope.on_silence(every, lambda: self._check(feeds, endpoint))
             try:
                 self._take_all(scope, endpoint, feeds, every)
@@ -197,6 +211,9 @@ class SharedWatch:
         self._read(feeds, self._prove)
         with self._lock:
             idle = any(feed.is_idle(LINGER_SECONDS) for feed in feeds)
+            unconfirmed = not all(feed.stands for feed in feeds)
+        if unconfirmed:
+            raise _IsOutdatedError
         if self._gateway.endpoints.preferred != endpoint:
             raise _IsOutdatedError
         if idle:

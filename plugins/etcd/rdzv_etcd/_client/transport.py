@@ -49,7 +49,10 @@ class Transport:
         connection = self.pool.acquire(endpoint)
         response: BaseHTTPResponse | None = None
         try:
-            connection.request("POST", path, payload, _headers(authorization), preload_content=False)
+            # etcd's HTTP server throws away what it has not read of a request when it begins to answer, unless the
+            # connection is to be closed: without this, watches of a stream that begins with several got lost.
+            headers = _headers(authorization) | {"Connection": "close"}
+            connection.request("POST", path, payload, headers, preload_content=False)
             response = connection.getresponse()
             if response.status != 200:
                 _decode(endpoint, response.status, response.read())
