@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -42,6 +42,7 @@ class _Job:
     """None: the suite starts one of its own."""
     options: dict[str, str]
     profiles: tuple[str, ...]
+    cluster: bool = False
 
 
 def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -85,6 +86,11 @@ def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str,
     metavar="N",
     help="Run the suite N times, with seeds that count up, until one run fails.",
 )
+@click.option(
+    "--cluster",
+    is_flag=True,
+    help="Of one backend, without an endpoint: start a store of several servers, one of which is lost in each test.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, for machines.")
 @click.option(
     "--report",
@@ -110,6 +116,7 @@ def certify(
     profiles: tuple[str, ...],
     seed: int | None,
     repeat: int,
+    cluster: bool,
     as_json: bool,
     directory: Path | None,
     written: Path | None,
@@ -128,6 +135,10 @@ def certify(
             raise click.UsageError("--verify takes a report and no backend: it runs nothing", ctx)
         ctx.exit(_verify(written, as_json))
     jobs = _jobs(ctx, backends, endpoint, options, profiles)
+    if cluster:
+        if len(jobs) > 1 or jobs[0].endpoint is not None:
+            raise click.UsageError("--cluster is for one NAME without an endpoint: the suite starts the cluster", ctx)
+        jobs = [replace(jobs[0], cluster=True)]
     first = secrets.randbelow(LARGEST_SEED) if seed is None else seed
     if len(jobs) == 1:
         ctx.exit(_certify_one(jobs[0], first, repeat, as_json, directory))
@@ -188,7 +199,9 @@ def _run(job: _Job, seed: int, repeat: int) -> Report:
     """Run the suite, again and again if that was asked, and give the last report: the first that is no certificate."""
     for run in range(repeat):
         with showing_progress(f"{job.name}, run {run + 1} of {repeat}" if repeat > 1 else job.name) as progress:
-            report = run_suite(job.name, job.endpoint, job.options, job.profiles, progress, seed=seed + run)
+            report = run_suite(
+                job.name, job.endpoint, job.options, job.profiles, progress, seed=seed + run, cluster=job.cluster
+            )
         if repeat > 1:
             held = "certified" if report.certified else "NOT certified"
             said = f"run {run + 1} of {repeat}, seed {report.seed}: {held} in {report.seconds:.1f} s"

@@ -30,12 +30,13 @@ def certify(
     preload: tuple[str, ...] = (),
     patience: float = 20.0,
     seed: int = 0,
+    cluster: bool = False,
 ) -> Report:
     """Run the suite; without `profiles`, all that the backend claims. Raises `CouldNotRunError`.
 
-    Where `endpoint` is None the suite starts a store of its own. A test whose process died or hung is a failure of its
-    clauses, and the suite goes on after it. The same `seed` makes the suite draw the same random numbers. No secret
-    among the options is in the report.
+    Where `endpoint` is None the suite starts a store of its own, or a `cluster`. A test whose process died or hung is a
+    failure of its clauses, and the suite goes on after it. The same `seed` makes the suite draw the same random
+    numbers. No secret among the options is in the report.
     """
     began = time.monotonic()
     job = {
@@ -45,8 +46,9 @@ def certify(
         "preload": preload,
         "patience": patience,
         "seed": seed,
+        "cluster": cluster,
     }
-    findings = Findings(backend, endpoint, dict(options), seed=seed, asked=profiles, profiles=profiles)
+    findings = Findings(backend, endpoint, dict(options), seed=seed, asked=profiles, profiles=profiles, cluster=cluster)
     with tempfile.TemporaryDirectory(prefix="rdzv-certify-", ignore_cleanup_errors=True) as directory:
         while not _run_once({**job, **_places(Path(directory))}, findings, progress or Progress()):
             pass
