@@ -1,7 +1,8 @@
 # make demo   a job of four processes on every store, one of them killed, and every store certified
 # make test   everything that CI checks
+# make docs   the documentation, to be read offline: docs/_build/html/index.html
 #
-# Both do all set-up, in .venv, from a fresh clone: python3 with venv, git and make are enough.
+# All do all set-up, in .venv, from a fresh clone: python3 with venv, git and make are enough.
 # make PYTHON=python3.12 test   another interpreter (3.10 and later)
 
 PYTHON ?= python3
@@ -19,10 +20,10 @@ BIN = $(abspath $(VENV))/bin
 # The interpreter's version is in the stamp's name, so that another PYTHON sets up again.
 STAMP = $(VENV)/.rdzv-$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 
-.PHONY: help demo test lint types imports pytest cases test-wheels dist version mutants simulate chaos certificates setup clean
+.PHONY: help demo test lint types imports pytest cases test-wheels docs pages linkcheck dist version mutants simulate chaos certificates setup clean
 
 help:
-	@sed -n 's/^# //p' Makefile | sed -n '1,4p'
+	@sed -n 's/^# //p' Makefile | sed -n '1,5p'
 
 setup: $(STAMP)
 
@@ -74,6 +75,27 @@ pytest: $(STAMP)
 	wait $$lane4 || failed=1; echo "== pytest: $(LANE_4)"; cat $(VENV)/lane-4.log; \
 	exit $$failed
 
+DOCS_STAMP = $(STAMP)-docs
+SPHINX = $(BIN)/python -m sphinx -W --keep-going -q -j auto -d docs/_build/doctrees
+
+$(DOCS_STAMP): $(STAMP) requirements-docs.txt
+	@echo "== set-up for docs"
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -q -r requirements-docs.txt
+	@touch $@
+
+# The site, warnings being errors. Nothing in it is loaded from elsewhere.
+docs: $(DOCS_STAMP)
+	@$(SPHINX) -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+# Every command and program on every page, word for word; minutes.
+pages: $(STAMP)
+	@$(BIN)/pytest -m pages $(PYTEST_FLAGS) -rs tests/docs
+
+# Every link that leaves the site, over the network.
+linkcheck: $(DOCS_STAMP)
+	@$(SPHINX) -b linkcheck docs docs/_build/linkcheck
+
 # The tests that need root, namespaces, cgroups, tmpfs or FUSE, or many seconds; which could not run here, and why.
 cases: $(STAMP)
 	@echo "== pytest: cases"
@@ -110,5 +132,5 @@ certificates: $(STAMP)
 	@$(BIN)/python docs/certificates/generate.py
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist build docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

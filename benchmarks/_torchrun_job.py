@@ -105,6 +105,8 @@ class Job:
     environment: Mapping[str, str]
     workers: int = 2
     worker: Sequence[str] = ()
+    launcher: Sequence[str] = ()
+    """What starts the workers of a node; by default torchrun."""
     agents: dict[str, Agent] = field(default_factory=dict)
 
     @property
@@ -119,7 +121,8 @@ class Job:
     def _start(self, node: str) -> Agent:
         output = self.folder / f"{node}.out"
         script = self.worker or [str(WORKER), str(self.folder), "--until", str(self.over)]
-        command = [os.environ[PEER], "-m", "torch.distributed.run", *self.torchrun]
+        launcher = self.launcher or [os.environ[PEER], "-m", "torch.distributed.run"]
+        command = [*launcher, *self.torchrun]
         with output.open("ab") as file:
             process = subprocess.Popen(
                 [*command, f"--nproc-per-node={self.workers}", *script],

@@ -25,6 +25,7 @@ from benchmarks._run import nodes, shares, torch_nodes
 from benchmarks._stores import store_of
 
 MEMBERSHIP_WRITES = ("Enter", "Update", "Refresh", "Leave")
+NATIVE = frozenset({"tcp", "file", "file-directory"})
 FALLBACK_AT_MOST = 256
 """On stores without membership every node reads and writes registers; with more nodes that takes minutes."""
 
@@ -34,13 +35,13 @@ TORCH_AT_MOST = 128
 
 def meeting(backend: str, endpoint: str, counts: list[int]) -> float:
     """Return the seconds that a run of so many nodes takes to meet."""
-    with nodes(backend, endpoint, counts) as run:
+    with nodes(backend.partition("-")[0], endpoint, counts) as run:
         return run.meet()
 
 
 def costs(backend: str, endpoint: str, counts: list[int]) -> dict[str, float]:
     """Return what a round costs the store: register writes, and per node membership writes and calls of all kinds."""
-    with nodes(backend, endpoint, counts, counting=True) as run:
+    with nodes(backend.partition("-")[0], endpoint, counts, counting=True) as run:
         run.meet()
         calls, total = run.calls(), sum(counts)
     return {
@@ -68,7 +69,7 @@ def measure(given: argparse.Namespace) -> list[dict[str, Any]]:
     for total in map(int, given.nodes.split(",")):
         counts = shares(total, given.processes)
         times: dict[str, list[float]] = {}
-        backends = [one for one in given.backend.split(",") if one == "tcp" or total <= given.fallback_nodes]
+        backends = [one for one in given.backend.split(",") if one in NATIVE or total <= given.fallback_nodes]
         for _ in range(given.turns):
             for backend in backends:
                 with store_of(backend) as endpoint:
@@ -92,13 +93,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", default="64,256,512,1000", help="number of nodes; several with commas")
     parser.add_argument("--processes", type=int, default=8, help="number of processes that run them")
-    parser.add_argument("--backend", default="tcp", help="tcp, file, etcd or sqlite; several with commas")
+    parser.add_argument("--backend", default="tcp", help="tcp, file, file-directory, etcd or sqlite; or several")
     parser.add_argument("--turns", type=int, default=3, help="number of measurements; the median counts")
     parser.add_argument(
         "--fallback-nodes",
         type=int,
         default=FALLBACK_AT_MOST,
-        help="the greatest number of nodes for stores other than tcp",
+        help="the greatest number of nodes for stores without membership",
     )
     parser.add_argument("--torch-nodes", type=int, default=TORCH_AT_MOST, help="the greatest number of nodes for torch")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -15,6 +15,11 @@ class StaleFenceError(RuntimeError):
     """A later round has already written: this process is no longer part of the job."""
 
 
+def read_checkpoint(path: Path) -> bytes | None:
+    """Return what the last write left, whole; None if there was none."""
+    return path.read_bytes() if path.exists() else None
+
+
 def write_checkpoint(path: Path, epoch: str, fence: int, data: bytes) -> None:
     """Write `data` to `path`, or raise `StaleFenceError` if a later round of `epoch` has written.
 

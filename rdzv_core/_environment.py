@@ -13,7 +13,22 @@ OPTION = "RDZV_OPTION_"
 INSIDE = "RDZV_EPOCH"
 """It is set for a command that `rdzv run` has started, and nowhere else."""
 
-_THE_NODES_OWN = ("RDZV_NODES", "RDZV_MAX_RESTARTS", "RDZV_GRACE_PERIOD", "RDZV_OPTION_NODE_ID")
+_THE_NODES_OWN = (
+    "RDZV_NODES",
+    "RDZV_STANDALONE",
+    "RDZV_NPROC_PER_NODE",
+    "RDZV_MODULE",
+    "RDZV_MAX_RESTARTS",
+    "RDZV_GRACE_PERIOD",
+    "RDZV_STOP_SIGNAL",
+    "RDZV_HEALTH_CHECK",
+    "RDZV_LOG_DIR",
+    "RDZV_REDIRECT",
+    "RDZV_TEE",
+    "RDZV_PREFIX",
+    "RDZV_OPTION_NODE_ID",
+    "RDZV_OPTION_WORKERS",
+)
 """What says how this node takes part: a `rdzv run` within its command is another node, of another run."""
 
 _NAMEABLE = re.compile(r"[a-z0-9_]+")

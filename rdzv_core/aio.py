@@ -30,7 +30,7 @@ _LOOK_SECONDS = 1.0
 _AGAIN_SECONDS = 0.1
 
 T = TypeVar("T")
-P = ParamSpec("P")
+_P = ParamSpec("_P")
 
 
 class AsyncRendezvousHandler:
@@ -102,7 +102,7 @@ class AsyncRendezvousHandler:
         """Wait until nobody needs the store that this process hosts; False after `timeout` seconds."""
         return await _on_thread(lambda: self.handler.wait_until_over(timeout))
 
-    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def call(self, function: Callable[_P, T], *args: _P.args, **kwargs: _P.kwargs) -> T:
         """Call a function that blocks, such as `info.store.get`, on a thread of its own, and return its result.
 
         Not on asyncio's pool (`asyncio.to_thread`), whose few threads may all wait for what one more call would set.

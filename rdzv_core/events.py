@@ -161,7 +161,7 @@ class Departed(Event):
 
 @dataclass(frozen=True)
 class CommandStarted(Event):
-    """`rdzv run` has started its command for a round; `process` is the process group."""
+    """`rdzv run` has started a worker for a round; `rank` is the worker's, and `process` its process group."""
 
     round: int
     rank: int
@@ -170,7 +170,7 @@ class CommandStarted(Event):
 
 @dataclass(frozen=True)
 class CommandEnded(Event):
-    """The command of `rdzv run` is gone, after `seconds`.
+    """A worker of `rdzv run` is gone, after `seconds`.
 
     `status` is its exit status, or minus the number of the signal that ended it; `fenced` where its watchdog killed it
     because this node's lease had ended.
@@ -180,6 +180,7 @@ class CommandEnded(Event):
     status: int
     fenced: bool
     seconds: float
+    rank: int = 0
 
 
 def name_of(event: Event) -> str:

@@ -1,4 +1,4 @@
-"""What the README shows is what the tree holds, and it runs."""
+"""What the README shows is what the tree holds, it runs, and it can be read on a package index."""
 
 from __future__ import annotations
 
@@ -12,20 +12,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"```(?:python|toml|sh)?\n(.*?)```", README, re.DOTALL)
+BLOCKS = re.findall(r"```(?:python|sh)?\n(.*?)```", README, re.DOTALL)
+LINKS = re.findall(r"\]\(([^)]+)\)", README)
+REPOSITORY = re.findall(r'^Source = "([^"]+)"', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+RAW = "https://raw.githubusercontent.com/"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "examples/meet.py",
-        "examples/rdzv-sqlite/rdzv_sqlite/__init__.py",
-        "examples/rdzv-sqlite/tests/test_sqlite_conformance.py",
-    ],
-)
-def test_a_program_in_the_readme_is_the_file_that_is_tested(path: str) -> None:
+def test_the_readmes_first_program_is_the_file_that_is_tested() -> None:
     """The README's code is not a copy that ages."""
-    assert (ROOT / path).read_text("utf-8") in BLOCKS
+    assert (ROOT / "examples/meet.py").read_text("utf-8") in BLOCKS
 
 
 def test_the_readmes_first_program_prints_what_the_readme_says(tmp_path: Path) -> None:
@@ -62,7 +57,19 @@ def test_the_readmes_commands_work_as_often_as_they_are_pasted(tmp_path: Path) -
         assert len(heard) == 3, done.stdout + done.stderr
 
 
-def test_every_file_that_the_readme_links_to_is_there() -> None:
-    """No dead links."""
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+def test_every_link_of_the_readme_is_absolute() -> None:
+    """On a package index there is no tree beside it."""
+    assert [] == [link for link in LINKS if not link.startswith("https://")]
+
+
+@pytest.mark.parametrize("link", sorted(set(LINKS)))
+def test_every_file_of_this_repository_that_the_readme_links_to_is_there(link: str) -> None:
+    """No dead links, and none to another repository than pyproject.toml names."""
+    (repository,) = REPOSITORY
+    raw = f"{repository.replace('https://github.com/', RAW)}/main/"
+    assert link.startswith((f"{repository}/", raw)), link
+    path = link.removeprefix(f"{repository}/blob/main/").removeprefix(raw).partition("#")[0]
+    if path.startswith("http"):  # a page of the forge, as that of a workflow
+        assert link.startswith(f"{repository}/actions/")
+    else:
+        assert (ROOT / path).exists(), path

@@ -152,16 +152,17 @@ def test_the_live_table_has_a_mark_for_every_clause() -> None:
     progress = ProgressTable("mine, run 2 of 3")
     tests = select_tests(["core", "store"])
     progress.planned(("core", "store"), tests)
-    for done, test in enumerate(tests[:5]):
+    chosen = [next(test for test in tests if test.startswith(f"test_RDZV_STATE_{number}_")) for number in range(1, 5)]
+    for done, test in enumerate(chosen):
         progress.began(test, done, len(tests))
         number = "-".join(test.removeprefix("test_").split("_")[:3])
         broken = number == "RDZV-STATE-3"
         progress.ended(TestResult(test, (number,), "fail" if broken else "pass", "[bold]odd\x1b[2J" if broken else ""))
-    progress.began("test_RDZV_STATE_5_too_large", 5, len(tests))
+    progress.began("test_RDZV_STATE_5_too_large", 4, len(tests))
     out = io.StringIO()
     Console(file=out, width=100, force_terminal=False).print(progress)
     drawn = out.getvalue()
-    assert f"mine, run 2 of 3  5/{len(tests)}" in drawn
+    assert f"mine, run 2 of 3  4/{len(tests)}" in drawn
     assert "core   STATE   1✓ 2✓ 3✗ 4✓ 5…" in drawn
     assert "store  STORE   1…" in drawn
     assert "RDZV-STATE-3 fail: [bold]odd\\x1b[2J" in drawn

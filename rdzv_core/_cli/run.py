@@ -11,8 +11,10 @@ import click
 
 from rdzv_core._cli.errors import say, speak_as, speaker
 from rdzv_core._cli.options import Seconds, parameters, read_nodes, run_options
+from rdzv_core._cli.standalone import NodeCommand
 from rdzv_core._cli.stderr import take_over
-from rdzv_core._cli.variables import RunArgument, RunCommand, RunOption, spelled
+from rdzv_core._cli.variables import RunArgument, RunOption, spelled
+from rdzv_core._cli.worker_options import output_plan, worker_options
 from rdzv_core._create import open_handler, with_defaults
 from rdzv_core._environment import EVENTS, for_command
 from rdzv_core._handler.settings import HANDLER_OPTIONS, HandlerSettings
@@ -20,10 +22,13 @@ from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.hooks import Hooks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rdzv_core._cli.node.output_plan import Selection
     from rdzv_core._handler import RendezvousHandler
 
 
-@click.command(cls=RunCommand, context_settings={"allow_interspersed_args": False})
+@click.command(cls=NodeCommand, context_settings={"allow_interspersed_args": False})
 @run_options
 @click.option(
     "--nodes",
@@ -34,6 +39,14 @@ if TYPE_CHECKING:
     callback=read_nodes,
     help="How many nodes a round has: 4, or 2:4 for 2 to 4.",
 )
+@click.option(
+    "--standalone",
+    cls=RunOption,
+    envvar="RDZV_STANDALONE",
+    is_flag=True,
+    help="Run on this node alone: in place of --backend, --endpoint, --run-id and --nodes.",
+)
+@worker_options
 @click.option(
     "--local-addr",
     cls=RunOption,
@@ -96,6 +109,16 @@ def run(
     run_id: str,
     config: dict[str, str],
     nodes: tuple[int, int],
+    standalone: bool,  # noqa: ARG001 - what it stands for is in the parameters before it
+    nproc_per_node: int | None,
+    module: bool,
+    stop_signal: int,
+    health_check: str | None,
+    health_check_timeout: float,
+    log_dir: Path | None,
+    redirect: Selection,
+    tee: Selection,
+    prefix: bool | None,
     local_addr: str | None,
     master_port: int | None,
     max_restarts: int,
@@ -110,9 +133,13 @@ def run(
 
     CMD finds in its environment RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, RDZV_RUN_ID, RDZV_EPOCH, RDZV_ROUND and
     RDZV_FENCE, RDZV_RESTART_COUNT (how often CMD was started on this node before, for whatever reason), and RDZV_PEERS:
-    the nodes' addresses by rank, separated by commas (left out where they take more than 100 kB). It reaches the store
+    the nodes' addresses by rank, separated by commas (left out where they take more than 100 kB). A script for torchrun
+    finds all that it has there. A file `*.py` that is not executable is run by Python. CMD reaches the store
     with RDZV_BACKEND, RDZV_ENDPOINT and RDZV_OPTION_…: so does a `rdzv status` within it, without any option. A
     `rdzv run` within it is a run of its own on the same store, and needs its own --run-id and --nodes.
+
+    With --nproc-per-node each node runs CMD in several workers; RANK and WORLD_SIZE then count those of all nodes. They
+    start and end together: when one fails, the others of its node are stopped, and that is one failure of CMD.
 
     When a member is lost or leaves, a new one waits, or one asks for the next round because its CMD failed, CMD is
     stopped (SIGTERM to its process group, SIGKILL after the grace period), the nodes form a new round, and CMD is
@@ -132,18 +159,25 @@ def run(
     config = {**config, **_listeners(events, metrics, config)}
     if master_port is not None:
         config = {**config, "master_port": str(master_port)}
+    if nproc_per_node is not None:
+        config = {**config, "workers": str(nproc_per_node)}
     hooks = Hooks()
     asked = parameters(backend, endpoint, run_id, config, nodes, local_addr)
     params = with_defaults(asked, hooks)
     grace = _grace_period(params, grace_period)
     # Imported late: `rdzv --help` loads this module, and needs none of it.
     from rdzv_core._cli.node.agent import Agent
-    from rdzv_core._cli.node.command import check_command
+    from rdzv_core._cli.node.command import check_command, command_line
     from rdzv_core._cli.node.ending import Ending
     from rdzv_core._cli.node.failures import Failures
+    from rdzv_core._cli.node.health import HealthCheck
     from rdzv_core._cli.node.signals import reported
+    from rdzv_core._cli.node.workload import Workload
 
-    check_command(command[0])
+    words = command_line(command, module)
+    check_command(words[0])
+    output = output_plan(log_dir, redirect, tee, prefix)
+    health = None if health_check is None else HealthCheck(health_check, health_check_timeout)
     _log_as_said()
     logging.getLogger("rdzv.events").setLevel(logging.INFO)
     logging.getLogger("rdzv").setLevel(logging.WARNING if quiet else logging.INFO)
@@ -156,8 +190,8 @@ def run(
         speak_as(lambda: _speaker(handler))
         asking = f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} ({connected})"
         store, failures = lambda: _store_of(asked, handler), Failures(handler, say, tail)
-        agent = Agent(handler, command, max_restarts, grace, tell, store, ending, failures)
-        return agent.run(asking)
+        workload = Workload(words, max_restarts, grace, stop_signal, output, health)
+        return Agent(handler, workload, tell, store, ending, failures).run(asking)
 
 
 def _listeners(events: str | None, metrics: str | None, config: dict[str, str]) -> dict[str, str]:
@@ -180,7 +214,8 @@ def _store_of(params: RendezvousParameters, handler: RendezvousHandler) -> dict[
 def _speaker(handler: RendezvousHandler) -> str:
     """Return time, node and rank for a line: several nodes may share a terminal, and their lines be sorted later."""
     node, rank = " ".join(handler.settings.node_id.split()), handler.rank
-    return f"{time.strftime('%H:%M:%S')} {node}{'' if rank is None else f'[rank {rank}]'}"
+    what = "rank" if handler.settings.workers == 1 else "node"  # the ranks are those of its workers
+    return f"{time.strftime('%H:%M:%S')} {node}{'' if rank is None else f'[{what} {rank}]'}"
 
 
 def _log_as_said() -> None:

@@ -77,17 +77,7 @@ class LineWriter:
 
     def _put(self, line: str) -> None:
         # To the descriptor, past `sys.stderr`: its lock, held by a write that blocks, would hold up the process's end.
-        left = memoryview(f"{line}\n".encode(errors="backslashreplace"))
-        try:
-            while left:
-                try:
-                    left = left[os.write(self._descriptor, left) :]
-                except BlockingIOError:  # another process has made it non-blocking
-                    room = select.poll()
-                    room.register(self._descriptor, select.POLLOUT)
-                    room.poll()
-        except OSError:
-            pass
+        write_all(self._descriptor, f"{line}\n".encode(errors="backslashreplace"))
 
 
 class LogHandler(logging.Handler):
@@ -103,6 +93,22 @@ class LogHandler(logging.Handler):
             self._writer.write(self.format(record))
         except Exception:  # noqa: BLE001 - as logging's own handlers have it
             self.handleError(record)
+
+
+def write_all(descriptor: int, text: bytes) -> bool:
+    """Write all of it, however long that takes; return False if it cannot be written."""
+    left = memoryview(text)
+    try:
+        while left:
+            try:
+                left = left[os.write(descriptor, left) :]
+            except BlockingIOError:  # another process has made it non-blocking
+                room = select.poll()
+                room.register(descriptor, select.POLLOUT)
+                room.poll()
+    except OSError:
+        return False
+    return True
 
 
 _writer: LineWriter | None = None

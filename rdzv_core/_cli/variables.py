@@ -68,10 +68,15 @@ class RunCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
-        missing = [param for param in self.params if param in ctx.meta.get(_MISSING, [])]
+        self.fill(ctx)
+        lacks = [param for param in ctx.meta.get(_MISSING, []) if ctx.params.get(str(param.name)) is None]
+        missing = [param for param in self.params if param in lacks]
         if missing and not ctx.resilient_parsing:
             raise click.UsageError(f"missing: {', '.join(map(_wanted, missing))}{_why(missing)}", ctx)
         return rest
+
+    def fill(self, ctx: click.Context) -> None:
+        """Set parameters that others determine; those that are required and still None are missing."""
 
 
 def _wanted(param: click.Parameter) -> str:

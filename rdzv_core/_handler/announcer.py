@@ -30,5 +30,5 @@ class Announcer:
         where = None if at is None else RoundId(at.epoch, at.round)
         past = self.worked_in if ask is not None and ask.epoch != self.worked_in else ""
         return encode_announcement(
-            Announcement(settings.node_id, settings.address, ask, where, bye, past, settings.came)
+            Announcement(settings.node_id, settings.address, ask, where, bye, past, settings.came, settings.workers)
         )

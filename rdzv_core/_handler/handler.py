@@ -24,6 +24,7 @@ from rdzv_core._handler.ranks import rank_order
 from rdzv_core._handler.round_store import RoundStore
 from rdzv_core._handler.rules import Rules
 from rdzv_core._handler.settings import HandlerSettings
+from rdzv_core._handler.worker_ranks import ranks_of
 from rdzv_core._listeners.bus import EventBus
 from rdzv_core._listeners.chosen import listeners
 from rdzv_core._parameters import RendezvousParameters
@@ -319,12 +320,15 @@ class RendezvousHandler(PyTorchNames):
         self._engine = engine
 
     def _info(self, engine: Engine, held: Assignment) -> RendezvousInfo:
+        ranks, count = ranks_of(held.workers, held.rank, held.size)
         return RendezvousInfo(
             rank=held.rank,
             world_size=held.size,
             round=held.round,
             epoch=held.epoch,
             fence=held.fence,
+            worker_ranks=ranks,
+            worker_count=count,
             _peers=lambda: self._here(engine).adapter.peers(held),
             _open_store=lambda: self._round_store(self._here(engine), held),
             _master=lambda info: (held.master, self._master_port.read(info.store)),

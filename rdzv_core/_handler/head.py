@@ -14,6 +14,7 @@ import msgspec
 from rdzv_core._decoders import decoder
 from rdzv_core._errors import RendezvousStateError
 from rdzv_core._handler.settings import HandlerSettings
+from rdzv_core._handler.worker_ranks import WorkerCount, WorkerCounts, nodes_in
 
 VERSION = 1
 INLINE_ROSTER_BYTES = 8 * 1024
@@ -68,7 +69,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     roster has `size` seats; it is inline, or named by `digest` if it is larger than 8 KiB: then `pages` says in how
     many pages a node finds itself, and `master` is the address of rank 0. `previous_epoch` is the epoch that an
     operator's reset ended, until the first roster. `run` is the run's id where the register's key does not tell it:
-    `rdzv runs` shows it.
+    `rdzv runs` shows it. `workers` are how many each node of the roster runs, for the job; nothing is decided by it.
     """
 
     epoch: str
@@ -91,6 +92,7 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     master: str = ""
     previous_epoch: str = ""
     run: str = ""
+    workers: WorkerCounts = ""
 
     def changed(self, **fields: Any) -> Head:
         """Return the next revision with `fields` changed."""
@@ -138,6 +140,11 @@ def encode_head(head: Head) -> bytes:
 def decode_head(state: bytes) -> Head:
     """Read a head; raises `RendezvousStateError` for anything else, and for a head of another version."""
     head = decode(_head, state, "the run's register")
+    if head.workers and nodes_in(head.workers) != head.size:
+        raise RendezvousStateError(
+            f"the run's register holds no rdzv state: it tells of the workers of {nodes_in(head.workers)} nodes "
+            f"({head.workers[:60]}), and its roster has {head.size}"
+        )
     if head.version != VERSION:
         raise RendezvousStateError(
             f"the run's state has version {head.version}, this rdzv-core reads {VERSION}: use one version everywhere"
@@ -172,6 +179,7 @@ class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     `ask` is the round it wants, `at` the round it works in; `bye` how it went. A member that asks in another epoch
     than the one it last worked in names that one as `previous_epoch`: the register has lost who worked there.
     `came` is when its handler was made, in seconds since 1970 by its own clock: for people; nothing is decided by it.
+    `workers` is how many processes of the job it runs; they are in the head of every roster that it is in.
     """
 
     node: str
@@ -181,6 +189,7 @@ class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     bye: DepartureKind = ""
     previous_epoch: str = ""
     came: int = 0
+    workers: WorkerCount = 1
 
 
 def encode_announcement(announcement: Announcement) -> bytes:

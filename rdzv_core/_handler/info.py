@@ -69,6 +69,9 @@ class RendezvousInfo:
 
     `rank` is 0..`world_size`-1. `fence` grows by one with every roster of an `epoch`: make whatever the job writes
     outside conditional on it. `master_addr` and `master_port` are those of rank 0.
+
+    Where nodes run several processes of the job each (the option `workers`), those are ranked too, node by node:
+    `worker_ranks` are the ranks of this node's, out of `worker_count` of all nodes.
     """
 
     rank: int
@@ -76,6 +79,8 @@ class RendezvousInfo:
     round: int
     epoch: str
     fence: int
+    worker_ranks: range
+    worker_count: int
     _peers: Callable[[], list[str]] = field(repr=False, compare=False)
     _open_store: Callable[[], Store] = field(repr=False, compare=False)
     _master: Callable[[RendezvousInfo], tuple[str, int]] = field(repr=False, compare=False)

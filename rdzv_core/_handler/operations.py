@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from rdzv_core._handler.head import Head, Seat
 from rdzv_core._handler.roster import PackedRoster
+from rdzv_core._handler.worker_ranks import WorkerCounts
 from rdzv_core.abc import MemberLease, Token
 
 
@@ -138,7 +139,10 @@ class Leave(Operation):
 
 @dataclass(frozen=True)
 class Assignment:
-    """The roster that this node is in, and its own place there. `roster` is empty where `digest` names it."""
+    """The roster that this node is in, and its own place there. `roster` is empty where `digest` names it.
+
+    `workers` are how many each node runs, as the head holds them.
+    """
 
     epoch: str
     round: int
@@ -149,13 +153,16 @@ class Assignment:
     master: str
     roster: tuple[Seat, ...] = ()
     digest: str = ""
+    workers: WorkerCounts = ""
 
 
 def held_in(head: Head, rank: int, member: str) -> Assignment:
     """Return a member's place in the roster of `head`."""
     master = head.master if head.digest else head.roster[0].address
     roster = () if head.digest else head.roster
-    return Assignment(head.epoch, head.round, head.fence, rank, head.size, member, master, roster, head.digest)
+    return Assignment(
+        head.epoch, head.round, head.fence, rank, head.size, member, master, roster, head.digest, head.workers
+    )
 
 
 @dataclass(frozen=True)

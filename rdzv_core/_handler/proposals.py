@@ -5,12 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
-from rdzv_core._handler.head import INLINE_ROSTER_BYTES, DepartureOutcome, Head, Pending, encode_head
+from rdzv_core._handler.head import (
+    INLINE_ROSTER_BYTES,
+    DepartureOutcome,
+    Head,
+    Pending,
+    Seat,
+    decode_announcement,
+    encode_head,
+)
 from rdzv_core._handler.rank_order import RankOrder
 from rdzv_core._handler.roster import PackedRoster, pack_roster
 from rdzv_core._handler.rules import Rules
 from rdzv_core._handler.situation import Situation
 from rdzv_core._handler.view import LocalView
+from rdzv_core._handler.worker_ranks import WorkerCounts, pack_counts
+from rdzv_core.abc import MembersView
 
 Purpose: TypeAlias = Literal["terms", "last call", "call off", "pending", "roster", "close"]
 """What a head is written for."""
@@ -81,6 +91,7 @@ class Proposer:
             pages=0,
             master="",
             previous_epoch="",
+            workers=_workers(seats, known.view),
         )
         if len(encode_head(following)) <= self.inline_bytes:
             return Write("roster", following)
@@ -147,3 +158,9 @@ class Proposer:
         if situation.seated_asking:
             return "ASKED"
         return "WAITING" if situation.admissible else ""
+
+
+def _workers(seats: tuple[Seat, ...], view: MembersView) -> WorkerCounts:
+    """Return how many workers those of a roster run, as their memberships say."""
+    says = {member.id: decode_announcement(member.payload) for member in view.members}
+    return pack_counts(1 if (said := says.get(seat.member)) is None else said.workers for seat in seats)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rdzv_core._environment import EVENTS as EVENTS_VARIABLE
+from rdzv_core._handler.worker_ranks import MOST_WORKERS
 from rdzv_core._keys import run_of
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.addresses import default_address
@@ -78,6 +79,13 @@ MASTER_PORT = Option(
     "the port that rank 0 publishes for the job, as where a firewall lets only one through; unset: one that is free",
     positive=True,
 )
+WORKERS = Option(
+    "workers",
+    int,
+    1,
+    "how many processes of the job this node runs: ranks are given to all of them, node by node",
+    positive=True,
+)
 
 EVENTS = Option(
     "events",
@@ -101,6 +109,7 @@ HANDLER_OPTIONS: tuple[Option[Any], ...] = (
     EVICT_AFTER,
     NODE_ID,
     MASTER_PORT,
+    WORKERS,
     EVENTS,
 )
 
@@ -136,6 +145,7 @@ class HandlerSettings:
     came: int = 0
     """When this node's handler was made, in seconds since 1970: the others show it. The handler reads no such clock."""
     master_port: int | None = None
+    workers: int = 1
 
     @property
     def ttl(self) -> float:
@@ -170,6 +180,7 @@ class HandlerSettings:
             events=os.environ.get(EVENTS_VARIABLE, "") if (events := EVENTS.optional(params)) is None else events,
             run=_told_by_head(params),
             master_port=MASTER_PORT.optional(params),
+            workers=WORKERS.of(params),
         )
         settings.validate()
         return settings
@@ -182,6 +193,10 @@ class HandlerSettings:
         """Raise `ValueError` for what cannot work, and where two settings do not fit together, naming what would."""
         if self.master_port is not None and self.master_port > _MAX_PORT:
             raise ValueError(f"option master_port={self.master_port} is not a port: give one from 1 to {_MAX_PORT}")
+        if not 0 < self.workers <= MOST_WORKERS:
+            raise ValueError(
+                f"option workers={self.workers} is not a number of processes: give one from 1 to {MOST_WORKERS:,}"
+            )
         spare = _spare_time(self.keep_alive_interval, self.keep_alive_max_attempt)
         if self.heartbeat_timeout >= spare:
             raise ValueError(

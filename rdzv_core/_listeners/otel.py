@@ -1,7 +1,7 @@
 """Events as OpenTelemetry's spans and metrics. Needs its API package; where they go is up to the program's SDK.
 
 A meeting is a span `rdzv.rendezvous` from asking to having a round, with the last call and so on as its events; what
-the command of `rdzv run` did in a round is a span `rdzv.command`. Counters: `rdzv.rounds`, `rdzv.changes` (by reason),
+a worker of `rdzv run` did in a round is a span `rdzv.command`. Counters: `rdzv.rounds`, `rdzv.changes` (by reason),
 `rdzv.store.failures`; a histogram of seconds: `rdzv.rendezvous.duration`.
 """
 
@@ -39,7 +39,7 @@ class OpenTelemetryListener:
         self._failures = meter.create_counter("rdzv.store.failures", description="times that the store failed")
         self._duration = meter.create_histogram("rdzv.rendezvous.duration", "s", "from asking to having a round")
         self._meeting: trace.Span | None = None
-        self._command: trace.Span | None = None
+        self._commands: dict[int, trace.Span] = {}
 
     @hookimpl
     def rdzv_event(self, event: Event) -> None:
@@ -53,21 +53,20 @@ class OpenTelemetryListener:
             self._end_meeting(event, said, at)
             self._duration.record(event.phases.total, run)
         elif isinstance(event, CommandStarted):
-            self._command = self._begin("rdzv.command", self._command, said, at)
+            self._commands[event.rank] = self._begin("rdzv.command", self._commands.get(event.rank), said, at)
         elif isinstance(event, CommandEnded):
-            _end(self._command, said, at)
-            self._command = None
+            _end(self._commands.pop(event.rank, None), said, at)
         else:
-            span = self._meeting or self._command
-            if span is not None:
+            for span in [self._meeting] if self._meeting is not None else self._commands.values():
                 span.add_event(name_of(event), said, at)
         self._count(event, run)
 
     def close(self) -> None:
         """End the spans that are open."""
-        for span in (self._meeting, self._command):
+        for span in (self._meeting, *self._commands.values()):
             _end(span, {}, None)
-        self._meeting = self._command = None
+        self._meeting = None
+        self._commands.clear()
 
     def _begin(self, name: str, before: trace.Span | None, said: dict[str, Any], at: int) -> trace.Span:
         _end(before, {}, at)

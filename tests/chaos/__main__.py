@@ -1,6 +1,7 @@
 """Real nodes, killed and stopped at random: never two groups at work at once, and they always meet again.
 
     python -m tests.chaos --backend tcp --nodes 16 --minutes 10 [--seed N] [--cut]     (from the root of the tree)
+    python -m tests.chaos --backend tcp --nodes 10 --nproc 4
     python -m tests.chaos --backend tcp --restart-store --calm-nodes [--ttl 30]
     python -m tests.chaos --backend etcd --cluster [--calm-nodes]
     python -m tests.chaos --finish [--restart-store] [--calm-nodes]
@@ -9,7 +10,8 @@ It starts a store (`rdzv serve`, a file, a SQLite database, a real etcd) and nod
 time, agents, watchdogs, workers or whole process trees get SIGKILL or SIGSTOP (and SIGCONT later, sometimes before
 their lease has ended and sometimes after), nodes are told to leave, and new ones come. With --cut, nodes are cut off
 from the store for a while and all their connections are reset. Now and then it pauses until all present nodes work as
-one group, with ranks 0 to n-1, and fails if that takes more than --bound seconds.
+one group, with ranks 0 to n-1, and fails if that takes more than --bound seconds. With --nproc each node has several
+workers, which are all ranked, and of which one may be killed.
 
 With --restart-store the store (`rdzv serve --data-dir`, or one etcd) is killed and restarted every 20 to 40 s, and is
 away for up to 10 s. With --cluster it is three etcds, one of which is killed, stopped or cut off at a time. A lease
@@ -143,7 +145,8 @@ class Chaos:
         if fault == "leave":
             node.signal("agent", signal.SIGTERM)
         elif fault.startswith("kill"):
-            node.signal(fault.removeprefix("kill "), signal.SIGKILL)
+            place = self._random.randrange(self._given.nproc) if self._given.nproc > 1 else 0
+            node.signal(fault.removeprefix("kill "), signal.SIGKILL, place)
         elif fault.startswith("stop"):
             self._stop(node.processes(fault.removeprefix("stop ")))
         elif fault == "cut" and node.link is not None and node.has_joined():  # otherwise it would end, as it should
@@ -200,15 +203,15 @@ class Chaos:
             staying = [node for node in self._nodes if not node.dismissed]
             size = min(len(staying), self._given.nodes)
             working = journals.at_work(self._directory / "journals")
-            if journals.whole_group(working, size):
+            if journals.whole_group(working, size * self._given.nproc):
                 self.meetings.append(time.monotonic() - began)
                 self._pause(1.0)
-                if journals.whole_group(journals.at_work(self._directory / "journals"), size):
+                if journals.whole_group(journals.at_work(self._directory / "journals"), size * self._given.nproc):
                     self._all_have_met()
                 return
             if time.monotonic() - began > self._given.bound:
                 seen = "; ".join(map(str, working)) or "nobody"
-                self.findings.append(f"no group of {size} within {self._given.bound:g} s; at work: {seen}")
+                self.findings.append(f"no group of {size} nodes within {self._given.bound:g} s; at work: {seen}")
                 return
             if size < 2:
                 self._fill(self._given.nodes)
@@ -234,12 +237,13 @@ def _summary(given: argparse.Namespace, chaos: Chaos, store: Store, directory: P
     each = ", ".join(f"{name} {count[name]}" for name in sorted(count) if name.startswith(("kill", "stop", "cut")))
     each = each or "nodes left alone"
     late = count["started"] - given.nodes
+    nodes = f"{given.nodes} nodes" + (f" of {given.nproc} workers" if given.nproc > 1 else "")
     rounds, worked = len({work.group for work in works}), sum(work.end - work.begin for work in works)
     store_faults = ", ".join(f"{what} {many}" for what, many in sorted(store.count.items()))
     stopped = [_stopped(chaos, works)] if given.disturbs_store else []
     slowest, other = max(chaos.meetings, default=0.0), len(chaos.findings) - len(overlaps) - len(odd)
     return [
-        f"{given.backend}: {given.nodes} nodes for {given.minutes:g} min, seed {given.seed}",
+        f"{given.backend}: {nodes} for {given.minutes:g} min, seed {given.seed}",
         f"  {rounds} rounds, {len(works)} runs of a worker, {worked:.0f} s of work",
         f"  {kills} kills, {stops} stops, {count['leave']} nodes left, {late} late joiners ({each})",
         *(

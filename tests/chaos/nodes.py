@@ -55,17 +55,22 @@ class Node:
         """Return the last line of its log."""
         return self._log.read_text(errors="replace").strip().rpartition("\n")[2]
 
-    def processes(self, which: str) -> list[int]:
-        """Return process ids: of the `agent` (`rdzv run` itself), its `watchdog`, the `worker`, or the whole `tree`.
+    def processes(self, which: str, place: int = 0) -> list[int]:
+        """Return process ids: of the `agent` (`rdzv run` itself), a `watchdog`, a `worker`, or the whole `tree`.
 
-        While no command runs there is neither a watchdog nor a worker.
+        Of several workers `place` says which, by the order of their process ids. While no command runs there is neither
+        a watchdog nor a worker.
         """
-        tree = _descendants(self.process.pid)
-        return {"agent": tree[:1], "watchdog": tree[1:2], "worker": tree[2:3], "tree": tree}[which]
+        if which == "tree":
+            return _descendants(self.process.pid)
+        if which == "agent":
+            return [self.process.pid]
+        watchdogs = sorted(_children(self.process.pid))[place : place + 1]
+        return watchdogs if which == "watchdog" else [child for each in watchdogs for child in _children(each)[:1]]
 
-    def signal(self, which: str, number: int) -> None:
+    def signal(self, which: str, number: int, place: int = 0) -> None:
         """Send a signal to those processes."""
-        send(self.processes(which), number)
+        send(self.processes(which, place), number)
 
 
 def send(processes: list[int], number: int) -> None:
@@ -91,8 +96,15 @@ def _command_line(process: Path) -> bytes:
 
 
 def _descendants(process: int) -> list[int]:
-    try:
-        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    except OSError:
-        return [process]
-    return [process, *(below for child in children for below in _descendants(int(child)))]
+    return [process, *(below for child in _children(process) for below in _descendants(child))]
+
+
+def _children(process: int) -> list[int]:
+    """Return the children of all threads of a process, by the order in which they came."""
+    found: list[int] = []
+    for thread in Path(f"/proc/{process}/task").glob("[0-9]*"):
+        try:
+            found += map(int, (thread / "children").read_text().split())
+        except OSError:
+            pass
+    return found

@@ -20,7 +20,8 @@ def node_arguments(given: argparse.Namespace) -> list[str]:
         options["is_host"] = "false"  # otherwise a node that starts while the store is away hosts one in its place
     told = [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
     least = given.nodes if given.finish else 2
-    return ["--backend", given.backend, "--nodes", f"{least}:{given.nodes}", *told]
+    workers = ["--nproc-per-node", str(given.nproc)] if given.nproc > 1 else []
+    return ["--backend", given.backend, "--nodes", f"{least}:{given.nodes}", *workers, *told]
 
 
 def parsed(document: str) -> argparse.Namespace:
@@ -28,6 +29,7 @@ def parsed(document: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=document.partition("\n")[0])
     parser.add_argument("--backend", choices=list(STORES), default="tcp")
     parser.add_argument("--nodes", type=int, default=16, help="the most nodes of a round; the minimum is 2")
+    parser.add_argument("--nproc", type=int, default=1, help="the workers of each node")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument(
         "--seed", type=int, default=random.randrange(10**6), help="decides which faults occur, where and when"

@@ -122,6 +122,14 @@ def test_real_nodes_that_are_killed_and_stopped_never_work_in_two_groups() -> No
 
 
 @linux
+def test_nodes_of_several_workers_never_work_in_two_groups() -> None:
+    """Whichever of a node's workers is killed: all of them are in one round, or in none."""
+    said = _chaos("--nodes", "3", "--nproc", "3", "--minutes", "0.2", "--calm", "1.5", "--ttl", "3", "--bound", "90")
+    assert "3 nodes of 3 workers" in said
+    assert "overlaps: 0; rounds of odd ranks: 0; other findings: 0" in said
+
+
+@linux
 def test_jobs_that_finish_run_once_and_let_their_spares_end_well() -> None:
     """More nodes than seats, one of which is killed now and then: all others end with status 0."""
     assert "findings: 0" in _chaos("--finish", "--nodes", "2", "--minutes", "0.1")

@@ -9,6 +9,7 @@ import pytest
 
 from rdzv_core import RendezvousConnectionError, RendezvousHandler, RendezvousParameters, RendezvousStateError
 from rdzv_core._cli.node import agent
+from rdzv_core._cli.node.workload import Workload
 from rdzv_core._handler.probe import end_membership
 from rdzv_core.memory import MemoryBackend
 
@@ -25,7 +26,7 @@ def handler() -> RendezvousHandler:
 
 def _agent(handler: RendezvousHandler, marks: Path) -> agent.Agent:
     command = ["sh", "-c", f"touch {marks}/$RDZV_ROUND"]
-    return agent.Agent(handler, command, 0, 0.2, lambda _: None)
+    return agent.Agent(handler, Workload(command, 0, 0.2), lambda _: None)
 
 
 def test_a_round_that_is_over_before_its_command_started_is_left_behind(

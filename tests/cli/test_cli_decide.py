@@ -21,6 +21,7 @@ from rdzv_core._cli.node.events import (
     Met,
     NodeEvent,
     NotMet,
+    OneFailed,
     OthersGone,
     Pause,
     RoundChanged,
@@ -217,6 +218,88 @@ def test_a_signal_while_stopping_turns_the_restart_into_leaving() -> None:
     decider.on(_change(ChangeReason.LOST))
     assert _deeds(decider.on(Signalled(signal.SIGTERM))) == [Stop(signal.SIGTERM)]
     assert _deeds(decider.on(Ended(-signal.SIGTERM))) == [Leave(), Exit(143)]
+
+
+SEVERAL = Met(1, 1, 2, 0.0, {}, range(2, 4), 4)
+
+
+def _of_several(max_restarts: int = 0) -> Decider:
+    decider = Decider(max_restarts, signal.SIGINT)
+    assert _deeds(decider.on(SEVERAL)) == [Start(SEVERAL)]
+    return decider
+
+
+def test_of_several_workers_one_that_fails_stops_the_others() -> None:
+    """By the signal that was chosen; when all are gone that is one failure."""
+    decider = _of_several(1)
+    assert _deeds(decider.on(OneFailed(1, 3, 5))) == [Stop(signal.SIGINT)]
+    assert decider.failures == 0
+    assert _deeds(decider.on(_change(ChangeReason.ASKED))) == []
+    assert _deeds(decider.on(GraceOver())) == [Kill()]
+    assert _deeds(decider.on(Ended(5, rank=3))) == [Meet()]
+    assert decider.failures == 1
+    assert _deeds(decider.on(OneFailed(1, 3, 5))) == []
+
+
+def test_of_several_workers_the_first_failure_is_the_nodes_status() -> None:
+    """Without restarts left; and where the run is closed meanwhile."""
+    for closing in ([], [_change(ChangeReason.CLOSED)]):
+        decider = _of_several(len(closing))
+        for event in (OneFailed(1, 3, -9), *closing):
+            decider.on(event)
+        effects = decider.on(Ended(-9, rank=3))
+        assert _deeds(effects) == [Leave(), Linger()]
+        why = "the run is closed" if closing else "no restarts are left"
+        assert effects[0] == Say(f"the command has stopped: rank 3 had failed; {why}, leaving")
+        assert decider.status == 137
+
+
+def test_a_worker_that_failed_as_the_lease_ended_costs_no_restart() -> None:
+    """Its peers on this node were killed by their watchdogs a moment before it was."""
+    decider = _of_several(0)
+    decider.on(OneFailed(1, 3, 1))
+    assert _deeds(decider.on(Ended(1, True, rank=3))) == [Meet()]
+    assert decider.failures == 0
+
+
+def test_a_failure_of_another_round_stops_nobody() -> None:
+    """Its news may come when the next round has begun."""
+    decider = _of_several()
+    assert decider.on(OneFailed(0, 3, 5)) == []
+
+
+def test_a_node_that_is_told_to_end_while_its_workers_stop_leaves() -> None:
+    """The failure before that is its status."""
+    decider = _of_several(3)
+    decider.on(OneFailed(1, 2, 5))
+    assert _deeds(decider.on(Signalled(signal.SIGTERM))) == [Stop(signal.SIGTERM)]
+    assert _deeds(decider.on(Ended(5, rank=2))) == [Leave(), Exit(5)]
+
+
+@pytest.mark.parametrize(
+    ("met", "said"),
+    [
+        (SECOND, "joined round 2 as rank 0 of 2 in 0.000 s"),
+        (SEVERAL, "joined round 1 as node 1 of 2 in 0.000 s: its workers are ranks 2 to 3 of 4"),
+        (Met(1, 1, 2, 0.0, {}, range(3, 4), 4), "joined round 1 as node 1 of 2 in 0.000 s: its worker is rank 3 of 4"),
+    ],
+    ids=["one-each", "several", "one-beside-several"],
+)
+def test_a_line_says_which_ranks_a_node_has(met: Met, said: str) -> None:
+    """Its own alone where every node has one worker."""
+    assert Decider(0).on(met)[0] == Say(said)
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [(Ended(3, rank=2), "rank 2 ended with status 3"), (Ended(0, rank=2), "the command ended well")],
+    ids=["failed", "well"],
+)
+def test_a_line_says_which_of_several_workers_ended_the_command(ended: Ended, said: str) -> None:
+    """The last one that was left may be the one that failed."""
+    effect = _of_several().on(ended)[0]
+    assert isinstance(effect, Say)
+    assert effect.text.startswith(said)
 
 
 def test_a_signal_while_meeting_leaves_at_once() -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.cli.awaiting import until
+
 Start = Callable[..., Any]
 
 SOON = 10.0
@@ -44,7 +46,7 @@ class Contained:
     def first(self) -> int:
         """Its process id as seen from here."""
         process = self.unshare.pid
-        _until(lambda: _children(process), "it has started")
+        until(lambda: _children(process), "it has started")
         return _children(process)[0]
 
     def end(self, number: int) -> int:
@@ -79,13 +81,6 @@ def _says(each: Contained, text: str) -> str:
     raise AssertionError(f"it ended without saying {text!r}")
 
 
-def _until(holds: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, f"not within 60 s: {what}"
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def silent() -> Iterator[str]:
     """Return the endpoint of a server that accepts and never answers."""
@@ -101,7 +96,7 @@ def test_a_node_that_connects_ends_as_process_1(contained: Start, silent: str, n
     """Without a handler the kernel would drop the signal, and `docker stop` take its ten seconds."""
     where = ["--backend", "tcp", "--endpoint", silent, "--option", "is_host=false", "--run-id", "job", "--nodes", "2"]
     each = contained("run", *where, "--option", "read_timeout=300", "--", "true")
-    _until(lambda: _children(each.first), "it has begun its work")
+    until(lambda: _children(each.first), "it has begun its work")
     time.sleep(0.5)  # it imports, or connects: whichever it is, it ends
     assert each.end(number) == 128 + number
 
@@ -120,9 +115,9 @@ def test_a_node_that_works_passes_the_signal_on_as_process_1(contained: Start, t
     traps = f"trap 'exit 7' TERM; trap 'touch {tmp_path}/usr1' USR1; touch {tmp_path}/ready"
     where = ["--backend", "file", "--endpoint", str(tmp_path / "store"), "--run-id", "job", "--nodes", "1"]
     each = contained("run", *where, "--", "sh", "-c", f"{traps}; while :; do sleep 0.05; done")
-    _until((tmp_path / "ready").exists, "the command is ready for signals")
+    until((tmp_path / "ready").exists, "the command is ready for signals")
     subprocess.run(["kill", "-USR1", str(each.first)], check=True)
-    _until((tmp_path / "usr1").exists, "the command got SIGUSR1")
+    until((tmp_path / "usr1").exists, "the command got SIGUSR1")
     assert each.end(signal.SIGTERM) == 7
 
 
@@ -164,13 +159,13 @@ def test_a_subreaper_reaps_orphans_too(tmp_path: Path) -> None:
     run = [sys.executable, "-m", "rdzv_core", "run", *where, "--", "sh", "-c", command]
     node = subprocess.Popen([sys.executable, "-c", subreaper, *run])
     try:
-        _until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip(), "the orphan was adopted")
+        until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip(), "the orphan was adopted")
         assert int((tmp_path / "after").read_text()) == node.pid
     finally:
         node.kill()
         node.wait()
     leader = int((tmp_path / "pid").read_text())
-    _until(lambda: not Path(f"/proc/{leader}").exists(), "the command is gone with its node")
+    until(lambda: not Path(f"/proc/{leader}").exists(), "the command is gone with its node")
 
 
 @pytest.mark.parametrize("number", ENDING)
@@ -187,7 +182,7 @@ def test_those_who_look_end_as_process_1(contained: Start, silent: str, command:
     """While a store does not answer them."""
     where = ["--backend", "tcp", "--endpoint", silent, "--run-id", "job", "--option", "connect_timeout=300"]
     each = contained(command, *flags, *where)
-    _until(lambda: _children(each.first), "it has begun its work")
+    until(lambda: _children(each.first), "it has begun its work")
     assert each.end(signal.SIGTERM) == 143
 
 

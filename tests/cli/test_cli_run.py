@@ -17,23 +17,11 @@ from typing import Any
 
 import pytest
 
+from tests.cli.awaiting import runs, until
+
 Start = Callable[..., Any]
 
 STAY = "sleep 600"
-
-
-def _until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, f"not within 60 s: {what}"
-        time.sleep(0.01)
-
-
-def _runs(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def _writes_its_id(file: Path, then: str = STAY) -> tuple[str, ...]:
@@ -77,7 +65,7 @@ def test_survivors_of_a_killed_node_meet_again(node: Start, tmp_path: Path) -> N
     ]
     for each in nodes:
         each.says(" of 3 in ")
-    _until(lambda: all((tmp_path / f"pid{number}").exists() for number in range(3)), "all commands have started")
+    until(lambda: all((tmp_path / f"pid{number}").exists() for number in range(3)), "all commands have started")
     victim = int((tmp_path / "pid2").read_text())
     nodes[2].process.kill()
     for number in range(2):
@@ -85,7 +73,7 @@ def test_survivors_of_a_killed_node_meet_again(node: Start, tmp_path: Path) -> N
         assert nodes[number].ends()[0] == 0, nodes[number].lines
     last = [max(tmp_path.glob(f"size{number}.*"), key=lambda file: int(file.suffix[1:])) for number in range(2)]
     assert [file.read_text().strip() for file in last] == ["2", "2"]
-    _until(lambda: not _runs(victim), "the killed node's command is gone")
+    until(lambda: not runs(victim), "the killed node's command is gone")
 
 
 def test_killing_a_node_leaves_nothing_of_its_command(node: Start, tmp_path: Path) -> None:
@@ -96,10 +84,10 @@ def test_killing_a_node_leaves_nothing_of_its_command(node: Start, tmp_path: Pat
             tmp_path / "leader", f"sleep 600 & echo $! > {tmp_path}/c; mv {tmp_path}/c {tmp_path}/child; wait"
         ),
     )
-    _until((tmp_path / "child").exists, "the command started its child")
+    until((tmp_path / "child").exists, "the command started its child")
     each.process.kill()
     for file in ("leader", "child"):
-        _until(lambda file=file: not _runs(int((tmp_path / file).read_text())), f"the {file} is gone")  # type: ignore[misc]
+        until(lambda file=file: not runs(int((tmp_path / file).read_text())), f"the {file} is gone")  # type: ignore[misc]
 
 
 def test_a_node_that_is_done_does_not_disturb_the_others(node: Start, tmp_path: Path) -> None:
@@ -123,7 +111,7 @@ def test_a_signal_is_passed_on(node: Start, tmp_path: Path, number: signal.Signa
     name = number.name.removeprefix("SIG")
     catch = f"trap 'exit {10 + number}' {name}; touch {tmp_path}/ready; while :; do sleep 0.05; done"
     each = node("1", "sh", "-c", catch)
-    _until((tmp_path / "ready").exists, "the command is ready for the signal")
+    until((tmp_path / "ready").exists, "the command is ready for the signal")
     each.process.send_signal(number)
     assert each.ends()[0] == 10 + number, each.lines
 
@@ -131,7 +119,7 @@ def test_a_signal_is_passed_on(node: Start, tmp_path: Path, number: signal.Signa
 def test_a_command_that_ignores_the_signal_is_killed(node: Start, tmp_path: Path) -> None:
     """After the grace period, and the status tells of it."""
     each = node("1", "sh", "-c", f"trap '' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done")
-    _until((tmp_path / "ready").exists, "the command is ready for the signal")
+    until((tmp_path / "ready").exists, "the command is ready for the signal")
     each.process.terminate()
     assert each.ends()[0] == 137, each.lines
 
@@ -229,7 +217,7 @@ def test_a_full_disk_that_has_room_again_shows_no_traceback_of_the_lines_it_miss
     full = ["sh", "-c", 'ulimit -S -f 0; exec "$@"', "sh"]
     with (tmp_path / "stderr").open("wb") as stderr:
         node = subprocess.Popen([*full, *_alone(), "sh", "-c", wait], stderr=stderr, env=_buffered())
-    _until((tmp_path / "began").exists, "the command has started")
+    until((tmp_path / "began").exists, "the command has started")
     assert (tmp_path / "stderr").read_bytes() == b""
     resource.prlimit(node.pid, resource.RLIMIT_FSIZE, resource.getrlimit(resource.RLIMIT_FSIZE))
     (tmp_path / "go").touch()
@@ -243,7 +231,7 @@ def test_a_grace_period_beyond_any_clock_is_waited_for(node: Start, tmp_path: Pa
     """It is finite, so it is taken; that no timer takes so much is nobody's fault."""
     tidy = f"trap 'exit 3' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done"
     each = node("1", "sh", "-c", tidy, fence_delay="1e300")
-    _until((tmp_path / "ready").exists, "the command is ready for the signal")
+    until((tmp_path / "ready").exists, "the command is ready for the signal")
     each.process.terminate()
     assert each.ends()[0] == 3, each.lines
 
@@ -272,7 +260,7 @@ def test_a_command_that_the_system_refuses_is_one_line_with_what_to_do(node: Sta
 def test_nodes_of_different_settings_do_not_meet(node: Start) -> None:
     """The second node is told what differs, with status 2; the first one keeps waiting."""
     nodes = [node("2", "true"), node("3", "true")]
-    _until(lambda: any(each.process.poll() is not None for each in nodes), "one of the nodes gave up")
+    until(lambda: any(each.process.poll() is not None for each in nodes), "one of the nodes gave up")
     refused, waiting = sorted(nodes, key=lambda each: each.process.poll() is None)
     assert refused.ends()[0] == 2, refused.lines
     assert "min_nodes" in refused.lines[-1]
@@ -316,11 +304,11 @@ def test_a_stopped_node_leaves_no_command_beside_the_next_round(node: Start, tmp
     nodes = [node("1:2", *_writes_its_id(tmp_path / f"pid{number}", report)) for number in range(2)]
     for each in nodes:
         each.says(" of 2 in ")
-    _until(lambda: all((tmp_path / f"pid{number}").exists() for number in range(2)), "both commands have started")
+    until(lambda: all((tmp_path / f"pid{number}").exists() for number in range(2)), "both commands have started")
     stopped = int((tmp_path / "pid0").read_text())
     nodes[0].process.send_signal(signal.SIGSTOP)
     nodes[1].says("joined round 2 as rank ")
-    assert not _runs(stopped)
+    assert not runs(stopped)
     assert " of 1 in " in nodes[1].lines[-1]
     nodes[0].process.send_signal(signal.SIGCONT)
     for each in nodes:
@@ -331,12 +319,12 @@ def test_a_stopped_node_leaves_no_command_beside_the_next_round(node: Start, tmp
 def test_a_watchdog_that_is_killed_takes_the_command_along(node: Start, tmp_path: Path) -> None:
     """Nothing works without its watchdog: it counts as a failure of the command, which is restarted."""
     each = node("1", *_writes_its_id(tmp_path / "pid"), flags=("--max-restarts", "1"))
-    _until((tmp_path / "pid").exists, "the command has started")
+    until((tmp_path / "pid").exists, "the command has started")
     first = int((tmp_path / "pid").read_text())
     (watchdog,) = map(int, Path(f"/proc/{each.process.pid}/task/{each.process.pid}/children").read_text().split())
     os.kill(watchdog, signal.SIGKILL)
     each.says("joined round 2")
-    assert not _runs(first)
+    assert not runs(first)
     each.says("was killed by SIGKILL (out of memory? see dmesg); asking for the next round (0 more restarts left)")
 
 
@@ -344,7 +332,7 @@ def test_a_second_signal_kills_the_command(node: Start, tmp_path: Path) -> None:
     """A second signal does not wait for the grace period."""
     deaf = f"trap '' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done"
     each = node("1", "sh", "-c", deaf, fence_delay="300")
-    _until((tmp_path / "ready").exists, "the command is ready for the signal")
+    until((tmp_path / "ready").exists, "the command is ready for the signal")
     each.process.terminate()
     each.says("passing it on")
     each.process.terminate()
@@ -355,7 +343,7 @@ def test_a_signal_to_everything_leaves_the_command_its_grace(node: Start, tmp_pa
     """A scheduler that signals the watchdog too, as systemd does, does not cut the command's clean-up short."""
     tidy = f"trap 'sleep 0.2; echo tidied; exit 3' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done"
     each = node("1", "sh", "-c", tidy, fence_delay="30")
-    _until((tmp_path / "ready").exists, "the command is ready for the signal")
+    until((tmp_path / "ready").exists, "the command is ready for the signal")
     (watchdog,) = map(int, Path(f"/proc/{each.process.pid}/task/{each.process.pid}/children").read_text().split())
     os.kill(watchdog, signal.SIGTERM)
     each.process.terminate()
@@ -371,9 +359,9 @@ def test_a_node_that_is_cut_off_from_its_store_stops_its_command(
     fast = [word for name in ("keep_alive_interval", "fence_delay") for word in ("--option", f"{name}=0.4")]
     catch = f"trap 'touch {tmp_path}/told; exit 3' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done"
     each = bare_node(*where, *fast, "--option", "read_timeout=30", "--", "sh", "-c", catch)
-    _until((tmp_path / "ready").exists, "the command is ready for the signal")
+    until((tmp_path / "ready").exists, "the command is ready for the signal")
     server.send_signal(signal.SIGSTOP)
-    _until((tmp_path / "told").exists, "the command was told to stop")
+    until((tmp_path / "told").exists, "the command was told to stop")
     each.says("FENCED")
     server.send_signal(signal.SIGCONT)
     each.says("joined round ", count=2)
@@ -464,11 +452,11 @@ def test_a_command_that_is_slow_to_stop_is_waited_for(node: Start, tmp_path: Pat
         f"trap 'sleep 1; touch {tmp_path}/stopped; exit 0' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done"
     )
     slow = node("1:2", "sh", "-c", f"test $RDZV_ROUND = 1 || exec sleep 600; {tidy}", fence_delay="30")
-    _until((tmp_path / "ready").exists, "the slow command is ready for the signal")
+    until((tmp_path / "ready").exists, "the slow command is ready for the signal")
     quick = node("1:2", "sh", "-c", f"touch {tmp_path}/began; exec sleep 600", fence_delay="30")
     quick.says("joined round 2 ")
     slow.says("joined round 2 ")
-    _until((tmp_path / "began").exists, "the quick command has started")
+    until((tmp_path / "began").exists, "the quick command has started")
     assert (tmp_path / "stopped").stat().st_mtime <= (tmp_path / "began").stat().st_mtime
 
 

@@ -8,24 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.awaiting import until
+
 Start = Callable[..., Any]
 
 SOON = 10.0
 """Seconds that are far less than any timeout of the handler, and enough for a busy machine."""
-
-
-def _until(holds: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, f"not within 60 s: {what}"
-        time.sleep(0.01)
 
 
 def _state(process: int) -> str:
@@ -50,7 +44,7 @@ def test_a_node_that_is_still_connecting_ends_at_once(bare_node: Start, silent: 
     """Nobody waits for a timeout of the store to stop a node; the status tells of the signal."""
     each = bare_node(*_asks_in_vain(silent))
     handled = "SigCgt"
-    _until(lambda: _has(each.process.pid, handled, signal.SIGUSR1), "the node handles signals")
+    until(lambda: _has(each.process.pid, handled, signal.SIGUSR1), "the node handles signals")
     each.process.send_signal(number)
     assert each.process.wait(SOON) == 128 + number
 
@@ -111,10 +105,10 @@ def test_slurms_warning_reaches_the_command_and_ends_nobody(node: Start, tmp_pat
     each = node(
         "1", "sh", "-c", f"{traps}; touch {tmp_path}/ready; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; exit 0"
     )
-    _until((tmp_path / "ready").exists, "the command is ready for signals")
+    until((tmp_path / "ready").exists, "the command is ready for signals")
     for name in names:
         each.process.send_signal(signal.Signals[f"SIG{name}"])
-        _until((tmp_path / name).exists, f"the command got SIG{name}")
+        until((tmp_path / name).exists, f"the command got SIG{name}")
     (tmp_path / "go").touch()
     assert each.ends()[0] == 0, each.lines
 
@@ -133,7 +127,7 @@ def test_a_signal_for_a_command_that_is_not_there_is_dropped(node: Start, number
 def test_a_signal_to_all_processes_spares_the_watchdog(node: Start, tmp_path: Path) -> None:
     """Slurm can send it to every process of a step: the watchdog's end would be the command's."""
     each = node("1", "sh", "-c", f"trap '' USR1 USR2; touch {tmp_path}/ready; while [ ! -e {tmp_path}/go ]; do :; done")
-    _until((tmp_path / "ready").exists, "the command is ready for signals")
+    until((tmp_path / "ready").exists, "the command is ready for signals")
     (watchdog,) = map(int, Path(f"/proc/{each.process.pid}/task/{each.process.pid}/children").read_text().split())
     for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGTSTP):
         os.kill(watchdog, number)
@@ -147,13 +141,13 @@ def test_a_node_and_its_command_pause_together(node: Start, tmp_path: Path) -> N
         f"echo $$ >{tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
     )
     each = node("1", "sh", "-c", loop, keep_alive_interval="20")
-    _until((tmp_path / "pid").exists, "the command has started")
+    until((tmp_path / "pid").exists, "the command has started")
     command = int((tmp_path / "pid").read_text())
     each.process.send_signal(signal.SIGTSTP)
-    _until(lambda: _state(each.process.pid) == "T", "the node is stopped")
-    _until(lambda: _state(command) == "T", "the command is stopped")
+    until(lambda: _state(each.process.pid) == "T", "the node is stopped")
+    until(lambda: _state(command) == "T", "the command is stopped")
     each.process.send_signal(signal.SIGCONT)
-    _until(lambda: _state(command) != "T", "the command goes on")
+    until(lambda: _state(command) != "T", "the command goes on")
     (tmp_path / "go").touch()
     assert each.ends()[0] == 0, each.lines
     assert "joined round 2" not in " ".join(each.lines)
@@ -166,7 +160,7 @@ def test_what_is_ignored_at_the_start_stays_ignored(store: tuple[str, str], tmp_
     script = 'trap "" HUP USR1; exec "$@"'
     command = ["sh", "-c", script, "sh", *run, "--nodes", "1", "--", "sh", "-c", ready]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as each:
-        _until((tmp_path / "ready").exists, "the command has started")
+        until((tmp_path / "ready").exists, "the command has started")
         for number in (signal.SIGHUP, signal.SIGUSR1):
             assert _has(each.pid, "SigIgn", number)
             each.send_signal(number)
@@ -194,9 +188,9 @@ def _ends_when_told_to(node: list[str], stderr: int, tmp_path: Path) -> None:
     """Start a node that writes to `stderr`, end it, and see its command stop in time, with its own status."""
     process = subprocess.Popen(node, stderr=stderr)
     try:
-        _until((tmp_path / "ready").exists, "the command has started")
+        until((tmp_path / "ready").exists, "the command has started")
         process.terminate()
-        _until((tmp_path / "told").exists, "the command was told to stop")
+        until((tmp_path / "told").exists, "the command was told to stop")
         assert process.wait(SOON) == 3
     finally:
         process.kill()

@@ -15,6 +15,7 @@ import pytest
 from rdzv_core import clock
 from rdzv_core._cli.node import worker as worker_module
 from rdzv_core._cli.node.worker import Worker
+from tests.cli.awaiting import runs
 
 FAMILY = "sleep 600 & echo $! > {file}.new; mv {file}.new {file}; wait"
 
@@ -24,16 +25,8 @@ def child(tmp_path: Path) -> Iterator[Path]:
     """Return the file to which a command writes the process id of a child of its own."""
     file = tmp_path / "child"
     yield file
-    if file.exists() and _runs(int(file.read_text())):
+    if file.exists() and runs(int(file.read_text())):
         os.kill(int(file.read_text()), signal.SIGKILL)
-
-
-def _runs(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in "ZX"
 
 
 def _until(condition: object, what: str) -> None:
@@ -62,29 +55,29 @@ def test_a_signal_reaches_the_whole_group(child: Path) -> None:
     _until(child.exists, "the command's child started")
     worker.stop(signal.SIGTERM)
     assert worker.wait() == -signal.SIGTERM
-    assert not _runs(int(child.read_text()))
+    assert not runs(int(child.read_text()))
 
 
 def test_wait_lasts_until_the_last_of_the_group_is_gone(child: Path) -> None:
     """A child that ignores SIGTERM is at work still: the end comes with `kill`, not with the leader's death."""
     stubborn = (
-        f"trap '' TERM; while :; do sleep 0.05; done & echo $! > {child}.new; mv {child}.new {child}; trap - TERM; wait"
+        f"trap '' TERM; while :; do sleep 0.05; done & echo $! > {child}.new; trap - TERM; mv {child}.new {child}; wait"
     )
     worker = Worker(["sh", "-c", stubborn], {})
     _until(child.exists, "the command's child started")
     worker.stop(signal.SIGTERM)
     _until(worker.has_ended, "the leader ended")
-    assert _runs(int(child.read_text()))
+    assert runs(int(child.read_text()))
     worker.kill()
     assert worker.wait() == -signal.SIGTERM
-    assert not _runs(int(child.read_text()))
+    assert not runs(int(child.read_text()))
 
 
 def test_what_a_command_leaves_behind_is_killed(child: Path) -> None:
     """A leader that ends of its own accord takes its group with it."""
     left = f"sleep 600 & echo $! > {child}.new; mv {child}.new {child}"
     assert Worker(["sh", "-c", left], {}).wait() == 0
-    assert not _runs(int(child.read_text()))
+    assert not runs(int(child.read_text()))
 
 
 def test_the_end_can_be_waited_for_by_several() -> None:
@@ -125,7 +118,7 @@ def _owner(child: Path, lease: float = 600.0) -> subprocess.Popen[bytes]:
 
 
 def _is_gone(process: int) -> bool:
-    return not _runs(process)
+    return not runs(process)
 
 
 def _children(process: int) -> list[int]:

@@ -18,6 +18,7 @@ ROOT = Path(rdzv_core.__file__).parent
 PUBLIC = {
     "abc",
     "addresses",
+    "aio",
     "backoff",
     "checking",
     "clock",

@@ -26,13 +26,23 @@ HEAD = Head("e", TERMS, revision=4, round=2, fence=3, roster=SEATS, size=3, inca
 def test_what_is_written_is_read() -> None:
     """A head, and an announcement, come back as they were."""
     assert HEAD == decode_head(encode_head(HEAD))
-    says = Announcement("n", "host", at=RoundId("e", 2), came=7)
+    says = Announcement("n", "host", at=RoundId("e", 2), came=7, workers=8)
     assert says == decode_announcement(encode_announcement(says))
 
 
 @pytest.mark.parametrize(
     "state",
-    [b"", b"{", b"\xff", b"[]", b'{"epoch":1}', b'{"epoch":"e","more":1}', b'{"epoch":"e","departed":{"lost":"x"}}'],
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"[]",
+        b'{"epoch":1}',
+        b'{"epoch":"e","more":1}',
+        b'{"epoch":"e","departed":{"lost":"x"}}',
+        b'{"epoch":"e","workers":"0*2"}',
+        b'{"epoch":"e","size":2,"workers":"4,2*2"}',
+    ],
 )
 def test_what_is_no_head_is_an_error(state: bytes) -> None:
     """Never guessed at; the message says what was found."""
@@ -50,6 +60,7 @@ def test_an_announcement_that_cannot_be_read_is_none() -> None:
     """Such a member blocks."""
     assert decode_announcement(b"\xff") is None
     assert decode_announcement(b'{"node":"n"}') is None
+    assert decode_announcement(b'{"node":"n","address":"a","workers":0}') is None
 
 
 def test_departures_are_masks_of_ranks() -> None:

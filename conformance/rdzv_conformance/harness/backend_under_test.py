@@ -14,7 +14,14 @@ from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.target import Target
 from rdzv_conformance.harness.watchdog import Calls, run_guarded
 from rdzv_conformance.harness.watched import Watched
-from rdzv_core import RendezvousBackend, RendezvousParameters, SupportsDelete, create_backend
+from rdzv_core import (
+    RendezvousBackend,
+    RendezvousParameters,
+    SupportsDelete,
+    SupportsMembership,
+    SupportsStore,
+    create_backend,
+)
 
 T = TypeVar("T")
 
@@ -41,6 +48,8 @@ class BackendUnderTest:
         self.calls = Calls()
         self.used_elsewhere = False
         """Whether other processes write in this test's run."""
+        self.keeps_more = False
+        """Whether this test used members or stores: no call takes their keys away."""
         self._opened: list[Register] = []
         self._keys: set[str] = set()
         self._deletes = False
@@ -92,7 +101,7 @@ class BackendUnderTest:
 
     def keys_left(self) -> list[str]:
         """Return the keys of this test's registers that are in the store, where they can be deleted and listed."""
-        if self.helpers.keys is None or not self._deletes or not self._swept:
+        if self.helpers.keys is None or not self._deletes or not self._swept or self.keeps_more:
             return []
         try:
             found = set(self.helpers.keys(self.parameters()))
@@ -126,6 +135,7 @@ class BackendUnderTest:
 
     def needs(self, capability: Callable[..., T], register: Register) -> T:
         """Return the instance as the capability, an ABC of rdzv_core, if the backend claims it."""
+        self.keeps_more |= capability in (SupportsMembership, SupportsStore)
         # A Callable and not a type[T]: mypy takes no abstract class for the latter.
         if not isinstance(register.backend, cast("type", capability)):
             raise expect.Unsupported(f"the backend does not claim {capability.__name__}")

@@ -5,11 +5,18 @@ from __future__ import annotations
 from functools import cache
 
 from rdzv_conformance.mutants import (
+    _caches,
+    _closing,
+    _contents,
+    _forks,
+    _holding,
     _kept,
+    _leases,
     _life,
     _listing,
     _members,
     _memory,
+    _names,
     _network,
     _odd,
     _options,
@@ -18,14 +25,35 @@ from rdzv_conformance.mutants import (
     _remote_members,
     _secrets,
     _states,
+    _store_values,
     _stores,
     _submit,
     _tokens,
+    _unique,
     _waits,
 )
 from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._settings import remotely
 from rdzv_core import register_backend
+
+MODULES = (
+    *(_states, _contents, _caches, _names, _tokens, _unique, _life, _closing, _options, _packaging, _submit, _listing),
+    *(
+        _network,
+        _forks,
+        _odd,
+        _waits,
+        _holding,
+        _members,
+        _leases,
+        _remote_members,
+        _stores,
+        _store_values,
+        _kept,
+        _secrets,
+    ),
+)
+"""Where the mutants are, by the sections of the contract."""
 
 
 def rest_of_baseline() -> frozenset[str]:
@@ -36,9 +64,7 @@ def rest_of_baseline() -> frozenset[str]:
 @cache
 def mutants() -> dict[str, Mutant]:
     """Return every mutant by its name."""
-    first = (_states, _tokens, _life, _options, _packaging, _submit, _listing, _network, _odd)
-    further = (_waits, _members, _remote_members, _stores, _kept, _secrets)
-    found = [mutant for module in (*first, *further) for mutant in module.MUTANTS]
+    found = [mutant for module in MODULES for mutant in module.MUTANTS]
     by_name = {mutant.name: mutant for mutant in found}
     if len(by_name) != len(found):
         raise ValueError("two mutants have one name")

@@ -22,7 +22,8 @@ PATIENCE = 3.0
 SLOW = frozenset(
     f"RDZV-{number}"
     for number in (
-        *("CAS-10", "CAS-13", "CAS-14", "CONN-4", "CONN-5", "CONN-6", "CONN-7", "CONN-8", "CONN-9"),
+        *("STATE-12", "CAS-10", "CAS-13", "CAS-14"),
+        *(f"CONN-{number}" for number in range(4, 12)),
         *("LIFE-4", "PKG-5", "MEMBER-3", "MEMBER-4", "MEMBER-8", "MEMBER-10"),
     )
 )

@@ -8,6 +8,15 @@ from dataclasses import dataclass
 from rdzv_conformance.mutants._settings import Setting, in_memory
 from rdzv_core import RendezvousBackend, RendezvousParameters
 
+OF_THE_REGISTER = ("RDZV-STATE-", "RDZV-CAS-", "RDZV-RUN-", "RDZV-LIFE-", "RDZV-CONN-")
+NEED_A_REGISTER = tuple(
+    f"RDZV-{number}"
+    for number in ["STATE-3", "STATE-4", "STATE-10", "STATE-11", "STATE-12", "CAS-15", "CONN-10", "CONN-11"]
+)
+"""Clauses whose tests write, read and wait for long, by many: whatever is wrong with a register may be seen there."""
+
+NEED_A_STORE = tuple(f"RDZV-STORE-{number}" for number in (6, 7, 8, 9))
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -32,6 +41,10 @@ class Mutant:
         # What breaks the register as such may be seen by many at once as well, but need not be.
         if any(number.startswith(("RDZV-STATE-", "RDZV-CAS-")) for number in self.breaks):
             object.__setattr__(self, "may_break", (*self.may_break, "RDZV-CAS-11", "RDZV-CAS-12", "RDZV-CAS-13"))
+        if any(number.startswith(OF_THE_REGISTER) for number in self.breaks):
+            object.__setattr__(self, "may_break", (*self.may_break, *NEED_A_REGISTER))
+        if any(number.startswith("RDZV-STORE-") for number in self.breaks):
+            object.__setattr__(self, "may_break", (*self.may_break, *NEED_A_STORE))
         # The tests of LIST write registers of several runs and purposes: they need what these clauses are about.
         if any(number.startswith(("RDZV-STATE-", "RDZV-CAS-", "RDZV-RUN-")) for number in self.breaks):
             object.__setattr__(self, "may_break", (*self.may_break, "RDZV-LIST-1", "RDZV-LIST-2"))

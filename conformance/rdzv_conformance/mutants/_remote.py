@@ -28,6 +28,7 @@ from rdzv_core import (
     accepts_options,
 )
 from rdzv_core.endpoint import parse_endpoint
+from rdzv_core.envelope import seal
 from rdzv_core.memory._registers import RegisterTable
 
 READ_TIMEOUT = Option("read_timeout", int, 10, "seconds to wait for an answer", positive=True)
@@ -111,6 +112,9 @@ class _Conversation(socketserver.StreamRequestHandler):
             else:
                 token = request["token"] and base64.b64decode(request["token"])
                 answer = self.server.registers.set(request["key"], base64.b64decode(request["state"]), token)
+                if answer is not None and answer[2] and "nonce" in request:
+                    answer = (answer[0], base64.b64decode(request["nonce"]), True)
+                    self.server.registers.raw[request["key"]] = seal(answer[0], answer[1])
         return (
             None
             if answer is None
@@ -201,13 +205,21 @@ class SoundRemote(RendezvousBackend):
             "state": base64.b64encode(state).decode(),
             "token": used and base64.b64encode(used).decode(),
         }
+        nonce = self.nonce()
+        if nonce is not None:
+            request["nonce"] = base64.b64encode(nonce).decode()
         answer = self.ask(request)
         return answer and SetStateResult(*answer)
 
+    def nonce(self) -> bytes | None:
+        """Return the token that a write has if it is done; None: the server draws it."""
+        return None
+
     def close(self) -> None:
         self.closed = True
+        self.after_a_fork()
         connection = self.connection
-        if connection is not None and os.getpid() == self.pid:
+        if connection is not None:
             try:
                 connection.shutdown(socket.SHUT_RDWR)  # a thread that waits for an answer is woken
             except OSError:
@@ -216,8 +228,7 @@ class SoundRemote(RendezvousBackend):
             self.drop()
 
     def ask(self, request: dict[str, Any]) -> Any:
-        if os.getpid() != self.pid:
-            self.pid, self.lock, self.connection = os.getpid(), threading.Lock(), None
+        self.after_a_fork()
         with self.lock:
             try:
                 return self.exchange(request)
@@ -226,6 +237,11 @@ class SoundRemote(RendezvousBackend):
                 raise RendezvousConnectionError(
                     f"backend {self.name!r} at {self.params.endpoint!r} did not answer: {error}"
                 ) from error
+
+    def after_a_fork(self) -> None:
+        """Let go of what is the parent's: its connection, and a lock that one of its threads may have held."""
+        if os.getpid() != self.pid:
+            self.pid, self.lock, self.connection = os.getpid(), threading.Lock(), None
 
     def exchange(self, request: dict[str, Any]) -> Any:
         if self.closed:

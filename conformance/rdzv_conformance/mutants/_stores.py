@@ -106,7 +106,7 @@ class _TextCountsAsNothing(MemoryStore):
             return amount
 
 
-def _mutant(
+def store_mutant(
     broken: Callable[[SoundMemory, str], Store],
     name: str,
     sentence: str,
@@ -114,6 +114,8 @@ def _mutant(
     message: str,
     may_break: tuple[str, ...] = (),
 ) -> Mutant:
+    """Make a mutant that is sound but for its stores, which `broken` makes of the instance and the prefix."""
+
     class Broken(SoundMemory):
         def store(self, prefix: str) -> Store:
             super().store(prefix)
@@ -123,7 +125,7 @@ def _mutant(
 
 
 MUTANTS = (
-    _mutant(
+    store_mutant(
         _FirstValueStays,
         "the-first-value-stays",
         "set creates and does not replace.",
@@ -131,21 +133,21 @@ MUTANTS = (
         message="get is",
         may_break=("STORE-5", "STORE-3"),
     ),
-    _mutant(
+    store_mutant(
         _DeletesByEmptying,
         "deletes-by-emptying",
         "A deleted key is kept with an empty value.",
         "STORE-1",
         message="delete_key of one that is",
     ),
-    _mutant(
+    store_mutant(
         _AnyKeyWillDo,
         "any-key-will-do",
         "check says whether any of the keys is there.",
         "STORE-1",
         message="check of one",
     ),
-    _mutant(
+    store_mutant(
         _NeverWaits,
         "never-waits",
         "get asks once and gives up.",
@@ -153,42 +155,42 @@ MUTANTS = (
         message="returned",
         may_break=(),
     ),
-    _mutant(
+    store_mutant(
         _NamesNoKey,
         "names-no-key",
         "A timeout does not say which of a thousand keys is missing.",
         "STORE-2",
         message="does not name the missing key",
     ),
-    _mutant(
+    store_mutant(
         _GivesUpWithAKeyError,
         "a-key-error",
         "A wait in vain ends with the KeyError of the map below.",
         "STORE-2",
         message="raised KeyError",
     ),
-    _mutant(
+    store_mutant(
         _AddsInTwoSteps,
         "adds-in-two-steps",
         "add reads, adds and writes: of two who do so at once one is lost.",
         "STORE-3",
         message="the sums that add gave",
     ),
-    _mutant(
+    store_mutant(
         _ComparesInVain,
         "absent-is-not-compared",
         "compare_set with nothing expected writes over what is there.",
         "STORE-3",
         message="compare_set(present, expected=None)",
     ),
-    _mutant(
+    store_mutant(
         _CreatesWhateverIsExpected,
         "creates-whatever-is-expected",
         "compare_set creates an absent key whatever was expected there.",
         "STORE-3",
         message="compare_set(absent, expected=b'x')",
     ),
-    _mutant(
+    store_mutant(
         _PrefixAndKey,
         "prefix-and-key",
         "A store's prefix is put before the key with a slash: `p/k` and `k` is `p` and `k/k`.",
@@ -196,7 +198,7 @@ MUTANTS = (
         message="of a store",
         may_break=("STORE-1", "STORE-2", "STORE-3", "STORE-5"),
     ),
-    _mutant(
+    store_mutant(
         _OfEveryRun,
         "stores-of-every-run",
         "Stores are kept by prefix, not by run: round 1 of yesterday's job is found again.",
@@ -204,7 +206,7 @@ MUTANTS = (
         message="the values of a store",
         may_break=("STORE-1", "STORE-2", "STORE-3", "STORE-5"),
     ),
-    _mutant(
+    store_mutant(
         _TextCountsAsNothing,
         "text-counts-as-nothing",
         "add to what is no number begins at zero and loses what was there.",

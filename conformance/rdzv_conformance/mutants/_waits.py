@@ -15,7 +15,7 @@ from rdzv_core import RendezvousStateError, StateSnapshot, Token
     "A call that waits holds the lock of the instance (E8).",
     "WATCH-6",
     message="has not returned",
-    may_break=("LIFE-3",),
+    may_break=("LIFE-3", "LIFE-5"),
 )
 class AWaitHoldsTheLock(SoundMemory):
     def get_state(self) -> StateSnapshot | None:

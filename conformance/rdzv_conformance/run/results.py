@@ -18,6 +18,16 @@ from rdzv_core import CONTRACT_VERSION
 
 Status = Literal["pass", "fail", "unsupported", "untested", "error"]
 
+ESSENTIAL: Mapping[str, tuple[str, ...]] = {
+    "core": ("RDZV-STATE-2", "RDZV-CAS-3", "RDZV-CAS-4"),
+    "watch": ("RDZV-WATCH-1",),
+    "membership": ("RDZV-MEMBER-1",),
+    "store": ("RDZV-STORE-1",),
+    "durable": ("RDZV-DURABLE-1",),
+    "secure": ("RDZV-SECURE-1", "RDZV-SECURE-2"),
+}
+"""What a profile is about: where a test of these could not be run nothing is known that a certificate could say."""
+
 REPORT_VERSION = 1
 MOST_MESSAGES = 6
 
@@ -64,6 +74,11 @@ class ClauseResult:
     def in_part(self) -> bool:
         """Whether it passed, though not all of its tests could be run."""
         return self.status == "pass" and any(test.status == "untested" for test in self.tests)
+
+    @property
+    def is_untested(self) -> bool:
+        """Whether a test of it could not be run for want of something: all of them, or one."""
+        return self.status == "untested" or self.in_part
 
 
 @dataclass(frozen=True)
@@ -150,8 +165,14 @@ class Report:
         return [c for c in self.clauses if c.status == status and profile in (None, c.profile)]
 
     def holds(self, profile: str) -> bool:
-        """Return whether a profile is certified: nothing of it failed, and something of it was seen to hold."""
-        return not self.of("fail", profile) and not self.of("error", profile) and bool(self.of("pass", profile))
+        """Return whether a profile is certified: nothing of it failed, and what it is about was seen to hold."""
+        sound = not self.of("fail", profile) and not self.of("error", profile) and bool(self.of("pass", profile))
+        return sound and not self.untested_essentials(profile)
+
+    def untested_essentials(self, profile: str) -> list[str]:
+        """Return the clauses that a profile is about and of which a test was not run, though it could be elsewhere."""
+        essential = ESSENTIAL.get(profile, ())
+        return [each.clause for each in self.clauses if each.clause in essential and each.is_untested]
 
     @property
     def scope(self) -> str:
@@ -189,7 +210,10 @@ class Report:
         broken = [
             f"{c.clause} {c.status}" for c in self.clauses if c.profile == profile and c.status in ("fail", "error")
         ]
-        return ", ".join(broken) or "no clause of it was seen to hold"
+        if broken:
+            return ", ".join(broken)
+        untested = ", ".join(self.untested_essentials(profile))
+        return f"not tested: {untested}" if untested else "no clause of it was seen to hold"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for JSON, verdict first."""

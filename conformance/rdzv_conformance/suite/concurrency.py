@@ -27,7 +27,7 @@ class Concurrency:
         done = race(
             CLIENTS, lambda n: Client(register, f"thread {n}", f"{seed} {n}").run(least), under_test.target.pace
         )
-        _judge(under_test, "threads", done)
+        judge_history(under_test, "threads", done)
 
     @clause("RDZV-CAS-12")
     def test_RDZV_CAS_12_instances_in_one_process_lose_no_update(self, under_test: BackendUnderTest) -> None:
@@ -37,7 +37,7 @@ class Concurrency:
         done = race(
             CLIENTS, lambda n: Client(instances[n], f"instance {n}", f"{seed} {n}").run(least), under_test.target.pace
         )
-        _judge(under_test, "instances", done)
+        judge_history(under_test, "instances", done)
 
     @clause("RDZV-CAS-13")
     def test_RDZV_CAS_13_processes_lose_no_update(self, under_test: BackendUnderTest) -> None:
@@ -56,10 +56,11 @@ class Concurrency:
         finally:
             for worker in workers:
                 worker.stop()
-        _judge(under_test, "processes", done)
+        judge_history(under_test, "processes", done)
 
 
-def _judge(under_test: BackendUnderTest, who: str, done: list[list[Operation]]) -> None:
+def judge_history(under_test: BackendUnderTest, who: str, done: list[list[Operation]]) -> None:
+    """Fail the clause unless what they were told is what a fenced register tells in some order."""
     last = Client(under_test.open(), "afterwards", "").read()
     history = list(chain(*done, last))
     verdict = check(history)

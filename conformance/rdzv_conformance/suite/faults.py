@@ -207,8 +207,13 @@ def _take(writer: Worker, told: Writings, acknowledged: int) -> None:
     """Take what the writer says until that many writes more were acknowledged."""
     until, unknown = len(told.got) + acknowledged, told.unknown
     while len(told.got) < until:
-        told.take([writer.answer()])
-        that(told.unknown < unknown + MOST_UNKNOWN, f"{MOST_UNKNOWN} writes of another process in turn were in vain")
+        answer = writer.answer()
+        told.take([answer])
+        that(
+            told.unknown < unknown + MOST_UNKNOWN,
+            f"{MOST_UNKNOWN} writes of another process failed one after the other; the "
+            f"last one raised {answer.get('raised', 'nothing')}",
+        )
 
 
 def _a_moment(under_test: BackendUnderTest) -> None:

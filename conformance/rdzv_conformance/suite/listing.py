@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
-from rdzv_conformance.harness.expect import ClauseFailed, equal, shown, that
+from rdzv_conformance.harness.expect import Blamed, ClauseFailed, equal, shown, that
 from rdzv_conformance.harness.register import Register
 from rdzv_core import SupportsDelete, SupportsListing
 
@@ -40,7 +40,8 @@ class Listing:
         register.is_empty("of a new run")
         that(key not in _listed(register), "list_keys() has the key of a register that was never written")
         register.write(b"there")
-        that(key in _listed(register), "list_keys() lacks the key of a register that holds a state")
+        if key not in _listed(register):
+            raise Blamed("list_keys() lacks the key of a register that holds a state", ("RDZV-LIST-1",))
         if isinstance(register.backend, SupportsDelete):
             register.delete_state()
             that(key not in _listed(register), "list_keys() has the key of a register that was deleted")

@@ -20,7 +20,10 @@ from rdzv_conformance.harness.lines import Say, answer_on_stdout
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.target import Target, preload
 from rdzv_conformance.harness.writing import Writings, write_once
+from rdzv_conformance.suite.colleague import obey
+from rdzv_conformance.suite.fork_process import fork_amidst, fork_and_hammer, fork_and_write
 from rdzv_conformance.suite.processes import decode
+from rdzv_conformance.suite.whole import read_whole
 from rdzv_core import RendezvousConnectionError
 
 FORK_LIMIT = 20
@@ -135,16 +138,21 @@ def write_on(under_test: BackendUnderTest, say: Say, size: int) -> None:
         try:
             if write_once(register, size, told):
                 say("acknowledged", used=told.used[-1], got=told.got[-1])
-        except RendezvousConnectionError:
+        except RendezvousConnectionError as error:
             if told.unknown:
-                say("unknown")
+                say("unknown", raised=shown_error(error))
             told.unknown = 0
 
 
 TASKS: dict[str, Callable[..., None]] = {
     "write": write,
+    "obey": obey,
+    "read_whole": read_whole,
     "write_on": write_on,
     "hammer": hammer,
     "fork": fork,
+    "fork_and_write": fork_and_write,
+    "fork_and_hammer": fork_and_hammer,
+    "fork_amidst": fork_amidst,
     "leave_nothing": leave_nothing,
 }

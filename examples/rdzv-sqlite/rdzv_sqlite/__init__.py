@@ -3,6 +3,7 @@
 import os
 import secrets
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,6 +20,10 @@ from rdzv_core import (
 from rdzv_core.envelope import seal, unseal
 
 SCHEMA = "CREATE TABLE rdzv (key TEXT PRIMARY KEY, sealed BLOB)"
+
+# A fork amidst a transaction would leave the child SQLite's lock of a thread that is gone: one waits for the other.
+_CALLS = threading.Lock()
+os.register_at_fork(before=_CALLS.acquire, after_in_parent=_CALLS.release, after_in_child=_CALLS.release)
 
 
 class SqliteBackend(RendezvousBackend):
@@ -78,7 +83,7 @@ class SqliteBackend(RendezvousBackend):
             raise RendezvousConnectionError(f"{self._where}: this backend was closed; create a new one")
         uri = f"{(path or self._path).as_uri()}?mode={mode}"
         try:
-            with closing(sqlite3.connect(uri, timeout=10, isolation_level=None, uri=True)) as database:
+            with _CALLS, closing(sqlite3.connect(uri, timeout=10, isolation_level=None, uri=True)) as database:
                 yield database
         except (sqlite3.OperationalError, OSError) as error:  # busy, unable to open, read-only, disk full
             text = f"{self._where}: {error}; check the path, the space on its disk, and which other process writes"

@@ -78,14 +78,13 @@ class EtcdStore(Store):
         wanted = checked_keys(keys)
         limit = DEFAULT_TIMEOUT if timeout is None else timeout
         deadline = time.monotonic() + limit
-        values = self._read(wanted)
-        for key in wanted:
-            if key not in values:
-                found = self._register(key).wait(None, max(0.0, deadline - time.monotonic()))[1]
-                if found is None:
-                    raise self._in_vain(limit, wanted, self._missing(wanted) or [key])
-                values[key] = found.state
-        return [values[key] for key in wanted]
+        while True:  # all are read again after each wait: one that was there may have gone meanwhile
+            values = self._read(wanted)
+            missing = [key for key in wanted if key not in values]
+            if not missing:
+                return [values[key] for key in wanted]
+            if self._register(missing[0]).wait(None, max(0.0, deadline - time.monotonic()))[1] is None:
+                raise self._in_vain(limit, wanted, self._missing(wanted) or missing)
 
     def multi_set(self, items: Mapping[str, bytes]) -> None:
         given = {key: self._checked(checked_key(key), value) for key, value in items.items()}

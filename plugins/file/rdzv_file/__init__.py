@@ -13,7 +13,7 @@ from rdzv_file._errors import unusable
 from rdzv_file._store import FileStore
 from rdzv_file._temporary import TemporaryFile
 
-__all__ = ["LOCK_TIMEOUT", "READ_TIMEOUT", "FileBackend", "FileStore", "create_backend"]
+__all__ = ["FSYNC", "LOCK_TIMEOUT", "READ_TIMEOUT", "FileBackend", "FileStore", "create_backend"]
 
 READ_TIMEOUT = Option(
     "read_timeout", int, 300, "seconds within which the file system must answer a call", positive=True
@@ -21,10 +21,11 @@ READ_TIMEOUT = Option(
 LOCK_TIMEOUT = Option(
     "lock_timeout", float, 30.0, "seconds a write waits for another writer's lock, read_timeout at most", positive=True
 )
+FSYNC = Option("fsync", bool, True, "answer a write only when it is on the disk; without, a power cut may undo it")
 
 
 @offers_check(check_path)
-@accepts_options(READ_TIMEOUT, LOCK_TIMEOUT)
+@accepts_options(READ_TIMEOUT, LOCK_TIMEOUT, FSYNC)
 def create_backend(params: RendezvousParameters) -> FileBackend:
     """Create a register in the file or directory `params.endpoint`; an empty endpoint means a fresh temp file.
 
@@ -32,12 +33,15 @@ def create_backend(params: RendezvousParameters) -> FileBackend:
     nothing. Raises `ValueError` for a bad option, `RendezvousConnectionError` for a path that cannot be used, and
     `RendezvousError` if the temp file cannot be made.
     """
-    read_timeout, lock_timeout = READ_TIMEOUT.of(params), LOCK_TIMEOUT.of(params)
     register_key(params.run_id)  # raises for a bad run id: it may have changed since the parameters were made
     if params.endpoint:
-        store = FileStore(params.endpoint, read_timeout, lock_timeout, create=not params.observing)
-        return FileBackend(store, params)
+        return FileBackend(_opened(params.endpoint, params), params)
     if params.observing:
         raise unusable("", "an observer needs a path: give the endpoint that the job uses")
     temporary = TemporaryFile()
-    return FileBackend(FileStore(temporary.path, read_timeout, lock_timeout), params, temporary)
+    return FileBackend(_opened(temporary.path, params), params, temporary)
+
+
+def _opened(path: str, params: RendezvousParameters) -> FileStore:
+    timeout, lock_timeout, sync = READ_TIMEOUT.of(params), LOCK_TIMEOUT.of(params), FSYNC.of(params)
+    return FileStore(path, timeout, lock_timeout, create=not params.observing, sync=sync)

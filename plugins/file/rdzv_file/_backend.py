@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import time
+from typing import NamedTuple
+from weakref import WeakSet
 
 from rdzv_core import (
+    MemberLease,
+    MembersView,
     RendezvousBackend,
     RendezvousParameters,
     RendezvousStateError,
     SetStateResult,
     StateSnapshot,
+    Store,
     SupportsDelete,
     SupportsListing,
+    SupportsMembership,
+    SupportsStore,
     SupportsWatch,
     Token,
 )
-from rdzv_core.backoff import Backoff
-from rdzv_core.envelope import seal, unseal
+from rdzv_core.envelope import NONCE_BYTES, seal, unseal
 from rdzv_file._errors import lost
+from rdzv_file._kept import Kept
+from rdzv_file._members.membership import Membership
+from rdzv_file._notify import ring_all
+from rdzv_file._round_store import RoundStore
 from rdzv_file._store import FileStore
 from rdzv_file._temporary import TemporaryFile
+from rdzv_file._waiting import Waiting
 
-_SHORTEST_NAP, _LONGEST_NAP = 0.001, 0.25
+
+class _Seen(NamedTuple):
+    kept: Kept
+    snapshot: StateSnapshot | None
 
 
-class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsListing):
+class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, SupportsStore, SupportsDelete, SupportsListing):
     """A register in a `FileStore`; the token is the nonce of the write.
 
-    Reads take no lock. Writes wait for their lock, at most the store's `lock_timeout`. Nothing is held between calls:
-    no descriptor, no thread, no lock.
+    Reads take no lock. Writes wait for their lock, at most the store's `lock_timeout`. Between calls it holds the file
+    open that it has read last, so that one look tells whether that is current; neither a thread nor a lock.
     """
 
     max_state_bytes = 16 * 1024 * 1024
@@ -41,13 +57,17 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
         self._temporary = temporary
         # A plain flag, read between naps: a lock or an event could be held by a thread that a fork left behind.
         self._closed = False
+        self._seen: _Seen | None = None
+        self._run_key = params.for_purpose("").key
+        self._round_stores: WeakSet[RoundStore] = WeakSet()
+        self._membership = Membership(store, self._run_key, observing=params.observing, is_closed=self._is_closed)
 
     @property
     def name(self) -> str:
         return "file"
 
     @property
-    def store(self) -> FileStore:
+    def raw_store(self) -> FileStore:
         """The raw store; siblings share it."""
         return self._store
 
@@ -58,27 +78,43 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
 
     def get_state(self) -> StateSnapshot | None:
         self._check_open()
-        return self._snapshot(self._store.get(self._key))
+        return self._look()
 
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
         self._check_open()
+        state = bytes(state)
         if len(state) > self.max_state_bytes:
             raise ValueError(f"a state of {len(state)} bytes is too long: at most {self.max_state_bytes} are allowed")
-        seen = self.get_state()  # a stale writer is refused without waiting for the lock
+        seen = self._look()  # a stale writer is refused without waiting for the lock
         if not _is_current(seen, token):
             return _refusal(seen)
-        with self._store.locked(self._key, self._is_closed) as slot:
-            seen = self._snapshot(slot.read())
+        with self._store.turn(self._key, self._is_closed) as lock:
+            seen = self._look()  # and one whose turn comes after another thread's, without the lock
             if not _is_current(seen, token):
                 return _refusal(seen)
-            sealed = seal(state)
-            slot.write(sealed)
-        return SetStateResult(*unseal(sealed), True)
+            known = self._seen
+            with lock(None if known is None else known.kept) as slot:
+                raw = slot.read()
+                unchanged = known is not None and slot.kept is known.kept
+                seen = known.snapshot if known is not None and unchanged else self._snapshot(raw)
+                if not _is_current(seen, token):
+                    return _refusal(seen)
+                nonce = secrets.token_bytes(NONCE_BYTES)
+                slot.write(seal(state, nonce))
+                kept = slot.kept
+        self._note(kept, StateSnapshot(state, nonce))
+        return SetStateResult(state, nonce, True)
 
     def delete_state(self, token: Token | None = None) -> bool:
         self._check_open()
-        if self._store.version(self._key) is None:
+        file = self._store.file_of(self._key)
+        if file is None or not os.path.lexists(file) or not self._delete(token):
             return False
+        if not self._params.purpose:
+            self._membership.remove(even_with_members=False)
+        return True
+
+    def _delete(self, token: Token | None) -> bool:
         with self._store.locked(self._key, self._is_closed) as slot:
             if token is None:
                 return slot.clear()
@@ -88,24 +124,61 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
             slot.write(None)
             return True
 
+    def delete_leftovers(self) -> None:
+        self._check_open()
+        self._membership.remove(even_with_members=True)
+
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
         deadline = time.monotonic() + timeout
-        naps = Backoff(_SHORTEST_NAP, _LONGEST_NAP, factor=1.5, jitter=0.25)
-        while True:
-            self._check_open()
-            # The version first: a write in between makes the state newer than the version, and the next look finds it.
-            version = self._store.version(self._key)
-            snapshot = self.get_state()
-            if not _is_current(snapshot, token):
-                return True, snapshot
-            changed = False
-            while not changed:
+        with Waiting(self._store.file_of(self._key)) as waiting:
+            while True:
+                self._check_open()
+                waiting.ready()
+                snapshot = self._look()
+                if not _is_current(snapshot, token):
+                    return True, snapshot
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return False, snapshot
-                time.sleep(min(naps.next(), left))
-                self._check_open()
-                changed = self._store.version(self._key) != version
+                waiting.nap(left)
+
+    def enter(self, payload: bytes, ttl: float) -> MemberLease:
+        self._check_open()
+        return self._membership.enter(payload, ttl)
+
+    def update(self, member: MemberLease, payload: bytes) -> bool:
+        self._check_open()
+        return self._membership.update(member, payload)
+
+    def refresh(self, member: MemberLease) -> bool:
+        self._check_open()
+        return self._membership.refresh(member)
+
+    def leave(self, member: MemberLease) -> None:
+        self._check_open()
+        self._membership.leave(member)
+
+    def members(self) -> MembersView:
+        self._check_open()
+        return self._membership.members()
+
+    def first(self, k: int) -> MembersView:
+        self._check_open()
+        return self._membership.first(k)
+
+    def count(self) -> int:
+        self._check_open()
+        return self._membership.count()
+
+    def wait_members(self, version: Token | None, timeout: float) -> bool:
+        self._check_open()
+        return self._membership.wait_members(version, timeout)
+
+    def store(self, prefix: str) -> Store:
+        self._check_open()
+        made = RoundStore(self._store, self._run_key, prefix, self._is_closed)
+        self._round_stores.add(made)
+        return made
 
     def list_keys(self) -> list[str]:
         self._check_open()
@@ -120,6 +193,11 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
 
     def close(self) -> None:
         self._closed = True
+        self._seen = None  # which closes the file, unless a call is still looking at it
+        ring_all()
+        self._membership.close()
+        for store in list(self._round_stores):
+            store.close()
         self._temporary = None  # the file is deleted with the last reference to it
 
     def _is_closed(self) -> bool:
@@ -129,6 +207,20 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
         if self._closed:
             raise lost(self._store.path, "this backend was closed; create a new one")
 
+    def _look(self) -> StateSnapshot | None:
+        known = self._seen
+        kept = self._store.look(self._key, None if known is None else known.kept)
+        if known is not None and kept is known.kept:
+            return known.snapshot
+        snapshot = None if kept is None else self._snapshot(kept.values.get(self._key))
+        self._note(kept, snapshot)
+        return snapshot
+
+    def _note(self, kept: Kept | None, snapshot: StateSnapshot | None) -> None:
+        self._seen = None if kept is None else _Seen(kept, snapshot)
+        if self._closed:
+            self._seen = None
+
     def _snapshot(self, raw: bytes | None) -> StateSnapshot | None:
         if raw is None:
             return None
@@ -137,7 +229,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsDelete, SupportsList
         except RendezvousStateError as error:
             raise RendezvousStateError(
                 f"file backend at {self._store.path!r}: the register {self._key!r} of run {self._params.run_id!r} "
-                f"cannot be read: {error}; `rdzv reset` clears it"
+                f"cannot be read: {error}; {self._store.way_out(self._key)}`rdzv reset` clears it"
             ) from error
 
     def __repr__(self) -> str:

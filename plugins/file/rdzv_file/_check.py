@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from rdzv_core.checking import Finding
 from rdzv_file._errors import explained
 from rdzv_file._files import create_directory, read_file, replace_file
+from rdzv_file._members import lease_file
 
 _REPLACEMENTS = 200
 _PATIENCE = 10.0
@@ -146,6 +147,21 @@ def _change_is_visible(here: str, there: str) -> str:
     return "the new content, inode and time at the next look"
 
 
+def _times_are_kept(here: str, there: str) -> str:
+    """A member's refresh gives its file a later time: both names have to show it."""
+    lease_file.create(f"{here}/lease")
+    seen = {lease_file.last_refresh(f"{there}/lease")}
+    for number in range(1, 4):
+        with lease_file.opened(f"{here}/lease") as fd:
+            assert fd is not None, "it was just made"
+            lease_file.refresh(fd)
+        with lease_file.opened(f"{there}/lease") as fd:  # which asks the server where one is
+            seen.add(None if fd is None else lease_file.refreshed_at(fd))
+        if len(seen) != number + 1:
+            raise _FailedError("a file that got a later time shows the one before: members would be taken for dead")
+    return "each refresh of a member shows"
+
+
 def _mounted_alone(endpoint: str) -> Iterator[Finding]:
     real = os.path.realpath(endpoint)
     try:
@@ -165,6 +181,7 @@ _TESTS: tuple[tuple[str, Test], ...] = (
     ("flock excludes", _flock_excludes),
     ("rename is atomic", _rename_is_atomic),
     ("a change is visible", _change_is_visible),
+    ("times are kept", _times_are_kept),
 )
 
 _HOLD = """

@@ -1,6 +1,6 @@
 """Files that are replaced whole: a reader sees the old content or the new, never a part."""
 
-# ruff: noqa: PTH102, PTH105, PTH108, PTH120, PTH123 - plain system calls, on plain strings
+# ruff: noqa: PTH102, PTH105, PTH108, PTH120 - plain system calls, on plain strings
 
 from __future__ import annotations
 
@@ -8,18 +8,37 @@ import errno
 import os
 from collections.abc import Callable
 
+from rdzv_file._pin import Pin
+
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+def open_file(path: str) -> int:
+    """Open the file for reading; raises `OSError`."""
+    return os.open(path, _READ)
+
+
+def read_all(fd: int) -> bytes:
+    """Return the content of an open file."""
+    size = os.fstat(fd).st_size
+    content = os.pread(fd, size + 1, 0)
+    while len(content) > size:  # it grew meanwhile
+        size = len(content) + (1 << 16)
+        content = os.pread(fd, size + 1, 0)
+    return content
 
 
 def read_file(path: str, size: int = -1) -> bytes | None:
     """Return the file's content, or its first `size` bytes; None if there is no such file. Takes no lock."""
     try:
-        fd = os.open(path, _READ)
+        fd = open_file(path)
     except FileNotFoundError:
         return None
-    with open(fd, "rb", buffering=0) as file:
-        return file.read(size)
+    try:
+        return read_all(fd) if size < 0 else os.pread(fd, size, 0)
+    finally:
+        os.close(fd)
 
 
 def is_file_at(fd: int, path: str) -> bool:
@@ -38,20 +57,20 @@ def create_directory(path: str) -> None:
         pass
 
 
-def replace_file(path: str, temporary: str, content: bytes, before_rename: Callable[[], None]) -> None:
-    """Replace the file by `content`, mode 0600; it is on the disk when this returns.
+def replace_file(
+    path: str, temporary: str, content: bytes, before_rename: Callable[[], None], *, sync: bool = True
+) -> Pin:
+    """Replace the file by `content`, mode 0600, and return it; with `sync` it is on the disk when this returns.
 
     If it raises before the new file is in place, or `before_rename` does, the old one is unharmed and `temporary` is
     gone again.
     """
-    fd = os.open(temporary, _CREATE, 0o600)
+    pin = Pin(os.open(temporary, _CREATE, 0o600))
     try:
-        try:
-            os.fchmod(fd, 0o600)  # whatever the umask is
-            _write_all(fd, content)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        os.fchmod(pin.fd, 0o600)  # whatever the umask is
+        _write_all(pin.fd, content)
+        if sync:
+            os.fsync(pin.fd)
         before_rename()
         os.replace(temporary, path)
     except BaseException:
@@ -60,16 +79,31 @@ def replace_file(path: str, temporary: str, content: bytes, before_rename: Calla
         except OSError:
             pass  # the error that led here is the one to report
         raise
-    _sync_directory(path)
+    if sync:
+        _sync_directory(path)
+    return pin
 
 
-def remove_file(path: str) -> None:
-    """Delete the file, on the disk too when this returns; a missing one is not an error."""
+def keep_aside(path: str, aside: str) -> None:
+    """Let the file have the name `aside` as well, which it keeps when it is replaced.
+
+    Where there is no such file, or the file system has no second names, there is nothing under that name afterwards.
+    """
+    remove_file(aside, sync=False)
+    try:
+        os.link(path, aside, follow_symlinks=False)
+    except OSError:
+        pass  # it is not needed for anything but a repair by hand
+
+
+def remove_file(path: str, *, sync: bool = True) -> None:
+    """Delete the file, with `sync` on the disk too when this returns; a missing one is not an error."""
     try:
         os.unlink(path)
     except FileNotFoundError:
         return
-    _sync_directory(path)
+    if sync:
+        _sync_directory(path)
 
 
 def _write_all(fd: int, content: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Mapping
 from typing import Protocol
 
 from rdzv_core import RendezvousStateError
@@ -20,17 +21,24 @@ class Layout(Protocol):
 
     begins_empty: bool
 
+    @property
+    def runs(self) -> str:
+        """The directory for what runs keep besides their registers."""
+
     def file_of(self, key: str) -> str:
         """The file that holds `key`."""
 
     def lock_of(self, key: str) -> str:
         """The lock file, in the same directory, that a writer of `key` must hold."""
 
-    def extract(self, content: bytes | None, key: str) -> bytes | None:
-        """Return the value of `key`, or None; raises `RendezvousStateError` if the file cannot be read."""
+    def aside_of(self, key: str) -> str:
+        """The file that keeps what the file of `key` held before its last write."""
 
-    def insert(self, content: bytes | None, key: str, value: bytes | None) -> bytes | None:
-        """Return the file's new content with `key` set, or without it for None; None: delete the file."""
+    def parse(self, content: bytes | None, key: str) -> dict[str, bytes]:
+        """Return the values in the file that holds `key`; raises `RendezvousStateError` if it cannot be read."""
+
+    def build(self, values: Mapping[str, bytes]) -> bytes | None:
+        """Return the content of a file that has these values; None: there is to be no file."""
 
     def is_ours(self, content: bytes) -> bool:
         """Return whether a file that cannot be read is one of ours, so that clearing it destroys nothing else."""
@@ -47,17 +55,24 @@ class DirectoryLayout:
     def __init__(self, directory: str) -> None:
         self._directory = directory
 
+    @property
+    def runs(self) -> str:
+        return f"{self._directory}{os.sep}.rdzv-runs"
+
     def file_of(self, key: str) -> str:
         return f"{self._directory}{os.sep}{key}"
 
     def lock_of(self, key: str) -> str:
         return f"{self._directory}{os.sep}.rdzv-lock-{zlib.crc32(key.encode()) % _LOCKS_PER_DIRECTORY:x}"
 
-    def extract(self, content: bytes | None, key: str) -> bytes | None:  # noqa: ARG002 - the file has this key only
-        return content
+    def aside_of(self, key: str) -> str:
+        return f"{self._directory}{os.sep}{key}.last"
 
-    def insert(self, content: bytes | None, key: str, value: bytes | None) -> bytes | None:  # noqa: ARG002
-        return value
+    def parse(self, content: bytes | None, key: str) -> dict[str, bytes]:
+        return {} if content is None else {key: content}
+
+    def build(self, values: Mapping[str, bytes]) -> bytes | None:
+        return next(iter(values.values()), None)
 
     def is_ours(self, content: bytes) -> bool:  # noqa: ARG002 - it has our key for its name
         return True
@@ -75,22 +90,24 @@ class OneFileLayout:
     def __init__(self, file: str) -> None:
         self._file = file
 
+    @property
+    def runs(self) -> str:
+        return f"{self._file}.runs"
+
     def file_of(self, key: str) -> str:  # noqa: ARG002 - all keys are in the one file
         return self._file
 
     def lock_of(self, key: str) -> str:  # noqa: ARG002
         return f"{self._file}.lock"
 
-    def extract(self, content: bytes | None, key: str) -> bytes | None:
-        return unpack(content or b"").get(key)
+    def aside_of(self, key: str) -> str:  # noqa: ARG002
+        return f"{self._file}.last"
 
-    def insert(self, content: bytes | None, key: str, value: bytes | None) -> bytes | None:
-        records = unpack(content or b"")
-        if value is None:
-            records.pop(key, None)
-        else:
-            records[key] = value
-        return pack(records)
+    def parse(self, content: bytes | None, key: str) -> dict[str, bytes]:  # noqa: ARG002
+        return unpack(content or b"")
+
+    def build(self, values: Mapping[str, bytes]) -> bytes | None:
+        return pack(values)
 
     def is_ours(self, content: bytes) -> bool:
         return content.startswith(b"rdzv1 ")
@@ -100,7 +117,7 @@ class OneFileLayout:
         return pack({})
 
 
-def pack(records: dict[str, bytes]) -> bytes:
+def pack(records: Mapping[str, bytes]) -> bytes:
     """Return the content of a file that holds `records`."""
     return seal(b"".join(b"%b %d\n%b\n" % (key.encode(), len(value), value) for key, value in records.items()))
 

@@ -21,7 +21,7 @@ from rdzv_file._errors import lost
 from rdzv_file._files import is_file_at
 from rdzv_file._lock_record import HeldLock, holder_of
 
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 _SHORTEST_NAP, _LONGEST_NAP = 0.0005, 0.025
 
 _open_here: set[int] = set()
@@ -52,7 +52,7 @@ def hold(endpoint: str, path: str, temporary: str, timeout: float, cancelled: Ca
         yield held
         held.finish()
     finally:
-        _release(fd)
+        release(fd)
 
 
 def _acquire(endpoint: str, path: str, timeout: float, cancelled: Callable[[], bool]) -> int:
@@ -62,12 +62,12 @@ def _acquire(endpoint: str, path: str, timeout: float, cancelled: Callable[[], b
         busy: BlockingIOError | None = None
         fd: int | None = None
         try:
-            fd = _try(path)
+            fd = try_lock(path)
         except BlockingIOError as error:
             busy = error
         if cancelled():
             if fd is not None:
-                _release(fd)
+                release(fd)
             raise lost(endpoint, "the backend was closed while it waited for its lock; create a new one") from busy
         if fd is not None:
             return fd
@@ -81,12 +81,12 @@ def _acquire(endpoint: str, path: str, timeout: float, cancelled: Callable[[], b
         time.sleep(min(naps.next(), left))
 
 
-def _try(path: str) -> int | None:
-    """Return the descriptor of the locked file, or None if the file was deleted by hand meanwhile (try again).
+def try_lock(path: str, *, create: bool = True) -> int | None:
+    """Return the descriptor of the locked file, to be given to `release`, or None if the file was deleted meanwhile.
 
-    Raises `BlockingIOError` when another holder has it.
+    Raises `BlockingIOError` when another holder has it, and `FileNotFoundError` if it is not to be created.
     """
-    fd = os.open(path, _FLAGS, 0o600)
+    fd = os.open(path, _FLAGS | (os.O_CREAT if create else 0), 0o600)
     _open_here.add(fd)
     locked = False
     try:
@@ -94,11 +94,12 @@ def _try(path: str) -> int | None:
         locked = is_file_at(fd, path)
     finally:
         if not locked:
-            _release(fd)
+            release(fd)
     return fd if locked else None
 
 
-def _release(fd: int) -> None:
+def release(fd: int) -> None:
+    """Unlock and close a file that is locked."""
     # Unlocked, not only closed: a child forked in between may hold a copy of the descriptor for a moment.
     try:
         fcntl.flock(fd, fcntl.LOCK_UN)

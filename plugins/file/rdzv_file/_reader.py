@@ -1,22 +1,31 @@
 """Reading the files of a store, with the errors of the contract. Takes no lock."""
 
+# ruff: noqa: PTH116 - plain system calls, on plain strings
+
 from __future__ import annotations
 
 import errno
+import os
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from rdzv_core import RendezvousStateError
 from rdzv_file._errors import mapped
-from rdzv_file._files import read_file
-from rdzv_file._layout import Layout, unpack
+from rdzv_file._files import open_file, read_all
+from rdzv_file._kept import Kept
+from rdzv_file._layout import Layout
 from rdzv_file._lock_record import is_marked
+from rdzv_file._pin import Pin
 
-T = TypeVar("T")
-
-_HEADER_BYTES = 128
 _STALE_NAP = 0.01
+
+
+class Content(NamedTuple):
+    """What is in a file, None where there is none, and the open file."""
+
+    content: bytes | None
+    pin: Pin | None
 
 
 class Reader:
@@ -26,53 +35,60 @@ class Reader:
         self._path = path
         self._timeout = timeout
 
-    def value(self, layout: Layout, key: str) -> bytes | None:
-        """Return the value of `key`, or None. Raises `RendezvousStateError` if its file is damaged or truncated."""
-        content = self.read(layout.file_of(key))
+    def look(self, layout: Layout, key: str) -> Kept | None:
+        """Read the file that holds `key`; None where there is none. Raises `RendezvousStateError` if it is damaged."""
+        file = layout.file_of(key)
+        content, pin = self.read(file)
         if content == b"" and layout.begins_empty and is_marked(layout.lock_of(key)):
-            content = self.read(layout.file_of(key))  # it may have been written in between
+            content, pin = self.read(file)  # it may have been written in between
             if content == b"":
-                raise self.truncated(layout.lock_of(key))
-        return self.extract(layout, content, key)
+                raise self.truncated(layout, key)
+        if content is None or pin is None:
+            return None
+        return Kept.of(file, pin, content, self.parse(layout, content, key))
 
-    def keys(self, file: str) -> list[str]:
-        """Return the keys in a file that holds all of them."""
-        content = self.read(file)
-        return list(self._readable(lambda: unpack(content or b"")))
-
-    def header(self, file: str) -> bytes | None:
-        """Return the file's first line, which has the nonce of its last write; None if there is no file."""
-        return self.read(file, _HEADER_BYTES)
-
-    def read(self, file: str, size: int = -1) -> bytes | None:
-        """Return the file's content, or its first `size` bytes; None if there is no such file."""
+    def read(self, file: str) -> Content:
+        """Return the file's content."""
         with mapped(self._path, f"read {file!r}"):
             deadline = time.monotonic() + self._timeout
             while True:
                 try:
-                    return read_file(file, size)
+                    pin = Pin(open_file(file))
+                    return Content(read_all(pin.fd), pin)
+                except FileNotFoundError:
+                    return Content(None, None)
                 except OSError as error:
                     # A network file system reports this way that the file was replaced between two steps of ours.
                     if error.errno != errno.ESTALE or time.monotonic() >= deadline:
                         raise
                     time.sleep(_STALE_NAP)
 
-    def extract(self, layout: Layout, content: bytes | None, key: str) -> bytes | None:
-        """Return the value of `key` in a file's content. Raises `RendezvousStateError` if it is damaged."""
-        return self._readable(lambda: layout.extract(content, key))
-
-    def truncated(self, lock: str) -> RendezvousStateError:
-        """Make the error for a file of 0 bytes that was written before."""
-        return RendezvousStateError(
-            f"file backend at {self._path!r}: the file has 0 bytes and was written before, as {lock!r} says: it was "
-            "truncated. Restore it from a copy; or, if nobody uses it, clear it with `rdzv reset`, or delete it"
-        )
-
-    def _readable(self, extract: Callable[[], T]) -> T:
+    def parse(self, layout: Layout, content: bytes | None, key: str) -> Mapping[str, bytes]:
+        """Return the values in a file's content. Raises `RendezvousStateError` if it is damaged."""
         try:
-            return extract()
+            return layout.parse(content, key)
         except RendezvousStateError as error:
             raise RendezvousStateError(
                 f"file backend at {self._path!r}: the file is not an rdzv store, or it is damaged: {error}; "
-                "name another path, or move that file away"
+                f"{self.way_out(layout, key)}name another path, or move that file away"
             ) from error
+
+    def truncated(self, layout: Layout, key: str) -> RendezvousStateError:
+        """Make the error for a file of 0 bytes that was written before."""
+        return RendezvousStateError(
+            f"file backend at {self._path!r}: the file has 0 bytes and was written before, as {layout.lock_of(key)!r} "
+            f"says: it was truncated. {self.way_out(layout, key)}"
+            "If nobody uses it, clear it with `rdzv reset`, or delete it"
+        )
+
+    def way_out(self, layout: Layout, key: str) -> str:
+        """Return a sentence that tells how to restore a damaged file that holds `key`; "" where nothing is kept."""
+        file, aside = layout.file_of(key), layout.aside_of(key)
+        try:
+            size = os.stat(aside, follow_symlinks=False).st_size
+        except OSError:
+            return ""
+        return (
+            f"what it held before its last write is whole in {aside!r} ({size} bytes): while nobody uses the store, "
+            f"`mv {aside} {file}` restores that; else "
+        )

@@ -2,44 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rdzv_core import RendezvousStateError
-from rdzv_file._files import remove_file, replace_file
+from rdzv_file._files import keep_aside, remove_file, replace_file
+from rdzv_file._kept import Kept
 from rdzv_file._layout import Layout
 from rdzv_file._lock_record import HeldLock
+from rdzv_file._pin import Pin
 from rdzv_file._reader import Reader
 
 
 class Replacement:
-    """The one write that a lock holder may do: to `file`, by way of `temporary`."""
+    """The one write that a lock holder may do: to `file`, by way of `temporary`.
 
-    def __init__(self, file: str, temporary: str, held: HeldLock) -> None:
-        self.file, self.temporary, self.held = file, temporary, held
+    What the file held before is kept `aside`, under another name; not where something is deleted, which takes that too.
+    """
 
-    def put(self, content: bytes | None) -> None:
+    def __init__(self, file: str, aside: str, temporary: str, held: HeldLock, *, sync: bool) -> None:
+        self.file, self.aside, self.temporary, self.held = file, aside, temporary, held
+        self._sync = sync
+
+    def put(self, content: bytes | None, *, keep: bool) -> Pin | None:
         """Replace the file, or remove it for None, and check before and after that nobody else held the lock.
 
         Another holder writes its record before it reads the file: so of two that overwrite each other at least one
         learns of it. It is not a lock: a writer that stalls between check and rename undoes others' writes.
         """
+        pin = None
         if content is None:
             self.held.check()
-            remove_file(self.file)
+            remove_file(self.aside, sync=False)
+            remove_file(self.file, sync=self._sync)
         else:
+
+            def before_rename() -> None:
+                self.held.check()
+                keep_aside(self.file, self.aside) if keep else remove_file(self.aside, sync=False)
+
             try:
-                replace_file(self.file, self.temporary, content, self.held.check)
+                pin = replace_file(self.file, self.temporary, content, before_rename, sync=self._sync)
             except FileNotFoundError:
                 self.held.check()  # the temp file was deleted: by a process that took this holder for dead?
                 raise
         self.held.check()
+        return pin
 
 
 class Slot:
-    """One key under its lock; for one write."""
+    """One key under its lock; for one write. `kept` is what the file holds: as given, if that is so still."""
 
-    def __init__(self, reader: Reader, layout: Layout, key: str, replacement: Replacement) -> None:
+    def __init__(
+        self, reader: Reader, layout: Layout, key: str, replacement: Replacement, kept: Kept | None = None
+    ) -> None:
         self._reader, self._layout, self._key, self._replacement = reader, layout, key, replacement
-        self._content = reader.read(replacement.file)
-        self._is_truncated = self._content == b"" and layout.begins_empty and replacement.held.is_marked
+        self._content: bytes | None = None
+        self._damage: RendezvousStateError | None = None
+        self.kept = kept if kept is not None and kept.path == replacement.file and kept.is_current() else None
+        if self.kept is None:
+            self._read_file()
 
     @property
     def temporary(self) -> str:
@@ -48,9 +69,7 @@ class Slot:
 
     def read(self) -> bytes | None:
         """Return the value, or None."""
-        if self._is_truncated:
-            raise self._reader.truncated(self._layout.lock_of(self._key))
-        return self._reader.extract(self._layout, self._content, self._key)
+        return self._values().get(self._key)
 
     def write(self, value: bytes | None) -> None:
         """Set the value, or delete it for None.
@@ -58,22 +77,48 @@ class Slot:
         If this raises `OSError`, nothing has changed, except that the directory is synced last: if that fails, the
         write is done but may not survive a power cut.
         """
-        self.read()
-        self._put(self._layout.insert(self._content, self._key, value))
+        values = dict(self._values())
+        if value is None:
+            values.pop(self._key, None)
+        else:
+            values[self._key] = value
+        self._put(values, keep=value is not None)
 
     def clear(self) -> bool:
         """Delete the value; if the file cannot be read but is ours, all that is in it. False if there was nothing."""
-        try:
-            if self.read() is None:
-                return False
-        except RendezvousStateError:
-            if not (self._is_truncated or self._layout.is_ours(self._content or b"")):
-                raise
-            self._content, self._is_truncated = None, False
-        self._put(self._layout.insert(self._content, self._key, None))
+        if self._damage is not None:
+            if self._content and not self._layout.is_ours(self._content):
+                raise self._damage
+            self._put({}, keep=False)
+            return True
+        if self.read() is None:
+            return False
+        self.write(None)
         return True
 
-    def _put(self, content: bytes | None) -> None:
-        self._replacement.put(content)
+    def _values(self) -> Mapping[str, bytes]:
+        if self._damage is not None:
+            raise self._damage
+        return {} if self.kept is None else self.kept.values
+
+    def _read_file(self) -> None:
+        file = self._replacement.file
+        self._content, pin = self._reader.read(file)
+        try:
+            if self._content == b"" and self._layout.begins_empty and self._replacement.held.is_marked:
+                raise self._reader.truncated(self._layout, self._key)
+            values = self._reader.parse(self._layout, self._content, self._key)
+        except RendezvousStateError as error:
+            self._damage = error
+            return
+        if self._content is not None and pin is not None:
+            self.kept = Kept.of(file, pin, self._content, values)
+
+    def _put(self, values: Mapping[str, bytes], *, keep: bool) -> None:
+        content = self._layout.build(values)
+        pin = self._replacement.put(content, keep=keep)
         if self._layout.begins_empty:
             self._replacement.held.mark()
+        self._damage, self.kept = None, None
+        if content is not None and pin is not None:
+            self.kept = Kept.of(self._replacement.file, pin, content, values)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import weakref
 
@@ -14,8 +15,8 @@ from rdzv_core import RendezvousError
 class TemporaryFile:
     """A fresh, empty file in the system's temp directory that only this user can read and write.
 
-    It is deleted, with its lock file, when the last backend drops its reference, and at exit at the latest; never by
-    a forked child. Raises `RendezvousError` if it cannot be made.
+    It is deleted, with what is beside it, when the last backend drops its reference, and at exit at the latest; never
+    by a forked child. Raises `RendezvousError` if it cannot be made.
     """
 
     def __init__(self) -> None:
@@ -33,8 +34,9 @@ class TemporaryFile:
 def _delete(path: str, owner: int) -> None:
     if os.getpid() != owner:
         return
-    for name in (path, f"{path}.lock"):
+    for name in (path, f"{path}.last", f"{path}.lock"):
         try:
             os.unlink(name)
         except OSError:
             pass  # it is gone already, or its directory is
+    shutil.rmtree(f"{path}.runs", ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,12 @@ def test_a_file_that_is_missing_while_it_is_replaced_is_found(tmp_path, monkeypa
     assert "missing for a moment" in _failed(str(tmp_path))["rename is atomic"]
 
 
+def test_times_that_are_not_kept_are_found(tmp_path, monkeypatch):
+    """As on a mount that shows the server's time and not the one that was set: nobody would be seen to refresh."""
+    monkeypatch.setattr(os, "utime", lambda *_: None)
+    assert "members would be taken for dead" in _failed(str(tmp_path))["times are kept"]
+
+
 def test_a_path_that_cannot_be_used_is_one_failed_test_with_the_way_out(tmp_path):
     """No parent directory: nothing further is tried."""
     (finding,) = check_path([f"{tmp_path}/missing/store"])
@@ -74,7 +81,7 @@ def test_the_command_prints_a_table_with_a_verdict_and_exits_with_0_or_1(tmp_pat
     assert (status, output.splitlines()[-1]) == (0, "verdict: fit: all tests passed")
     monkeypatch.setattr(fcntl, "flock", lambda fd, operation: None)
     status, output = run("--check", str(tmp_path))
-    assert (status, output.splitlines()[-1]) == (1, "verdict: not fit: 1 of 6 tests failed")
+    assert (status, output.splitlines()[-1]) == (1, "verdict: not fit: 1 of 7 tests failed")
     status, output = run("--check", str(tmp_path), "--json")
     shown = json.loads(output)
     assert (status, shown["fit"], shown["endpoints"]) == (1, False, [str(tmp_path)])

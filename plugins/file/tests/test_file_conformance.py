@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import pytest
 from rdzv_conformance import BackendConformance
+from rdzv_file.conformance import OwnStore
 
 
-class TestOneFile(BackendConformance):
+class _OnFile(BackendConformance):
+    backend = "file"
+
+    @pytest.fixture
+    def endpoint(self, own):
+        """A path where there is nothing yet."""
+        return own.endpoint
+
+    @pytest.fixture
+    def pause(self, own):
+        """Take the store away."""
+        return own.pause
+
+    @pytest.fixture
+    def resume(self, own):
+        """Bring the store back."""
+        return own.resume
+
+
+class TestOneFile(_OnFile):
     """Every clause, where the endpoint is a file."""
 
-    backend = "file"
-
     @pytest.fixture
-    def endpoint(self, tmp_path):
-        """A file that is not there yet."""
-        return f"{tmp_path}/store"
+    def own(self, tmp_path):
+        """One file, and what is beside it."""
+        return OwnStore(tmp_path / "store", one_file=True)
 
 
-class TestDirectory(BackendConformance):
+class TestDirectory(_OnFile):
     """Every clause, where the endpoint is a directory."""
 
-    backend = "file"
-
     @pytest.fixture
-    def endpoint(self, tmp_path):
-        """A directory that is there."""
-        return str(tmp_path)
+    def own(self, tmp_path):
+        """A directory."""
+        return OwnStore(tmp_path / "store")

@@ -50,7 +50,7 @@ def test_B2_the_raw_store_knows_its_path_and_shows_the_value(endpoint, open_back
     """B2: the store knows its path; what set_state wrote can be seen through it, and in the file itself."""
     backend = open_backend(endpoint)
     backend.set_state(b'{"round": 7}')
-    assert backend.store.path == endpoint
+    assert backend.raw_store.path == endpoint
     raw = FileStore(endpoint).get(RendezvousParameters("file", endpoint, "run", 1, 2).key)
     assert raw is not None
     assert raw.endswith(b'\n{"round": 7}')
@@ -60,26 +60,26 @@ def test_B2_the_raw_store_knows_its_path_and_shows_the_value(endpoint, open_back
 
 def test_B3_the_read_timeout_is_as_given_or_300_seconds(tmp_path, open_backend):
     """B3: read_timeout="10" is 10 s; not given, it is 300 s."""
-    assert open_backend(str(tmp_path / "a")).store.timeout == 300
-    assert open_backend(str(tmp_path / "a"), read_timeout="10").store.timeout == 10
+    assert open_backend(str(tmp_path / "a")).raw_store.timeout == 300
+    assert open_backend(str(tmp_path / "a"), read_timeout="10").raw_store.timeout == 10
 
 
 def test_B8_an_empty_endpoint_is_a_fresh_temp_file_for_this_user_alone(open_backend):
     """B8: each gets a file of its own under the system's temp directory, mode 0600, also after a write."""
     one, other = open_backend(""), open_backend("")
-    assert one.store.path != other.store.path
+    assert one.raw_store.path != other.raw_store.path
     for backend in (one, other):
-        assert Path(backend.store.path).parent == Path(tempfile.gettempdir())
-        assert _mode(backend.store.path) == 0o600
+        assert Path(backend.raw_store.path).parent == Path(tempfile.gettempdir())
+        assert _mode(backend.raw_store.path) == 0o600
     one.set_state(b"x")
-    assert _mode(one.store.path) == 0o600
+    assert _mode(one.raw_store.path) == 0o600
     assert other.get_state() is None
 
 
 def test_a_temp_file_goes_with_the_last_of_its_backend_and_siblings(open_backend):
     """The temp file, and its lock file, outlive the backend while a sibling is open, and no longer."""
     backend = open_backend("")
-    path = Path(backend.store.path)
+    path = Path(backend.raw_store.path)
     sibling = backend.sibling("members")
     backend.close()
     sibling.set_state(b"x")
@@ -91,7 +91,7 @@ def test_a_temp_file_goes_with_the_last_of_its_backend_and_siblings(open_backend
 def test_a_temp_file_goes_when_its_backend_was_forgotten_without_closing():
     """A program that drops its backend leaves no temp file behind."""
     backend = create_backend(RendezvousParameters("file", "", "run", 1, 2))
-    path = Path(backend.store.path)
+    path = Path(backend.raw_store.path)
     assert path.exists()
     del backend
     gc.collect()
@@ -110,7 +110,7 @@ if child == 0:
     raise SystemExit(0 if backend.get_state() else 1)
 assert os.waitpid(child, 0)[1] == 0
 assert backend.get_state()[0] == b"x"
-print(backend.store.path)
+print(backend.raw_store.path)
 """
     process = start(program)
     path, _ = process.communicate(timeout=60)
@@ -174,7 +174,7 @@ def test_B15_runs_share_a_store_and_deleting_a_key_gives_a_clean_slate(endpoint,
     _, old_token, _ = one.set_state(b"1")
     other.set_state(b"2")
     assert (one.get_state()[0], other.get_state()[0]) == (b"1", b"2")
-    assert one.store.delete(RendezvousParameters("file", endpoint, "one", 1, 2).key)
+    assert one.raw_store.delete(RendezvousParameters("file", endpoint, "one", 1, 2).key)
     assert one.get_state() is None
     assert one.set_state(b"3", old_token) is None
     assert one.set_state(b"3").has_set

@@ -63,8 +63,8 @@ def test_another_holders_record_in_the_lock_file_is_an_error_that_waiting_does_n
     if when == "before":
         replace_file = _slot.replace_file
 
-        def replacing(path, temporary, content, before_rename):
-            replace_file(path, temporary, content, lambda: (overwrite(), before_rename()))
+        def replacing(path, temporary, content, before_rename, **how):
+            return replace_file(path, temporary, content, lambda: (overwrite(), before_rename()), **how)
 
         monkeypatch.setattr(_slot, "replace_file", replacing)
     else:
@@ -84,7 +84,7 @@ def test_a_lock_file_deleted_under_its_holder_may_pass(endpoint, open_backend):
     _, token, _ = backend.set_state(b"x")
 
     def write_while_somebody_cleans_up() -> None:
-        with backend.store.locked(backend.key) as slot:
+        with backend.raw_store.locked(backend.key) as slot:
             for lock in Path(endpoint).parent.rglob("*lock*"):
                 lock.unlink()
             slot.write(b"y")

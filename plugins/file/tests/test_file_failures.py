@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from rdzv_file import _kept
 
 from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
 
@@ -81,8 +82,8 @@ def test_a_file_system_without_locks_is_an_error_that_says_so(endpoint, open_bac
 
 def test_a_disk_that_cannot_be_read_is_told_at_once(endpoint, open_backend, monkeypatch):
     """Only what may pass by itself is tried again: a broken disk is an error now, not after read_timeout."""
+    open_backend(endpoint).set_state(b"x")
     backend = open_backend(endpoint)
-    backend.set_state(b"x")
 
     def broken(path, flags, *rest):
         raise OSError(errno.EIO, os.strerror(errno.EIO), path)
@@ -100,6 +101,7 @@ def test_a_read_that_finds_its_file_replaced_over_nfs_is_tried_again(endpoint, o
     stale it is a lost connection after read_timeout."""
     backend = open_backend(endpoint, read_timeout=1)
     backend.set_state(b"x")
+    monkeypatch.setattr(_kept, "is_local", lambda path, device: False)
     real_open, left = os.open, [3]
 
     def stale(path, flags, *rest):

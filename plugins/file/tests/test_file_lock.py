@@ -7,9 +7,11 @@ import os
 import signal
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from rdzv_file._turns import Turns
 
 from rdzv_core import RendezvousConnectionError
 
@@ -17,7 +19,7 @@ HOLD_THE_LOCK = """
 import sys
 from rdzv_core import RendezvousParameters, create_backend
 backend = create_backend(RendezvousParameters("file", sys.argv[1], "run", 1, 2))
-with backend.store.locked(backend.key) as slot:
+with backend.raw_store.locked(backend.key) as slot:
     if sys.argv[2] == "half-written":
         open(slot.temporary, "wb").write(b"half")
     print("holding", flush=True)
@@ -51,7 +53,7 @@ def test_a_stopped_writer_of_one_register_holds_up_no_other_register_of_a_direct
     """A node that is stopped while it renews its lease does not make the others lose theirs."""
     endpoint = f"{tmp_path}/store/"
     stopped, others = open_backend(endpoint), [open_backend(endpoint, f"run-{n}", lock_timeout=20) for n in range(3)]
-    assert len({other.store.lock_of(other.key) for other in (stopped, *others)}) == 4
+    assert len({other.raw_store.lock_of(other.key) for other in (stopped, *others)}) == 4
     holder = start(HOLD_THE_LOCK, endpoint, "idle")
     assert holder.stdout.readline() == "holding\n"
     holder.send_signal(signal.SIGSTOP)
@@ -63,7 +65,7 @@ def test_the_read_timeout_bounds_the_wait_for_the_lock_too(endpoint, open_backen
     """With read_timeout=1 alone, a write does not wait for the lock_timeout of 30 s."""
     backend = open_backend(endpoint, read_timeout=1)
     began = time.monotonic()
-    with backend.store.locked(backend.key), pytest.raises(RendezvousConnectionError, match="within 1 s"):
+    with backend.raw_store.locked(backend.key), pytest.raises(RendezvousConnectionError, match="within 1 s"):
         backend.set_state(b"x")
     assert time.monotonic() - began < 10
 
@@ -72,7 +74,7 @@ def test_the_read_timeout_bounds_the_wait_for_the_lock_too(endpoint, open_backen
 def test_a_killed_lock_holder_leaves_no_lock_and_no_temp_file(endpoint, open_backend, start, way):
     """The lock dies with its holder, and the next writer deletes its half-written temp file."""
     backend = open_backend(endpoint)
-    _, token, _ = backend.set_state(b"x")
+    _, token, _ = backend.set_state(b"x", backend.set_state(b"first").token)
     there = Path(endpoint) if endpoint.endswith("/") else Path(endpoint).parent
     before = sorted(there.iterdir())
     holder = start(HOLD_THE_LOCK, endpoint, way)
@@ -130,23 +132,29 @@ def test_a_lock_file_deleted_while_it_is_being_locked_is_no_lock(endpoint, open_
 
 def test_a_lock_that_comes_too_late_is_given_back(endpoint, open_backend):
     """A backend that was closed just before it got the lock does not keep it."""
-    store = open_backend(endpoint, lock_timeout=0.1).store
+    store = open_backend(endpoint, lock_timeout=0.1).raw_store
     with pytest.raises(RendezvousConnectionError, match="closed"), store.locked("key", cancelled=lambda: True):
         pass
     store.set("key", b"x")
     assert store.get("key") == b"x"
 
 
-def test_close_ends_a_wait_for_the_lock(endpoint, open_backend, monkeypatch):
+@pytest.mark.parametrize("holder", ["another thread", "another process"])
+def test_close_ends_a_wait_for_the_lock(endpoint, open_backend, start, monkeypatch, holder):
     """close() in another thread ends a blocked set_state within a second; nothing is written afterwards."""
     backend, other = open_backend(endpoint), open_backend(endpoint)
     errors: list[Exception] = []
     tried = threading.Event()
-    flock = fcntl.flock
+    flock, wait = fcntl.flock, Turns._wait
 
     def noticed_flock(fd: int, operation: int) -> None:
         tried.set()
         flock(fd, operation)
+
+    def noticed_wait(*arguments) -> None:
+        if holder == "another thread":
+            tried.set()
+        wait(*arguments)
 
     def write() -> None:
         try:
@@ -154,8 +162,13 @@ def test_close_ends_a_wait_for_the_lock(endpoint, open_backend, monkeypatch):
         except RendezvousConnectionError as error:
             errors.append(error)
 
-    with other.store.locked(other.key):
+    with ExitStack() as held:
+        if holder == "another thread":
+            held.enter_context(other.raw_store.locked(other.key))
+        else:
+            assert start(HOLD_THE_LOCK, endpoint, "idle").stdout.readline() == "holding\n"
         monkeypatch.setattr(fcntl, "flock", noticed_flock)
+        monkeypatch.setattr(Turns, "_wait", noticed_wait)
         thread = threading.Thread(target=write)
         thread.start()
         assert tried.wait(20)
@@ -171,7 +184,7 @@ def test_a_child_forked_while_a_thread_writes_works_and_holds_up_nobody(endpoint
     """The child reads at once and writes when the parent lets go; while it lives, the parent's lock is the parent's."""
     backend = open_backend(endpoint, lock_timeout=20)
     _, token, _ = backend.set_state(b"x")
-    with backend.store.locked(backend.key):
+    with backend.raw_store.locked(backend.key):
         child = os.fork()
         if child == 0:
             try:
@@ -190,7 +203,7 @@ def test_a_forked_child_does_not_keep_a_dead_parents_lock(endpoint, open_backend
 import os, sys, time
 from rdzv_core import RendezvousParameters, create_backend
 backend = create_backend(RendezvousParameters("file", sys.argv[1], "run", 1, 2))
-with backend.store.locked(backend.key):
+with backend.raw_store.locked(backend.key):
     child = os.fork()
     if child == 0:
         sys.stdin.readline()
@@ -209,8 +222,8 @@ with backend.store.locked(backend.key):
     parent.stdin.flush()
 
 
-def test_nothing_is_left_open_between_calls(endpoint, open_backend):
-    """Neither a descriptor nor a thread outlives a call, successful, refused or failed."""
+def test_nothing_is_left_open_but_the_register_s_file(endpoint, open_backend):
+    """No thread outlives a call, successful, refused or failed, and no other descriptor; close() closes that one."""
 
     def descriptors() -> int:
         return len(list(Path("/dev/fd").iterdir()))
@@ -222,6 +235,10 @@ def test_nothing_is_left_open_between_calls(endpoint, open_backend):
     _, token, _ = backend.set_state(b"y", token)
     backend.set_state(b"z", b"stale")
     backend.wait_state(token, 0.01)
-    with backend.store.locked(backend.key), pytest.raises(RendezvousConnectionError):
-        open_backend(endpoint, lock_timeout=0.01).set_state(b"z", token)
-    assert (descriptors(), threading.active_count()) == (before, threads)
+    other = open_backend(endpoint, lock_timeout=0.01)
+    with backend.raw_store.locked(backend.key), pytest.raises(RendezvousConnectionError):
+        other.set_state(b"z", token)
+    assert (descriptors(), threading.active_count()) == (before + 2, threads)
+    other.close()
+    backend.close()
+    assert descriptors() == before

@@ -18,7 +18,7 @@ class _OnFile(RendezvousBackendTestMixin):
         backend = create_backend(self._params)
         assert isinstance(backend, FileBackend)
         self._backend = backend
-        self._store = backend.store
+        self._store = backend.raw_store
 
     def _corrupt_state(self) -> None:
         self._store.set(self._params.key, b"non_base64")

@@ -135,11 +135,10 @@ def test_a_reader_without_a_lock_sees_whole_states_only(endpoint, open_backend, 
     last = 0
     drain = threading.Thread(target=writer.stdout.read)
     drain.start()
-    for _ in range(300):
+    while last < 100:
         state, _ = backend.get_state()
         assert len(state) == 200_000
         assert int(state[:10]) >= last
         last = int(state[:10])
     writer.kill()
     drain.join(30)
-    assert last > 1

@@ -8,7 +8,14 @@ import time
 
 import pytest
 
-from rdzv_core import RendezvousConnectionError, RendezvousError, RendezvousStateError, SupportsDelete, SupportsWatch
+from rdzv_core import (
+    RendezvousConnectionError,
+    RendezvousError,
+    RendezvousStateError,
+    SupportsDelete,
+    SupportsMembership,
+    SupportsWatch,
+)
 
 
 class _Waiting(threading.Thread):
@@ -33,10 +40,11 @@ class _Waiting(threading.Thread):
 
 
 def test_the_backend_says_what_it_can(endpoint, open_backend):
-    """Watch and deletion are its own; membership and store are left to core."""
+    """Watch, deletion and membership are its own."""
     backend = open_backend(endpoint)
     assert isinstance(backend, SupportsWatch)
     assert isinstance(backend, SupportsDelete)
+    assert isinstance(backend, SupportsMembership)
 
 
 def test_a_wait_returns_at_once_where_the_token_differs_already(endpoint, open_backend):
@@ -113,7 +121,7 @@ def test_a_wait_on_what_gets_damaged_is_a_state_error(endpoint, open_backend):
     backend = open_backend(endpoint)
     _, token, _ = backend.set_state(b"x")
     waiting = _Waiting(open_backend(endpoint), token)
-    backend.store.set(backend.key, b"damage")
+    backend.raw_store.set(backend.key, b"damage")
     waiting.outcome()
     assert isinstance(waiting.error, RendezvousStateError)
 

@@ -11,9 +11,10 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from functools import partial
 
+from rdzv_core._cli.node.background import in_background
 from rdzv_core._cli.node.decide import Decider
 from rdzv_core._cli.node.ending import GOODBYE_SECONDS, Ending
 from rdzv_core._cli.node.environment import job_environment
@@ -30,7 +31,7 @@ from rdzv_core._cli.node.events import (
     Met,
     NodeEvent,
     NotMet,
-    OthersGone,
+    OneFailed,
     Pause,
     RoundChanged,
     Say,
@@ -40,22 +41,20 @@ from rdzv_core._cli.node.events import (
     Stop,
 )
 from rdzv_core._cli.node.failures import Failures
+from rdzv_core._cli.node.group import WorkerGroup
+from rdzv_core._cli.node.lingering import wait_for_others
 from rdzv_core._cli.node.signals import ENDING, reported
-from rdzv_core._cli.node.worker import Worker
+from rdzv_core._cli.node.workload import Workload
 from rdzv_core._cli.stderr import flush_lines
 from rdzv_core._errors import RendezvousError
 from rdzv_core._handler import ChangeReason, RendezvousHandler, RendezvousInfo
-from rdzv_core.backoff import Backoff
 from rdzv_core.events import CommandEnded, CommandStarted
 
 _LOOK_EVERY = 0.5
-_LINGER_LOOK = 0.2
-
-T = TypeVar("T")
 
 
 class Agent:
-    """Runs `command` in every round of `handler`'s run, until it ended or must not be started again.
+    """Runs a workload in every round of `handler`'s run, until it ended or must not be started again.
 
     To be run in the main thread: it takes the signals of `signals.HANDLED` meanwhile, but for those that were ignored
     when it started, as under nohup. While it tells the others that it goes they are `ending`'s. It does not release the
@@ -65,9 +64,7 @@ class Agent:
     def __init__(
         self,
         handler: RendezvousHandler,
-        command: Sequence[str],
-        max_restarts: int,
-        grace_period: float,
+        workload: Workload,
         say: Callable[[str], None],
         store: Callable[[], Mapping[str, str]] = dict,
         ending: Ending | None = None,
@@ -75,15 +72,14 @@ class Agent:
     ) -> None:
         """`store` returns the variables with which the command reaches the store, once there is a round."""
         self._handler = handler
-        self._command = command
-        self._grace_period = grace_period
+        self._workload = workload
         self._say = say
         self._store = store
         self._ending = ending or Ending(say)
         self._failures = failures
-        self._decider = Decider(max_restarts)
+        self._decider = Decider(workload.max_restarts, workload.stop_signal)
         self._events: queue.SimpleQueue[NodeEvent] = queue.SimpleQueue()
-        self._worker: Worker | None = None
+        self._group: WorkerGroup | None = None
         self._grace_ends: float | None = None
         self._over = threading.Event()
         self._restarts = 0
@@ -115,10 +111,11 @@ class Agent:
                         self._do(effect)
         finally:
             self._over.set()
-            self._end_worker()
+            self._workload.end_health_check()
+            self._end_group()
 
     def _ended(self, effect: Exit) -> int:
-        self._end_worker()
+        self._end_group()
         if self._failures is not None:
             self._failures.tell(effect)
         if effect.error is not None:
@@ -141,18 +138,18 @@ class Agent:
         elif isinstance(effect, Stop):
             self._stop(effect.number)
         elif isinstance(effect, Send):
-            self._signal(lambda worker: worker.send(effect.number))
+            self._signal(lambda group: group.send(effect.number))
         elif isinstance(effect, Pause):
             flush_lines()
             os.kill(os.getpid(), signal.SIGSTOP)
         elif isinstance(effect, Kill):
-            self._signal(Worker.kill)
+            self._signal(WorkerGroup.kill)
         elif isinstance(effect, Finish):
             self._depart(self._handler.finish)
         elif isinstance(effect, Leave):
             self._depart(self._handler.leave)
         elif isinstance(effect, Linger):
-            self._report("rdzv-linger", lambda: self._wait_for_others(effect.why))
+            self._report("rdzv-linger", lambda: wait_for_others(self._handler, effect.why, self._over, self._say))
 
     def _next_event(self) -> NodeEvent:
         while True:
@@ -163,8 +160,8 @@ class Agent:
                 self._grace_ends = None
                 return GraceOver()
             if isinstance(event, Ended):
-                self._grace_ends = self._worker = None
-            if isinstance(event, RoundChanged) and self._worker and self._worker.has_ended():
+                self._grace_ends = self._group = None
+            if isinstance(event, RoundChanged) and self._group and self._group.has_ended():
                 # The command was faster than the news: its end decides, and is on its way.
                 continue
             return event
@@ -175,11 +172,13 @@ class Agent:
     def _wait_for_round(self) -> NodeEvent:
         began = time.monotonic()
         while True:
+            self._workload.check_health()
             info = self._handler.next_rendezvous()
             environment = self._environment(info)
             if environment is not None:
                 seconds = time.monotonic() - began
-                return Met(info.round, info.rank, info.world_size, seconds, environment)
+                ranks = info.worker_ranks
+                return Met(info.round, info.rank, info.world_size, seconds, environment, ranks, info.worker_count)
 
     def _environment(self, info: RendezvousInfo) -> dict[str, str] | None:
         """Wait for what rank 0 has to tell; None if the round is over before it did, as when rank 0 was killed."""
@@ -197,7 +196,7 @@ class Agent:
 
     def _asked_for_environment(self, info: RendezvousInfo) -> dict[str, str] | Exception | None:
         told: queue.SimpleQueue[dict[str, str] | Exception] = queue.SimpleQueue()
-        _in_background("rdzv-environment", lambda: job_environment(info, self._handler.get_run_id()), told.put)
+        in_background("rdzv-environment", lambda: job_environment(info, self._handler.get_run_id()), told.put)
         while True:
             try:
                 return told.get(timeout=_LOOK_EVERY)
@@ -214,29 +213,34 @@ class Agent:
         return change is not None
 
     def _start(self, met: Met) -> None:
-        environment = {**self._store(), **met.environment, "RDZV_RESTART_COUNT": str(self._restarts)}
+        counts = (self._restarts, self._decider.failures)
         self._restarts += 1
-        worker = Worker(self._command, environment, self._handler.lease_ends_at() + self._grace_period)
-        self._worker = worker
+        self._group = group = self._workload.start(met, self._store(), counts, self._handler.lease_ends_at())
+        if self._failures is not None:
+            self._failures.written = group.output.tail
         began = time.monotonic()
-        self._handler.report(CommandStarted(*self._who, met.round, met.rank, worker.group))
+        for rank, process_group in zip(met.ranks, group.process_groups, strict=True):
+            self._handler.report(CommandStarted(*self._who, met.round, rank, process_group))
         self._renew(self._handler.lease_ends_at())  # it may have moved on while the command was started
-        self._report("rdzv-command", lambda: self._wait_for_end(met.round, worker, began))
-        self._report("rdzv-watch", lambda: self._wait_for_change(met.round, worker))
+        for place in range(len(met.ranks)):
+            self._report("rdzv-command", partial(self._wait_for_end, met.round, group, place, began))
+        self._report("rdzv-watch", lambda: self._wait_for_change(met.round, group))
 
-    def _wait_for_end(self, number: int, worker: Worker, began: float) -> NodeEvent:
-        status = worker.wait()
-        self._handler.report(CommandEnded(*self._who, number, status, worker.fenced, time.monotonic() - began))
-        return Ended(status, worker.fenced)
+    def _wait_for_end(self, number: int, group: WorkerGroup, place: int, began: float) -> NodeEvent | None:
+        """Wait for the end of one worker; return that of the command if it was the last one."""
+        status, fenced, end = group.wait_for(place, lambda *one: self._events.put(OneFailed(number, *one)))
+        seconds = time.monotonic() - began
+        self._handler.report(CommandEnded(*self._who, number, status, fenced, seconds, group.ranks[place]))
+        return end
 
     def _renew(self, lease_ends: float) -> None:
         """Let the command run until the lease ends and the grace period after it, in which it would be stopped."""
-        if worker := self._worker:
-            worker.renew(lease_ends + self._grace_period)
+        if group := self._group:
+            group.renew(lease_ends + self._workload.grace_period)
 
-    def _wait_for_change(self, number: int, worker: Worker) -> NodeEvent | None:
+    def _wait_for_change(self, number: int, group: WorkerGroup) -> NodeEvent | None:
         told_of_closing = False
-        while self._worker is worker and not self._over.is_set():
+        while self._group is group and not self._over.is_set():
             change = self._handler.wait_for_change(_LOOK_EVERY)
             if change is None:
                 continue
@@ -250,25 +254,25 @@ class Agent:
         return None
 
     def _stop(self, number: int) -> None:
-        if self._worker is None:
+        if self._group is None:
             return
-        self._signal(lambda worker: worker.stop(number))
+        self._signal(lambda group: group.stop(number))
         if self._grace_ends is None:
-            self._grace_ends = time.monotonic() + self._grace_period
+            self._grace_ends = time.monotonic() + self._workload.grace_period
 
-    def _signal(self, send: Callable[[Worker], None]) -> None:
-        worker = self._worker
-        if worker is None:
+    def _signal(self, send: Callable[[WorkerGroup], None]) -> None:
+        group = self._group
+        if group is None:
             return
         try:
-            send(worker)
+            send(group)
         except PermissionError as error:
             if not self._may_not_signal:
                 self._may_not_signal = True
                 self._say(
                     f"the command cannot be signalled ({error.strerror}): it runs as another user, as with sudo or a "
                     "set-user-ID program, and keeps running, beside the next round too, until it ends by itself; have "
-                    f"that user stop process group {worker.group}"
+                    f"that user stop process group {', '.join(map(str, group.process_groups))}"
                 )
 
     def _depart(self, depart: Callable[[], None]) -> None:
@@ -280,29 +284,10 @@ class Agent:
             # What the command achieved stands; the others learn of it when this node's lease runs out.
             self._say(f"could not tell the others: {error}")
 
-    def _wait_for_others(self, why: str) -> NodeEvent:
-        """Wait for all who use the store that this process hosts; if this node failed, and `why`, for other runs."""
-        told, pauses = "", Backoff(0.01, _LINGER_LOOK, jitter=0)
-        while self._handler.hosts_store and not self._over.is_set():
-            runs = [run for run in self._handler.hosted_runs() if not why or run != self._handler.get_run_id()]
-            if not runs and (why or self._handler.wait_until_over(0)):
-                break
-            users = ", ".join(map(repr, runs)) or repr(self._handler.get_run_id())
-            pause = pauses.next()
-            # Not at once: it may take a moment until this node's own membership has ended.
-            if pause == _LINGER_LOOK and users != told:
-                told = users
-                self._say(
-                    f"{why and f'{why}; '}this node hosts the store: it stays until the other nodes of "
-                    f"{'run' if len(runs) < 2 else 'runs'} {users} are done (SIGTERM or Ctrl-C ends it)"
-                )
-            self._over.wait(pause)
-        return OthersGone()
-
-    def _end_worker(self) -> None:
-        if self._worker:
-            self._signal(Worker.kill)
-            self._worker.wait()
+    def _end_group(self) -> None:
+        if self._group:
+            self._signal(WorkerGroup.kill)
+            self._group.wait()
 
     def _report(self, name: str, wait: Callable[[], NodeEvent | None]) -> None:
         """Put on the queue what `wait` returns, which runs in a thread of its own."""
@@ -311,15 +296,4 @@ class Agent:
             if outcome is not None:
                 self._events.put(NotMet(outcome) if isinstance(outcome, Exception) else outcome)
 
-        _in_background(name, wait, put)
-
-
-def _in_background(name: str, wait: Callable[[], T], report: Callable[[T | Exception], None]) -> None:
-    def run() -> None:
-        try:
-            outcome: T | Exception = wait()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the report is what its reader decides by
-            outcome = error
-        report(outcome)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
+        in_background(name, wait, put)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rdzv_core._cli.errors import NO_PROCESS
@@ -18,6 +20,18 @@ _MEANINGS = {
     errno.ENOEXEC: "it is not a program for this system: a script needs a first line such as #!/bin/sh, and a binary "
     "must be built for this machine's architecture (`file` tells which it has)",
 }
+
+
+def command_line(words: Sequence[str], module: bool) -> list[str]:
+    """Return the command that `words` mean: with `module` the first one is a Python module.
+
+    A file `*.py` that is no program of its own is run by this process's Python, as under torchrun.
+    """
+    python = [sys.executable, "-u"]
+    if module:
+        return [*python, "-m", *words]
+    is_script = words[0].endswith(".py") and shutil.which(words[0]) is None and Path(words[0]).is_file()
+    return [*python, *words] if is_script else [*words]
 
 
 def check_command(program: str) -> None:

@@ -18,6 +18,9 @@ class Met:
     world_size: int
     seconds: float = 0.0
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ranks: range = range(1)
+    """The ranks of this node's workers, out of `workers` of all nodes; 0: one for each node."""
+    workers: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,25 @@ class RoundChanged:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """The command and its whole process group are gone; `status` is the exit status, or minus the signal's number.
+class OneFailed:
+    """One of this node's workers failed, the first one to do so, while others are left; `status` as of `Ended`."""
 
-    `fenced` where its watchdog killed it because this node's lease had ended.
+    round: int
+    rank: int
+    status: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """All workers and their process groups are gone; `status` is the exit status, or minus the signal's number.
+
+    Of several workers it is that of the one that failed first, whose `rank` this is. `fenced` where a watchdog killed
+    them because this node's lease had ended.
     """
 
     status: int
     fenced: bool = False
+    rank: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +77,7 @@ class OthersGone:
     """Nobody needs this process any more: it hosts no store, or the run is over."""
 
 
-NodeEvent: TypeAlias = Met | NotMet | RoundChanged | Ended | Signalled | GraceOver | OthersGone
+NodeEvent: TypeAlias = Met | NotMet | RoundChanged | OneFailed | Ended | Signalled | GraceOver | OthersGone
 
 
 @dataclass(frozen=True)
@@ -87,14 +101,14 @@ class Start:
 
 @dataclass(frozen=True)
 class Stop:
-    """Send the signal to the command's process group, and begin the grace period unless it has begun."""
+    """Send the signal to all workers' process groups, and begin the grace period unless it has begun."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class Send:
-    """Send the signal to the command's process group, which goes on."""
+    """Send the signal to all workers' process groups, which go on."""
 
     number: int
 
@@ -106,7 +120,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Kill:
-    """Send SIGKILL to the command's process group."""
+    """Send SIGKILL to all workers' process groups."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from rdzv_core._cli.node.decide import NodePhase
-from rdzv_core._cli.node.events import Ended, Exit, Met, NodeEvent, RoundChanged, Signalled
+from rdzv_core._cli.node.events import Ended, Exit, Met, NodeEvent, OneFailed, RoundChanged, Signalled
 from rdzv_core._cli.node.signals import ENDING
 from rdzv_core._cli.watch.words import failure_text, stderr_lines
 from rdzv_core._handler import RendezvousHandler
@@ -40,6 +40,8 @@ class Failures:
     def __init__(self, handler: RendezvousHandler, say: Callable[[str], None], tail: bool = True) -> None:
         self._handler, self._say = handler, say
         self._stderr = StderrFile() if tail else None
+        self.written: Callable[[int], str | None] = lambda _: None
+        """Returns the last that the worker of a rank wrote to stderr, where this node keeps that."""
         self._met: Met | None = None
         self._why = ""
         self._told_to_stop = False
@@ -57,8 +59,8 @@ class Failures:
             self._why = str(event.change)
         elif isinstance(event, Signalled) and event.number in ENDING:
             self._told_to_stop = True
-        elif isinstance(event, Ended) and phase is NodePhase.WORKING and event.status and not event.fenced:
-            self._failed(event.status)
+        elif isinstance(event, (Ended, OneFailed)) and phase is NodePhase.WORKING and self._is_failure(event):
+            self._failed(event.status, event.rank)
 
     def tell(self, end: Exit) -> None:
         """Print which failure came first, when a node does not end well. Raises nothing."""
@@ -77,14 +79,24 @@ class Failures:
         if first is not None and first.round != failure.round:
             self._say(f"the run's first failure: {failure_text(first)}; another round formed since")
 
-    def _failed(self, status: int) -> None:
+    def _is_failure(self, event: Ended | OneFailed) -> bool:
+        if isinstance(event, OneFailed):
+            return self._met is not None and self._met.round == event.round
+        return event.status != 0 and not event.fenced
+
+    def _failed(self, status: int, rank: int | None) -> None:
         met, settings = self._met, self._handler.settings
         if met is None:
             return
-        tail = "" if self._stderr is None else self._stderr.tail()
-        failure = Failure(settings.node_id, settings.address, met.round, met.rank, status, time.time(), tail)
+        rank = met.rank if rank is None else rank
+        tail = "" if self._stderr is None else self._tail(rank, self._stderr)
+        failure = Failure(settings.node_id, settings.address, met.round, rank, status, time.time(), tail)
         self._why = f"ASKED: {failure_text(failure)}"
         self._note(lambda history: history.failed(failure), wait=_SECONDS)
+
+    def _tail(self, rank: int, inherited: StderrFile) -> str:
+        written = self.written(rank)
+        return inherited.tail() if written is None else written
 
     def _note(self, change: Callable[[History], History | None], wait: float) -> History | None:
         epoch = self._met.environment.get("RDZV_EPOCH", "") if self._met else ""

@@ -1,4 +1,4 @@
-"""The command's processes: started as a group of their own, stopped as a group, and never outliving node or lease.
+"""A worker's processes: started as a group of their own, stopped as a group, and never outliving node or lease.
 
 The command leads a new session, so that a signal reaches it and everything it started, and only through this node. It
 is started by a watchdog (`watchdog.py`), a process of its own, which kills the group when this process dies, however it
@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from rdzv_core import clock
 from rdzv_core._cli.node.command import not_started
@@ -29,6 +30,9 @@ _WATCHDOG_SECONDS = 1.0
 _GONE_POLL = 0.02
 _F_SETSIG = 10  # Linux's; module fcntl does not name it
 
+Streams: TypeAlias = tuple[int | None, int | None]
+"""The descriptors for a worker's stdout and stderr; None: those of this process."""
+
 
 class Worker:
     """One run of the command, until `lease_ends` (seconds on `rdzv_core.clock`) unless `renew` names a later time.
@@ -37,12 +41,23 @@ class Worker:
     """
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], lease_ends: float = float("inf")
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        lease_ends: float = float("inf"),
+        streams: Streams = (None, None),
+        await_start: bool = True,
     ) -> None:
-        """Start it; raises `OSError` if that cannot be done."""
-        self._stopping = self._fenced = self._ended = self._closed = False
+        """Start it, with its stdout and stderr at `streams`; raises `OSError` if that cannot be done.
+
+        Without `await_start` it is being started when this returns, and `await_start` or `discard` has to be called:
+        several workers start side by side.
+        """
+        self._stopping = self._fenced = self._ended = self._closed = self._orphaned = False
+        self._program = command[0]
         self._lease_ends = lease_ends
-        self._lock, self._waiting = threading.Lock(), threading.Lock()
+        self._leader: int | None = None
+        self._lock, self._waiting = threading.Lock(), threading.RLock()
         self._outcome: int | None = None
         control_end, self._control = os.pipe()
         self._status, status_end = os.pipe()
@@ -55,6 +70,8 @@ class Worker:
                 env={**os.environ, **environment},
                 pass_fds=theirs,
                 start_new_session=True,
+                stdout=streams[0],
+                stderr=streams[1],
             )
         except BaseException:
             self._close()
@@ -62,9 +79,20 @@ class Worker:
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
-        self.group = self._started(command[0])
+        self.group = 0
         """The id of the process group, which is the leader's process id; 0 if it was not started."""
+        if await_start:
+            self.await_start()
+
+    def await_start(self) -> None:
+        """Wait until it has started; raises `OSError` if it cannot be."""
+        self.group = self._started(self._program)
         self._kill_group_with_watchdog()
+
+    def discard(self) -> None:
+        """Kill it, started or not, and release what it has; for one that nobody waits for."""
+        self._close()
+        self._end_watchdog()
 
     def _started(self, program: str) -> int:
         """Wait for the leader's process id, which is the group's."""
@@ -96,6 +124,11 @@ class Worker:
             fcntl.fcntl(self._keep, _F_SETSIG, signal.SIGKILL)
             fcntl.fcntl(self._keep, fcntl.F_SETOWN, -self.group)
             fcntl.fcntl(self._keep, fcntl.F_SETFL, fcntl.fcntl(self._keep, fcntl.F_GETFL) | os.O_ASYNC)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is known to have failed of its own accord: neither fenced, nor told to stop."""
+        return bool(self._leader) and not self._fenced and not self._stopping
 
     @property
     def fenced(self) -> bool:
@@ -154,24 +187,35 @@ class Worker:
                 self._outcome = self._wait()
             return self._outcome
 
+    def leader_ends(self) -> int:
+        """Wait until the leader has ended, and return its status as `wait` does; its group may still be there."""
+        with self._waiting:
+            if self._leader is None:
+                status = self._end()
+                if status is None:  # the watchdog is dead, and with it the leader
+                    self._fenced = self._fenced or clock.now() >= self._lease_ends
+                    self._orphaned = True
+                    status = -signal.SIGKILL
+                self._leader, self._ended = status, True
+            return self._leader
+
     def _wait(self) -> int:
-        status = self._end()
-        self._ended = True
-        if status is None:  # the watchdog is dead, and with it the leader
-            self._fenced = self._fenced or clock.now() >= self._lease_ends
-            status = -signal.SIGKILL
-            self._kill_rest()
-        elif not self._stopping:
+        status = self.leader_ends()
+        if self._orphaned or not self._stopping:
             self._kill_rest()
         while self.group and _is_alive(self.group):
             time.sleep(_GONE_POLL)
         self._close()
+        self._end_watchdog()
+        return status
+
+    def _end_watchdog(self) -> None:
+        """Wait for the watchdog, whose control pipe is closed: it kills what is left of the group, and ends."""
         try:
             self._watchdog.wait(_WATCHDOG_SECONDS)
         except subprocess.TimeoutExpired:
             self._watchdog.kill()
             self._watchdog.wait()
-        return status
 
     def _end(self) -> int | None:
         """Wait for the leader's end; None if the watchdog died before it could tell."""
@@ -200,6 +244,8 @@ class Worker:
 
     def _close(self) -> None:
         with self._lock:
+            if self._closed:
+                return
             self._closed = True
             for descriptor in (self._control, self._status, self._keep):
                 os.close(descriptor)

@@ -39,6 +39,11 @@ class Client:
         self._history: list[Operation] = []
         self._errors = 0
 
+    @property
+    def history(self) -> list[Operation]:
+        """What it has done so far."""
+        return [*self._history]
+
     def run(self, least: int) -> list[Operation]:
         """Make `least` calls, and go on for a while: a fast store would else be done before the next client begins.
 

@@ -42,11 +42,11 @@ class ImmediateCommit:
         self._members = members
 
     def submit(self, writer: Client, request_id: int, request: WriteRequest) -> None:
-        answer, topics, dropped = self._apply(request, writer)
+        effect = self._apply(request, writer)
         # The writer's answer goes first: the waiters that are woken compete with it for this thread.
-        writer.answer(request_id, answer)
-        if topics or dropped is not None:
-            self._waiters.changed(topics, writer, dropped)
+        writer.answer(request_id, effect.answer)
+        if effect.topics or effect.dropped is not None:
+            self._waiters.changed(effect.topics, writer, effect.dropped)
 
     def end(self, members: list[bytes]) -> None:
         self._waiters.changed(map(members_topic, self._members.end(members)))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
+
+import msgspec
 
 from rdzv_tcp._protocol import Answer, WriteRequest
 from rdzv_tcp._server.wait_requests import WaitRequest
 
 
-class Write(NamedTuple):
+class Write(msgspec.Struct, gc=False):
     """`request` changes the state: it is to be committed, and answered then."""
 
     request: WriteRequest

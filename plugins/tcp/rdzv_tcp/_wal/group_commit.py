@@ -207,12 +207,12 @@ class GroupCommit(Generic[W]):
         runs: dict[Hashable, None] = dict.fromkeys(map(members_topic, self._members.end(batch.ended)))
         for submitted, entry in batch.entries:
             displaced = entry.displaced if isinstance(entry, StoreEntry) else None
-            answer, topics, dropped = self._effects.apply(entry.request, submitted.writer, displaced)
-            submitted.writer.release(submitted.request_id, answer, submitted.size)
+            effect = self._effects.apply(entry.request, submitted.writer, displaced)
+            submitted.writer.release(submitted.request_id, effect.answer, submitted.size)
             if isinstance(entry, MembershipEntry):
-                runs.update(dict.fromkeys(topics))  # once for all changes of the batch
+                runs.update(dict.fromkeys(effect.topics))  # once for all changes of the batch
             else:
-                self._effects.changed(topics, submitted.writer, dropped)
+                self._effects.changed(effect.topics, submitted.writer, effect.dropped)
         self._effects.changed(dict.fromkeys(change.key for change in batch.changes))
         self._effects.changed(runs)
 

@@ -1,0 +1,101 @@
+"""Names that somebody, somewhere, takes for one: in another case, composed, shortened, stripped, hashed."""
+
+from __future__ import annotations
+
+_CASES = (
+    *(
+        "case",
+        "CASE",
+        "Case",
+        "Ä",
+        "ä",
+        "ẞ",
+        "ß",
+        "ss",
+        "Я",
+        "я",
+        "Σ",
+        "\u03c3",
+        "ς",
+        "\u0130",
+        "\u0131",
+        "i",
+        "I",
+        "\u017f",
+        "s",
+    ),
+    *("K", "k", "\u212a", "Å", "å", "\u212b", "ǅ", "ǆ", "Ω", "\u2126", "µ", "μ", "\u039c"),
+)
+_COMPOSED = (
+    *(
+        "A\u030a",
+        "e\u0301",
+        "é",
+        "a\u0308",
+        "가",
+        "\u1100\u1161",
+        "ﬁ",
+        "fi",
+        "①",
+        "1",
+        "\uff11",
+        "²",
+        "2",
+        "\uff2b",
+        "㎏",
+        "kg",
+    ),
+    *("x\u200b", "x\u200d", "x\u00ad", "x\ufeff", "\ufeffx", "x\u202e", "x\u00a0", "中文", "🚀", "🚀\ufe0f", "x\x7f"),
+)
+_MARKED = (
+    *(
+        "x",
+        "X",
+        "x ",
+        " x",
+        "x  ",
+        "x\t",
+        "x\n",
+        "x\r\n",
+        "x\0",
+        "x\0x",
+        "x.",
+        "x..",
+        ".",
+        "..",
+        "x/",
+        "x//",
+        "/.",
+        "/..",
+    ),
+    *(
+        "/../x",
+        "x\\",
+        "a/b",
+        "a\\b",
+        "a b",
+        "a+b",
+        "a%20b",
+        "%2F",
+        "%00",
+        "%s",
+        "{}",
+        "$HOME",
+        "'",
+        '"',
+        ";--",
+        "*",
+        "?",
+    ),
+    *("#", "&", "=", "x_", "x%", "x-", "x:", "x,", "x;", "x|y", "x@y", "~", "plumless", "buckeroo", "-0", "0", "00"),
+)
+_CUTS = (32, 63, 64, 127, 128, 250, 255, 256, 511, 900)
+
+
+def names_alike(longest: int = 1024) -> list[str]:
+    """Return names, all different, none empty, none of more than `longest` bytes in UTF-8."""
+    filled = ["x" * length + end for length in _CUTS for end in ("y", "z")]
+    beginning = ["y" + "x" * 300, "z" + "x" * 300, "x" * 150 + "y" + "x" * 150, "x" * 150 + "z" + "x" * 150]
+    wide = ["ä" * 127 + "y", "ä" * 127 + "z", "🚀" * 63 + "y", "🚀" * 63 + "z"]
+    every = dict.fromkeys([*_CASES, *_COMPOSED, *_MARKED, *filled, *beginning, *wide])
+    return [name for name in every if len(name.encode()) <= longest]

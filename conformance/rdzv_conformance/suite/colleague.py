@@ -1,0 +1,64 @@
+"""Another process with instances of its own, which reads and writes when it is told to."""
+
+from __future__ import annotations
+
+import json
+import sys
+from types import TracebackType
+from typing import Any
+
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.lines import Say
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.suite.processes import Worker, decode, encode
+from rdzv_core import SetStateResult, StateSnapshot
+
+
+class Colleague:
+    """A process that does what it is told on the run's register, one call after the other. A context manager."""
+
+    def __init__(self, under_test: BackendUnderTest) -> None:
+        self._worker = Worker(under_test, "obey")
+
+    def __enter__(self) -> Colleague:
+        self._worker.expect("ready")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._worker.stop()
+
+    def get_state(self, fresh: bool = False) -> StateSnapshot | None:
+        """Read, by an instance that is used for all, or by a fresh one."""
+        found = self._do("get", fresh=fresh)["found"]
+        return None if found is None else StateSnapshot(*map(decode, found[:2]))
+
+    def set_state(self, state: bytes, token: Any = None) -> SetStateResult | None:
+        """Write."""
+        found = self._do("set", state=encode(state), token=encode(token))["found"]
+        return None if found is None else SetStateResult(decode(found[0]), decode(found[1]), found[2])
+
+    def _do(self, what: str, **arguments: Any) -> dict[str, Any]:
+        self._worker.send(json.dumps({"do": what, **arguments}))
+        return self._worker.expect("did")
+
+
+def obey(under_test: BackendUnderTest, say: Say) -> None:
+    """Do what each line says, until stdin ends."""
+    register = under_test.open()
+    say("ready")
+    for line in sys.stdin:
+        order = json.loads(line)
+        found = _done(under_test, register, order)
+        say("did", found=None if found is None else [encode(value) for value in found])
+
+
+def _done(under_test: BackendUnderTest, register: Register, order: dict[str, Any]) -> tuple[Any, ...] | None:
+    if order["do"] == "set":
+        return register.set_state(decode(order["state"]), decode(order["token"]))
+    if not order["fresh"]:
+        return register.get_state()
+    another = under_test.open()
+    try:
+        return another.get_state()
+    finally:
+        another.close()

@@ -1,0 +1,133 @@
+"""RDZV-MEMBER-1, 2, 5, 6, 11 and 17: places, renewals, versions and payloads, and leases in other hands."""
+
+# ruff: noqa: N802 - a test's name carries its clause
+from __future__ import annotations
+
+import time
+
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import equal, shown, that
+from rdzv_conformance.suite.awkward import awkward_values
+from rdzv_core import MembersView, SupportsMembership
+
+TTL = 60.0
+SHORT_TTL = 1.0
+ENDS_WITHIN = 12.0
+UPDATES = 40
+MOST_PAYLOAD = 4096
+
+
+class Leases:
+    """A lease is renewed, keeps its place, and is one wherever it is used."""
+
+    @clause("RDZV-MEMBER-1")
+    def test_RDZV_MEMBER_1_a_newcomer_takes_nobodys_place(self, under_test: BackendUnderTest) -> None:
+        """Whoever has left, the next one stands last; an update or a refresh moves nobody."""
+        one, other = _two(under_test)
+        leases = [one.enter(b"%d" % number, TTL) for number in range(4)]
+        for gone in (leases[1], leases[0]):
+            one.leave(gone)
+            leases.remove(gone)
+            leases.append(other.enter(b"new", TTL))
+            one.refresh(leases[0])
+            one.update(leases[1], b"changed")
+            found = [each.id for each in other.members().members]
+            equal("the members' ids after one had left and another entered", found, [each.id for each in leases])
+
+    @clause("RDZV-MEMBER-2")
+    def test_RDZV_MEMBER_2_an_update_renews_the_lease(self, under_test: BackendUnderTest) -> None:
+        """A member that only updates is there when one that does not has ended, and has a whole ttl then."""
+        one, other = _two(under_test)
+        ttl = under_test.paced(SHORT_TTL)
+        stays, goes = one.enter(b"0", ttl), one.enter(b"goes", ttl)
+        ends = time.monotonic() + under_test.paced(ENDS_WITHIN)
+        number = 0
+        while goes.id in _ids(view := other.members()):
+            number += 1
+            equal("what update of a member in time gave", one.update(stays, b"%d" % number), True)
+            that(time.monotonic() < ends, f"a member with a ttl of {ttl:.1f} s is there long after it")
+            other.wait_members(view.version, ttl / 4)
+        equal("the members after one had updated, and the other had not,", _ids(other.members()), [stays.id])
+
+    @clause("RDZV-MEMBER-5")
+    def test_RDZV_MEMBER_5_leaving_what_has_ended_changes_nothing(self, under_test: BackendUnderTest) -> None:
+        """A membership that ran out, or that was left, is left once more: nobody else goes, and nothing is raised."""
+        one, other = _two(under_test)
+        over = one.enter(b"over", under_test.paced(SHORT_TTL))
+        left = one.enter(b"left", TTL)
+        one.leave(left)
+        ends = time.monotonic() + under_test.paced(ENDS_WITHIN)
+        while over.id in _ids(view := other.members()):
+            that(time.monotonic() < ends, "a member is there long after its ttl")
+            other.wait_members(view.version, under_test.paced(SHORT_TTL))
+        stays = [one.enter(b"stays", TTL), other.enter(b"stays too", TTL)]
+        version = other.members().version
+        for lease in (over, left, over):
+            one.leave(lease)
+        view = other.members()
+        equal("the members after ended ones had left again", _ids(view), [each.id for each in stays])
+        equal("the version after ended ones had left again", view.version, version)
+
+    @clause("RDZV-MEMBER-6")
+    def test_RDZV_MEMBER_6_no_version_comes_again(self, under_test: BackendUnderTest) -> None:
+        """Forty changes, of which many lead back to what was there before, have forty versions."""
+        one, other = _two(under_test)
+        lease = one.enter(b"a", TTL)
+        versions = [other.members().version]
+        for number in range(UPDATES):
+            one.update(lease, (b"b", b"a")[number % 2])
+            versions.append(other.members().version)
+            equal("the version that the two instances read", one.members().version, versions[-1])
+        for _ in range(4):
+            one.leave(one.enter(b"passes", TTL))
+            versions.append(other.members().version)
+        equal("the number of different versions", len({*versions}), len(versions))
+
+    @clause("RDZV-MEMBER-6")
+    def test_RDZV_MEMBER_6_the_end_of_a_lease_changes_the_version(self, under_test: BackendUnderTest) -> None:
+        """When a member has run out of time the version is another one."""
+        one, other = _two(under_test)
+        goes = one.enter(b"goes", under_test.paced(SHORT_TTL))
+        before = other.members()
+        ends = time.monotonic() + under_test.paced(ENDS_WITHIN)
+        while goes.id in _ids(view := other.members()):
+            that(time.monotonic() < ends, "a member is there long after its ttl")
+            other.wait_members(view.version, under_test.paced(SHORT_TTL) / 4)
+        that(view.version != before.version, f"a member's ttl was over, and the version is still {view.version!r}")
+
+    @clause("RDZV-MEMBER-11")
+    def test_RDZV_MEMBER_11_a_payload_is_kept_byte_for_byte(self, under_test: BackendUnderTest) -> None:
+        """Nobody looks into it, decodes it or strips it: when one enters, and by an update."""
+        one, other = _two(under_test)
+        values = [value for value in awkward_values() if len(value) <= MOST_PAYLOAD]
+        lease = one.enter(b"first", TTL)
+        for number, value in enumerate(values):
+            if number % 10 == 0:  # a few enter with it
+                one.leave(lease)
+                lease = one.enter(value, TTL)
+            else:
+                one.update(lease, value)
+            found = [each.payload for each in other.members().members]
+            that(found == [value], f"the payload {shown(value)} is read as {shown(found)}")
+
+    @clause("RDZV-MEMBER-17")
+    def test_RDZV_MEMBER_17_a_lease_works_on_every_instance_of_its_run(self, under_test: BackendUnderTest) -> None:
+        """One instance has entered; another refreshes, updates, and leaves, and the first one sees it."""
+        one, other = _two(under_test)
+        lease = one.enter(b"first", TTL)
+        equal("what refresh on another instance gave", other.refresh(lease), True)
+        equal("what update on another instance gave", other.update(lease, b"second"), True)
+        equal("the payload after an update on another instance", one.members().members[0].payload, b"second")
+        other.leave(lease)
+        equal("the members after leave on another instance", _ids(one.members()), [])
+        equal("what refresh gave after leave on another instance", one.refresh(lease), False)
+
+
+def _two(under_test: BackendUnderTest) -> tuple[SupportsMembership, SupportsMembership]:
+    one, other = (under_test.needs(SupportsMembership, under_test.open()) for _ in range(2))
+    return one, other
+
+
+def _ids(view: MembersView) -> list[str]:
+    return [each.id for each in view.members]

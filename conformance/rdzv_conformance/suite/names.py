@@ -1,0 +1,136 @@
+"""RDZV-RUN-2 and 3, MEMBER-12, STORE-6: names that are nearly one name."""
+
+# ruff: noqa: N802 - a test's name carries its clause
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import ClauseFailed, equal, shown, that
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.together import in_parts, together
+from rdzv_conformance.suite.alike import names_alike
+from rdzv_core import SupportsMembership, SupportsStore
+
+TTL = 60.0
+SOON = 5.0
+LONGEST_KEY = 512
+AT_A_TIME = 3
+MOST_RUN_ID = 1024
+
+
+class Names:
+    """A name is its code points, all of them, and nothing else."""
+
+    @clause("RDZV-RUN-2")
+    def test_RDZV_RUN_2_any_run_id_is_a_register_of_its_own(self, under_test: BackendUnderTest) -> None:
+        """Run ids that a file system, a URL, a database or a library might bend are all kept apart."""
+        ids = _run_ids(under_test.run_id)
+        _kept_apart(under_test, "run", {run_id: _opener(under_test, run_id) for run_id in ids})
+
+    @clause("RDZV-RUN-3")
+    def test_RDZV_RUN_3_any_purpose_is_a_register_of_its_own(self, under_test: BackendUnderTest) -> None:
+        """Purposes that are nearly one are kept apart as run ids are."""
+
+        def sibling(purpose: str) -> Callable[[], Register]:
+            return lambda: under_test.open().sibling(purpose)
+
+        _kept_apart(under_test, "purpose", {purpose: sibling(purpose) for purpose in names_alike(256)})
+
+    @clause("RDZV-MEMBER-12")
+    def test_RDZV_MEMBER_12_runs_that_are_nearly_named_alike_share_no_member(
+        self, under_test: BackendUnderTest
+    ) -> None:
+        """One enters each of them: none sees another."""
+        under_test.needs(SupportsMembership, under_test.open())
+        ids = [f"{under_test.run_id}{name}" for name in names_alike(256)]
+        entered: dict[str, str] = {}
+
+        def enter(part: list[str]) -> None:
+            for run_id in part:
+                members = under_test.needs(SupportsMembership, under_test.open(run_id))
+                entered[run_id] = members.enter(run_id.encode()[:4096], TTL).id
+
+        def look(part: list[str]) -> None:
+            for run_id in part:
+                members = under_test.needs(SupportsMembership, under_test.open(run_id))
+                found = [each.id for each in members.members().members]
+                equal(f"the members of run {shown(run_id)}, into which one has entered,", found, [entered[run_id]])
+
+        together(in_parts(ids), enter, under_test.target.pace)
+        together(in_parts(ids), look, under_test.target.pace)
+
+    @clause("RDZV-STORE-6")
+    def test_RDZV_STORE_6_keys_that_are_nearly_one_are_several(self, under_test: BackendUnderTest) -> None:
+        """Each has its value, is counted, and is deleted alone."""
+        one, other = (under_test.needs(SupportsStore, under_test.open()).store("keys") for _ in range(2))
+        keys = names_alike(LONGEST_KEY)
+        half = len(keys) // 2
+        one.multi_set({key: key.encode() for key in keys[:half]})
+        together(in_parts(keys[half:]), lambda part: [one.set(key, key.encode()) for key in part])
+        equal(f"num_keys() of {len(keys)} keys that are nearly alike", other.num_keys(), len(keys))
+        limit = under_test.paced(SOON)
+        for key, value in zip(keys, other.multi_get(keys, limit), strict=True):
+            equal(f"the value of the key {shown(key)}", value, key.encode())
+        for key in ("Ä", "é", "x ", "x" * 255 + "y"):
+            equal(f"what delete_key({shown(key)}) gave", one.delete_key(key), True)
+        left = [key for key in keys if key not in ("Ä", "é", "x ", "x" * 255 + "y")]
+        equal("check of all keys but four that were deleted", other.check(left), True)
+        equal("num_keys() after four were deleted", other.num_keys(), len(left))
+
+    @clause("RDZV-STORE-6")
+    def test_RDZV_STORE_6_prefixes_that_are_nearly_one_are_several(self, under_test: BackendUnderTest) -> None:
+        """Stores of such prefixes hold each its own value of one key: three at a time, for a run has few stores."""
+        under_test.needs(SupportsStore, under_test.open())
+        prefixes = names_alike(LONGEST_KEY)
+        limit = under_test.paced(SOON)
+
+        def check(at: int) -> None:
+            backend = under_test.needs(SupportsStore, under_test.open(f"{under_test.run_id}-{at}"))
+            stores = {prefix: backend.store(prefix) for prefix in prefixes[at : at + AT_A_TIME]}
+            for prefix, store in stores.items():
+                store.set("key", prefix.encode())
+            for prefix, store in stores.items():
+                equal(f"the value in the store {shown(prefix)}", store.get("key", limit), prefix.encode())
+                equal(f"num_keys() of the store {shown(prefix)}", store.num_keys(), 1)
+
+        together(range(0, len(prefixes), AT_A_TIME - 1), check, under_test.target.pace)
+
+
+def _opener(under_test: BackendUnderTest, run_id: str) -> Callable[[], Register]:
+    return lambda: under_test.open(run_id)
+
+
+def _kept_apart(under_test: BackendUnderTest, what: str, openers: Mapping[str, Callable[[], Register]]) -> None:
+    """Write in all of them, each from a thread that made it, then look at all."""
+    opened: dict[str, tuple[Register, object]] = {}
+
+    def write(part: list[str]) -> None:
+        for name in part:
+            register = openers[name]()
+            shares = f"of {what} {shown(name)}, which nobody has written: does another {what} share its key?"
+            register.is_empty(shares)
+            answer = register.set_state(name.encode())
+            that(answer is not None and answer.has_set, f"there is a state {shares} ({shown(answer)})")
+            opened[name] = (register, answer and answer.token)
+
+    def look(part: list[str]) -> None:
+        for name in part:
+            register, token = opened[name]
+            found = register.get_state()
+            if found is None:
+                raise ClauseFailed(f"get_state() gave None of {what} {shown(name)}, which was written")
+            equal(f"the state of {what} {shown(name)}", found.state, name.encode())
+            equal(f"the token of {what} {shown(name)}", found.token, token)
+
+    parts = in_parts([*openers])
+    together(parts, write, under_test.target.pace)
+    together(parts, look, under_test.target.pace)
+
+
+def _run_ids(tag: str) -> list[str]:
+    tails = ["", *names_alike(MOST_RUN_ID - len(tag))]
+    long = [tag + "x" * (1024 - len(tag)), tag + "x" * (1023 - len(tag)), tag + "x" * (1023 - len(tag)) + "y"]
+    heads = [f"/{tag}", f"../{tag}", f" {tag}", f".{tag}", f"-{tag}", f"🚀{tag}", "🚀" * 200 + tag, tag.upper()]
+    return [*dict.fromkeys([*(tag + tail for tail in tails), *long, *heads])]

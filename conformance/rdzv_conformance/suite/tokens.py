@@ -1,0 +1,118 @@
+"""RDZV-CAS-5, 7 and 15: tokens after many writes, in forks, nearly right ones, and in deletions."""
+
+# ruff: noqa: N802 - a test's name carries its clause
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from typing import Any
+
+from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import ClauseFailed, Unsupported, equal, shown, that
+from rdzv_conformance.harness.register import Register
+from rdzv_conformance.harness.threads import race
+from rdzv_conformance.suite.malformed import MALFORMED, nearly
+from rdzv_conformance.suite.processes import in_another_process
+from rdzv_core import StateSnapshot, SupportsDelete
+
+MOST_WRITES = 70_000
+"""More than 16 bits can count."""
+WRITE_SECONDS = 2.0
+LEAST_WRITES = 20
+WRITERS = 2
+
+
+class Tokens:
+    """No two writes have one token, and nothing but the whole of it is good enough."""
+
+    @clause("RDZV-CAS-5")
+    def test_RDZV_CAS_5_a_token_that_is_nearly_right_changes_nothing(self, under_test: BackendUnderTest) -> None:
+        """A real token of which one part is another, or is missing, or comes on top, is refused like a stale one."""
+        register = under_test.open()
+        current = StateSnapshot(b"there", register.write(b"there"))
+        for token in nearly(current.token):
+            register.refuses(b"new", token, current)
+
+    @clause("RDZV-CAS-7")
+    def test_RDZV_CAS_7_of_many_writes_no_two_have_one_token(self, under_test: BackendUnderTest) -> None:
+        """Two instances write to a register each for two seconds, 70,000 times at most: no token is seen twice."""
+        registers = [under_test.open(f"{under_test.run_id}-{number}") for number in range(WRITERS)]
+        given = race(WRITERS, lambda number: _write_on(under_test, registers[number]), under_test.target.pace)
+        for tokens in given:
+            _all_differ(tokens, "one register")
+        if len({type(token) for tokens in given for token in tokens}) == 1:
+            _all_differ([token for tokens in given for token in tokens], f"{WRITERS} registers")
+
+    @clause("RDZV-CAS-7")
+    def test_RDZV_CAS_7_parent_and_child_of_a_fork_draw_no_token_twice(self, under_test: BackendUnderTest) -> None:
+        """Two children and their parent write in turn, with the parent's instance and with new ones."""
+        under_test.needs_other_processes()
+        if not hasattr(os, "fork"):
+            raise Unsupported("this system has no fork")
+        answer = in_another_process(under_test, "fork_and_write")
+        twice = [token for token, times in Counter(answer["tokens"]).most_common(1) if times > 1]
+        that(
+            not twice,
+            f"parent and children of a fork both wrote with the token {twice and twice[0]}: each write must have a "
+            "token of its own (a generator of random numbers is copied by a fork)",
+        )
+
+    @clause("RDZV-CAS-15")
+    def test_RDZV_CAS_15_only_the_current_token_deletes(self, under_test: BackendUnderTest) -> None:
+        """A stale, foreign, malformed or nearly right token deletes nothing and gives False."""
+        register = under_test.open()
+        under_test.needs(SupportsDelete, register)
+        other = under_test.open(f"{under_test.run_id}-other").write(b"there")
+        stale = register.write(b"there")
+        current = StateSnapshot(b"there", register.write(b"there", stale))
+        for token in (stale, other, *nearly(current.token), *MALFORMED):
+            if token != current.token and token is not None:
+                equal(f"what delete_state({shown(token)}) gave", register.delete_state(token), False)
+                register.holds(*current, f"after delete_state({shown(token)}), which is not the current token")
+        equal("what delete_state(current token) gave", register.delete_state(current.token), True)
+        register.is_empty("after delete_state(current token)")
+        for gone in (current.token, None):
+            equal("what delete_state gave where there is nothing", register.delete_state(gone), False)
+
+    @clause("RDZV-CAS-15")
+    def test_RDZV_CAS_15_of_several_who_delete_one_is_told_so(self, under_test: BackendUnderTest) -> None:
+        """Instances delete at the same time, with the token and without: one is told True, the others False."""
+        instances = [under_test.open() for _ in range(4)]
+        under_test.needs(SupportsDelete, instances[0])
+        for turn in range(10):
+            token = instances[0].write(b"%d" % turn)
+            used = (token, None)[turn % 2]
+            told = race(4, lambda number, used=used: instances[number].delete_state(used), under_test.target.pace)  # type: ignore[misc]
+            equal(f"how many were told that they deleted what was there, of 4 ({shown(used)})", told.count(True), 1)
+
+
+def _write_on(under_test: BackendUnderTest, register: Register) -> list[Any]:
+    """Write as often as time allows; the calls are watched as one, for each would take longer to be watched."""
+
+    def write() -> list[Any]:
+        tokens: list[Any] = []
+        ends = time.monotonic() + WRITE_SECONDS
+        token = None
+        while len(tokens) < LEAST_WRITES or (len(tokens) < MOST_WRITES and time.monotonic() < ends):
+            answer = register.backend.set_state(b"same", token)
+            if answer is None or not answer[2]:
+                raise ClauseFailed(f"write {len(tokens) + 1} with the current token gave {shown(answer)}")
+            token = answer[1]
+            tokens.append(token)
+        return tokens
+
+    limit = WRITE_SECONDS + LEAST_WRITES * under_test.target.patience
+    answer: list[Any] = register.call("many writes, one after the other", write, limit=limit)
+    return answer
+
+
+def _all_differ(tokens: list[Any], where: str) -> None:
+    if len({*tokens}) == len(tokens):
+        return
+    token, times = Counter(tokens).most_common(1)[0]
+    raise ClauseFailed(
+        f"{len(tokens)} writes of {where} had {len({*tokens})} tokens, {shown(token)} was that of {times}: each write "
+        "must have a token of its own"
+    )

@@ -1,0 +1,48 @@
+"""Large states of which every part tells which write it is of."""
+
+from __future__ import annotations
+
+import sys
+
+from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.expect import ClauseFailed
+from rdzv_conformance.harness.lines import Say
+from rdzv_conformance.harness.threads import Running
+
+UNIT = 16
+SIZES = (100 * 1024, 256 * 1024, 37 * 1024)
+STUCK = 60.0
+
+
+def whole_state(number: int) -> bytes:
+    """Return the state of the write `number`: of one of three sizes, the number again and again."""
+    size = SIZES[number % len(SIZES)]
+    return (b"%0*d" % (UNIT, number)) * (size // UNIT)
+
+
+def check_whole(state: bytes | None, what: str) -> None:
+    """Fail the clause unless that is a state as one write made it."""
+    if state is None:
+        raise ClauseFailed(f"{what} gave None while large states were written one over the other")
+    first = state[:UNIT]
+    if first.isdigit() and state == whole_state(int(first)):
+        return
+    parts = sorted({state[at : at + UNIT] for at in range(0, len(state), UNIT)})
+    told = ", ".join(repr(part) for part in parts[:3])
+    raise ClauseFailed(
+        f"{what} gave {len(state)} bytes with parts of {len(parts)} writes ({told}), while large states were written "
+        "one over the other: it must give a state as one write made it"
+    )
+
+
+def read_whole(under_test: BackendUnderTest, say: Say) -> None:
+    """Read until told to stop; a state that is not whole is a finding."""
+    register = under_test.open()
+    register.get_state()
+    say("ready")
+    sys.stdin.readline()
+    stopping = Running(sys.stdin.readline)
+    while not stopping.ended(0):
+        found = register.get_state()
+        check_whole(found and found.state, "get_state() in another process")
+    say("done")

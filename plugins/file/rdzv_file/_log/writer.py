@@ -1,0 +1,216 @@
+"""Writing to a log under its lock."""
+
+# ruff: noqa: PTH112, PTH118, PTH119, PTH120 - plain system calls, on plain strings
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from types import TracebackType
+from typing import Generic, TypeVar, cast
+
+from rdzv_core import RendezvousError
+from rdzv_file._files import create_directory, replace_file
+from rdzv_file._lock import hold
+from rdzv_file._lock_record import HeldLock
+from rdzv_file._log.format import DamagedError, Record, encode
+from rdzv_file._log.reader import LogReader, State
+from rdzv_file._turns import Patience, turns_of
+
+S = TypeVar("S", bound=State)
+T = TypeVar("T")
+
+_APPEND = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class OpenLog(Generic[S]):
+    """A log whose lock is held: nobody else writes to it. `state` is None where there is none, or a damaged one.
+
+    A context manager: what is appended is in `state` at once, and is written all together when the block ends, unless
+    it is flushed before. While the block lasts, the other threads of this process do not see the log.
+    """
+
+    def __init__(self, reader: LogReader[S], held: HeldLock, temporary: str, sync: bool) -> None:
+        self._reader, self._held, self._temporary, self._sync = reader, held, temporary, sync
+        self._pending: list[bytes] = []
+        self.damaged: DamagedError | None = None
+        self.state: S | None = None
+
+    def __enter__(self) -> OpenLog[S]:
+        self._reader.lock.acquire()
+        try:
+            self.state = self._reader.look()
+        except DamagedError as error:
+            self.damaged = error
+        except BaseException:
+            self._reader.lock.release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self.flush()
+            elif self._pending:
+                self._reader.forget()
+        finally:
+            self._reader.lock.release()
+
+    @property
+    def size(self) -> int:
+        """How many bytes the log has."""
+        return self._reader.end + sum(map(len, self._pending))
+
+    def append(self, record: Record) -> None:
+        """Add a record behind all others."""
+        assert self.state is not None, "a log that is not there begins with `replace`"
+        self.state.apply(record)
+        self._pending.append(encode(record))
+
+    def flush(self) -> None:
+        """Write what was appended. If this raises `OSError`, nothing is changed."""
+        if not self._pending:
+            return
+        content, self._pending = b"".join(self._pending), []
+        try:
+            self._write(content, self._reader.end)
+        except BaseException:
+            self._reader.forget()  # what the state says is not in the file
+            raise
+        self._reader.end += len(content)
+
+    def replace(self, records: Sequence[Record]) -> S:
+        """Write a new log that says this, and put it in the place of the old one, if there is one."""
+        content = b"".join(map(encode, records))
+        replace_file(self._reader.path, self._temporary, content, self._held.check, sync=self._sync)
+        self._held.check()
+        self._pending = []
+        state = self._reader.look()
+        assert state is not None, "the records begin with the one that makes the state"
+        self.state = state
+        return state
+
+    def _write(self, content: bytes, at: int) -> None:
+        fd = os.open(self._reader.path, _APPEND)
+        try:
+            if os.fstat(fd).st_size > at:
+                os.ftruncate(fd, at)  # what a writer began that was killed
+            self._held.check()
+            try:
+                _write_all(fd, content, at)
+                if self._sync:
+                    os.fsync(fd)
+            except BaseException:
+                os.ftruncate(fd, at)
+                raise
+        finally:
+            os.close(fd)
+        self._held.check()
+
+
+class _Change(Generic[S]):
+    """What a thread wants done to a log; whoever has the lock does it."""
+
+    def __init__(self, change: Callable[[OpenLog[S]], object]) -> None:
+        self.change = change
+        self.over = False
+        self.result: object = None
+        self.error: BaseException | None = None
+
+
+class GroupWriter(Generic[S]):
+    """Changes of a log: the thread that gets the lock does all that others of this process wait for, in one write."""
+
+    def __init__(self, reader: LogReader[S], lock: str, *, sync: bool) -> None:
+        self._reader, self._lock, self._sync = reader, lock, sync
+        self._turns = turns_of(lock)
+        self._queue: deque[_Change[S]] = deque()
+
+    def do(self, change: Callable[[OpenLog[S]], T], patience: Patience) -> T:
+        """Have `change` done, and return what it returns; raises what it raises.
+
+        Raises `RendezvousConnectionError` when it takes too long: it may have been done all the same.
+        """
+        mine = _Change(change)
+        self._queue.append(mine)
+        try:
+            with self._turns.turn(self._lock, patience) as left:
+                if not mine.over:
+                    with held_lock(self._lock, left, patience) as (held, temporary):
+                        self._do_all(OpenLog(self._reader, held, temporary, self._sync))
+        finally:
+            if not mine.over:
+                with suppress(ValueError):
+                    self._queue.remove(mine)
+        if mine.error is not None:
+            raise mine.error
+        return cast("T", mine.result)
+
+    @contextmanager
+    def alone(self, patience: Patience) -> Iterator[OpenLog[S]]:
+        """Hold the log for one change within the block."""
+        with (
+            locked_in_turn(self._lock, patience) as (held, temporary),
+            OpenLog(self._reader, held, temporary, self._sync) as log,
+        ):
+            yield log
+
+    def _do_all(self, log: OpenLog[S]) -> None:
+        changes: list[_Change[S]] = []
+        try:
+            with log:
+                while self._queue:
+                    changes.append(self._queue.popleft())
+                    try:
+                        changes[-1].result = changes[-1].change(log)
+                    except RendezvousError as error:
+                        changes[-1].error = error
+        except BaseException as error:
+            for one in changes:
+                one.error = one.error or error
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            for one in changes:
+                one.over = True
+
+
+@contextmanager
+def locked_in_turn(lock: str, patience: Patience) -> Iterator[tuple[HeldLock, str]]:
+    """Hold the lock file as `held_lock` does, after the other threads of this process had it."""
+    with turns_of(lock).turn(lock, patience) as left, held_lock(lock, left, patience) as (held, temporary):
+        yield held, temporary
+
+
+@contextmanager
+def held_lock(lock: str, seconds: float, patience: Patience) -> Iterator[tuple[HeldLock, str]]:
+    """Hold the lock file within the block, and have the path of the temp file that may be written then.
+
+    Its directory is made if it is missing. Raises `RendezvousConnectionError` when it takes too long.
+    """
+    name = f"{os.path.basename(lock)}.{secrets.token_hex(16)}.tmp"
+    directory = os.path.dirname(lock)
+    with ExitStack() as ending:
+        for last in (False, False, True):
+            try:
+                if not os.path.isdir(directory):
+                    create_directory(os.path.dirname(directory))
+                    create_directory(directory)
+                held = ending.enter_context(hold(patience.endpoint, lock, name, seconds, patience.cancelled))
+                break
+            except FileNotFoundError:
+                if last:
+                    raise  # not because somebody removed the directory just now
+        yield held, os.path.join(directory, name)
+
+
+def _write_all(fd: int, content: bytes, at: int) -> None:
+    rest = memoryview(content)
+    while rest:
+        written = os.pwrite(fd, rest, at)
+        rest, at = rest[written:], at + written
