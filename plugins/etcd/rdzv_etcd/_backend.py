@@ -164,9 +164,7 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
 
     def sibling(self, purpose: str) -> EtcdBackend:
         """Return the register of another purpose over the same connections."""
-        sibling = type(self)(self._client.another(), self._params.for_purpose(purpose))
-        sibling._run.learn(self._run)
-        return sibling
+        return type(self)(self._client.another(), self._params.for_purpose(purpose))
 
     def close(self) -> None:
         """End every call of this instance at once; siblings are not disturbed. Idempotent."""

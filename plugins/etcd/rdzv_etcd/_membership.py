@@ -14,7 +14,7 @@ from rdzv_core.validation import checked_payload, checked_ttl
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.errors import lease_is_gone
-from rdzv_etcd._client.feed import Span
+from rdzv_etcd._client.subscriptions import Span
 from rdzv_etcd._run_keys import Founding, Run, read_founding
 from rdzv_etcd._waiting import Waiter, Watched
 
@@ -29,6 +29,7 @@ class _Renewals:
 
     lease: int
     run_lease: int
+    renewed_at: float
     newest: int = 0
     checked_at: float = field(default_factory=time.monotonic)
 
@@ -36,9 +37,11 @@ class _Renewals:
 class EtcdLease(MemberLease):
     """A membership whose key is under a lease of etcd's."""
 
-    def __init__(self, ttl: float, founding: Founding, member_id: str, ahead: int | None, lease: int) -> None:
+    def __init__(
+        self, ttl: float, founding: Founding, member_id: str, ahead: int | None, lease: int, granted_at: float
+    ) -> None:
         super().__init__(ttl, founding.incarnation, member_id, ahead=ahead)
-        self.renewals = _Renewals(lease, founding.lease)
+        self.renewals = _Renewals(lease, founding.lease, granted_at)
 
     def is_overtaken(self, sequence: int) -> bool:
         """Note a renewal; True if a newer one was sent before."""
@@ -57,7 +60,7 @@ class Membership:
 
     - `enter`: a grant and one transaction, which also counts who is there.
     - `refresh`: one keep-alive, which writes nothing; once a ttl a read more, that finds a key deleted by hand.
-    - `update`: a keep-alive and a transaction that compares the sequence number.
+    - `update`: a transaction that compares the sequence number, and a keep-alive unless the last one was just now.
     - `leave`: a revocation.
     - The version is the newest revision among the members' keys and how many they are. Each entry also touches the
       key of the incarnation: so two equal versions have no entry between them, hence no end, and no update.
@@ -75,7 +78,8 @@ class Membership:
         payload, ttl = checked_payload(payload), checked_ttl(ttl)
         deadline = time.monotonic() + self._client.timeout
         while True:
-            lease, member = self._run.leases.grant(math.ceil(ttl) + SLACK_SECONDS), secrets.token_hex(16)
+            granted_at, member = time.monotonic(), secrets.token_hex(16)
+            lease = self._run.leases.grant(math.ceil(ttl) + SLACK_SECONDS)
             try:
                 joined = self._join(self._keys.member(member), _sealed(0, payload), lease)
             except RendezvousConnectionError as error:
@@ -83,7 +87,7 @@ class Membership:
                     raise
                 continue  # the answers took so long that the lease was over meanwhile
             self._run.seen(joined.founding)
-            return EtcdLease(ttl, joined.founding, member, joined.ahead, lease)
+            return EtcdLease(ttl, joined.founding, member, joined.ahead, lease, granted_at)
 
     def update(self, member: MemberLease, payload: bytes) -> bool:
         payload, lease, sequence = checked_payload(payload), _own(member), member.next_sequence()
@@ -104,7 +108,8 @@ class Membership:
                 return False
             raise
         there = outcome.succeeded or messages.read_count(outcome.answers[0]) > 0
-        return there and self._keep_alive(lease)
+        # One who has just entered has its whole ttl yet: in etcd the lease is longer than that.
+        return there and (time.monotonic() - lease.renewals.renewed_at < SLACK_SECONDS / 2 or self._keep_alive(lease))
 
     def refresh(self, member: MemberLease) -> bool:
         lease = _own(member)
@@ -207,7 +212,10 @@ class Membership:
         return version, Watched(Span(self._keys.members, self._end), outcome.revision + 1, found)
 
     def _keep_alive(self, lease: EtcdLease) -> bool:
-        return self._run.leases.keep_alive(lease.renewals.lease)
+        began = time.monotonic()
+        alive = self._run.leases.keep_alive(lease.renewals.lease)
+        lease.renewals.renewed_at = max(lease.renewals.renewed_at, began)
+        return alive
 
     def _exists(self, lease: EtcdLease) -> bool:
         there = messages.read_count(self._client.range(messages.count_request(self._keys.member(lease.id)))) > 0

@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from rdzv_core import RendezvousConnectionError, RendezvousParameters
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.errors import lease_is_gone
+from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._client.leases import Leases
+from rdzv_etcd._client.turns import Turns
 from rdzv_etcd._options import KEY_PREFIX
 
 T = TypeVar("T")
@@ -55,6 +58,24 @@ class Founding(NamedTuple):
     lease: int
 
 
+class RunNotes:
+    """What this process knows of a run: its nodes share it. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.founding: Founding | None = None
+        self.kept: dict[int, float] = {}
+        """When each lease of the run was kept alive last, by `time.monotonic`; the run has one at a time."""
+        self.turns = Turns(1)
+
+    @staticmethod
+    def of(gateway: Gateway, incarnation: bytes) -> RunNotes:
+        """Return the notes on the run with this key of the incarnation, for as long as somebody uses them."""
+        return _notes.get((gateway, incarnation)) or _notes.setdefault((gateway, incarnation), RunNotes())
+
+
+_notes: WeakValueDictionary[tuple[Gateway, bytes], RunNotes] = WeakValueDictionary()
+
+
 class Run:
     """The founding of a run, made by whoever needs it first. Thread-safe."""
 
@@ -64,48 +85,53 @@ class Run:
         self.keys = keys
         self._ttl = ttl
         self._founding: Founding | None = None
-        self._kept: dict[int, float] = {}
-        """When each lease was kept alive last; a run has one at a time."""
+        self._notes = RunNotes.of(client.gateway, keys.incarnation)
 
     def seen(self, founding: Founding) -> None:
         """Note the founding as somebody has just read it."""
-        self._founding = founding
-
-    def learn(self, other: Run) -> None:
-        """Share what another instance for the same run knows."""
-        self._founding, self._kept = other._founding, other._kept
+        self._founding = self._notes.founding = founding
 
     def keep(self, lease: int) -> None:
-        """Keep a lease of the run alive, which takes a request eight times in its ttl; nothing if it is 0.
+        """Keep a lease of the run alive, which takes a process one request eight times in its ttl; nothing if it is 0.
 
         If etcd does not answer, that is left to the next call.
         """
-        now, before = time.monotonic(), self._kept.get(lease, float("-inf"))
+        kept = self._notes.kept
+        now, before = time.monotonic(), kept.get(lease, float("-inf"))
         if lease == 0 or now - before <= self._ttl / 8:
             return
-        self._kept[lease] = now
+        kept[lease] = now
         try:
             self.leases.keep_alive(lease)
         except RendezvousConnectionError:
-            self._kept[lease] = before
+            kept[lease] = before
 
     def founding(self) -> Founding:
         """Return the founding as last seen, else read it, or found the run."""
         return self._founding or self.found()
 
     def found(self) -> Founding:
-        """Read the founding; where there is none, found the run."""
-        self._founding = self.read() or self._make()
-        return self._founding
+        """Return another founding than the one last seen: what others here have seen, else read it, or found the run.
+
+        One thread of this process does that at a time; else all nodes of a process would found the run at once.
+        """
+        with self._notes.turns.take("found"):
+            known = self._notes.founding
+            if known is None or known == self._founding:
+                known = self.read() or self._make()
+            self.seen(known)
+            return known
 
     def under_lease(self, write: Callable[[int], T]) -> T:
         """Do a write under the run's lease; where that has ended, the run is founded again."""
-        try:
-            return write(self.founding().lease)
-        except RendezvousConnectionError as error:
-            if not lease_is_gone(error):
-                raise
-        return write(self.found().lease)
+        for _ in range(2):  # what others here have seen may have ended as well
+            try:
+                return write(self.founding().lease)
+            except RendezvousConnectionError as error:
+                if not lease_is_gone(error):
+                    raise
+            self.found()
+        return write(self.founding().lease)
 
     def read(self) -> Founding | None:
         """Read the founding."""
@@ -129,7 +155,7 @@ class Run:
         self._client.transact(
             first, messages.if_none(first, end), [messages.delete_request(keys.incarnation)], repeatable=True
         )
-        self._founding = None
+        self._founding = self._notes.founding = None
 
     def _make(self) -> Founding:
         made = Founding(secrets.token_hex(16), self.leases.grant(self._ttl))

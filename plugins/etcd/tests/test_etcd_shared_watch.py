@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from rdzv_etcd import EtcdBackend, EtcdServer
 from rdzv_etcd._client import shared_watch
-from rdzv_etcd._client.feed import LOGGED_EVENTS, Feed, Span, Subscription
+from rdzv_etcd._client.feed import LOGGED_EVENTS, Feed
 from rdzv_etcd._client.messages import Extent, encode
+from rdzv_etcd._client.subscriptions import Span, Subscription
 
 Connect = Callable[..., EtcdBackend]
 Eventually = Callable[[Callable[[], object]], None]
@@ -168,3 +169,30 @@ def test_a_deletion_that_was_not_delivered_is_missed() -> None:
 def test_a_store_that_counts_again_proves_nothing() -> None:
     """A revision below what was delivered is of a store that lost its data."""
     assert not _feed(Extent(5, 2), 10).prove(Extent(5, 2), 9)
+
+
+def test_a_wait_that_has_not_looked_since_the_base_looks_first() -> None:
+    """Nobody knows what came between; only what the range was watched for since can be left to the watch."""
+    feed = Feed(Span(b"a", b"b"))
+    before = time.monotonic()
+    unwatched = Subscription(Span(b"a1"), 11, before, None, looked_at=before)
+    feed.add(unwatched)
+    assert unwatched.wait()
+    feed.begin(Extent(5, 1), 10)
+    for looked_at, woken in ((before, True), (time.monotonic() + 1, False)):
+        subscription = Subscription(Span(b"a1"), 11, before, Extent(5, 1), looked_at)
+        feed.add(subscription)
+        assert subscription.wait() is woken
+
+
+def test_an_event_is_compared_with_waits_for_its_key_alone() -> None:
+    """A barrier of N nodes has N events and N waits; each event wakes who waits for it, or for its range."""
+    feed = _feed(Extent(0, 0), 10)
+    waits = {number: _wait(feed, b"a%d" % number, 11) for number in range(100)}
+    everything = _wait(feed, b"a", 11)
+    assert set(feed.subscriptions.of(b"a7")) == {waits[7], everything}
+    feed.deliver([_event(b"a7", 11, 11)])
+    assert waits[7].wait()
+    assert everything.wait()
+    assert not any(wait.wait() for number, wait in waits.items() if number != 7)
+    assert set(feed.subscriptions) == {wait for number, wait in waits.items() if number != 7}

@@ -11,10 +11,10 @@ from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.endpoints import Endpoints
 from rdzv_etcd._client.errors import UnknownOutcomeError
-from rdzv_etcd._client.feed import Span, Subscription
 from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._client.scope import CancelScope
 from rdzv_etcd._client.shared_clients import Shared, share
+from rdzv_etcd._client.subscriptions import Span, Subscription
 
 T = TypeVar("T")
 
@@ -205,15 +205,17 @@ class EtcdClient:
         deadline: float,
         known: messages.Extent | None = None,
         within: Span | None = None,
+        looked_at: float | None = None,
     ) -> bool:
         """Wait until a key of the span changes at `start_revision` or later; False when the deadline came first.
 
         All clients of this process that share a gateway wait over one stream, which watches the range `within`, by
         default the span. True may also come without a change: when that stream was lost, or does not reach back to
         `start_revision`. `known` is the extent that the caller has read, which saves another read if it is still that.
-        Raises `RendezvousConnectionError` when the watch is lost or refused.
+        A caller who has not read just now says when that was, by `time.monotonic` (`looked_at`): True comes at once
+        unless the range has been watched since. Raises `RendezvousConnectionError` when the watch is lost or refused.
         """
-        subscription = Subscription(span, start_revision, deadline, known)
+        subscription = Subscription(span, start_revision, deadline, known, looked_at)
         self._calls.add(subscription)
         try:
             if self._closed:

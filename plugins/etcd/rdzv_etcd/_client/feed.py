@@ -5,55 +5,16 @@ No I/O, and no lock of its own.
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from rdzv_etcd._client import messages
+from rdzv_etcd._client.subscriptions import Span, Subscription, Subscriptions
 
 LOGGED_EVENTS = 1024
 """How many of the newest events are kept for waits that begin after they came."""
-
-
-class Span(NamedTuple):
-    """A key, or the keys from it up to `end`."""
-
-    key: bytes
-    end: bytes | None = None
-
-    def __contains__(self, key: object) -> bool:
-        return key == self.key if self.end is None else isinstance(key, bytes) and self.key <= key < self.end
-
-
-class Subscription:
-    """One wait for a change within a span at `start_revision` or later. Thread-safe, and harmless in a forked child."""
-
-    def __init__(self, span: Span, start_revision: int, deadline: float, known: messages.Extent | None) -> None:
-        self.span, self.start_revision, self.deadline, self.known = span, start_revision, deadline, known
-        self.error: Exception | None = None
-        self.sent = False
-        """Whether the watch stands."""
-        self.cancelled = False
-        self._pid = os.getpid()
-        self._woken = threading.Event()
-
-    def wait(self) -> bool:
-        """Wait until woken; False when the deadline came first."""
-        return self._woken.wait(max(0.0, self.deadline - time.monotonic()))
-
-    def wake(self, error: Exception | None = None) -> None:
-        """End the wait: something may have changed, or `error` is why nobody knows."""
-        self.error = error
-        self._woken.set()
-
-    def cancel(self) -> None:
-        """End the wait, from another thread."""
-        if self._pid == os.getpid():  # a fork may have left the lock of the event locked for ever
-            self.cancelled = True
-            self.wake()
 
 
 class Feed:
@@ -65,9 +26,10 @@ class Feed:
 
     def __init__(self, span: Span) -> None:
         self.span = span
-        self.subscriptions: set[Subscription] = set()
+        self.subscriptions = Subscriptions()
         self._idle_since = time.monotonic()
         self.begun = False
+        self._begun_at = float("inf")
         self.stands = False
         """Whether etcd has confirmed the watch of the present stream."""
         self.delivered = 0
@@ -81,15 +43,16 @@ class Feed:
     def begin(self, extent: messages.Extent, revision: int) -> None:
         """Set the base, and wake who has read before it, unless what it has read is what is there."""
         self.begun, self.delivered, self._total, self._logged_from = True, revision, extent.total, revision
+        self._begun_at = time.monotonic()
         self._log.clear()
         self._owed = 0
-        for each in list(self.subscriptions):
+        for each in self.subscriptions:
             if each.start_revision - 1 != revision and not self._same(each, extent, revision):
                 self._wake(each)
 
     def end(self, error: Exception | None = None) -> None:
         """Wake everybody, as nothing is known any more."""
-        for each in list(self.subscriptions):
+        for each in self.subscriptions:
             self._wake(each, error)
 
     def stand(self) -> None:
@@ -102,12 +65,14 @@ class Feed:
         """Let it wait; it is woken at once where the change it waits for was delivered, or may have been."""
         self.subscriptions.add(subscription)
         subscription.sent = self.stands
-        if self.begun and self._has_passed(subscription):
+        looked_at = subscription.looked_at
+        looked_before = looked_at is not None and looked_at <= self._begun_at  # perhaps even at a store wiped since
+        if looked_before or (self.begun and self._has_passed(subscription)):
             self._wake(subscription)
 
     def remove(self, subscription: Subscription) -> None:
         """Forget a subscription; idempotent."""
-        self.subscriptions.discard(subscription)
+        self.subscriptions.remove(subscription)
         self._idle_since = time.monotonic()
 
     def is_idle(self, seconds: float) -> bool:
@@ -123,8 +88,9 @@ class Feed:
             self._log.append((revision, key))
             if len(self._log) > LOGGED_EVENTS:
                 self._logged_from = self._log.popleft()[0]
-            for each in [each for each in self.subscriptions if revision >= each.start_revision and key in each.span]:
-                self._wake(each)
+            for each in self.subscriptions.of(key):
+                if revision >= each.start_revision:
+                    self._wake(each)
 
     def prove(self, extent: messages.Extent, revision: int) -> bool:
         """Compare with a linearizable read of the extent; False: the watch has missed a change, or is late by a read.
@@ -141,7 +107,7 @@ class Feed:
             return True
         late = self._owed > 0 and self.delivered < self._owed
         self._owed = revision
-        for each in list(self.subscriptions):
+        for each in self.subscriptions:
             self._wake(each)
         return not late
 

@@ -19,6 +19,7 @@ from rdzv_etcd._client.errors import (
     describe,
     is_configuration,
 )
+from rdzv_etcd._client.lost_writes import LOOK_EVERY, LostWrite, term_of
 from rdzv_etcd._client.pauses import retry_pause
 from rdzv_etcd._client.protocol_probe import may_be_other_protocol, speaks_http, speaks_https
 from rdzv_etcd._client.scope import CancelScope
@@ -50,6 +51,8 @@ class Gateway:
         self.local_host = ""
         """The local address of the connection made last."""
         self._shows_certificate = shows_certificate
+        self._term = 0
+        """The newest raft term that an answer told."""
 
     def __str__(self) -> str:
         return ",".join(map(str, self.endpoints.all)) + f" over {self._scheme}"
@@ -96,6 +99,9 @@ class Gateway:
                     break
                 limit = write_limit or self.endpoints.read_limit(endpoint, turn, scope.deadline - began)
                 scope.begin_attempt(limit, self.endpoints.connect_limit)
+                if not (repeatable or self.endpoints.alone):
+                    lost = LostWrite(self.session.transport, scope, endpoint, self._term)
+                    scope.on_silence(LOOK_EVERY, lost.look)
                 try:
                     return self._attempt(scope, endpoint, path, payload)
                 except UnansweredError as error:
@@ -154,6 +160,7 @@ class Gateway:
         now = time.monotonic()
         self.endpoints.answered(endpoint, now - began, now)
         self.local_host = scope.local_host or self.local_host
+        self._term = max(self._term, term_of(answer))
         return answer
 
     def _refused(self, error: RefusedError) -> RendezvousConnectionError:

@@ -12,9 +12,10 @@ from typing import Any
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.endpoint import HostPort
 from rdzv_etcd._client import messages
-from rdzv_etcd._client.feed import Feed, Span, Subscription
+from rdzv_etcd._client.feed import Feed
 from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._client.scope import CancelScope
+from rdzv_etcd._client.subscriptions import Span, Subscription
 
 CHECK_EVERY, CHECK_EVERY_ALONE = 1.0, 5.0
 """Seconds between two proofs that the watch is alive; the latter where there is no other endpoint to move to."""
