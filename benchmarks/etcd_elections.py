@@ -83,7 +83,7 @@ def last_look(endpoints: str, run_id: str, told: list[dict[str, Any]]) -> list[s
                 findings.append(f"an acknowledged write to the store is gone, one of {part}")
         began, there = time.monotonic_ns(), backend.get_state()
         ended = time.monotonic_ns()
-    found = None if there is None else Found(there[0], there[1].hex())
+    found = None if there is None else Found(there[0], there[1].hex() if isinstance(there[1], bytes) else there[1])
     history = [from_json(fields) for one in told for fields in one["history"]]
     verdict = check([*history, Operation("afterwards", "get", began, ended, None, None, found)])
     if verdict.fault is not None:

@@ -72,7 +72,14 @@ class Waiter:
         """Wait for a change until `end` at most; return since when the watch has been lost again and again, if so."""
         started = time.monotonic()
         try:
-            self._client.wait_change(*watched[:2], min(end, started + self._client.timeout), *watched[2:])
+            self._client.wait_change(
+                watched.span,
+                watched.start_revision,
+                min(end, started + self._client.timeout),
+                watched.found,
+                watched.within,
+                watched.looked_at,
+            )
         except RendezvousConnectionError:
             now = time.monotonic()
             if losing_since is None or now - started > RESOLVE_SECONDS:

@@ -68,7 +68,7 @@ def _read_status(answer: BinaryIO) -> tuple[bytes, int]:
 
 
 def _read_fields(answer: BinaryIO) -> dict[bytes, bytes]:
-    fields = {}
+    fields: dict[bytes, bytes] = {}
     for _ in range(_MOST_LINES):
         line = _read_line(answer)
         if not line:

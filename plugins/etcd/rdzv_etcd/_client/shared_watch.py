@@ -23,7 +23,7 @@ CHECK_SECONDS = 5.0
 """How long the read of such a proof may take."""
 LINGER_SECONDS = 10.0
 """How long a range is watched on after the last wait for it."""
-_JOIN_SECONDS = 1.0
+_JOIN_SECONDS = 0.5
 _OPERATIONS = 100
 """The most reads in one transaction; etcd's limit is 128."""
 
@@ -86,8 +86,8 @@ class SharedWatch:
             if thread is None or any(feed.subscriptions for feed in self._feeds.values()):
                 return
             self._feeds = {}
-            if self._stream is not None:
-                self._stream.cancel()
+            for call in self._calls:  # the stream, or a read
+                call.cancel()
         if thread is not threading.current_thread():
             thread.join(_JOIN_SECONDS)
 
