@@ -115,7 +115,7 @@ class Run:
 
         One thread of this process does that at a time; else all nodes of a process would found the run at once.
         """
-        with self._notes.turns.take("found"):
+        with self._notes.turns.take("found", time.monotonic() + self._client.timeout):
             known = self._notes.founding
             if known is None or known == self._founding:
                 known = self.read() or self._make()

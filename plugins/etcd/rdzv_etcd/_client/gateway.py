@@ -25,9 +25,13 @@ from rdzv_etcd._client.protocol_probe import may_be_other_protocol, speaks_http,
 from rdzv_etcd._client.scope import CancelScope
 from rdzv_etcd._client.session import Credentials, Session
 from rdzv_etcd._client.transport import Transport
+from rdzv_etcd._client.turns import Turns
 
 ELECTION_SECONDS = 5.0
 """How long a read goes on asking where the only answers are that the cluster has no leader, or the like."""
+
+AT_ONCE = 8
+"""Requests under way at one endpoint while others wait for their turn: a hundred threads need no connection each."""
 
 STATUS_SECONDS = 0.3
 """How long an etcd that gave no answer to a login may take to say where it stands: one that lives needs no time."""
@@ -51,6 +55,7 @@ class Gateway:
         self.local_host = ""
         """The local address of the connection made last."""
         self._shows_certificate = shows_certificate
+        self._turns = Turns(AT_ONCE)
         self._term = 0
         """The newest raft term that an answer told."""
 
@@ -98,12 +103,13 @@ class Gateway:
                 if failures and time.monotonic() >= scope.deadline:
                     break
                 limit = write_limit or self.endpoints.read_limit(endpoint, turn, scope.deadline - began)
-                scope.begin_attempt(limit, self.endpoints.connect_limit)
                 if not (repeatable or self.endpoints.alone):
                     lost = LostWrite(self.session.transport, scope, endpoint, self._term)
                     scope.on_silence(LOOK_EVERY, lost.look)
                 try:
-                    return self._attempt(scope, endpoint, path, payload)
+                    with self._turns.take(endpoint, scope.deadline):
+                        scope.begin_attempt(limit, self.endpoints.connect_limit)
+                        return self._attempt(scope, endpoint, path, payload)
                 except UnansweredError as error:
                     failures[endpoint] = error
                     if scope.cancelled or (error.sent and not repeatable):

@@ -9,6 +9,7 @@ from urllib3.connection import HTTPConnection
 
 from rdzv_core.endpoint import HostPort
 from rdzv_etcd._client.connections import new_connection
+from rdzv_etcd._client.sockets import PlainSocket
 
 KEPT_PER_ENDPOINT = 8
 
@@ -39,7 +40,7 @@ class ConnectionPool:
                 connection = idle.pop()
             except IndexError:
                 return new_connection(endpoint, self._tls)
-            if connection.is_connected:
+            if _is_connected(connection):
                 return connection
             connection.close()
 
@@ -80,3 +81,8 @@ class ConnectionPool:
             inherited, self._idle, self._pid = self._idle, {}, os.getpid()
             for connection in [connection for idle in inherited.values() for connection in idle]:
                 connection.close()  # this process's descriptor only: the parent's connection stays open
+
+
+def _is_connected(connection: HTTPConnection) -> bool:
+    sock = connection.sock
+    return not sock.has_ended if isinstance(sock, PlainSocket) else connection.is_connected

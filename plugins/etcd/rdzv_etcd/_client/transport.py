@@ -14,10 +14,6 @@ from rdzv_etcd._client.errors import TRANSPORT_ERRORS, UnansweredError, failed_a
 from rdzv_etcd._client.exchange import exchange
 from rdzv_etcd._client.pool import ConnectionPool
 from rdzv_etcd._client.scope import CancelScope
-from rdzv_etcd._client.turns import Turns
-
-AT_ONCE = 8
-"""Requests under way at one endpoint before others wait for a moment: a hundred threads need no connection each."""
 
 
 class Transport:
@@ -29,26 +25,24 @@ class Transport:
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         self.scheme = "http" if tls is None else "https"
         self.pool = ConnectionPool(tls)
-        self._turns = Turns(AT_ONCE)
 
     def post(
         self, scope: CancelScope, endpoint: HostPort, path: str, payload: bytes, authorization: str
     ) -> dict[str, Any]:
         """Send a request and return its answer."""
-        with self._turns.take(endpoint, scope.time_left):
-            connection = self.pool.acquire(endpoint)
-            try:
-                answer = exchange(connection, path, payload, _headers(authorization))
-            except TRANSPORT_ERRORS as error:
-                connection.close()
-                raise UnansweredError(endpoint, scope.sent, error) from error
-            except BaseException:
-                connection.close()
-                raise
-            if answer.reusable:
-                self.pool.release(endpoint, connection)
-            else:
-                connection.close()
+        connection = self.pool.acquire(endpoint)
+        try:
+            answer = exchange(connection, path, payload, _headers(authorization))
+        except TRANSPORT_ERRORS as error:
+            connection.close()
+            raise UnansweredError(endpoint, scope.sent, error) from error
+        except BaseException:
+            connection.close()
+            raise
+        if answer.reusable:
+            self.pool.release(endpoint, connection)
+        else:
+            connection.close()
         return _decode(endpoint, answer.status, answer.body)
 
     def stream(

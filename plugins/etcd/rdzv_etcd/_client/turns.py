@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Hashable, Iterator
 
-PATIENCE_SECONDS = 0.1
-"""How long one waits for another: where requests hang, as at a member that stands still, no other hangs with them."""
+PATIENCE_SECONDS = 0.3
+"""How long one waits while no turn ends: where requests hang, as at a member that stands still, no other hangs so."""
 
 
 class Turns:
@@ -19,16 +20,36 @@ class Turns:
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
-        self._places: dict[tuple[int, Hashable], threading.Semaphore] = {}
+        self._places: dict[tuple[int, Hashable], _Places] = {}
 
     @contextlib.contextmanager
-    def take(self, thing: Hashable, time_left: float = float("inf")) -> Iterator[None]:
-        """Wait for a turn for a moment, and no longer than the time that is left; then go on in any case."""
+    def take(self, thing: Hashable, deadline: float) -> Iterator[None]:
+        """Wait for a turn, but go on without one at the deadline, or if no turn has ended for a moment."""
         key = os.getpid(), thing
-        places = self._places.get(key) or self._places.setdefault(key, threading.Semaphore(self._at_once))
-        taken = places.acquire(timeout=max(0.0, min(PATIENCE_SECONDS, time_left)))
+        places = self._places.get(key) or self._places.setdefault(key, _Places(self._at_once))
+        taken = places.take(deadline)
         try:
             yield
         finally:
             if taken:
-                places.release()
+                places.give_back()
+
+
+class _Places:
+    """As many as may be taken at once."""
+
+    def __init__(self, number: int) -> None:
+        self._free = threading.Semaphore(number)
+        self._given_back = 0  # a hint: two threads may count one
+
+    def take(self, deadline: float) -> bool:
+        given_back = -1
+        while given_back != self._given_back:
+            given_back = self._given_back
+            if self._free.acquire(timeout=max(0.0, min(PATIENCE_SECONDS, deadline - time.monotonic()))):
+                return True
+        return False
+
+    def give_back(self) -> None:
+        self._given_back += 1
+        self._free.release()
