@@ -134,3 +134,10 @@ def test_a_turn_is_given_back_however_it_ends(monkeypatch: pytest.MonkeyPatch) -
     with contextlib.ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(taken.take("thing", time.monotonic()))
+
+
+def test_whoever_is_closed_waits_for_no_turn() -> None:
+    """While others go on taking turns."""
+    taken = turns.Turns(1)
+    with taken.take("thing", 0.0), taken.take("thing", time.monotonic() + 60, lambda: True):
+        pass

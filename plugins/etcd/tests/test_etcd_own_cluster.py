@@ -50,7 +50,7 @@ def test_every_test_finds_a_cluster_that_serves(lent: OwnCluster, connect: Conne
 
 def test_a_pause_silences_all_that_runs(lent: OwnCluster, connect: Connect) -> None:
     """Also where one of them is killed; they go on where they were."""
-    backend = connect(lent.endpoint, read_timeout=2)
+    backend = connect(lent.endpoint, read_timeout=6)
     lent.before_test()
     lent.pause()
     with pytest.raises(RendezvousConnectionError):

@@ -102,8 +102,11 @@ class EtcdClient:
         return None if found is None else found.value
 
     def put(self, key: bytes, value: bytes) -> None:
-        """Set the key, whatever its value."""
-        self.request("/v3/kv/put", {"key": messages.encode(key), "value": messages.encode(value)}, repeatable=False)
+        """Set the key, whatever its value; a lost answer is an `UnknownOutcomeError`."""
+        deadline = time.monotonic() + self.timeout
+        self._find_member(key, deadline)
+        body = {"key": messages.encode(key), "value": messages.encode(value)}
+        self._post("/v3/kv/put", body, dict, deadline, repeatable=False)
 
     def delete(self, key: bytes) -> bool:
         """Delete the key; True if it existed."""

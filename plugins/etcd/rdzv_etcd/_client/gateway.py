@@ -107,7 +107,7 @@ class Gateway:
                     lost = LostWrite(self.session.transport, scope, endpoint, self._term)
                     scope.on_silence(LOOK_EVERY, lost.look)
                 try:
-                    with self._turns.take(endpoint, scope.deadline):
+                    with self._turns.take(endpoint, scope.deadline, lambda: scope.cancelled):
                         scope.begin_attempt(limit, self.endpoints.connect_limit)
                         return self._attempt(scope, endpoint, path, payload)
                 except UnansweredError as error:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 PATIENCE_SECONDS = 0.3
 """How long one waits while no turn ends: where requests hang, as at a member that stands still, no other hangs so."""
@@ -23,11 +23,11 @@ class Turns:
         self._places: dict[tuple[int, Hashable], _Places] = {}
 
     @contextlib.contextmanager
-    def take(self, thing: Hashable, deadline: float) -> Iterator[None]:
-        """Wait for a turn, but go on without one at the deadline, or if no turn has ended for a moment."""
+    def take(self, thing: Hashable, deadline: float, cancelled: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """Wait for a turn; go on without one if no turn has ended for a moment, at the deadline, or when `cancelled`."""
         key = os.getpid(), thing
         places = self._places.get(key) or self._places.setdefault(key, _Places(self._at_once))
-        taken = places.take(deadline)
+        taken = places.take(deadline, cancelled)
         try:
             yield
         finally:
@@ -42,9 +42,9 @@ class _Places:
         self._free = threading.Semaphore(number)
         self._given_back = 0  # a hint: two threads may count one
 
-    def take(self, deadline: float) -> bool:
+    def take(self, deadline: float, cancelled: Callable[[], bool]) -> bool:
         given_back = -1
-        while given_back != self._given_back:
+        while given_back != self._given_back and not cancelled():
             given_back = self._given_back
             if self._free.acquire(timeout=max(0.0, min(PATIENCE_SECONDS, deadline - time.monotonic()))):
                 return True
