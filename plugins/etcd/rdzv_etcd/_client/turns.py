@@ -24,7 +24,7 @@ class Turns:
 
     @contextlib.contextmanager
     def take(self, thing: Hashable, deadline: float, cancelled: Callable[[], bool] = lambda: False) -> Iterator[None]:
-        """Wait for a turn; go on without one if no turn has ended for a moment, at the deadline, or when `cancelled`."""
+        """Wait for a turn; go on without one if none has ended for a moment, at the deadline, or when `cancelled`."""
         key = os.getpid(), thing
         places = self._places.get(key) or self._places.setdefault(key, _Places(self._at_once))
         taken = places.take(deadline, cancelled)
