@@ -146,6 +146,7 @@ class Membership:
 
     def _join(self, key: bytes, value: bytes, lease: int) -> _Joined:
         while True:
+            known = self._run.last_seen
             outcome = self._client.transact(
                 key,
                 [*messages.if_present(self._keys.incarnation), *messages.if_absent(key)],
@@ -168,15 +169,16 @@ class Membership:
             incarnation, there = outcome.answers
             if messages.read_count(there):
                 return _Joined(read_founding(messages.read_kvs(incarnation)[0]), None)
-            self._run.found()
+            self._run.found(known)
 
     def _view(self, limit: int | None) -> MembersView:
         while True:
+            known = self._run.last_seen
             answer = self._client.range(self._range_request(limit))
             found = messages.read_kvs(answer)
             founding = next((kv for kv in found if kv.key == self._keys.incarnation), None)
             if founding is None and not self._observing:
-                self._run.found()
+                self._run.found(known)
                 continue
             begin = len(self._keys.members)
             members = [

@@ -84,12 +84,16 @@ class Run:
         self.leases = Leases(client)
         self.keys = keys
         self._ttl = ttl
-        self._founding: Founding | None = None
         self._notes = RunNotes.of(client.gateway, keys.incarnation)
+
+    @property
+    def last_seen(self) -> Founding | None:
+        """The founding as this process has seen it last."""
+        return self._notes.founding
 
     def seen(self, founding: Founding) -> None:
         """Note the founding as somebody has just read it."""
-        self._founding = self._notes.founding = founding
+        self._notes.founding = founding
 
     def keep(self, lease: int) -> None:
         """Keep a lease of the run alive, which takes a process one request eight times in its ttl; nothing if it is 0.
@@ -108,30 +112,31 @@ class Run:
 
     def founding(self) -> Founding:
         """Return the founding as last seen, else read it, or found the run."""
-        return self._founding or self.found()
+        return self.last_seen or self.found(None)
 
-    def found(self) -> Founding:
-        """Return another founding than the one last seen: what others here have seen, else read it, or found the run.
+    def found(self, outdated: Founding | None) -> Founding:
+        """Return another founding than the one that is `outdated`: as last seen, else read it, or found the run.
 
         One thread of this process does that at a time; else all nodes of a process would found the run at once.
         """
         with self._notes.turns.take("found", time.monotonic() + self._client.timeout):
-            known = self._notes.founding
-            if known is None or known == self._founding:
+            known = self.last_seen
+            if known is None or known == outdated:
                 known = self.read() or self._make()
-            self.seen(known)
+                self.seen(known)
             return known
 
     def under_lease(self, write: Callable[[int], T]) -> T:
         """Do a write under the run's lease; where that has ended, the run is founded again."""
+        founding = self.founding()
         for _ in range(2):  # what others here have seen may have ended as well
             try:
-                return write(self.founding().lease)
+                return write(founding.lease)
             except RendezvousConnectionError as error:
                 if not lease_is_gone(error):
                     raise
-            self.found()
-        return write(self.founding().lease)
+            founding = self.found(founding)
+        return write(founding.lease)
 
     def read(self) -> Founding | None:
         """Read the founding."""
@@ -155,7 +160,7 @@ class Run:
         self._client.transact(
             first, messages.if_none(first, end), [messages.delete_request(keys.incarnation)], repeatable=True
         )
-        self._founding = self._notes.founding = None
+        self._notes.founding = None
 
     def _make(self) -> Founding:
         made = Founding(secrets.token_hex(16), self.leases.grant(self._ttl))

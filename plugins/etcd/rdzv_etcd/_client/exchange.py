@@ -14,6 +14,7 @@ from urllib3.connection import HTTPConnection
 
 _LONGEST_LINE = 65536
 _MOST_LINES = 1000
+_NEEDED = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 
 
 class Answer(NamedTuple):
@@ -68,13 +69,16 @@ def _read_status(answer: BinaryIO) -> tuple[bytes, int]:
 
 
 def _read_fields(answer: BinaryIO) -> dict[bytes, bytes]:
+    """Return those of `_NEEDED`, by their names in lower case."""
     fields: dict[bytes, bytes] = {}
     for _ in range(_MOST_LINES):
         line = _read_line(answer)
         if not line:
             return fields
         name, _, value = line.partition(b":")
-        fields[name.strip().lower()] = value.strip()
+        name = name.lower()
+        if name in _NEEDED:
+            fields[name] = value.strip()
     raise http.client.HTTPException(f"an answer with more than {_MOST_LINES} header lines")
 
 
