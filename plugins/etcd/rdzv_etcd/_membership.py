@@ -59,7 +59,8 @@ class Membership:
     """`SupportsMembership` by etcd's leases: etcd's leader ends a member by its own clock. Thread-safe.
 
     - `enter`: a grant and one transaction, which also counts who is there.
-    - `refresh`: one keep-alive, which writes nothing; once a ttl a read more, that finds a key deleted by hand.
+    - `refresh`: one keep-alive, which writes nothing. A key deleted by hand is found by any look at the members, and
+      once a ttl by a read for that alone.
     - `update`: a transaction that compares the sequence number, and a keep-alive unless the last one was just now.
     - `leave`: a revocation.
     - The version is the newest revision among the members' keys and how many they are. Each entry also touches the
@@ -73,6 +74,8 @@ class Membership:
         self._end = messages.after(run.keys.members)
         self._waiter = waiter
         self._observing = observing
+        self._entered: EtcdLease | None = None
+        """The membership entered here last."""
 
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
         payload, ttl = checked_payload(payload), checked_ttl(ttl)
@@ -87,7 +90,8 @@ class Membership:
                     raise
                 continue  # the answers took so long that the lease was over meanwhile
             self._run.seen(joined.founding)
-            return EtcdLease(ttl, joined.founding, member, joined.ahead, lease, granted_at)
+            self._entered = EtcdLease(ttl, joined.founding, member, joined.ahead, lease, granted_at)
+            return self._entered
 
     def update(self, member: MemberLease, payload: bytes) -> bool:
         payload, lease, sequence = checked_payload(payload), _own(member), member.next_sequence()
@@ -108,6 +112,7 @@ class Membership:
                 return False
             raise
         there = outcome.succeeded or messages.read_count(outcome.answers[0]) > 0
+        lease.renewals.checked_at = time.monotonic()
         # One who has just entered has its whole ttl yet: in etcd the lease is longer than that.
         return there and (time.monotonic() - lease.renewals.renewed_at < SLACK_SECONDS / 2 or self._keep_alive(lease))
 
@@ -117,16 +122,16 @@ class Membership:
             return self._exists(lease)
         if not self._keep_alive(lease):
             return False
-        now, renewals = time.monotonic(), lease.renewals
-        if now - renewals.checked_at > lease.ttl:
-            renewals.checked_at = now
-            if not self._exists(lease):
-                return False
-        self._run.keep(renewals.run_lease)
+        if time.monotonic() - lease.renewals.checked_at > lease.ttl and not self._exists(lease):
+            return False
+        self._run.keep(lease.renewals.run_lease)
         return True
 
     def leave(self, member: MemberLease) -> None:
-        self._run.leases.revoke(_own(member).renewals.lease)
+        lease = _own(member)
+        if self._entered is lease:
+            self._entered = None
+        self._run.leases.revoke(lease.renewals.lease)
 
     def members(self) -> MembersView:
         return self._view(None)
@@ -174,7 +179,7 @@ class Membership:
     def _view(self, limit: int | None) -> MembersView:
         while True:
             known = self._run.last_seen
-            answer = self._client.range(self._range_request(limit))
+            answer = self._read(limit)
             found = messages.read_kvs(answer)
             founding = next((kv for kv in found if kv.key == self._keys.incarnation), None)
             if founding is None and not self._observing:
@@ -189,6 +194,18 @@ class Membership:
             incarnation = "" if founding is None else read_founding(founding).incarnation
             extent = messages.Extent(max((kv.revision for kv in found), default=0), int(answer.get("count", 0)))
             return MembersView(incarnation, _version(incarnation, extent), tuple(members[:limit]))
+
+    def _read(self, limit: int | None) -> dict[str, Any]:
+        """Read the members, and find out by the way whether the one that entered here is still among them."""
+        own, request = self._entered, self._range_request(limit)
+        if own is None:
+            return self._client.range(request)
+        key, began = self._keys.member(own.id), time.monotonic()
+        count = messages.count_request(key)
+        operations = [{"request_range": each} for each in (request, count)]
+        outcome = self._client.transact(key, [], operations, repeatable=True)
+        self._note_existence(own, messages.read_count(outcome.answers[1]) > 0, began)
+        return outcome.answers[0]
 
     def _range_request(self, limit: int | None) -> dict[str, Any]:
         request = messages.range_request(self._keys.members) | {
@@ -220,10 +237,17 @@ class Membership:
         return alive
 
     def _exists(self, lease: EtcdLease) -> bool:
+        began = time.monotonic()
         there = messages.read_count(self._client.range(messages.count_request(self._keys.member(lease.id)))) > 0
-        if not there:
-            self._run.leases.revoke(lease.renewals.lease)  # its key was deleted by hand: it has ended for good
+        self._note_existence(lease, there, began)
         return there
+
+    def _note_existence(self, lease: EtcdLease, there: bool, at: float) -> None:
+        lease.renewals.checked_at = at
+        if not there:  # its key was deleted by hand, unless the lease is over anyway: it has ended for good
+            self._run.leases.revoke(lease.renewals.lease)
+            if self._entered is lease:
+                self._entered = None
 
 
 def _version(incarnation: str, extent: messages.Extent) -> str:

@@ -11,6 +11,7 @@ import pytest
 from rdzv_etcd import EtcdBackend, EtcdServer, _membership
 from rdzv_etcd._client import turns
 from rdzv_etcd._client.gateway import Gateway
+from rdzv_etcd._membership import EtcdLease
 
 Connect = Callable[..., EtcdBackend]
 Eventually = Callable[[Callable[[], object]], None]
@@ -171,3 +172,25 @@ def test_a_founding_that_others_here_have_seen_may_have_ended_too(
         lease = looks.kv(node.key)["lease"]
         looks.post("/v3/lease/revoke", {"ID": lease})
         assert looks.kv(node.key) is None
+
+
+def test_a_look_at_the_members_finds_out_whether_the_own_one_is_there(
+    etcd: EtcdServer, connect: Connect, requests: list[str], oracle: Callable[..., Any]
+) -> None:
+    """So no read is needed for that alone: refreshing stays one keep-alive, until the key was deleted by hand."""
+    backend = connect(etcd.get_endpoint())
+    ahead, member = backend.enter(b"ahead", 60), backend.enter(b"x", 60)
+    assert isinstance(member, EtcdLease)
+    assert backend.refresh(ahead)  # this keeps the run's lease alive too
+    member.renewals.checked_at -= 100  # that long ago
+    assert [each.id for each in backend.first(1).members] == [ahead.id]
+    requests.clear()
+    assert backend.refresh(member)
+    assert requests == [KEEP_ALIVE]
+    requests.clear()
+    looks = oracle(etcd.get_endpoint())
+    looks.delete(next(key for key in looks.keys() if key.endswith(member.id.encode())))  # noqa: SIM118 - no dict
+    assert [each.id for each in backend.first(1).members] == [ahead.id]
+    assert not backend.refresh(member)
+    assert requests == [TXN, "/v3/lease/revoke", KEEP_ALIVE]
+    assert backend.refresh(ahead)
