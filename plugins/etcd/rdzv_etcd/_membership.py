@@ -59,8 +59,8 @@ class Membership:
     """`SupportsMembership` by etcd's leases: etcd's leader ends a member by its own clock. Thread-safe.
 
     - `enter`: a grant and one transaction, which also counts who is there.
-    - `refresh`: one keep-alive, which writes nothing. A key deleted by hand is found by any look at the members, and
-      once a ttl by a read for that alone.
+    - `refresh`: one keep-alive, which writes nothing. A key deleted by hand is found by any look at the members; if
+      there is none for two ttls, by a read for that alone.
     - `update`: a transaction that compares the sequence number, and a keep-alive unless the last one was just now.
     - `leave`: a revocation.
     - The version is the newest revision among the members' keys and how many they are. Each entry also touches the
@@ -122,7 +122,7 @@ class Membership:
             return self._exists(lease)
         if not self._keep_alive(lease):
             return False
-        if time.monotonic() - lease.renewals.checked_at > lease.ttl and not self._exists(lease):
+        if time.monotonic() - lease.renewals.checked_at > 2 * lease.ttl and not self._exists(lease):
             return False
         self._run.keep(lease.renewals.run_lease)
         return True
