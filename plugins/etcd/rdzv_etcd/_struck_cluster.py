@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import itertools
 import sys
+import time
 from collections.abc import Callable
 
-from rdzv_core import RendezvousError
+from rdzv_core import RendezvousConnectionError, RendezvousError
+from rdzv_core.endpoint import parse_endpoints
+from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._server.cluster import EtcdCluster
 
 START_SECONDS = 60.0
+WRITE_SECONDS = 2.0
+"""How long one write may take before it is tried again."""
 
 
 class StruckCluster:
@@ -21,8 +27,9 @@ class StruckCluster:
 
     Before each test the member struck last is well again, and another one is struck, in turns: the leader is killed
     (SIGKILL), the leader is stopped (SIGSTOP), a follower is cut off from its clients and its peers. It stays so during
-    the test. The others have a leader when the test begins: an election that falls into a write makes its outcome
-    unknown, which the contract allows and most tests do not expect.
+    the test. The others have a leader when the test begins, and have each taken a write: one that an election or the
+    connections being made between members swallow has an unknown outcome, which the contract allows and most tests do
+    not expect.
     """
 
     def __init__(self, cluster: EtcdCluster) -> None:
@@ -32,11 +39,13 @@ class StruckCluster:
         self._running = set(range(cluster.size))
 
     def before_test(self) -> None:
-        """Heal the member struck last, strike another, and wait until the others have a leader."""
+        """Heal the member struck last, strike another, and wait until the others have a leader and take writes."""
         self._heal_all()
         leader = self._cluster.leader()
-        next(self._strikes)(leader)
+        struck = next(self._strikes)(leader)
         self._cluster.leader()
+        for member in set(range(self._cluster.size)) - {struck}:
+            self._wait_for_write(member)
 
     def pause(self) -> None:
         """Stop all members that run (SIGSTOP)."""
@@ -62,20 +71,36 @@ class StruckCluster:
         self._undo, self._running = lambda: None, set(range(self._cluster.size))
         self._cluster.wait_ready(START_SECONDS)
 
-    def _kill_leader(self, leader: int) -> None:
+    def _kill_leader(self, leader: int) -> int:
         self._cluster.kill(leader)
         self._running.discard(leader)
         self._undo = lambda: self._cluster.restart(leader)
+        return leader
 
-    def _stop_leader(self, leader: int) -> None:
+    def _stop_leader(self, leader: int) -> int:
         self._cluster.pause(leader)
         self._running.discard(leader)
         self._undo = lambda: self._cluster.resume(leader)
+        return leader
 
-    def _cut_follower(self, leader: int) -> None:
+    def _cut_follower(self, leader: int) -> int:
         follower = (leader + 1) % self._cluster.size
         self._cluster.cut(follower)
         self._undo = lambda: self._cluster.heal(follower)
+        return follower
+
+    def _wait_for_write(self, member: int) -> None:
+        until = time.monotonic() + START_SECONDS
+        gateway = Gateway(parse_endpoints(self._cluster.endpoint(member), 0), None, None)
+        with EtcdClient(gateway, timeout=WRITE_SECONDS) as client:
+            while True:
+                try:
+                    client.put(b"struck", b"")
+                except RendezvousConnectionError:
+                    if time.monotonic() > until:
+                        raise
+                else:
+                    return
 
 
 def main() -> None:
