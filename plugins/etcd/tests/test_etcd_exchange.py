@@ -123,6 +123,22 @@ def test_requests_that_hang_hold_up_no_other_one(eventually: Eventually) -> None
     server.close()
 
 
+def test_what_is_urgent_takes_no_turn(monkeypatch: pytest.MonkeyPatch, eventually: Eventually) -> None:
+    """A keep-alive is sent however many requests wait."""
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 60.0)
+    server = _SlowServer()
+    with EtcdClient(Gateway([server.endpoint], None, None), timeout=60) as client, ThreadPoolExecutor(40) as pool:
+        calls = [pool.submit(client.read, b"key") for _ in range(39)]
+        eventually(lambda: len(client.calls) == 39 and len(server.connections) == gateway.AT_ONCE)
+        urgent = pool.submit(client.request, "/v3/lease/keepalive", {}, urgent=True)
+        eventually(lambda: len(server.connections) == gateway.AT_ONCE + 1)
+        for _ in range(40):
+            server.may_answer.release()
+        assert urgent.result(60)
+        assert all(call.result(60) for call in calls)
+    server.close()
+
+
 @pytest.mark.timeout(50)
 def test_a_turn_is_given_back_however_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """And it is awaited no longer than the call may take."""

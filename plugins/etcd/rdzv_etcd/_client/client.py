@@ -140,12 +140,14 @@ class EtcdClient:
             "/v3/cluster/member/list", {}, lambda answer: [str(member.get("name", "")) for member in answer["members"]]
         )
 
-    def request(self, path: str, body: messages.Message, *, repeatable: bool = True) -> dict[str, Any]:
+    def request(
+        self, path: str, body: messages.Message, *, repeatable: bool = True, urgent: bool = False
+    ) -> dict[str, Any]:
         """Send a request to any path of etcd's JSON gateway, and return its answer as it is.
 
-        One that is not `repeatable` is sent once at most.
+        One that is not `repeatable` is sent once at most; an `urgent` one does not wait for others of this process.
         """
-        return self._post(path, body, dict, repeatable=repeatable)
+        return self._post(path, body, dict, repeatable=repeatable, urgent=urgent)
 
     def read(self, key: bytes, deadline: float | None = None) -> messages.ReadResult:
         """Return the key's value and revision, and the store's revision; a linearizable read."""
@@ -268,9 +270,10 @@ class EtcdClient:
         *,
         repeatable: bool = True,
         resumable: bool = False,
+        urgent: bool = False,
     ) -> T:
         with self._call(time.monotonic() + self.timeout if deadline is None else deadline) as scope:
-            answer = self._gateway.post(scope, path, body, repeatable=repeatable, resumable=resumable)
+            answer = self._gateway.post(scope, path, body, repeatable=repeatable, resumable=resumable, urgent=urgent)
         try:
             return parse(answer)
         except (LookupError, TypeError, ValueError, AttributeError) as error:

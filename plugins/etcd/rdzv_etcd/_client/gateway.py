@@ -6,6 +6,7 @@ import json
 import ssl
 import time
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
@@ -84,14 +85,23 @@ class Gateway:
         self.session.transport.pool.close()
 
     def post(
-        self, scope: CancelScope, path: str, body: Mapping[str, Any], *, repeatable: bool, resumable: bool = False
+        self,
+        scope: CancelScope,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        repeatable: bool,
+        resumable: bool = False,
+        urgent: bool = False,
     ) -> dict[str, Any]:
         """Send a request and return its answer, from whichever endpoint gives one first.
 
         A `repeatable` request goes on from one endpoint to the next while any of them may only be slow, until the
         scope's deadline. Any other goes to the next endpoint only if no byte of it was sent to the one before; its
         lost answer is an `UnknownOutcomeError`, soon if it is `resumable`: if its sender can find out what became of
-        it. Raises `RendezvousConfigurationError` where waiting does not help, else `RendezvousConnectionError`.
+        it. An `urgent` one does not wait for its turn.
+
+        Raises `RendezvousConfigurationError` where waiting does not help, else `RendezvousConnectionError`.
         """
         payload = json.dumps(body).encode("ascii")
         began = time.monotonic()
@@ -107,7 +117,7 @@ class Gateway:
                     lost = LostWrite(self.session.transport, scope, endpoint, self._term)
                     scope.on_silence(LOOK_EVERY, lost.look)
                 try:
-                    with self._turns.take(endpoint, scope.deadline, lambda: scope.cancelled):
+                    with self._turn(scope, endpoint, urgent):
                         scope.begin_attempt(limit, self.endpoints.connect_limit)
                         return self._attempt(scope, endpoint, path, payload)
                 except UnansweredError as error:
@@ -118,6 +128,9 @@ class Gateway:
             if not (repeatable and _goes_on(scope, failures, turn, began)):
                 last = list(failures.values())[-1]
                 raise self._given_up(scope, failures, last, repeatable) from last.cause
+
+    def _turn(self, scope: CancelScope, endpoint: HostPort, urgent: bool) -> AbstractContextManager[None]:
+        return nullcontext() if urgent else self._turns.take(endpoint, scope.deadline, lambda: scope.cancelled)
 
     def stream(
         self, scope: CancelScope, endpoint: HostPort, path: str, bodies: Sequence[Mapping[str, Any]]

@@ -236,7 +236,7 @@ class SharedWatch:
             part = feeds[start : start + _OPERATIONS]
             reads = [{"request_range": messages.extent_request(feed.span.key, feed.span.end)} for feed in part]
             with self._call(CHECK_SECONDS) as scope:
-                answer = self._gateway.post(scope, "/v3/kv/txn", {"success": reads}, repeatable=True)
+                answer = self._gateway.post(scope, "/v3/kv/txn", {"success": reads}, repeatable=True, urgent=True)
             outcome = messages.read_outcome(answer)
             with self._lock:
                 for feed, found in zip(part, outcome.answers, strict=True):
