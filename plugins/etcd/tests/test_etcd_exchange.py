@@ -157,3 +157,27 @@ def test_whoever_is_closed_waits_for_no_turn() -> None:
     taken = turns.Turns(1)
     with taken.take("thing", 0.0), taken.take("thing", time.monotonic() + 60, lambda: True):
         pass
+
+
+@pytest.mark.timeout(50)
+def test_where_all_wait_for_long_every_second_turn_is_for_the_newest(
+    monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    """Else every answer would be for a call that was given up, once a store is slow enough; else first is first."""
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 60.0)
+    for long, expected in ((60.0, [0, 1, 2, 3, 4, 5]), (0.0, [5, 0, 4, 1, 3, 2])):
+        monkeypatch.setattr(turns, "LONG_SECONDS", long)
+        places, order = turns._Places(1), list[int]()
+
+        def come(number: int, places: turns._Places = places, order: list[int] = order) -> None:
+            assert places.take(time.monotonic() + 60, lambda: False)
+            order.append(number)
+            places.give_back()
+
+        assert places.take(time.monotonic() + 60, lambda: False)
+        with ThreadPoolExecutor(6) as pool:
+            for number in range(6):
+                pool.submit(come, number)
+                eventually(lambda places=places, number=number: len(places._waiting) == number + 1)
+            places.give_back()
+        assert order == expected

@@ -6,10 +6,14 @@ import contextlib
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 
 PATIENCE_SECONDS = 0.3
 """How long one waits while no turn ends: where requests hang, as at a member that stands still, no other hangs so."""
+
+LONG_SECONDS = 1.0
+"""After how long a wait for a turn others may overtake."""
 
 
 class Turns:
@@ -36,20 +40,44 @@ class Turns:
 
 
 class _Places:
-    """As many as may be taken at once."""
+    """As many as may be taken at once, and who waits for one.
+
+    Who came first is first. Once that one has waited for long, every second turn is for who came last: at a store that
+    is that slow, who has waited longest has often been given up by its caller, and if all turns were for such, nothing
+    would be answered in time any more.
+    """
 
     def __init__(self, number: int) -> None:
-        self._free = threading.Semaphore(number)
-        self._given_back = 0  # a hint: two threads may count one
+        self._lock = threading.Lock()
+        self._free = number
+        self._waiting: deque[tuple[float, threading.Lock]] = deque()
+        self._given_back = 0
 
     def take(self, deadline: float, cancelled: Callable[[], bool]) -> bool:
-        given_back = -1
-        while given_back != self._given_back and not cancelled():
-            given_back = self._given_back
-            if self._free.acquire(timeout=max(0.0, min(PATIENCE_SECONDS, deadline - time.monotonic()))):
+        turn = threading.Lock()
+        turn.acquire()
+        entry = (time.monotonic(), turn)
+        with self._lock:
+            if self._free:
+                self._free -= 1
                 return True
-        return False
+            self._waiting.append(entry)
+            given_back = self._given_back
+        while not turn.acquire(timeout=max(0.0, min(PATIENCE_SECONDS, deadline - time.monotonic()))):
+            with self._lock:
+                if turn.locked() and (given_back == self._given_back or cancelled() or time.monotonic() >= deadline):
+                    self._waiting.remove(entry)
+                    return False
+                given_back = self._given_back
+        return True
 
     def give_back(self) -> None:
-        self._given_back += 1
-        self._free.release()
+        with self._lock:
+            self._given_back += 1
+            if not self._waiting:
+                self._free += 1
+                return
+            is_long = time.monotonic() - self._waiting[0][0] > LONG_SECONDS
+            last = is_long and self._given_back % 2
+            _, turn = self._waiting.pop() if last else self._waiting.popleft()
+            turn.release()
