@@ -39,7 +39,7 @@ $(STAMP): requirements-dev.txt $(PROJECTS)
 demo: $(STAMP)
 	@$(BIN)/python -m examples.demo
 
-test: lint types imports pytest
+test: lint imports pytest
 	@echo "== all passed"
 
 lint: $(STAMP)
@@ -56,7 +56,8 @@ imports: $(STAMP)
 	@echo "== import-linter"
 	@$(BIN)/lint-imports --no-cache
 
-# Most of the time is spent in waiting for timeouts, so six lanes run side by side; the first one is seen as it runs.
+# Most of the time is spent in waiting for timeouts, so six lanes run side by side, and mypy beside them; the first lane is
+# seen as it runs.
 LANE_1 = tests --ignore=tests/core --ignore=tests/packaging --ignore=tests/handler --ignore=tests/chaos
 LANES = 2 3 4 5 6
 LANE_2 = conformance
@@ -67,10 +68,12 @@ LANE_6 = tests/core tests/handler tests/chaos integrations
 PYTEST = $(BIN)/pytest $(PYTEST_FLAGS)
 
 pytest: $(STAMP)
-	@echo "== pytest: $(LANE_1) (what the lanes beside it say follows at the end)"
-	@$(foreach lane,$(LANES),$(PYTEST) -p no:cacheprovider $(LANE_$(lane)) >$(VENV)/lane-$(lane).log 2>&1 & lane$(lane)=$$!;) \
-	trap 'kill $(foreach lane,$(LANES),$$lane$(lane)) 2>/dev/null' INT TERM; failed=0; \
+	@echo "== pytest: $(LANE_1) (what mypy and the lanes beside it say follows at the end)"
+	@$(MAKE) --no-print-directory types >$(VENV)/types.log 2>&1 & types=$$!; \
+	$(foreach lane,$(LANES),$(PYTEST) -p no:cacheprovider $(LANE_$(lane)) >$(VENV)/lane-$(lane).log 2>&1 & lane$(lane)=$$!;) \
+	trap 'kill $$types $(foreach lane,$(LANES),$$lane$(lane)) 2>/dev/null' INT TERM; failed=0; \
 	$(PYTEST) $(LANE_1) || failed=1; \
+	wait $$types || failed=1; cat $(VENV)/types.log; \
 	$(foreach lane,$(LANES),wait $$lane$(lane) || failed=1; echo "== pytest: $(LANE_$(lane))"; cat $(VENV)/lane-$(lane).log;) \
 	exit $$failed
 
