@@ -68,11 +68,11 @@ def shares(nodes: int, processes: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def started(commands: Sequence[Sequence[str]], run_id: str) -> Iterator[Run]:
-    """Run the commands while the block runs, for at most 300 s; they have said that they are ready."""
+def started(commands: Sequence[Sequence[str]], run_id: str, patience: float = PATIENCE) -> Iterator[Run]:
+    """Run the commands while the block runs, for at most `patience` seconds; they have said that they are ready."""
     with contextlib.ExitStack() as stack:
         children = [stack.enter_context(child(*command)) for command in commands]
-        watchdog = threading.Timer(PATIENCE, _kill, [children])
+        watchdog = threading.Timer(patience, _kill, [children])
         watchdog.daemon = True
         watchdog.start()
         stack.callback(watchdog.cancel)
@@ -95,8 +95,12 @@ def nodes(
     least: int | None = None,
     counting: bool = False,
     options: dict[str, Any] | None = None,
+    patience: float = PATIENCE,
 ) -> Iterator[Run]:
-    """Yield a run with a process for each of `counts`, which has so many nodes; `least` is its min_nodes."""
+    """Yield a run with a process for each of `counts`, which has so many nodes; `least` is its min_nodes.
+
+    It is killed after `patience` seconds.
+    """
     given = {
         "backend": backend,
         "run_id": uuid.uuid4().hex,
@@ -108,7 +112,7 @@ def nodes(
     }
     each = [{**given, "first": sum(counts[:place]), "count": count} for place, count in enumerate(counts)]
     with started(
-        [(sys.executable, "-m", "benchmarks._nodes", json.dumps(one)) for one in each], str(given["run_id"])
+        [(sys.executable, "-m", "benchmarks._nodes", json.dumps(one)) for one in each], str(given["run_id"]), patience
     ) as run:
         yield run
 

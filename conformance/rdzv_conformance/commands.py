@@ -47,6 +47,7 @@ class _Job:
     options: dict[str, str]
     profiles: tuple[str, ...]
     processes: int = 1
+    cluster: bool = False
 
 
 def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -97,7 +98,12 @@ def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str,
     show_default=True,
     metavar="N",
     help="Run the tests in N processes side by side: most of what they take is waiting. A store at an endpoint that "
-    "the suite stops or kills is used by one.",
+    "the suite stops or kills, and a cluster, are used by one.",
+)
+@click.option(
+    "--cluster",
+    is_flag=True,
+    help="Of one backend, without an endpoint: start a store of several servers, one of which is lost in each test.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, for machines.")
 @click.option(
@@ -125,6 +131,7 @@ def certify(
     seed: int | None,
     repeat: int,
     jobs: int,
+    cluster: bool,
     as_json: bool,
     directory: Path | None,
     written: Path | None,
@@ -144,6 +151,10 @@ def certify(
         ctx.exit(_verify(written, as_json))
     _end_in_order(ctx)
     asked = [replace(each, processes=jobs) for each in _jobs(ctx, backends, endpoint, options, profiles)]
+    if cluster:
+        if len(asked) > 1 or asked[0].endpoint is not None:
+            raise click.UsageError("--cluster is for one NAME without an endpoint: the suite starts the cluster", ctx)
+        asked = [replace(asked[0], cluster=True, processes=1)]
     first = secrets.randbelow(LARGEST_SEED) if seed is None else seed
     if len(asked) == 1:
         ctx.exit(_certify_one(asked[0], first, repeat, as_json, directory))
@@ -212,7 +223,14 @@ def _run(job: _Job, seed: int, repeat: int) -> Report:
     for run in range(repeat):
         with showing_progress(f"{job.name}, run {run + 1} of {repeat}" if repeat > 1 else job.name) as progress:
             report = run_suite(
-                job.name, job.endpoint, job.options, job.profiles, progress, seed=seed + run, jobs=job.processes
+                job.name,
+                job.endpoint,
+                job.options,
+                job.profiles,
+                progress,
+                seed=seed + run,
+                jobs=job.processes,
+                cluster=job.cluster,
             )
         if repeat > 1:
             held = "certified" if report.certified else "NOT certified"

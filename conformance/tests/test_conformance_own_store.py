@@ -50,6 +50,16 @@ def test_a_backend_that_lends_none_needs_an_endpoint() -> None:
         certify("memory", None, {})
 
 
+def test_a_cluster_is_asked_for_alone() -> None:
+    """With an endpoint there is nothing to start, and a backend that lends none says so."""
+    for arguments in (["etcd", "--cluster", "--endpoint", "x:1"], ["etcd=x:1", "tcp=x:2", "--cluster"]):
+        ran = CliRunner().invoke(command, arguments)
+        assert ran.exit_code == 2
+        assert "--cluster is for one NAME without an endpoint" in " ".join(ran.output.split())
+    with pytest.raises(CouldNotRunError, match="'tcp': the backend starts no cluster itself"):
+        certify("tcp", None, {}, cluster=True)
+
+
 def test_a_service_that_does_not_start_says_why(tmp_path: Path) -> None:
     """The command and its last words are in the error."""
     service = Sandbox(tmp_path).service(["/bin/sh", "-c", "echo no disk >&2; exit 3"])

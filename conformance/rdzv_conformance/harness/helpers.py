@@ -55,7 +55,8 @@ class Helpers:
 
     `own_store(sandbox)` starts a store for the suite alone and ends it: a context manager whose value is a
     `StartedStore` and may have any of the helpers above. It is used where no endpoint is given. Raises `OSError` or a
-    `RendezvousError`.
+    `RendezvousError`. `own_cluster(sandbox)` does the same with a store of several servers, for `rdzv certify
+    --cluster`; its `before_test()` is called before each test, and may strike one of them after the other.
     """
 
     corrupt: Callable[[RendezvousParameters], None] | None = None
@@ -75,6 +76,8 @@ class Helpers:
     expires: bool | None = None
     keys: Callable[[RendezvousParameters], Iterable[str]] | None = None
     own_store: Callable[[Sandbox], AbstractContextManager[StartedStore]] | None = None
+    before_test: Callable[[], None] | None = None
+    own_cluster: Callable[[Sandbox], AbstractContextManager[StartedStore]] | None = None
 
     def and_those_of(self, lender: object) -> Helpers:
         """Return these helpers, overridden by those that an object with attributes of the same names lends."""

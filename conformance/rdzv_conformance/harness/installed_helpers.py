@@ -33,9 +33,14 @@ def helpers_of(lender: object) -> Helpers:
 
 
 @contextmanager
-def store_of_its_own(backend: str, helpers: Helpers, directory: Path) -> Iterator[StartedStore]:
-    """Start the store that a backend lends to the suite, in an empty directory; `ValueError` if it lends none."""
-    if helpers.own_store is None:
-        raise ValueError(f"--endpoint is required for {backend!r}: the backend starts no store itself")
-    with helpers.own_store(Sandbox(directory)) as store:
+def store_of_its_own(backend: str, helpers: Helpers, directory: Path, cluster: bool = False) -> Iterator[StartedStore]:
+    """Start the store, or the `cluster`, that a backend lends to the suite, in an empty directory.
+
+    Raises `ValueError` if it lends none.
+    """
+    start = helpers.own_cluster if cluster else helpers.own_store
+    if start is None:
+        instead = "leave out --cluster, or give --endpoint" if cluster else "--endpoint is required"
+        raise ValueError(f"{instead} for {backend!r}: the backend starts no {'cluster' if cluster else 'store'} itself")
+    with start(Sandbox(directory)) as store:
         yield store

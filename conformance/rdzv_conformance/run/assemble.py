@@ -53,6 +53,7 @@ def _tested(findings: Findings) -> tuple[Tested, ...]:
 
 def _command(findings: Findings, endpoint: str, options: Mapping[str, str]) -> str:
     words = ["rdzv", "certify", findings.backend, *([] if findings.endpoint is None else ["--endpoint", endpoint])]
+    words += ["--cluster"] if findings.cluster else []
     words += _each("--option", (f"{name}={value}" for name, value in options.items()))
     words += _each("--profile", findings.asked)
     return shlex.join([*words, "--seed", str(findings.seed)])

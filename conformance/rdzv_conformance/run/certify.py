@@ -35,13 +35,14 @@ def certify(
     patience: float = 20.0,
     seed: int = 0,
     jobs: int = 1,
+    cluster: bool = False,
 ) -> Report:
     """Run the suite; without `profiles`, all that the backend claims. Raises `CouldNotRunError`.
 
-    Where `endpoint` is None the suite starts a store of its own. A test whose process died or hung is a failure of its
-    clauses, and the suite goes on after it. The same `seed` makes the suite draw the same random numbers. No secret
-    among the options is in the report. The tests run in `jobs` processes side by side, unless they stop, kill or empty
-    a store that these would share.
+    Where `endpoint` is None the suite starts a store of its own, or a `cluster`. A test whose process died or hung is a
+    failure of its clauses, and the suite goes on after it. The same `seed` makes the suite draw the same random
+    numbers. No secret among the options is in the report. The tests run in `jobs` processes side by side, unless they
+    stop, kill or empty a store that these would share.
     """
     began = time.monotonic()
     job = {
@@ -51,8 +52,9 @@ def certify(
         "preload": preload,
         "patience": patience,
         "seed": seed,
+        "cluster": cluster,
     }
-    findings = Findings(backend, endpoint, dict(options), seed=seed, asked=profiles, profiles=profiles)
+    findings = Findings(backend, endpoint, dict(options), seed=seed, asked=profiles, profiles=profiles, cluster=cluster)
     with tempfile.TemporaryDirectory(prefix="rdzv-certify-", ignore_cleanup_errors=True) as directory:
         _Lanes(job, findings, progress or Progress(), Path(directory), jobs).run()
     order = {name: place for place, name in enumerate(names_of_tests(Suite))}

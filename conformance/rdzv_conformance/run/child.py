@@ -65,7 +65,9 @@ def _in_order(job: dict[str, Any], say: Say, ending: ExitStack) -> None:
         helpers = installed_helpers(job["backend"])
         endpoint, options = job["endpoint"], job["options"]
         if endpoint is None:
-            store = ending.enter_context(store_of_its_own(job["backend"], helpers, Path(job["store_dir"])))
+            store = ending.enter_context(
+                store_of_its_own(job["backend"], helpers, Path(job["store_dir"]), job["cluster"])
+            )
             helpers, options = helpers.and_those_of(store), {**store.options, **options}
             endpoint, own = store.endpoint, f"{store.endpoint} ({store.what}, started by the suite)"
         target = Target(job["backend"], endpoint, options, helpers, tuple(job["preload"]), job["patience"], job["seed"])
@@ -89,6 +91,8 @@ def _in_order(job: dict[str, Any], say: Say, ending: ExitStack) -> None:
         say("plan", profiles=profiles, tests=tests, alone=alone, secret=secret, lent=lent, own=own, **about)
         while (name := _ask(say)) in tests:
             say("start", test=name)
+            if helpers.before_test is not None:
+                helpers.before_test()
             result = run_test(target, name)
             hung = result.status == "fail" and HUNG in result.message
             if hung and target.patience < anchor.target.patience:

@@ -26,6 +26,8 @@ class Findings:
     """None: a store of the suite's own."""
     options: dict[str, str]
     seed: int = 0
+    cluster: bool = False
+    """Whether the store of the suite's own has several servers."""
     asked: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     secret: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ from rdzv_core import (
 from rdzv_core.addresses import usable_by_peers
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._membership import Membership
-from rdzv_etcd._options import KEY_PREFIX, READ_TIMEOUT, gateway_of
+from rdzv_etcd._options import KEY_PREFIX, RUN_TTL, client_of
 from rdzv_etcd._record import MAX_STATE_BYTES
 from rdzv_etcd._register import Register
 from rdzv_etcd._round_store import EtcdStore
@@ -48,14 +48,14 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
         self._key = self._prefix + params.key.encode("utf-8")
         self._closing = threading.Event()
         self._waiter = Waiter(client, self._closing)
-        self._register = Register(client, self._key, self._waiter)
-        self._run = Run(client, RunKeys(params))
+        self._run = Run(client, RunKeys(params), RUN_TTL.of(params))
+        self._register = Register(client, self._key, self._waiter, keep=None if params.observing else self._run.keep)
         self._membership = Membership(client, self._run, self._waiter, observing=params.observing)
 
     @classmethod
     def connect(cls, params: RendezvousParameters) -> EtcdBackend:
         """Make a backend and check that etcd answers; raises `ValueError` or `RendezvousConnectionError`."""
-        backend = cls(EtcdClient(gateway_of(params), READ_TIMEOUT.of(params)), params)
+        backend = cls(client_of(params), params)
         try:
             backend._client.read(backend._key)
         except BaseException:
@@ -97,7 +97,7 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
             raise ValueError(
                 f"the state has {len(state)} bytes; backend 'etcd' accepts at most {self.max_state_bytes}: nothing sent"
             )
-        return self._register.write(state, token)
+        return self._run.under_lease(lambda lease: self._register.write(state, token, lease))
 
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
         """Wait for a change over etcd's own watch; a lost watch is taken up again for up to 10 s.

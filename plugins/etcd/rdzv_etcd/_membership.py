@@ -14,7 +14,8 @@ from rdzv_core.validation import checked_payload, checked_ttl
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.errors import lease_is_gone
-from rdzv_etcd._run_keys import RUN_TTL, Founding, Run, read_founding
+from rdzv_etcd._client.subscriptions import Span
+from rdzv_etcd._run_keys import Founding, Run, read_founding
 from rdzv_etcd._waiting import Waiter, Watched
 
 SLACK_SECONDS = 2
@@ -32,17 +33,19 @@ class _Renewals:
 
     lease: int
     run_lease: int
+    renewed_at: float
     newest: int = 0
     checked_at: float = field(default_factory=time.monotonic)
-    run_renewed_at: float = field(default_factory=time.monotonic)
 
 
 class EtcdLease(MemberLease):
     """A membership whose key is under a lease of etcd's."""
 
-    def __init__(self, ttl: float, founding: Founding, member_id: str, ahead: int | None, lease: int) -> None:
+    def __init__(
+        self, ttl: float, founding: Founding, member_id: str, ahead: int | None, lease: int, granted_at: float
+    ) -> None:
         super().__init__(ttl, founding.incarnation, member_id, ahead=ahead)
-        self.renewals = _Renewals(lease, founding.lease)
+        self.renewals = _Renewals(lease, founding.lease, granted_at)
 
     def is_overtaken(self, sequence: int) -> bool:
         """Note a renewal; True if a newer one was sent before."""
@@ -60,8 +63,9 @@ class Membership:
     """`SupportsMembership` by etcd's leases: etcd's leader ends a member by its own clock. Thread-safe.
 
     - `enter`: a grant and one transaction, which also counts who is there.
-    - `refresh`: one keep-alive, which writes nothing; once a ttl a read more, that finds a key deleted by hand.
-    - `update`: a keep-alive and a transaction that compares the sequence number.
+    - `refresh`: one keep-alive, which writes nothing. A key deleted by hand is found by any look at the members; if
+      there is none for two ttls, by a read for that alone.
+    - `update`: a transaction that compares the sequence number, and a keep-alive unless the last one was just now.
     - `leave`: a revocation.
     - The version is the newest revision among the members' keys and how many they are. Each entry also touches the
       key of the incarnation: so two equal versions have no entry between them, hence no end, and no update.
@@ -74,6 +78,8 @@ class Membership:
         self._end = messages.after(run.keys.members)
         self._waiter = waiter
         self._observing = observing
+        self._entered: EtcdLease | None = None
+        """The membership entered here last."""
 
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
         payload, ttl = checked_payload(payload), checked_ttl(ttl)
@@ -81,14 +87,17 @@ class Membership:
             raise ValueError(f"ttl={ttl!r} is longer than etcd's longest lease: at most {LONGEST_TTL} seconds")
         deadline = time.monotonic() + self._client.timeout
         while True:
-            lease, member = self._run.leases.grant(math.ceil(ttl) + SLACK_SECONDS), secrets.token_hex(16)
+            granted_at, member = time.monotonic(), secrets.token_hex(16)
+            lease = self._run.leases.grant(math.ceil(ttl) + SLACK_SECONDS)
             try:
                 joined = self._join(self._keys.member(member), _sealed(0, payload), lease)
             except RendezvousConnectionError as error:
                 if not lease_is_gone(error) or time.monotonic() >= deadline:
                     raise
                 continue  # the answers took so long that the lease was over meanwhile
-            return EtcdLease(ttl, joined.founding, member, joined.ahead, lease)
+            self._run.seen(joined.founding)
+            self._entered = EtcdLease(ttl, joined.founding, member, joined.ahead, lease, granted_at)
+            return self._entered
 
     def update(self, member: MemberLease, payload: bytes) -> bool:
         payload, lease, sequence = checked_payload(payload), _own(member), member.next_sequence()
@@ -109,7 +118,9 @@ class Membership:
                 return False
             raise
         there = outcome.succeeded or messages.read_count(outcome.answers[0]) > 0
-        return there and self._keep_alive(lease)
+        lease.renewals.checked_at = time.monotonic()
+        # One who has just entered has its whole ttl yet: in etcd the lease is longer than that.
+        return there and (time.monotonic() - lease.renewals.renewed_at < SLACK_SECONDS / 2 or self._keep_alive(lease))
 
     def refresh(self, member: MemberLease) -> bool:
         lease = _own(member)
@@ -117,18 +128,16 @@ class Membership:
             return self._exists(lease)
         if not self._keep_alive(lease):
             return False
-        now, renewals = time.monotonic(), lease.renewals
-        if now - renewals.checked_at > lease.ttl:
-            renewals.checked_at = now
-            if not self._exists(lease):
-                return False
-        if now - renewals.run_renewed_at > RUN_TTL / 8:
-            renewals.run_renewed_at = now
-            self._run.leases.keep_alive(renewals.run_lease)
+        if time.monotonic() - lease.renewals.checked_at > 2 * lease.ttl and not self._exists(lease):
+            return False
+        self._run.keep(lease.renewals.run_lease)
         return True
 
     def leave(self, member: MemberLease) -> None:
-        self._run.leases.revoke(_own(member).renewals.lease)
+        lease = _own(member)
+        if self._entered is lease:
+            self._entered = None
+        self._run.leases.revoke(lease.renewals.lease)
 
     def members(self) -> MembersView:
         return self._view(None)
@@ -148,6 +157,7 @@ class Membership:
 
     def _join(self, key: bytes, value: bytes, lease: int) -> _Joined:
         while True:
+            known = self._run.last_seen
             outcome = self._client.transact(
                 key,
                 [*messages.if_present(self._keys.incarnation), *messages.if_absent(key)],
@@ -170,15 +180,16 @@ class Membership:
             incarnation, there = outcome.answers
             if messages.read_count(there):
                 return _Joined(read_founding(messages.read_kvs(incarnation)[0]), None)
-            self._run.found()
+            self._run.found(known)
 
     def _view(self, limit: int | None) -> MembersView:
         while True:
-            answer = self._client.range(self._range_request(limit))
+            known = self._run.last_seen
+            answer = self._read(limit)
             found = messages.read_kvs(answer)
             founding = next((kv for kv in found if kv.key == self._keys.incarnation), None)
             if founding is None and not self._observing:
-                self._run.found()
+                self._run.found(known)
                 continue
             begin = len(self._keys.members)
             members = [
@@ -189,6 +200,18 @@ class Membership:
             incarnation = "" if founding is None else read_founding(founding).incarnation
             extent = messages.Extent(max((kv.revision for kv in found), default=0), int(answer.get("count", 0)))
             return MembersView(incarnation, _version(incarnation, extent), tuple(members[:limit]))
+
+    def _read(self, limit: int | None) -> dict[str, Any]:
+        """Read the members, and find out by the way whether the one that entered here is still among them."""
+        own, request = self._entered, self._range_request(limit)
+        if own is None:
+            return self._client.range(request)
+        key, began = self._keys.member(own.id), time.monotonic()
+        count = messages.count_request(key)
+        operations = [{"request_range": each} for each in (request, count)]
+        outcome = self._client.transact(key, [], operations, repeatable=True)
+        self._note_existence(own, messages.read_count(outcome.answers[1]) > 0, began)
+        return outcome.answers[0]
 
     def _range_request(self, limit: int | None) -> dict[str, Any]:
         request = messages.range_request(self._keys.members) | {
@@ -211,16 +234,26 @@ class Membership:
         incarnation = messages.read_kvs(outcome.answers[0])
         found = messages.read_extent(outcome.answers[1])
         version = _version(read_founding(incarnation[0]).incarnation if incarnation else "", found)
-        return version, Watched(self._keys.members, outcome.revision + 1, found, self._end)
+        return version, Watched(Span(self._keys.members, self._end), outcome.revision + 1, found)
 
     def _keep_alive(self, lease: EtcdLease) -> bool:
-        return self._run.leases.keep_alive(lease.renewals.lease)
+        began = time.monotonic()
+        alive = self._run.leases.keep_alive(lease.renewals.lease)
+        lease.renewals.renewed_at = max(lease.renewals.renewed_at, began)
+        return alive
 
     def _exists(self, lease: EtcdLease) -> bool:
+        began = time.monotonic()
         there = messages.read_count(self._client.range(messages.count_request(self._keys.member(lease.id)))) > 0
-        if not there:
-            self._run.leases.revoke(lease.renewals.lease)  # its key was deleted by hand: it has ended for good
+        self._note_existence(lease, there, began)
         return there
+
+    def _note_existence(self, lease: EtcdLease, there: bool, at: float) -> None:
+        lease.renewals.checked_at = at
+        if not there:  # its key was deleted by hand, unless the lease is over anyway: it has ended for good
+            self._run.leases.revoke(lease.renewals.lease)
+            if self._entered is lease:
+                self._entered = None
 
 
 def _version(incarnation: str, extent: messages.Extent) -> str:

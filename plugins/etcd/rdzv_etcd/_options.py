@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 from rdzv_core import Option, RendezvousParameters
 from rdzv_core.endpoint import parse_endpoints
+from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._client.session import Credentials
 
@@ -21,6 +23,9 @@ CA_CERT = Option("ca_cert", str, None, "file with the authorities to trust (PEM)
 USER = Option("user", str, None, "etcd user; needs password")
 PASSWORD = Option("password", str, None, "the user's password", secret=True)
 KEY_PREFIX = Option("key_prefix", str, "/rdzv/", "prefix of every key, so that etcd roles can be bound to it")
+RUN_TTL = Option(
+    "run_ttl", int, 7200, "seconds after the last sign of life in which all keys of a run go", positive=True
+)
 
 OPTIONS: tuple[Option[Any], ...] = (
     READ_TIMEOUT,
@@ -31,13 +36,33 @@ OPTIONS: tuple[Option[Any], ...] = (
     USER,
     PASSWORD,
     KEY_PREFIX,
+    RUN_TTL,
 )
+
+
+def client_of(params: RendezvousParameters) -> EtcdClient:
+    """Make a client, without connecting; raises `ValueError` for a bad option or endpoint.
+
+    All of one process with the same endpoint, user and files share their connections, login and watch. A file that was
+    replaced is another one, so a renewed certificate is taken up by whoever connects next.
+    """
+    gateway_of(params)  # raises for bad options, whether or not there is one to share
+    return EtcdClient.sharing(_identity(params), lambda: gateway_of(params), READ_TIMEOUT.of(params))
 
 
 def gateway_of(params: RendezvousParameters) -> Gateway:
     """Make a gateway, without connecting; raises `ValueError` for a bad option or endpoint."""
     endpoints = parse_endpoints(params.endpoint, DEFAULT_PORT)
     return Gateway(endpoints, _tls(params), _credentials(params), SSL_CERT.optional(params) is not None)
+
+
+def _identity(params: RendezvousParameters) -> tuple[Hashable, ...]:
+    files = [option.optional(params) for option in (SSL_CERT, SSL_CERT_KEY, CA_CERT)]
+    versions = [
+        stat and (stat.st_dev, stat.st_ino, stat.st_mtime_ns) for stat in (path and Path(path).stat() for path in files)
+    ]
+    credentials = USER.optional(params), PASSWORD.optional(params)
+    return (params.endpoint, PROTOCOL.of(params), *credentials, *files, *versions)
 
 
 def _credentials(params: RendezvousParameters) -> Credentials | None:

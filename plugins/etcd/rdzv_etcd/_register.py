@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from rdzv_core import RendezvousConnectionError, SetStateResult, StateSnapshot, Token
@@ -10,6 +11,7 @@ from rdzv_core.envelope import seal
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.errors import UnknownOutcomeError
+from rdzv_etcd._client.subscriptions import Span
 from rdzv_etcd._record import Record, Version, if_still, is_token_of, new_nonce, read_record
 from rdzv_etcd._waiting import RESOLVE_SECONDS, Waiter, Watched
 
@@ -22,20 +24,37 @@ class Observed(NamedTuple):
 
 
 class Register:
-    """Reads, writes and watches one key. Thread-safe."""
+    """Reads, writes and watches one key, as part of the range `within` if given. Thread-safe.
 
-    def __init__(self, client: EtcdClient, key: bytes, waiter: Waiter) -> None:
+    `keep` is called with the lease of whatever is read.
+    """
+
+    def __init__(
+        self,
+        client: EtcdClient,
+        key: bytes,
+        waiter: Waiter,
+        within: Span | None = None,
+        keep: Callable[[int], None] | None = None,
+    ) -> None:
         self._client = client
+        self._within = within
         self._key = key
         self._waiter = waiter
         # The last whole record that was seen, so that a get followed by a set costs one request each. Only a hint:
         # the transaction compares it with what is there.
         self._seen: Version | None = None
+        # What the last look has found, and what to watch from there on: a wait that goes on from it looks no more.
+        self._looked: tuple[Token | None, Watched] | None = None
+        self._keep = keep
 
     def read(self, deadline: float | None = None) -> Observed:
         """Return what is there; a linearizable read of one request."""
+        began = time.monotonic()
         result = self._client.read(self._key, self._deadline() if deadline is None else deadline)
-        return Observed(self._record(result.found), result.revision)
+        record = self._record(result.found)
+        self._note(record, result.revision, began)
+        return Observed(record, result.revision)
 
     def get(self) -> StateSnapshot | None:
         """Return the state and its token."""
@@ -82,18 +101,28 @@ class Register:
 
     def wait(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
         """Wait until the state's token differs from `token`; a lost watch is taken up again for up to 10 s."""
-        return self._waiter.wait(self._look, lambda snapshot: (snapshot and snapshot.token) != token, timeout)
+        looked = self._looked
+        known = looked[1] if looked is not None and looked[0] == token else None
+        return self._waiter.wait(self._look, lambda snapshot: (snapshot and snapshot.token) != token, timeout, known)
 
     def _look(self) -> tuple[StateSnapshot | None, Watched]:
         record, store_revision = self.read()
+        return record and record.snapshot, self._watched(record, store_revision)
+
+    def _watched(self, record: Record | None, store_revision: int, looked_at: float | None = None) -> Watched:
         extent = messages.Extent(0, 0) if record is None else messages.Extent(record.version.revision, 1)
-        return record and record.snapshot, Watched(self._key, store_revision + 1, extent)
+        return Watched(Span(self._key), store_revision + 1, extent, self._within, looked_at)
+
+    def _note(self, record: Record | None, store_revision: int, began: float) -> None:
+        self._looked = (record and record.version.nonce, self._watched(record, store_revision, began))
 
     def _record(self, found: messages.KeyValue | None) -> Record | None:
         if found is None:
             return None
         record = read_record(self._key, found)
         self._seen = record.version
+        if self._keep is not None:
+            self._keep(found.lease)
         return record
 
     def _put(
@@ -116,11 +145,13 @@ class Register:
     ) -> Record | None:
         """Send the write and return the record there after it: its own if it succeeded, now or when sent before."""
         compare = messages.if_absent(self._key) if seen is None else if_still(self._key, seen)
-        sealed, resumable = seal(state, nonce), seen is not None
+        sealed, resumable, began = seal(state, nonce), seen is not None, time.monotonic()
         result = self._client.put_if(self._key, sealed, compare, deadline, resumable=resumable, lease=lease)
         if result.succeeded:
-            self._seen = Version(nonce, result.revision)
-            return Record(state, self._seen)
+            record = Record(state, Version(nonce, result.revision))
+            self._seen = record.version
+            self._note(record, result.revision, began)
+            return record
         return self._record(result.found)
 
     def _resolve(

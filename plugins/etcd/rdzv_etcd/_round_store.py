@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from rdzv_core import RendezvousTimeoutError, Store
+from rdzv_core import RendezvousTimeoutError, StateSnapshot, Store
 from rdzv_core.envelope import seal
 from rdzv_core.validation import checked_key, checked_keys, checked_value
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._client.subscriptions import Span
 from rdzv_etcd._record import MAX_STATE_BYTES, read_record
 from rdzv_etcd._register import Register
 from rdzv_etcd._run_keys import Run
@@ -77,13 +79,18 @@ class EtcdStore(Store):
         wanted = checked_keys(keys)
         limit = DEFAULT_TIMEOUT if timeout is None else timeout
         deadline = time.monotonic() + limit
-        while True:  # all are read again after each wait: one that was there may have gone meanwhile
+        if len(wanted) == 1:
+            return [self._await(wanted[0], wanted, limit, deadline).state]
+        while True:  # all are read again at the end: one that was there may have gone meanwhile
             values = self._read(wanted)
             missing = [key for key in wanted if key not in values]
             if not missing:
                 return [values[key] for key in wanted]
-            if self._register(missing[0]).wait(None, max(0.0, deadline - time.monotonic()))[1] is None:
-                raise self._in_vain(limit, wanted, self._missing(wanted) or missing)
+            while missing:
+                # One after the other would take as many waits as keys where they come in this order; a random one of
+                # those that are missing comes, on average, when half of them are there.
+                self._await(random.choice(missing), wanted, limit, deadline)
+                missing = self._missing(missing)
 
     def multi_set(self, items: Mapping[str, bytes]) -> None:
         given = {key: self._checked(checked_key(key), value) for key, value in items.items()}
@@ -142,6 +149,12 @@ class EtcdStore(Store):
                 repeatable=True,
             )
 
+    def _await(self, key: str, wanted: list[str], limit: float, deadline: float) -> StateSnapshot:
+        snapshot = self._register(key).wait(None, max(0.0, deadline - time.monotonic()))[1]
+        if snapshot is None:
+            raise self._in_vain(limit, wanted, self._missing(wanted) or [key])
+        return snapshot
+
     def _read(self, keys: list[str]) -> dict[str, bytes]:
         """Return the values of those keys that exist."""
         values = {}
@@ -168,7 +181,7 @@ class EtcdStore(Store):
         return self._prefix + key.encode("utf-8")
 
     def _register(self, key: str) -> Register:
-        return Register(self._client, self._key(key), self._waiter)
+        return Register(self._client, self._key(key), self._waiter, Span(self._prefix, messages.after(self._prefix)))
 
     def _checked(self, key: str, value: bytes) -> bytes:
         value = checked_value(checked_key(key), value)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from rdzv_core import RendezvousConnectionError, RendezvousParameters
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.errors import lease_is_gone
+from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._client.leases import Leases
+from rdzv_etcd._client.turns import Turns
 from rdzv_etcd._options import KEY_PREFIX
 
 T = TypeVar("T")
 
 REGISTERS = b"rdzv."
 """What the key of every register begins with, below the option `key_prefix`."""
-
-RUN_TTL = 7200
-"""Seconds after the last member's last refresh in which the keys of memberships and stores go."""
 
 
 class RunKeys:
@@ -57,32 +58,85 @@ class Founding(NamedTuple):
     lease: int
 
 
+class RunNotes:
+    """What this process knows of a run: its nodes share it. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.founding: Founding | None = None
+        self.kept: dict[int, float] = {}
+        """When each lease of the run was kept alive last, by `time.monotonic`; the run has one at a time."""
+        self.turns = Turns(1)
+
+    @staticmethod
+    def of(gateway: Gateway, incarnation: bytes) -> RunNotes:
+        """Return the notes on the run with this key of the incarnation, for as long as somebody uses them."""
+        return _notes.get((gateway, incarnation)) or _notes.setdefault((gateway, incarnation), RunNotes())
+
+
+_notes: WeakValueDictionary[tuple[Gateway, bytes], RunNotes] = WeakValueDictionary()
+
+
 class Run:
     """The founding of a run, made by whoever needs it first. Thread-safe."""
 
-    def __init__(self, client: EtcdClient, keys: RunKeys) -> None:
+    def __init__(self, client: EtcdClient, keys: RunKeys, ttl: int) -> None:
         self._client = client
         self.leases = Leases(client)
         self.keys = keys
-        self._founding: Founding | None = None
+        self._ttl = ttl
+        self._notes = RunNotes.of(client.gateway, keys.incarnation)
+
+    @property
+    def last_seen(self) -> Founding | None:
+        """The founding as this process has seen it last."""
+        return self._notes.founding
+
+    def seen(self, founding: Founding) -> None:
+        """Note the founding as somebody has just read it."""
+        self._notes.founding = founding
+
+    def keep(self, lease: int) -> None:
+        """Keep a lease of the run alive, which takes a process one request eight times in its ttl; nothing if it is 0.
+
+        If etcd does not answer, that is left to the next call.
+        """
+        kept = self._notes.kept
+        now, before = time.monotonic(), kept.get(lease, float("-inf"))
+        if lease == 0 or now - before <= self._ttl / 8:
+            return
+        kept[lease] = now
+        try:
+            self.leases.keep_alive(lease)
+        except RendezvousConnectionError:
+            kept[lease] = before
 
     def founding(self) -> Founding:
         """Return the founding as last seen, else read it, or found the run."""
-        return self._founding or self.found()
+        return self.last_seen or self.found(None)
 
-    def found(self) -> Founding:
-        """Read the founding; where there is none, found the run."""
-        self._founding = self.read() or self._make()
-        return self._founding
+    def found(self, outdated: Founding | None) -> Founding:
+        """Return another founding than the one that is `outdated`: as last seen, else read it, or found the run.
+
+        One thread of this process does that at a time; else all nodes of a process would found the run at once.
+        """
+        with self._notes.turns.take("found", time.monotonic() + self._client.timeout):
+            known = self.last_seen
+            if known is None or known == outdated:
+                known = self.read() or self._make()
+                self.seen(known)
+            return known
 
     def under_lease(self, write: Callable[[int], T]) -> T:
         """Do a write under the run's lease; where that has ended, the run is founded again."""
-        try:
-            return write(self.founding().lease)
-        except RendezvousConnectionError as error:
-            if not lease_is_gone(error):
-                raise
-        return write(self.found().lease)
+        founding = self.founding()
+        for _ in range(2):  # what others here have seen may have ended as well
+            try:
+                return write(founding.lease)
+            except RendezvousConnectionError as error:
+                if not lease_is_gone(error):
+                    raise
+            founding = self.found(founding)
+        return write(founding.lease)
 
     def read(self) -> Founding | None:
         """Read the founding."""
@@ -106,10 +160,10 @@ class Run:
         self._client.transact(
             first, messages.if_none(first, end), [messages.delete_request(keys.incarnation)], repeatable=True
         )
-        self._founding = None
+        self._notes.founding = None
 
     def _make(self) -> Founding:
-        made = Founding(secrets.token_hex(16), self.leases.grant(RUN_TTL))
+        made = Founding(secrets.token_hex(16), self.leases.grant(self._ttl))
         key = self.keys.incarnation
         outcome = self._client.transact(
             key,

@@ -11,18 +11,24 @@ from rdzv_core import RendezvousConnectionError
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.messages import Extent
 from rdzv_etcd._client.pauses import retry_pause
+from rdzv_etcd._client.subscriptions import Span
 
 RESOLVE_SECONDS = 10.0
 """How long a lost answer is looked into, and a lost watch tried again: an election or a quick restart takes less."""
 
 
 class Watched(NamedTuple):
-    """The keys to watch: one, or a range; from which revision on, and what a read found there."""
+    """What to wait for: a change within `span` from a revision on, and what a read found there.
 
-    key: bytes
+    `within` is the range to watch for all waits in it; None: the span itself. `looked_at` is when that read began, by
+    `time.monotonic`; None: just now.
+    """
+
+    span: Span
     start_revision: int
     found: Extent
-    end: bytes | None = None
+    within: Span | None = None
+    looked_at: float | None = None
 
 
 T = TypeVar("T")
@@ -36,35 +42,52 @@ class Waiter:
         self._closing = closing
 
     def wait(
-        self, read: Callable[[], tuple[T, Watched]], changed: Callable[[T], bool], timeout: float
+        self,
+        read: Callable[[], tuple[T, Watched]],
+        changed: Callable[[T], bool],
+        timeout: float,
+        known: Watched | None = None,
     ) -> tuple[bool, T]:
         """Read until `changed` holds of what is read; returns whether it does, and the last read.
 
-        No change is missed. etcd may be out of reach for up to 10 s: then what `read` or the watch raises is raised.
+        `known` is what an earlier read has found, of which `changed` does not hold: then the first read is left out
+        where the range has been watched ever since. No change is missed. etcd may be out of reach for up to 10 s: then
+        what `read` or the watch raises is raised.
         """
         end = time.monotonic() + timeout
-        losing_since: float | None = None
+        losing_since = None if known is None else self._watch(known, end, None)
         while True:
             found, watched = self._read_patiently(read, end)
             if changed(found):
                 return True, found
-            started = time.monotonic()
-            if started >= end:
+            if time.monotonic() >= end:
                 return False, found
-            try:
-                deadline = min(end, started + self._client.timeout)
-                self._client.wait_change(watched.key, watched.start_revision, deadline, watched.found, watched.end)
-                losing_since = None
-            except RendezvousConnectionError:
-                now = time.monotonic()
-                if losing_since is None or now - started > RESOLVE_SECONDS:
-                    losing_since = now
-                if now - losing_since > RESOLVE_SECONDS or self.pause():
-                    raise  # else the next read shows whether etcd is really gone
+            losing_since = self._watch(watched, end, losing_since)
 
     def pause(self) -> bool:
         """Wait a moment before another try; True if the instance was closed meanwhile."""
         return self._closing.wait(retry_pause())
+
+    def _watch(self, watched: Watched, end: float, losing_since: float | None) -> float | None:
+        """Wait for a change until `end` at most; return since when the watch has been lost again and again, if so."""
+        started = time.monotonic()
+        try:
+            self._client.wait_change(
+                watched.span,
+                watched.start_revision,
+                min(end, started + self._client.timeout),
+                watched.found,
+                watched.within,
+                watched.looked_at,
+            )
+        except RendezvousConnectionError:
+            now = time.monotonic()
+            if losing_since is None or now - started > RESOLVE_SECONDS:
+                losing_since = now
+            if now - losing_since > RESOLVE_SECONDS or self.pause():
+                raise
+            return losing_since  # the next read shows whether etcd is really gone
+        return None
 
     def _read_patiently(self, read: Callable[[], tuple[T, Watched]], end: float) -> tuple[T, Watched]:
         """Read; when etcd cannot be reached, try again for a while if there is time to wait anyway."""

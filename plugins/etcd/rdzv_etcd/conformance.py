@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -138,3 +139,58 @@ def own_store(sandbox: Any) -> Iterator[OwnStore]:
         yield store
     finally:
         store.end()
+
+
+class OwnCluster:
+    """Three etcds behind a process that strikes them: see `StruckCluster` for what each method does."""
+
+    what = "3 etcds, another one lost in each test: the leader by SIGKILL or SIGSTOP, or a follower cut off"
+    options: dict[str, str] = {}  # noqa: RUF012 - read only
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.endpoint = self._hear()
+        if not self.endpoint:
+            raise RendezvousError("the cluster of 3 etcds did not start: see the error above")
+
+    def before_test(self) -> None:
+        """Heal the member struck last, and strike another."""
+        self._do("before_test")
+
+    def pause(self) -> None:
+        """Stop all members."""
+        self._do("pause")
+
+    def resume(self) -> None:
+        """Let them go on."""
+        self._do("resume")
+
+    def restart(self) -> None:
+        """Kill all members at once, and start them on their data."""
+        self._do("restart")
+
+    def _do(self, command: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
+        if error := self._hear():
+            raise RendezvousError(f"the suite's cluster: {error}")
+
+    def _hear(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().rstrip("\n")
+
+
+@contextmanager
+def own_cluster(sandbox: Any) -> Iterator[OwnCluster]:
+    """Start three etcds for the suite alone, one of which is struck before each test."""
+    command = [sys.executable, "-m", "rdzv_etcd._struck_cluster", str(sandbox.directory)]
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield OwnCluster(process)
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(START_SECONDS)

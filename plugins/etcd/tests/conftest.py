@@ -142,6 +142,8 @@ class CuttingProxy:
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self.cuts = 0
+        self.hushed = False
+        """Whether what etcd sends on a watch is swallowed."""
         self._run(self._accept)
 
     @property
@@ -170,12 +172,17 @@ class CuttingProxy:
                 return
             server = socket.create_connection(self._target)
             self._sockets += [client, server]
-            self._run(self._pump, client, server, "request")
-            self._run(self._pump, server, client, "answer")
+            watches = threading.Event()
+            self._run(self._pump, client, server, "request", watches)
+            self._run(self._pump, server, client, "answer", watches)
 
-    def _pump(self, source: socket.socket, sink: socket.socket, what: str) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, what: str, watches: threading.Event) -> None:
         try:
             while data := source.recv(65536):
+                if what == "request" and b"/v3/watch" in data:
+                    watches.set()
+                if what == "answer" and watches.is_set() and self.hushed:
+                    continue
                 if self._cut == what:
                     self._cut = None
                     self._before_cut()

@@ -101,10 +101,14 @@ def test_a_watch_whose_server_will_close_the_connection_is_closed(no_garbage_col
     head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     server = _Server(b"%b%x\r\n%b\r\n" % (head, len(line), line), threading.Event())
     before = _descriptors()
-    with EtcdClient(Gateway([HostPort("127.0.0.1", server.port)], None, None), timeout=10) as client:
-        for _ in range(3):
-            assert client.wait_change(b"key", 1, time.monotonic() + 10)
-        assert _descriptors() <= before
+    endpoint = HostPort("127.0.0.1", server.port)
+    gateway = Gateway([endpoint], None, None)
+    for _ in range(3):
+        with CancelScope(time.monotonic() + 10) as scope:
+            answers = gateway.stream(scope, endpoint, "/v3/watch", [{}])
+            assert next(answers) == {"result": {"events": [{}]}}
+            answers.close()
+    assert _descriptors() <= before
     server.close()
 
 

@@ -177,6 +177,7 @@ def test_a_lost_answer_is_resolved_by_the_nonce(etcd: EtcdServer, connect: Conne
 def test_a_lost_request_that_creates_is_an_unknown_outcome(etcd: EtcdServer, connect: Connect, proxy: Any) -> None:
     """A first write that was cut off on its way may still arrive, even after a deletion: it is raised, not repeated."""
     backend = connect(proxy.endpoint)
+    backend.enter(b"x", 60)  # so that the run is founded, and the write is the next request
     proxy.cut_next("request")
     with pytest.raises(RendezvousConnectionError, match="may or may not have taken effect") as caught:
         backend.set_state(b"x")

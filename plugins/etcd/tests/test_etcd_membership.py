@@ -59,7 +59,7 @@ def test_versions_differ_when_a_member_came_and_went_between(etcd: EtcdServer, c
 
 
 def test_a_member_whose_key_was_deleted_by_hand_ends(own_etcd: EtcdServer, connect: Connect, eventually: Any) -> None:
-    """Its lease lives, but nobody sees it: refresh finds that out once a ttl, update at once."""
+    """Its lease lives, but nobody sees it: refresh finds that out within two ttls, update at once."""
     backend = connect(own_etcd.get_endpoint())
     leases = [backend.enter(b"%d" % number, ttl) for number, ttl in enumerate((0.5, 60))]
     for key in _keys(own_etcd, backend, b"members"):

@@ -135,17 +135,24 @@ def test_corruption_ends_a_wait_with_an_error(etcd: EtcdServer, connect: Connect
 
 
 def test_a_compacted_revision_is_no_obstacle(
-    own_etcd: EtcdServer, connect: Connect, oracle: Callable[..., Any]
+    own_etcd: EtcdServer, connect: Connect, oracle: Callable[..., Any], waiting: Any
 ) -> None:
-    """etcd ends a watch from a revision that it compacted away; that shows as "look again", not as an error."""
-    backend = connect(own_etcd.get_endpoint())
+    """Where the stream would go on from a revision that is compacted away, everybody looks again, and waits on."""
+    backend, etcd = connect(own_etcd.get_endpoint()), oracle(own_etcd.get_endpoint())
     token = _set(backend, b"0").token
+    wait = waiting(backend, token)
     for number in range(5):
-        token = _set(backend, b"%d" % number, token).token
+        etcd.put(b"another", b"%d" % number)
     revision = own_etcd.get_client().read(backend.key).revision
-    oracle(own_etcd.get_endpoint()).post("/v3/kv/compaction", {"revision": str(revision)})
-    assert backend.client.wait_change(backend.key, revision - 3, time.monotonic() + 20)
-    assert backend.wait_state(token, 0.1) == (False, (b"4", token))
+    etcd.post("/v3/kv/compaction", {"revision": str(revision)})
+    sibling = backend.sibling("s")
+    siblings = waiting(sibling, None)  # opens the stream again
+    assert not wait.done()
+    changed = _set(backend, b"1", token)
+    assert wait.result(20) == (True, (b"1", changed.token))
+    _set(sibling, b"x")
+    assert siblings.result(20)[0]
+    sibling.close()
 
 
 def test_E9_a_wait_outlives_a_restart_of_etcd(own_etcd: EtcdServer, connect: Connect, waiting: Any) -> None:

@@ -1,5 +1,5 @@
 """A small etcd client: one request at the bottom, keys at the top. Each module knows only those below it.
 
-`client` > `gateway` (which endpoint, and when to give up) > `session` (the login) > `transport` (one request) >
-`pool` > `connections` > `sockets` > `scope` (deadlines and cancellation).
+`client` > `shared_clients` > `shared_watch` > `gateway` (which endpoint, and when to give up) > `session` (the login) >
+`transport` (one request) > `pool` > `connections` > `sockets` > `scope` (deadlines and cancellation).
 """

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
 from rdzv_etcd._client import messages
@@ -14,17 +13,20 @@ from rdzv_etcd._client.endpoints import Endpoints
 from rdzv_etcd._client.errors import UnknownOutcomeError
 from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._client.scope import CancelScope
+from rdzv_etcd._client.shared_clients import Shared, share
+from rdzv_etcd._client.subscriptions import Span, Subscription
 
 T = TypeVar("T")
 
-CHECK_EVERY, CHECK_EVERY_ALONE = 1.0, 5.0
-"""Seconds of a watch's silence after which the key is read; the latter where there is no other endpoint to move to."""
-CHECK_SECONDS = 5.0
-"""How long that read may take."""
 
+class Call(Protocol):
+    """A call in progress."""
 
-class _WatchIsOutdatedError(Exception):
-    """The watch stands at an endpoint that is no longer preferred, or has missed a change."""
+    deadline: float
+    sent: bool
+
+    def cancel(self) -> None:
+        """End it, from another thread."""
 
 
 class EtcdClient:
@@ -38,11 +40,22 @@ class EtcdClient:
     """
 
     def __init__(self, gateway: Gateway, timeout: float = 60) -> None:
+        self._use(Shared(gateway), timeout)
+        self._shared.join(self)
+
+    @classmethod
+    def sharing(cls, key: Hashable, make: Callable[[], Gateway], timeout: float) -> EtcdClient:
+        """Return a client that shares what this process's clients with the same `key` share; else `make` makes it."""
+        client = cls.__new__(cls)
+        client._use(share(key, make, client), timeout)
+        return client
+
+    def _use(self, shared: Shared, timeout: float) -> None:
         self.timeout = timeout
-        self._gateway = gateway
-        self._calls: set[CancelScope] = set()
+        self._shared = shared
+        self._gateway = shared.gateway
+        self._calls: set[Call] = set()
         self._closed = False
-        gateway.users.add(self)
 
     @property
     def gateway(self) -> Gateway:
@@ -55,7 +68,7 @@ class EtcdClient:
         return self._gateway.endpoints
 
     @property
-    def calls(self) -> tuple[CancelScope, ...]:
+    def calls(self) -> tuple[Call, ...]:
         """The calls in progress: `sent` is true of those that wait for an answer, or watch."""
         return tuple(self._calls.copy())
 
@@ -78,7 +91,10 @@ class EtcdClient:
         """Return a client that shares this one's connections, and is closed separately."""
         if self._closed:
             raise self._gateway.closed()
-        return EtcdClient(self._gateway, self.timeout)
+        client = type(self).__new__(type(self))
+        client._use(self._shared, self.timeout)
+        self._shared.join(client)
+        return client
 
     def get(self, key: bytes) -> bytes | None:
         """Return the key's value, None if it does not exist; a linearizable read."""
@@ -86,8 +102,11 @@ class EtcdClient:
         return None if found is None else found.value
 
     def put(self, key: bytes, value: bytes) -> None:
-        """Set the key, whatever its value."""
-        self.request("/v3/kv/put", {"key": messages.encode(key), "value": messages.encode(value)}, repeatable=False)
+        """Set the key, whatever its value; a lost answer is an `UnknownOutcomeError`."""
+        deadline = time.monotonic() + self.timeout
+        self._find_member(key, deadline)
+        body = {"key": messages.encode(key), "value": messages.encode(value)}
+        self._post("/v3/kv/put", body, dict, deadline, repeatable=False)
 
     def delete(self, key: bytes) -> bool:
         """Delete the key; True if it existed."""
@@ -121,12 +140,14 @@ class EtcdClient:
             "/v3/cluster/member/list", {}, lambda answer: [str(member.get("name", "")) for member in answer["members"]]
         )
 
-    def request(self, path: str, body: messages.Message, *, repeatable: bool = True) -> dict[str, Any]:
+    def request(
+        self, path: str, body: messages.Message, *, repeatable: bool = True, urgent: bool = False
+    ) -> dict[str, Any]:
         """Send a request to any path of etcd's JSON gateway, and return its answer as it is.
 
-        One that is not `repeatable` is sent once at most.
+        One that is not `repeatable` is sent once at most; an `urgent` one does not wait for others of this process.
         """
-        return self._post(path, body, dict, repeatable=repeatable)
+        return self._post(path, body, dict, repeatable=repeatable, urgent=urgent)
 
     def read(self, key: bytes, deadline: float | None = None) -> messages.ReadResult:
         """Return the key's value and revision, and the store's revision; a linearizable read."""
@@ -184,45 +205,36 @@ class EtcdClient:
 
     def wait_change(
         self,
-        key: bytes,
+        span: Span,
         start_revision: int,
         deadline: float,
         known: messages.Extent | None = None,
-        end: bytes | None = None,
+        within: Span | None = None,
+        looked_at: float | None = None,
     ) -> bool:
-        """Wait until the key, or one of the keys up to `end`, changes at `start_revision` or later.
+        """Wait until a key of the span changes at `start_revision` or later; False when the deadline came first.
 
-        False when the deadline came first.
-
-        True may also come without a change: when etcd ended the watch because it no longer has that revision, or when
-        the watch should move to another endpoint. A silent watch proves nothing, so the extent is then read about once
-        a second and compared with `known`, the last one that was read (None: not known). Raises
-        `RendezvousConnectionError` when the watch is lost or refused.
+        All clients of this process that share a gateway wait over one stream, which watches the range `within`, by
+        default the span. True may also come without a change: when that stream was lost, or does not reach back to
+        `start_revision`. `known` is the extent that the caller has read, which saves another read if it is still that.
+        A caller who has not read just now says when that was, by `time.monotonic` (`looked_at`): True comes at once
+        unless the range has been watched since. Raises `RendezvousConnectionError` when the watch is lost or refused.
         """
-        endpoint = self._gateway.endpoints.preferred
-
-        def check() -> None:
-            found = self.extent(key, end, min(deadline, time.monotonic() + CHECK_SECONDS))
-            if known not in (None, found) or self._gateway.endpoints.preferred != endpoint:
-                raise _WatchIsOutdatedError
-
-        with self._call(deadline) as scope:
-            scope.on_silence((CHECK_EVERY_ALONE if self._gateway.endpoints.alone else CHECK_EVERY) * _jitter(), check)
-            request = messages.watch_request(key, start_revision, end)
-            try:
-                with contextlib.closing(self._gateway.stream(scope, endpoint, "/v3/watch", request)) as answers:
-                    return any(self._ends_watch(answer) for answer in answers)
-            except _WatchIsOutdatedError:
-                return True
+        subscription = Subscription(span, start_revision, deadline, known, looked_at)
+        self._calls.add(subscription)
+        try:
+            if self._closed:
+                raise self._gateway.closed()
+            return self._shared.watch.wait(subscription, within)
+        finally:
+            self._calls.discard(subscription)
 
     def close(self) -> None:
         """End this client's calls, in other threads too, and its connections unless others share them. Idempotent."""
         self._closed = True
-        for scope in self.calls:
-            scope.cancel()
-        self._gateway.users.discard(self)
-        if not self._gateway.users:
-            self._gateway.close()
+        for call in self.calls:
+            call.cancel()
+        self._shared.leave(self)
 
     def error(self, what: str) -> RendezvousConnectionError:
         """Make an error that names the backend and the endpoints."""
@@ -236,15 +248,6 @@ class EtcdClient:
 
     def __repr__(self) -> str:
         return f"<EtcdClient at {self._gateway}{' (closed)' if self._closed else ''}>"
-
-    def _ends_watch(self, message: dict[str, Any]) -> bool:
-        result = message.get("result")
-        if not isinstance(result, dict):
-            raise self.error(f"the watch failed: {message.get('error', message)}")
-        if result.get("canceled") and "compact_revision" not in result:
-            self._gateway.session.forget()  # a stale login is the usual reason, and not always named
-            raise self.error(f"the watch was refused: {result.get('cancel_reason', 'no reason given')}")
-        return bool(result.get("canceled") or result.get("events"))
 
     def _write(
         self, key: bytes, request: messages.Message, deadline: float | None, resumable: bool
@@ -267,9 +270,10 @@ class EtcdClient:
         *,
         repeatable: bool = True,
         resumable: bool = False,
+        urgent: bool = False,
     ) -> T:
         with self._call(time.monotonic() + self.timeout if deadline is None else deadline) as scope:
-            answer = self._gateway.post(scope, path, body, repeatable=repeatable, resumable=resumable)
+            answer = self._gateway.post(scope, path, body, repeatable=repeatable, resumable=resumable, urgent=urgent)
         try:
             return parse(answer)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -288,7 +292,3 @@ class EtcdClient:
                 yield scope
         finally:
             self._calls.discard(scope)
-
-
-def _jitter() -> float:
-    return random.uniform(0.8, 1.2)

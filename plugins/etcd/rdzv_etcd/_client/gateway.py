@@ -6,6 +6,7 @@ import json
 import ssl
 import time
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
@@ -19,14 +20,19 @@ from rdzv_etcd._client.errors import (
     describe,
     is_configuration,
 )
+from rdzv_etcd._client.lost_writes import LOOK_EVERY, LostWrite, term_of
 from rdzv_etcd._client.pauses import retry_pause
 from rdzv_etcd._client.protocol_probe import may_be_other_protocol, speaks_http, speaks_https
 from rdzv_etcd._client.scope import CancelScope
 from rdzv_etcd._client.session import Credentials, Session
 from rdzv_etcd._client.transport import Transport
+from rdzv_etcd._client.turns import Turns
 
 ELECTION_SECONDS = 5.0
 """How long a read goes on asking where the only answers are that the cluster has no leader, or the like."""
+
+AT_ONCE = 8
+"""Requests under way at one endpoint while others wait for their turn: a hundred threads need no connection each."""
 
 STATUS_SECONDS = 0.3
 """How long an etcd that gave no answer to a login may take to say where it stands: one that lives needs no time."""
@@ -49,9 +55,10 @@ class Gateway:
         self.session = Session(Transport(tls), credentials)
         self.local_host = ""
         """The local address of the connection made last."""
-        self.users: set[object] = set()
-        """The open clients; the last one to leave closes the gateway."""
         self._shows_certificate = shows_certificate
+        self._turns = Turns(AT_ONCE)
+        self._term = 0
+        """The newest raft term that an answer told."""
 
     def __str__(self) -> str:
         return ",".join(map(str, self.endpoints.all)) + f" over {self._scheme}"
@@ -69,19 +76,32 @@ class Gateway:
         """How many idle connections are kept."""
         return self.session.transport.pool.idle_count
 
+    def trim(self, kept: int) -> None:
+        """Close idle connections but for `kept`."""
+        self.session.transport.pool.trim(kept)
+
     def close(self) -> None:
         """Close the idle connections; one that is in use is closed when its call ends."""
         self.session.transport.pool.close()
 
     def post(
-        self, scope: CancelScope, path: str, body: Mapping[str, Any], *, repeatable: bool, resumable: bool = False
+        self,
+        scope: CancelScope,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        repeatable: bool,
+        resumable: bool = False,
+        urgent: bool = False,
     ) -> dict[str, Any]:
         """Send a request and return its answer, from whichever endpoint gives one first.
 
         A `repeatable` request goes on from one endpoint to the next while any of them may only be slow, until the
         scope's deadline. Any other goes to the next endpoint only if no byte of it was sent to the one before; its
         lost answer is an `UnknownOutcomeError`, soon if it is `resumable`: if its sender can find out what became of
-        it. Raises `RendezvousConfigurationError` where waiting does not help, else `RendezvousConnectionError`.
+        it. An `urgent` one does not wait for its turn.
+
+        Raises `RendezvousConfigurationError` where waiting does not help, else `RendezvousConnectionError`.
         """
         payload = json.dumps(body).encode("ascii")
         began = time.monotonic()
@@ -93,9 +113,13 @@ class Gateway:
                 if failures and time.monotonic() >= scope.deadline:
                     break
                 limit = write_limit or self.endpoints.read_limit(endpoint, turn, scope.deadline - began)
-                scope.begin_attempt(limit, self.endpoints.connect_limit)
+                if not (repeatable or self.endpoints.alone):
+                    lost = LostWrite(self.session.transport, scope, endpoint, self._term)
+                    scope.on_silence(LOOK_EVERY, lost.look)
                 try:
-                    return self._attempt(scope, endpoint, path, payload)
+                    with self._turn(scope, endpoint, urgent):
+                        scope.begin_attempt(limit, self.endpoints.connect_limit)
+                        return self._attempt(scope, endpoint, path, payload)
                 except UnansweredError as error:
                     failures[endpoint] = error
                     if scope.cancelled or (error.sent and not repeatable):
@@ -105,19 +129,23 @@ class Gateway:
                 last = list(failures.values())[-1]
                 raise self._given_up(scope, failures, last, repeatable) from last.cause
 
+    def _turn(self, scope: CancelScope, endpoint: HostPort, urgent: bool) -> AbstractContextManager[None]:
+        return nullcontext() if urgent else self._turns.take(endpoint, scope.deadline, lambda: scope.cancelled)
+
     def stream(
-        self, scope: CancelScope, endpoint: HostPort, path: str, body: Mapping[str, Any]
+        self, scope: CancelScope, endpoint: HostPort, path: str, bodies: Sequence[Mapping[str, Any]]
     ) -> Generator[dict[str, Any], None, None]:
-        """Send a request to one endpoint and yield the messages of its answer as they come.
+        """Send a request of one or more messages to one endpoint and yield those of its answer as they come.
 
         Ends at the scope's deadline; raises as `post` when the stream is lost or refused.
         """
         scope.begin_attempt(connect_limit=self.endpoints.connect_limit)
         try:
-            yield from self.session.stream(scope, endpoint, path, json.dumps(body).encode("ascii"))
+            yield from self.session.stream(scope, endpoint, path, "\n".join(map(json.dumps, bodies)).encode("ascii"))
         except UnansweredError as error:
             if scope.time_left > 0 or scope.cancelled:
-                self.endpoints.failed(endpoint, time.monotonic())
+                if not scope.cancelled:
+                    self.endpoints.failed(endpoint, time.monotonic())
                 raise self._given_up(scope, {endpoint: error}, error, repeatable=True) from error.cause
         except RefusedError as error:
             raise self._refused(error) from error
@@ -151,6 +179,7 @@ class Gateway:
         now = time.monotonic()
         self.endpoints.answered(endpoint, now - began, now)
         self.local_host = scope.local_host or self.local_host
+        self._term = max(self._term, term_of(answer))
         return answer
 
     def _refused(self, error: RefusedError) -> RendezvousConnectionError:

@@ -30,7 +30,7 @@ class Leases:
 
     def keep_alive(self, lease: int) -> bool:
         """Give the lease its whole ttl again; False if it has ended. Writes nothing and makes no revision."""
-        answer = self._client.request("/v3/lease/keepalive", {"ID": str(lease)})
+        answer = self._client.request("/v3/lease/keepalive", {"ID": str(lease)}, urgent=True)
         result = answer.get("result")
         if not isinstance(result, dict):
             raise self._client.error(f"renewing a lease failed: {answer.get('error', answer)}")

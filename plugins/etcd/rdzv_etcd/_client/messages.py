@@ -197,12 +197,27 @@ def read_outcome(answer: Mapping[str, Any]) -> Outcome:
     return Outcome(bool(answer.get("succeeded")), answers, _revision(answer))
 
 
-def watch_request(key: bytes, start_revision: int, end: bytes | None = None) -> Message:
-    """Return a request to watch every change of the key, or of the keys up to `end`, from `start_revision` on."""
-    request = {"key": encode(key), "start_revision": str(start_revision)}
+def watch_request(watch: int, key: bytes, start_revision: int, end: bytes | None = None) -> Message:
+    """Return a request to watch every change of the key, or of the keys up to `end`, from `start_revision` on.
+
+    `watch` is its number, at least 1, which every message of this watch carries.
+    """
+    request = {"watch_id": str(watch), "key": encode(key), "start_revision": str(start_revision)}
     if end is not None:
         request["range_end"] = encode(end)
     return {"create_request": request}
+
+
+def read_event(event: Mapping[str, Any]) -> tuple[bytes, int]:
+    """Parse the key and the revision of a watched change."""
+    return base64.b64decode(event["kv"]["key"]), int(event["kv"]["mod_revision"])
+
+
+def event_change(event: Mapping[str, Any]) -> int:
+    """Return by how many keys a watched change makes a range larger: 1, 0 or -1."""
+    if event.get("type") == "DELETE":
+        return -1
+    return int(event["kv"]["create_revision"] == event["kv"]["mod_revision"])
 
 
 def read_kvs(answer: Mapping[str, Any]) -> list[KeyValue]:

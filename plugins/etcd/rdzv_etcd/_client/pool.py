@@ -9,6 +9,7 @@ from urllib3.connection import HTTPConnection
 
 from rdzv_core.endpoint import HostPort
 from rdzv_etcd._client.connections import new_connection
+from rdzv_etcd._client.sockets import PlainSocket
 
 KEPT_PER_ENDPOINT = 8
 
@@ -39,7 +40,7 @@ class ConnectionPool:
                 connection = idle.pop()
             except IndexError:
                 return new_connection(endpoint, self._tls)
-            if connection.is_connected:
+            if _is_connected(connection):
                 return connection
             connection.close()
 
@@ -51,6 +52,15 @@ class ConnectionPool:
             self._empty()
         elif len(idle) > KEPT_PER_ENDPOINT:
             idle.pop(0).close()
+
+    def trim(self, kept: int) -> None:
+        """Close idle connections, those used longest ago first, until no more than `kept` are left."""
+        while self.idle_count > kept:
+            fullest = max(list(self._idle.values()), key=len)
+            try:
+                fullest.pop(0).close()
+            except IndexError:
+                return  # another thread has taken it
 
     def close(self) -> None:
         """Close the idle connections, and from now on each one that is released."""
@@ -71,3 +81,8 @@ class ConnectionPool:
             inherited, self._idle, self._pid = self._idle, {}, os.getpid()
             for connection in [connection for idle in inherited.values() for connection in idle]:
                 connection.close()  # this process's descriptor only: the parent's connection stays open
+
+
+def _is_connected(connection: HTTPConnection) -> bool:
+    sock = connection.sock
+    return not sock.has_ended if isinstance(sock, PlainSocket) else connection.is_connected

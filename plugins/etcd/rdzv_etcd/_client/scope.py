@@ -62,21 +62,25 @@ class CancelScope:
         """Seconds until the current attempt must end; negative when over."""
         return self._until - time.monotonic()
 
-    def before_io(self, sock: socket.socket, *, sending: bool = False) -> None:
-        """Let `sock` block for the time that is left; raises `TimeoutError` or `CallCancelledError`."""
-        self._allow(sock, self.time_left)
+    def before_io(self, sock: socket.socket, *, sending: bool = False) -> float:
+        """Return how long `sock` may block, above 0; raises `TimeoutError` or `CallCancelledError`."""
+        left = self._allow(sock, self.time_left)
         self.sent = self.sent or sending
+        return left
 
-    def before_connect(self, sock: socket.socket, shares: int) -> None:
-        """Let `sock` use one of `shares` equal parts of the time left for connecting; raises as `before_io`."""
-        self._allow(sock, (self._connect_until - time.monotonic()) / shares)
+    def before_connect(self, sock: socket.socket, shares: int) -> float:
+        """Return one of `shares` equal parts of the time left for connecting; raises as `before_io`."""
+        return self._allow(sock, (self._connect_until - time.monotonic()) / shares)
 
-    def receive(self, sock: socket.socket, receive: Callable[[], int]) -> int:
-        """Receive within the time that is left, calling the callback in every silence; raises as `before_io`."""
+    def receive(self, sock: socket.socket, receive: Callable[[float], int]) -> int:
+        """Receive within the time that is left, calling the callback in every silence; raises as `before_io`.
+
+        `receive` is told how long it may block, and raises `TimeoutError` if nothing came.
+        """
         while True:
-            self._allow(sock, min(self.time_left, self._silence))
+            left = self._allow(sock, min(self.time_left, self._silence))
             try:
-                return receive()
+                return receive(left)
             except TimeoutError as error:
                 if error.errno is not None or self.time_left <= 0:  # with an errno the connection itself is broken
                     raise
@@ -101,13 +105,13 @@ class CancelScope:
     def __exit__(self, *_: object) -> None:
         _local.scope = self._outer
 
-    def _allow(self, sock: socket.socket, left: float) -> None:
+    def _allow(self, sock: socket.socket, left: float) -> float:
         self._sock = sock
         if self._cancelled:  # read after _sock is set, and `cancel` reads _sock after setting it: none is lost
             raise CallCancelledError("closed")
         if left <= 0:
             raise TimeoutError("timed out")
-        sock.settimeout(left)
+        return left
 
 
 def current_scope() -> CancelScope | None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import random
+import threading
+import time
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
 from rdzv_core.endpoint import HostPort
 from rdzv_etcd._client.errors import RefusedError, UnansweredError
-from rdzv_etcd._client.scope import CancelScope
+from rdzv_etcd._client.scope import CallCancelledError, CancelScope
 from rdzv_etcd._client.transport import Transport
 
+_LOOK_SECONDS = 0.1
 _AUTH_NOT_ENABLED = "authentication is not enabled"
 
 
@@ -22,7 +28,11 @@ class Credentials(NamedTuple):
 
 
 class Session:
-    """Authorized requests over a transport; without credentials they carry no authorization. Thread-safe."""
+    """Authorized requests over a transport; without credentials they carry no authorization. Thread-safe.
+
+    One thread logs in for all of them: etcd takes some 80 ms of a processor for each login. A token that tells its end
+    is renewed in the second half of its life, at a random moment, so that a job's processes do not all come at once.
+    """
 
     def __init__(self, transport: Transport, credentials: Credentials | None) -> None:
         self.transport = transport
@@ -31,6 +41,8 @@ class Session:
         self.token: str | None = None
         """The token of the login; "" where etcd has no users enabled, None before the first login."""
         self._credentials = credentials
+        self._renew_at = float("inf")
+        self._locks: dict[int, threading.Lock] = {}
 
     def post(self, scope: CancelScope, endpoint: HostPort, path: str, payload: bytes) -> dict[str, Any]:
         """Send a request and return its answer; logs in again once if the login has become invalid."""
@@ -72,11 +84,28 @@ class Session:
         if self._credentials is None:
             return ""
         token = self.token
-        if token is None:
-            token = self._log_in(scope, endpoint, self._credentials)
-            scope.sent = False  # the request itself
-            self.logged_in = self.logged_in or bool(token)
-            self.token = token
+        if token is not None and time.monotonic() < self._renew_at:
+            return token
+        lock = self._locks.get(os.getpid()) or self._locks.setdefault(os.getpid(), threading.Lock())
+        if token is not None:  # it is good for a while yet: one of those who use it renews it
+            if not lock.acquire(blocking=False):
+                return token
+        else:
+            _acquire(lock, scope, endpoint)
+        try:
+            if self.token is not None and time.monotonic() < self._renew_at:
+                return self.token  # another thread has logged in meanwhile
+            return self._renew(scope, endpoint, self._credentials)
+        finally:
+            lock.release()
+
+    def _renew(self, scope: CancelScope, endpoint: HostPort, credentials: Credentials) -> str:
+        token = self._log_in(scope, endpoint, credentials)
+        scope.sent = False  # the request itself
+        self.logged_in = self.logged_in or bool(token)
+        lifetime = _lifetime(token)
+        self._renew_at = time.monotonic() + lifetime * random.uniform(0.5, 0.8)
+        self.token = token
         return token
 
     def _log_in(self, scope: CancelScope, endpoint: HostPort, credentials: Credentials) -> str:
@@ -89,3 +118,26 @@ class Session:
             return ""
         except UnansweredError as error:  # the request itself was not sent yet
             raise UnansweredError(endpoint, False, error.cause) from error.cause
+
+
+def _acquire(lock: threading.Lock, scope: CancelScope, endpoint: HostPort) -> None:
+    """Wait until no other thread logs in; raises `UnansweredError`."""
+    while not lock.acquire(timeout=_LOOK_SECONDS):
+        if scope.cancelled or scope.time_left <= 0:
+            cause = CallCancelledError("closed") if scope.cancelled else TimeoutError("timed out")
+            raise UnansweredError(endpoint, False, cause) from cause
+
+
+def _lifetime(token: str) -> float:
+    """Return how many seconds a new token is good for; infinite if it does not say.
+
+    One of etcd's kind `jwt` says when it ends. One of the kind `simple` lives on for as long as it is used.
+    """
+    parts = token.split(".")
+    if len(parts) != 3:
+        return float("inf")
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return max(0.0, float(claims["exp"]) - time.time())
+    except (ValueError, LookupError, TypeError):
+        return float("inf")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
+import select
 import socket
 import ssl
 import struct
-from collections.abc import Callable
 from typing import Any
+
+from urllib3.util.wait import wait_for_write
 
 from rdzv_etcd._client.scope import CancelScope, current_scope
 
@@ -23,30 +26,70 @@ _OPTIONS = {
 
 
 class PlainSocket(socket.socket):
-    """A TCP socket whose sends and receives obey the current scope."""
+    """A TCP socket whose sends and receives obey the current scope.
+
+    Once connected it blocks, and is only read when there is something: a timeout of its own would cost two system
+    calls more for each send and each receive, and a switch of threads with each of them.
+    """
+
+    _poll: select.poll | None = None
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        receive = super().recv_into
-        return _receive(self, lambda: receive(*args, **kwargs))
+        receive, scope = super().recv_into, current_scope()
+        if scope is None:
+            return receive(*args, **kwargs)
 
-    def sendall(self, *args: Any, **kwargs: Any) -> None:
-        before_io(self, sending=True)
-        super().sendall(*args, **kwargs)
+        def receive_within(seconds: float) -> int:
+            if not self._is_readable(seconds):
+                raise TimeoutError("timed out")
+            return receive(*args, **kwargs)
+
+        return scope.receive(self, receive_within)
+
+    def sendall(self, data: Any, *args: Any) -> None:
+        scope, rest = current_scope(), memoryview(data).cast("B")
+        if scope is None:
+            super().sendall(data, *args)
+            return
+        while rest:
+            left = scope.before_io(self, sending=True)
+            try:
+                rest = rest[super().send(rest, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                wait_for_write(self, left)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the other side has closed an idle connection, or sent what nobody has asked for."""
+        return self._is_readable(0.0)
+
+    def _is_readable(self, seconds: float) -> bool:
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self, select.POLLIN)
+        return bool(self._poll.poll(math.ceil(1000 * seconds)))
 
 
 class TlsSocket(ssl.SSLSocket):
-    """The same over TLS."""
+    """The same over TLS, with timeouts of the socket's own."""
 
     def do_handshake(self, block: bool = False) -> None:
-        before_io(self)
+        set_timeout(self)
         super().do_handshake(block)
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        receive = super().recv_into
-        return _receive(self, lambda: receive(*args, **kwargs))
+        receive, scope = super().recv_into, current_scope()
+        if scope is None:
+            return receive(*args, **kwargs)
+
+        def receive_within(seconds: float) -> int:
+            self.settimeout(seconds)
+            return receive(*args, **kwargs)
+
+        return scope.receive(self, receive_within)
 
     def send(self, *args: Any, **kwargs: Any) -> int:  # called by SSLSocket.sendall, record by record
-        before_io(self, sending=True)
+        set_timeout(self, sending=True)
         return super().send(*args, **kwargs)
 
 
@@ -58,8 +101,9 @@ def connect(scope: CancelScope, host: str, port: int) -> socket.socket:
         sock = PlainSocket(family, kind, protocol)
         try:
             _set_options(sock)
-            scope.before_connect(sock, len(addresses) - tried)
+            sock.settimeout(scope.before_connect(sock, len(addresses) - tried))
             sock.connect(address)
+            sock.settimeout(None)
             refuse_itself(sock)
             scope.local_host = str(sock.getsockname()[0])
         except OSError as error:
@@ -80,16 +124,11 @@ def refuse_itself(sock: socket.socket) -> None:
         raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 
 
-def before_io(sock: socket.socket, *, sending: bool = False) -> None:
+def set_timeout(sock: socket.socket, *, sending: bool = False) -> None:
     """Let `sock` block for the time that the current scope has left."""
     scope = current_scope()
     if scope is not None:
-        scope.before_io(sock, sending=sending)
-
-
-def _receive(sock: socket.socket, receive: Callable[[], int]) -> int:
-    scope = current_scope()
-    return receive() if scope is None else scope.receive(sock, receive)
+        sock.settimeout(scope.before_io(sock, sending=sending))
 
 
 def _set_options(sock: socket.socket) -> None:

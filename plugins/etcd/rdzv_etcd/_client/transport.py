@@ -11,6 +11,7 @@ from urllib3.response import BaseHTTPResponse
 
 from rdzv_core.endpoint import HostPort
 from rdzv_etcd._client.errors import TRANSPORT_ERRORS, UnansweredError, failed_answer
+from rdzv_etcd._client.exchange import exchange
 from rdzv_etcd._client.pool import ConnectionPool
 from rdzv_etcd._client.scope import CancelScope
 
@@ -31,16 +32,18 @@ class Transport:
         """Send a request and return its answer."""
         connection = self.pool.acquire(endpoint)
         try:
-            connection.request("POST", path, payload, _headers(authorization))
-            response: BaseHTTPResponse = connection.getresponse()
+            answer = exchange(connection, path, payload, _headers(authorization))
         except TRANSPORT_ERRORS as error:
             connection.close()
             raise UnansweredError(endpoint, scope.sent, error) from error
         except BaseException:
             connection.close()
             raise
-        self.pool.release(endpoint, connection)
-        return _decode(endpoint, response.status, response.data)
+        if answer.reusable:
+            self.pool.release(endpoint, connection)
+        else:
+            connection.close()
+        return _decode(endpoint, answer.status, answer.body)
 
     def stream(
         self, scope: CancelScope, endpoint: HostPort, path: str, payload: bytes, authorization: str
@@ -49,7 +52,10 @@ class Transport:
         connection = self.pool.acquire(endpoint)
         response: BaseHTTPResponse | None = None
         try:
-            connection.request("POST", path, payload, _headers(authorization), preload_content=False)
+            # etcd's HTTP server throws away what it has not read of a request when it begins to answer, unless the
+            # connection is to be closed: without this, watches of a stream that begins with several got lost.
+            headers = _headers(authorization) | {"Connection": "close"}
+            connection.request("POST", path, payload, headers, preload_content=False)
             response = connection.getresponse()
             if response.status != 200:
                 _decode(endpoint, response.status, response.read())

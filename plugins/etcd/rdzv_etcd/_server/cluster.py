@@ -26,17 +26,24 @@ class EtcdCluster:
     """Starts `size` etcds on free ports of localhost as one cluster, without TLS or users, for tests and chaos.
 
     Members are numbered from 0. Clients and peers reach each of them through TCP forwarders of this process, so that
-    `cut` can take it off the network without root. Data directories are temporary: `stop` removes them, at exit too.
-    On Linux no member outlives this process, however it ends. `binary` is found as `EtcdServer` finds it; `flags`
-    are more flags for every member. Not thread-safe; a context manager.
+    `cut` can take it off the network without root. Data directories are temporary, made in `directory`: `stop` removes
+    them, at exit too. On Linux no member outlives this process, however it ends. `binary` is found as `EtcdServer`
+    finds it; `flags` are more flags for every member. Not thread-safe; a context manager.
     """
 
-    def __init__(self, size: int = 3, binary: str | os.PathLike[str] | None = None, flags: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        size: int = 3,
+        binary: str | os.PathLike[str] | None = None,
+        flags: Sequence[str] = (),
+        directory: str | os.PathLike[str] | None = None,
+    ) -> None:
         if size < 1:
             raise ValueError(f"size={size!r}: a cluster has at least 1 member")
         self.size = size
         self._binary = binary
         self._flags = list(flags)
+        self._parent = directory
         self._loop: ForwarderLoop | None = None
         self._directory: str | None = None
         self._members: list[Member] = []
@@ -160,7 +167,7 @@ class EtcdCluster:
 
     def _start_once(self, binary: str) -> None:
         self._loop = ForwarderLoop()
-        self._directory = tempfile.mkdtemp(prefix="rdzv-etcd-cluster-")
+        self._directory = tempfile.mkdtemp(prefix="rdzv-etcd-cluster-", dir=self._parent)
         token = secrets.token_hex(8)
         ports = free_ports(HOST, 2 * self.size)
         for number in range(self.size):

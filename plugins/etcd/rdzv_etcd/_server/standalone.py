@@ -8,6 +8,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,15 +29,19 @@ class EtcdServer:
     """Starts a standalone etcd on free ports of localhost, without TLS or users, and stops it again.
 
     `data_dir` is kept; without one a temporary directory is used, which `stop` removes. `binary` is the etcd to run,
-    by default the one that `find_binary` finds. Started again after `stop`, it keeps its port if that is still free, so
-    that connected clients go on. It is stopped when the interpreter exits, and on Linux when the process is killed
-    (the temporary directory is left then). Not thread-safe; a context manager.
+    by default the one that `find_binary` finds; `flags` are more flags for it. Started again after `stop`, it keeps its
+    port if that is still free, so that connected clients go on. It is stopped when the interpreter exits, and on Linux
+    when the process is killed (the temporary directory is left then). Not thread-safe; a context manager.
     """
 
     def __init__(
-        self, data_dir: str | os.PathLike[str] | None = None, binary: str | os.PathLike[str] | None = None
+        self,
+        data_dir: str | os.PathLike[str] | None = None,
+        binary: str | os.PathLike[str] | None = None,
+        flags: Sequence[str] = (),
     ) -> None:
         self._given_data_dir = data_dir
+        self._flags = list(flags)
         self._binary = binary
         self._temp_dir: str | None = None
         self._process: EtcdProcess | None = None
@@ -130,7 +135,8 @@ class EtcdServer:
     def _start_once(self, binary: str, data_dir: str, timeout: float, stderr: int | IO[Any] | None) -> None:
         peer_port, port = free_ports(HOST, 2)
         self._port = self._port or port
-        process = EtcdProcess(binary, standalone_flags(self._name, data_dir, HOST, self._port, peer_port), stderr)
+        flags = standalone_flags(self._name, data_dir, HOST, self._port, peer_port)
+        process = EtcdProcess(binary, [*flags, *self._flags], stderr)
         try:
             self._wait_ready(process, time.monotonic() + timeout)
         except BaseException:

@@ -1,0 +1,196 @@
+"""How many requests a call takes: what is known already is not asked for again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from rdzv_etcd import EtcdBackend, EtcdServer, _membership
+from rdzv_etcd._client import turns
+from rdzv_etcd._client.gateway import Gateway
+from rdzv_etcd._membership import EtcdLease
+
+Connect = Callable[..., EtcdBackend]
+Eventually = Callable[[Callable[[], object]], None]
+RANGE, TXN, KEEP_ALIVE = "/v3/kv/range", "/v3/kv/txn", "/v3/lease/keepalive"
+
+
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of this process's requests, but for those of the thread of the watch."""
+    sent: list[str] = []
+    post = Gateway.post
+
+    def noted(self: Gateway, scope: Any, path: str, *args: Any, **kwargs: Any) -> Any:
+        if threading.current_thread().name != "rdzv-etcd-watch":
+            sent.append(path)
+        return post(self, scope, path, *args, **kwargs)
+
+    monkeypatch.setattr(Gateway, "post", noted)
+    return sent
+
+
+def _stands(backend: EtcdBackend) -> bool:
+    return any(call.sent for call in backend.client.calls)
+
+
+def _watch(backend: EtcdBackend, token: Any, eventually: Eventually, pool: ThreadPoolExecutor) -> None:
+    """Have the register watched by a first wait."""
+    waits = pool.submit(backend.wait_state, token, 0.2)
+    eventually(lambda: _stands(backend) or waits.done())
+    waits.result(20)
+
+
+def test_a_wait_goes_on_from_what_was_read(
+    etcd: EtcdServer, connect: Connect, requests: list[str], eventually: Eventually
+) -> None:
+    """While the register is watched, a wait with the token last seen reads once: when it is woken, or is over."""
+    backend, writer = connect(etcd.get_endpoint()), connect(etcd.get_endpoint())
+    first = writer.set_state(b"1")
+    assert first is not None
+    assert backend.get_state()
+    with ThreadPoolExecutor(1) as pool:
+        _watch(backend, first.token, eventually, pool)
+        requests.clear()
+        assert backend.wait_state(first.token, 0.05) == (False, (b"1", first.token))
+        assert requests == [RANGE]
+        waits = pool.submit(backend.wait_state, first.token, 60)
+        eventually(lambda: _stands(backend))
+        second = writer.set_state(b"2", first.token)
+        assert second is not None
+        requests.clear()
+        assert waits.result(20) == (True, (b"2", second.token))
+        assert requests.count(RANGE) <= 1
+
+
+def test_a_change_between_a_read_and_a_wait_ends_the_wait(
+    etcd: EtcdServer, connect: Connect, eventually: Eventually
+) -> None:
+    """A wait that does not look first misses nothing: not a write, not a deletion, not what was there for a moment."""
+    backend, writer = connect(etcd.get_endpoint()), connect(etcd.get_endpoint())
+    state = writer.set_state(b"0")
+    assert state is not None
+    with ThreadPoolExecutor(1) as pool:
+        backend.get_state()
+        _watch(backend, state.token, eventually, pool)
+    for number in range(20):
+        there = backend.get_state()
+        assert there is not None
+        written = writer.set_state(b"%d" % number, there.token)
+        assert written is not None
+        assert backend.wait_state(there.token, 60) == (True, (b"%d" % number, written.token))
+    there = backend.get_state()
+    assert there is not None
+    assert writer.delete_state(there.token)
+    assert backend.wait_state(there.token, 60) == (True, None)
+    assert writer.set_state(b"again") is not None
+    assert backend.wait_state(None, 60)[0]
+
+
+def test_a_key_of_a_store_is_read_by_one_request(etcd: EtcdServer, connect: Connect, requests: list[str]) -> None:
+    """The roster's page is, by each node of a round."""
+    store = connect(etcd.get_endpoint()).store("round")
+    store.set("page", b"x")
+    requests.clear()
+    assert store.get("page", 5) == b"x"
+    assert requests == [RANGE]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_wait_for_many_keys_asks_few_times(
+    etcd: EtcdServer, connect: Connect, requests: list[str], eventually: Eventually, order: int
+) -> None:
+    """A barrier of 60 keys that come one by one, in whatever order, is not read again for each of them."""
+    reader, writer = connect(etcd.get_endpoint()), connect(etcd.get_endpoint())
+    keys = [f"{number:02}" for number in range(60)]
+    store = writer.store("round")
+    store.set("begun", b"")
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(reader.store("round").multi_get, keys, 60)
+        eventually(lambda: _stands(reader))
+        requests.clear()
+        for key in keys[::order]:
+            store.set(key, key.encode())
+        assert waits.result(60) == [key.encode() for key in keys]
+    read = requests.count(RANGE) + requests.count(TXN) - 60
+    assert read <= 60
+
+
+def test_an_update_just_after_entering_needs_no_keep_alive(
+    etcd: EtcdServer, connect: Connect, requests: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease is longer in etcd than the ttl, which covers a moment; later an update renews it."""
+    backend = connect(etcd.get_endpoint())
+    member = backend.enter(b"x", 60)
+    requests.clear()
+    assert backend.update(member, b"y")
+    assert requests == [TXN]
+    monkeypatch.setattr(_membership, "SLACK_SECONDS", 0)  # as if that moment were over
+    requests.clear()
+    assert backend.update(member, b"z")
+    assert requests == [TXN, KEEP_ALIVE]
+
+
+def test_a_process_keeps_the_lease_of_a_run_alive_once(etcd: EtcdServer, connect: Connect, requests: list[str]) -> None:
+    """However many of its nodes read the register."""
+    writer = connect(etcd.get_endpoint())
+    assert writer.set_state(b"x")
+    backends = [connect(etcd.get_endpoint()) for _ in range(5)]
+    requests.clear()
+    for backend in backends:
+        assert backend.get_state()
+    assert requests.count(KEEP_ALIVE) <= 1
+
+
+def test_the_nodes_of_a_process_found_a_run_once(
+    etcd: EtcdServer, connect: Connect, requests: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They all come at once, and one of them asks for the run's lease; a reset is heard of by all."""
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 60.0)
+    backends = [connect(etcd.get_endpoint()) for _ in range(10)]
+    for _ in range(2):
+        requests.clear()
+        with ThreadPoolExecutor(10) as pool:
+            members = list(pool.map(lambda backend: backend.enter(b"x", 60), backends))
+        assert len({member.incarnation for member in members}) == 1
+        assert requests.count("/v3/lease/grant") == 11
+        backends[0].delete_leftovers()
+
+
+def test_a_founding_that_others_here_have_seen_may_have_ended_too(
+    etcd: EtcdServer, connect: Connect, oracle: Callable[..., Any]
+) -> None:
+    """A node knows an older founding, others of its process a newer one, and both are over: it founds the run again."""
+    looks, nodes = oracle(etcd.get_endpoint()), [connect(etcd.get_endpoint()) for _ in range(2)]
+    for node in (nodes[0], nodes[1], nodes[0]):
+        written = node.set_state(b"x")
+        assert written is not None
+        assert written.has_set
+        lease = looks.kv(node.key)["lease"]
+        looks.post("/v3/lease/revoke", {"ID": lease})
+        assert looks.kv(node.key) is None
+
+
+def test_a_look_at_the_members_finds_out_whether_the_own_one_is_there(
+    etcd: EtcdServer, connect: Connect, requests: list[str], oracle: Callable[..., Any]
+) -> None:
+    """So no read is needed for that alone: refreshing stays one keep-alive, until the key was deleted by hand."""
+    backend = connect(etcd.get_endpoint())
+    ahead, member = backend.enter(b"ahead", 60), backend.enter(b"x", 60)
+    assert isinstance(member, EtcdLease)
+    assert backend.refresh(ahead)  # this keeps the run's lease alive too
+    member.renewals.checked_at -= 100  # that long ago
+    assert [each.id for each in backend.first(1).members] == [ahead.id]
+    requests.clear()
+    assert backend.refresh(member)
+    assert requests == [KEEP_ALIVE]
+    requests.clear()
+    looks = oracle(etcd.get_endpoint())
+    looks.delete(next(key for key in looks.keys() if key.endswith(member.id.encode())))  # noqa: SIM118 - no dict
+    assert [each.id for each in backend.first(1).members] == [ahead.id]
+    assert not backend.refresh(member)
+    assert requests == [TXN, "/v3/lease/revoke", KEEP_ALIVE]
+    assert backend.refresh(ahead)
