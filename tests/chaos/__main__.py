@@ -3,14 +3,15 @@
     python -m tests.chaos --backend tcp --nodes 16 --minutes 10 [--seed N] [--cut]     (from the root of the tree)
     python -m tests.chaos --backend tcp --nodes 10 --nproc 4
     python -m tests.chaos --backend tcp --restart-store --calm-nodes [--ttl 30]
+    python -m tests.chaos --backend file|file-directory
     python -m tests.chaos --backend etcd --cluster [--calm-nodes]
     python -m tests.chaos --finish [--restart-store] [--calm-nodes]
 
-It starts a store (`rdzv serve`, a file, a SQLite database, a real etcd) and nodes (`rdzv run`) of one run. All the
-time, agents, watchdogs, workers or whole process trees get SIGKILL or SIGSTOP (and SIGCONT later, sometimes before
-their lease has ended and sometimes after), nodes are told to leave, and new ones come. With --cut, nodes are cut off
-from the store for a while and all their connections are reset. Now and then it pauses until all present nodes work as
-one group, with ranks 0 to n-1, and fails if that takes more than --bound seconds. With --nproc each node has several
+It starts a store (`rdzv serve`, a file, a directory, a SQLite database, a real etcd) and nodes (`rdzv run`) of one run.
+All the time, agents, watchdogs, workers or whole process trees get SIGKILL or SIGSTOP (and SIGCONT later, sometimes
+before their lease has ended and sometimes after), nodes are told to leave, and new ones come. With --cut, nodes are cut
+off from the store for a while and all their connections are reset. Now and then it pauses until all present nodes work
+as one group, with ranks 0 to n-1, and fails if that takes more than --bound seconds. With --nproc each node has several
 workers, which are all ranked, and of which one may be killed.
 
 With --restart-store the store (`rdzv serve --data-dir`, or one etcd) is killed and restarted every 20 to 40 s, and is

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 
-from examples.demo.stores import STORES
+from tests.chaos.stores import KINDS
 
 
 def node_arguments(given: argparse.Namespace) -> list[str]:
@@ -21,13 +21,13 @@ def node_arguments(given: argparse.Namespace) -> list[str]:
     told = [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
     least = given.nodes if given.finish else 2
     workers = ["--nproc-per-node", str(given.nproc)] if given.nproc > 1 else []
-    return ["--backend", given.backend, "--nodes", f"{least}:{given.nodes}", *workers, *told]
+    return ["--backend", given.backend.partition("-")[0], "--nodes", f"{least}:{given.nodes}", *workers, *told]
 
 
 def parsed(document: str) -> argparse.Namespace:
     """Parse the command line; the first line of `document` is the description."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=document.partition("\n")[0])
-    parser.add_argument("--backend", choices=list(STORES), default="tcp")
+    parser.add_argument("--backend", choices=list(KINDS), default="tcp")
     parser.add_argument("--nodes", type=int, default=16, help="the most nodes of a round; the minimum is 2")
     parser.add_argument("--nproc", type=int, default=1, help="the workers of each node")
     parser.add_argument("--minutes", type=float, default=10.0)

@@ -20,6 +20,15 @@ from rdzv_core._cli.node.watchdog import die_with_parent
 if TYPE_CHECKING:
     from rdzv_etcd import EtcdCluster
 
+
+@contextmanager
+def _file_directory(directory: Path) -> Iterator[str]:
+    yield f"{directory / 'rdzv'}/"
+
+
+KINDS = {**STORES, "file-directory": _file_directory}
+"""By what --backend names: the stores of the demo, and file in its other form."""
+
 MEMBERS = 3
 PORTS = (20000, 30000)
 """Below the ports that Linux gives to clients: a client of a free port might get that very port as its own."""
@@ -155,4 +164,4 @@ def opened(given: argparse.Namespace, directory: Path) -> Iterator[Store]:
             ending.callback(served.close)
             yield served
         else:
-            yield Store(ending.enter_context(STORES[given.backend](directory)), given)
+            yield Store(ending.enter_context(KINDS[given.backend](directory)), given)

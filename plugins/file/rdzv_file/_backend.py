@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 from weakref import WeakSet
 
 from rdzv_core import (
     MemberLease,
     MembersView,
     RendezvousBackend,
+    RendezvousConnectionError,
     RendezvousParameters,
     RendezvousStateError,
     SetStateResult,
@@ -21,9 +22,11 @@ from rdzv_core import (
     SupportsListing,
     SupportsMembership,
     SupportsStore,
+    SupportsSubmit,
     SupportsWatch,
     Token,
 )
+from rdzv_core.abc import OnDone
 from rdzv_core.envelope import NONCE_BYTES, seal, unseal
 from rdzv_file._errors import lost
 from rdzv_file._kept import Kept
@@ -31,8 +34,9 @@ from rdzv_file._members.membership import Membership
 from rdzv_file._notify import ring_all
 from rdzv_file._round_store import RoundStore
 from rdzv_file._store import FileStore
+from rdzv_file._submission import Desk
 from rdzv_file._temporary import TemporaryFile
-from rdzv_file._waiting import Waiting
+from rdzv_file._waiting import Wait, immediate
 
 
 class _Seen(NamedTuple):
@@ -40,7 +44,15 @@ class _Seen(NamedTuple):
     snapshot: StateSnapshot | None
 
 
-class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, SupportsStore, SupportsDelete, SupportsListing):
+class FileBackend(
+    RendezvousBackend,
+    SupportsWatch,
+    SupportsMembership,
+    SupportsStore,
+    SupportsDelete,
+    SupportsListing,
+    SupportsSubmit,
+):
     """A register in a `FileStore`; the token is the nonce of the write.
 
     Reads take no lock. Writes wait for their lock, at most the store's `lock_timeout`. Between calls it holds the file
@@ -60,7 +72,10 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
         self._seen: _Seen | None = None
         self._run_key = params.for_purpose("").key
         self._round_stores: WeakSet[RoundStore] = WeakSet()
-        self._membership = Membership(store, self._run_key, observing=params.observing, is_closed=self._is_closed)
+        self._desk = Desk((store.path, self._run_key), self._closed_error)
+        self._membership = Membership(
+            store, self._run_key, self._desk, observing=params.observing, is_closed=self._is_closed
+        )
 
     @property
     def name(self) -> str:
@@ -129,18 +144,24 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
         self._membership.remove(even_with_members=True)
 
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
-        deadline = time.monotonic() + timeout
-        with Waiting(self._store.file_of(self._key)) as waiting:
-            while True:
-                self._check_open()
-                waiting.ready()
-                snapshot = self._look()
-                if not _is_current(snapshot, token):
-                    return True, snapshot
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return False, snapshot
-                waiting.nap(left)
+        return self._watching(token, timeout).block()
+
+    def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
+        try:
+            _SUBMITTABLE[method](self, done, *arguments)
+        except Exception as error:  # noqa: BLE001 - it is handed on
+            done(None, error)
+
+    def _watching(self, token: Token | None, timeout: float) -> Wait[tuple[bool, StateSnapshot | None]]:
+        snapshot: StateSnapshot | None = None
+
+        def look() -> tuple[tuple[bool, StateSnapshot | None]] | None:
+            nonlocal snapshot
+            self._check_open()
+            snapshot = self._look()
+            return None if _is_current(snapshot, token) else ((True, snapshot),)
+
+        return Wait(look, lambda: (False, snapshot), timeout, lambda: self._store.file_of(self._key))
 
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
         self._check_open()
@@ -176,7 +197,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
 
     def store(self, prefix: str) -> Store:
         self._check_open()
-        made = RoundStore(self._store, self._run_key, prefix, self._is_closed)
+        made = RoundStore(self._store, self._run_key, prefix, self._desk, self._is_closed)
         self._round_stores.add(made)
         return made
 
@@ -195,6 +216,7 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
         self._closed = True
         self._seen = None  # which closes the file, unless a call is still looking at it
         ring_all()
+        self._desk.close()
         self._membership.close()
         for store in list(self._round_stores):
             store.close()
@@ -205,7 +227,10 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
 
     def _check_open(self) -> None:
         if self._closed:
-            raise lost(self._store.path, "this backend was closed; create a new one")
+            raise self._closed_error()
+
+    def _closed_error(self) -> RendezvousConnectionError:
+        return lost(self._store.path, "this backend was closed; create a new one")
 
     def _look(self) -> StateSnapshot | None:
         known = self._seen
@@ -235,6 +260,20 @@ class FileBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
     def __repr__(self) -> str:
         state = "closed" if self._closed else "open"
         return f"<FileBackend {self._store.path!r} run_id={self._params.run_id!r} {state}>"
+
+
+_SUBMITTABLE: dict[str, Callable[..., None]] = {
+    "get_state": lambda self, done: self._desk.look(lambda _: immediate(self.get_state), done),
+    "wait_state": lambda self, done, *given: self._desk.look(lambda _: self._watching(*given), done),
+    "enter": lambda self, done, *given: self._membership.submit_enter(done, *given),
+    "update": lambda self, done, *given: self._membership.submit_update(done, *given),
+    "refresh": lambda self, done, member: self._membership.submit_refresh(done, member),
+    "members": lambda self, done: self._membership.submit_members(done),
+    "first": lambda self, done, k: self._membership.submit_first(done, k),
+    "count": lambda self, done: self._membership.submit_count(done),
+    "wait_members": lambda self, done, *given: self._membership.submit_wait(done, *given),
+}
+FileBackend.submittable = frozenset(_SUBMITTABLE)
 
 
 def _is_current(seen: StateSnapshot | None, token: object) -> bool:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rdzv_core import RendezvousConnectionError
 from rdzv_core.backoff import Backoff
 from rdzv_file._errors import lost
 from rdzv_file._files import is_file_at
@@ -68,17 +69,27 @@ def _acquire(endpoint: str, path: str, timeout: float, cancelled: Callable[[], b
         if cancelled():
             if fd is not None:
                 release(fd)
-            raise lost(endpoint, "the backend was closed while it waited for its lock; create a new one") from busy
+            raise closed_meanwhile(endpoint) from busy
         if fd is not None:
             return fd
         left = deadline - time.monotonic()
         if left <= 0:
-            raise lost(
-                endpoint,
-                f"no lock on {path!r} within {timeout:g} s: {holder_of(path)} it; "
-                "check whether that process is stopped or hangs, or raise lock_timeout",
-            ) from busy
+            raise held_too_long(endpoint, path, timeout) from busy
         time.sleep(min(naps.next(), left))
+
+
+def closed_meanwhile(endpoint: str) -> RendezvousConnectionError:
+    """Make the error for a write that was waiting when its backend was closed."""
+    return lost(endpoint, "the backend was closed while it waited for its lock; create a new one")
+
+
+def held_too_long(endpoint: str, path: str, seconds: float) -> RendezvousConnectionError:
+    """Make the error for a write that has waited so long for the lock `path`."""
+    return lost(
+        endpoint,
+        f"no lock on {path!r} within {seconds:g} s: {holder_of(path)} it; "
+        "check whether that process is stopped or hangs, or raise lock_timeout",
+    )
 
 
 def try_lock(path: str, *, create: bool = True) -> int | None:

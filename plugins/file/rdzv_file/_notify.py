@@ -12,11 +12,24 @@ import select
 import struct
 import sys
 import threading
-from typing import Any
+from typing import Any, Protocol
 
 _CHANGED = 0x002 | 0x004 | 0x400 | 0x800  # IN_MODIFY, IN_ATTRIB, IN_DELETE_SELF, IN_MOVE_SELF
 _APPEARED = 0x100 | 0x080 | 0x400 | 0x800  # IN_CREATE, IN_MOVED_TO, IN_DELETE_SELF, IN_MOVE_SELF
 _EVENT = struct.Struct("iIII")
+
+
+class Bell(Protocol):
+    """What is set when a file changes: a `threading.Event`, for example. Setting it does not block."""
+
+    def set(self) -> None:
+        """Ring."""
+
+    def clear(self) -> None:
+        """Be ready to ring again."""
+
+    def is_set(self) -> bool:
+        """Return whether it has rung since."""
 
 
 class _Instance:
@@ -31,11 +44,11 @@ class _Instance:
             raise OSError(ctypes.get_errno(), "inotify_init1")
         self._stopping, self._stop = os.pipe2(os.O_CLOEXEC)
         self._lock = threading.Lock()
-        self._bells: dict[int, set[threading.Event]] = {}
+        self._bells: dict[int, set[Bell]] = {}
         self._thread = threading.Thread(target=self._read, name="rdzv file changes", daemon=True)
         self._thread.start()
 
-    def watch(self, path: str, bell: threading.Event) -> int:
+    def watch(self, path: str, bell: Bell) -> int:
         """Have `bell` set at the next change of the file, or of its directory where it is missing; -1: that fails."""
         with self._lock:
             watch = self._add(path, _CHANGED)
@@ -45,7 +58,7 @@ class _Instance:
                 self._bells.setdefault(watch, set()).add(bell)
             return watch
 
-    def forget(self, watch: int, bell: threading.Event) -> None:
+    def forget(self, watch: int, bell: Bell) -> None:
         """Undo a `watch`."""
         with self._lock:
             bells = self._bells.get(watch)
@@ -151,17 +164,17 @@ def ring_all() -> None:
 
 
 class Alarm:
-    """Wakes one who waits for a change of the file `path`. Not thread-safe; `close` it."""
+    """Rings a bell when the file `path` changes. Not thread-safe; `close` it."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, bell: Bell) -> None:
         self._path = path
-        self._bell = threading.Event()
+        self._bell = bell
         self._shared = _shared
         self._instance = _shared.acquire() if sys.platform == "linux" else None
         self._watch = -1
 
     def set(self) -> bool:
-        """Watch from now on; False if nobody will be woken."""
+        """Watch from now on; False if the bell will not ring."""
         if self._instance is None:
             return False
         if self._watch < 0 or self._bell.is_set():
@@ -171,10 +184,6 @@ class Alarm:
                 self._instance.forget(self._watch, self._bell)
             self._watch = watch
         return self._watch >= 0
-
-    def sleep(self, seconds: float) -> None:
-        """Sleep until the file changes, at most so long."""
-        self._bell.wait(seconds)
 
     def close(self) -> None:
         """Watch no more."""

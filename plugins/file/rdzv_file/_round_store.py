@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from rdzv_core import RendezvousStateError, RendezvousTimeoutError, Store
+from rdzv_core import RendezvousStateError, RendezvousTimeoutError, Store, SupportsSubmit
+from rdzv_core.abc import OnDone
 from rdzv_core.validation import checked_key, checked_keys, checked_value
 from rdzv_file._errors import lost, mapped
 from rdzv_file._files import create_directory, remove_file
@@ -16,9 +17,12 @@ from rdzv_file._log.reader import LogReader
 from rdzv_file._log.writer import OpenLog, locked_in_turn
 from rdzv_file._run_files import RunFiles
 from rdzv_file._store import FileStore
+from rdzv_file._submission import Desk
 from rdzv_file._turns import Patience
 from rdzv_file._values import Values, begun, deleted, set_to
-from rdzv_file._waiting import Waiting
+from rdzv_file._waiting import Wait, immediate
+
+R = TypeVar("R")
 
 DEFAULT_TIMEOUT = 300.0
 KEPT_STORES = 4
@@ -28,15 +32,16 @@ _LONG = 1024 * 1024
 """Bytes of a log that is not worth shortening yet."""
 
 
-class RoundStore(Store):
+class RoundStore(Store, SupportsSubmit):
     """A map in a log of its own: each write is a record behind all others, under the lock of the run's stores.
 
     `multi_set` is one step. A value has at most 16 MiB (`ValueError`). A run keeps the four stores that were written
     last; one that was dropped, or is damaged, raises `RendezvousStateError`. Ends with its backend.
     """
 
-    def __init__(self, store: FileStore, key: str, name: str, is_closed: Callable[[], bool]) -> None:
+    def __init__(self, store: FileStore, key: str, name: str, desk: Desk, is_closed: Callable[[], bool]) -> None:
         self._store = store
+        self._desk = desk
         self._key = key
         self._name = name
         self._is_closed = is_closed
@@ -47,7 +52,7 @@ class RoundStore(Store):
         self.multi_set({key: value})
 
     def get(self, key: str, timeout: float | None = None) -> bytes:
-        return self.multi_get([key], timeout)[0]
+        return self._getting(key, timeout).block()
 
     def compare_set(self, key: str, expected: bytes | None, desired: bytes) -> bytes | None:
         wanted = self._checked(key, desired)
@@ -66,11 +71,10 @@ class RoundStore(Store):
         return int(total)
 
     def check(self, keys: Iterable[str]) -> bool:
-        wanted = checked_keys(keys)
-        return len(self._look(wanted)) == len(set(wanted))
+        return self._checking(keys).block()
 
     def wait(self, keys: Iterable[str], timeout: float | None = None) -> None:
-        self.multi_get(keys, timeout)
+        self._hoping(keys, timeout).block()
 
     def delete_key(self, key: str) -> bool:
         checked_key(key)
@@ -91,22 +95,38 @@ class RoundStore(Store):
             return 0 if values is None else len(values.data)
 
     def multi_get(self, keys: Iterable[str], timeout: float | None = None) -> list[bytes]:
+        return self._collecting(keys, timeout).block()
+
+    def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
+        self._desk.look(lambda _: _SUBMITTABLE[method](self, *arguments), done)
+
+    def _getting(self, key: str, timeout: float | None = None) -> Wait[bytes]:
+        return self._awaiting([checked_key(key)], timeout, lambda values: values[0])
+
+    def _collecting(self, keys: Iterable[str], timeout: float | None = None) -> Wait[list[bytes]]:
+        return self._awaiting(checked_keys(keys), timeout, lambda values: values)
+
+    def _hoping(self, keys: Iterable[str], timeout: float | None = None) -> Wait[None]:
+        return self._awaiting(checked_keys(keys), timeout, lambda _: None)
+
+    def _checking(self, keys: Iterable[str]) -> Wait[bool]:
         wanted = checked_keys(keys)
+        return immediate(lambda: len(self._look(wanted)) == len(set(wanted)))
+
+    def _awaiting(self, wanted: list[str], timeout: float | None, read: Callable[[list[bytes]], R]) -> Wait[R]:
         limit = DEFAULT_TIMEOUT if timeout is None else timeout
-        deadline = time.monotonic() + limit
-        found = self._look(wanted)
-        with Waiting(self._path()) as waiting:
-            while any(key not in found for key in wanted):
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    missing = ", ".join(repr(key) for key in wanted if key not in found)
-                    raise RendezvousTimeoutError(
-                        f"waited {limit:g} s for {len(wanted)} keys of {self!r}: {missing} not set"
-                    )
-                waiting.nap(left)
-                waiting.ready()
-                found = self._look(wanted)
-        return [found[key] for key in wanted]
+        found: dict[str, bytes] = {}
+
+        def look() -> tuple[R] | None:
+            nonlocal found
+            found = self._look(wanted)
+            return (read([found[key] for key in wanted]),) if len(found) == len(set(wanted)) else None
+
+        def late() -> R:
+            missing = ", ".join(repr(key) for key in wanted if key not in found)
+            raise RendezvousTimeoutError(f"waited {limit:g} s for {len(wanted)} keys of {self!r}: {missing} not set")
+
+        return Wait(look, late, limit, self._path)
 
     def multi_set(self, items: Mapping[str, bytes]) -> None:
         given = {key: self._checked(key, value) for key, value in items.items()}
@@ -231,6 +251,15 @@ class RoundStore(Store):
 
     def __repr__(self) -> str:
         return f"<RoundStore {self._name!r} in {self._store.path!r}>"
+
+
+_SUBMITTABLE: dict[str, Callable[..., Wait[Any]]] = {
+    "get": RoundStore._getting,
+    "multi_get": RoundStore._collecting,
+    "wait": RoundStore._hoping,
+    "check": RoundStore._checking,
+}
+RoundStore.submittable = frozenset(_SUBMITTABLE)
 
 
 def _integer(key: str, value: bytes | None) -> int:

@@ -4,17 +4,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Generic, TypeVar, cast
 
 from rdzv_core import RendezvousError
+from rdzv_core.abc import OnDone
 from rdzv_file._files import create_directory, replace_file
-from rdzv_file._lock import hold
+from rdzv_file._lane import Lane
+from rdzv_file._lock import closed_meanwhile, held_too_long, hold
 from rdzv_file._lock_record import HeldLock
 from rdzv_file._log.format import DamagedError, Record, encode
 from rdzv_file._log.reader import LogReader, State
@@ -114,13 +118,26 @@ class OpenLog(Generic[S]):
 
 
 class _Change(Generic[S]):
-    """What a thread wants done to a log; whoever has the lock does it."""
+    """What a thread wants done to a log; whoever has the lock does it, and calls `done` where there is one."""
 
-    def __init__(self, change: Callable[[OpenLog[S]], object]) -> None:
-        self.change = change
+    def __init__(self, change: Callable[[OpenLog[S]], object], patience: Patience, done: OnDone | None = None) -> None:
+        self.change, self.patience = change, patience
+        self.deadline = time.monotonic() + patience.seconds
         self.over = False
         self.result: object = None
         self.error: BaseException | None = None
+        self._done = done
+
+    @property
+    def submitted(self) -> bool:
+        return self._done is not None
+
+    def tell(self) -> None:
+        if self._done is not None:
+            error = self.error
+            if error is not None and not isinstance(error, Exception):
+                error = RendezvousError(f"another thread that wrote for this one was ended by {error!r}")
+            self._done(self.result, error)
 
 
 class GroupWriter(Generic[S]):
@@ -136,20 +153,31 @@ class GroupWriter(Generic[S]):
 
         Raises `RendezvousConnectionError` when it takes too long: it may have been done all the same.
         """
-        mine = _Change(change)
+        mine = _Change(change, patience)
         self._queue.append(mine)
+        ended: list[_Change[S]] = []
         try:
             with self._turns.turn(self._lock, patience) as left:
                 if not mine.over:
-                    with held_lock(self._lock, left, patience) as (held, temporary):
-                        self._do_all(OpenLog(self._reader, held, temporary, self._sync))
+                    self._do_all(left, patience, ended)
         finally:
             if not mine.over:
-                with suppress(ValueError):
-                    self._queue.remove(mine)
+                self._take_back(mine)
+            for one in ended:
+                one.tell()
         if mine.error is not None:
             raise mine.error
         return cast("T", mine.result)
+
+    def submit(self, change: Callable[[OpenLog[S]], object], patience: Patience, lane: Lane, done: OnDone) -> None:
+        """Have `change` done in a lane, with all that is submitted until it has the lock, and `done` told the result.
+
+        `done` is told the error of `do` after the same time.
+        """
+        mine = _Change(change, patience, done)
+        self._queue.append(mine)
+        if not lane.post(lambda: self._do_submitted(patience)):
+            self._end(mine, closed_meanwhile(patience.endpoint))
 
     @contextmanager
     def alone(self, patience: Patience) -> Iterator[OpenLog[S]]:
@@ -160,23 +188,67 @@ class GroupWriter(Generic[S]):
         ):
             yield log
 
-    def _do_all(self, log: OpenLog[S]) -> None:
-        changes: list[_Change[S]] = []
+    def _do_submitted(self, patience: Patience) -> None:
+        ended: list[_Change[S]] = []
+        theirs = Patience(patience.endpoint, math.inf, self._none_waits)
+        try:
+            if self._queue:
+                with self._turns.turn(self._lock, theirs) as left:
+                    if self._queue:
+                        self._do_all(left, theirs, ended)
+        except Exception as error:  # noqa: BLE001 - all who wait are told
+            for one in self._submitted():
+                self._end(one, error)
+        finally:
+            for one in ended:
+                one.tell()
+
+    def _none_waits(self) -> bool:
+        """End the submitted changes whose time is over; return whether no other is left."""
+        for one in self._submitted():
+            patience = one.patience
+            if patience.cancelled():
+                self._end(one, closed_meanwhile(patience.endpoint))
+            elif time.monotonic() >= one.deadline:
+                self._end(one, held_too_long(patience.endpoint, self._lock, patience.seconds))
+        return not self._submitted()
+
+    def _submitted(self) -> list[_Change[S]]:
+        return [one for one in self._queue.copy() if one.submitted]
+
+    def _end(self, one: _Change[S], error: Exception) -> None:
+        if self._take_back(one):
+            one.error, one.over = error, True
+            one.tell()
+
+    def _take_back(self, one: _Change[S]) -> bool:
+        """Have it not done; False where somebody has begun to."""
+        try:
+            self._queue.remove(one)
+        except ValueError:
+            return False
+        return True
+
+    def _do_all(self, seconds: float, patience: Patience, ended: list[_Change[S]]) -> None:
+        with held_lock(self._lock, seconds, patience) as (held, temporary):
+            self._do_all_under_lock(OpenLog(self._reader, held, temporary, self._sync), ended)
+
+    def _do_all_under_lock(self, log: OpenLog[S], ended: list[_Change[S]]) -> None:
         try:
             with log:
                 while self._queue:
-                    changes.append(self._queue.popleft())
+                    ended.append(self._queue.popleft())
                     try:
-                        changes[-1].result = changes[-1].change(log)
+                        ended[-1].result = ended[-1].change(log)
                     except RendezvousError as error:
-                        changes[-1].error = error
+                        ended[-1].error = error
         except BaseException as error:
-            for one in changes:
+            for one in ended:
                 one.error = one.error or error
             if not isinstance(error, Exception):
                 raise
         finally:
-            for one in changes:
+            for one in ended:
                 one.over = True
 
 

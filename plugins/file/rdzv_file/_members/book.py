@@ -7,17 +7,15 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import islice
 from typing import NamedTuple
 
 from rdzv_core import MembersView, RendezvousConfigurationError, RendezvousConnectionError
-from rdzv_core.backoff import Backoff
 from rdzv_core.clock import now
 from rdzv_file._errors import lost
 from rdzv_file._files import create_directory
+from rdzv_file._lane import Lane
 from rdzv_file._log.format import DamagedError
 from rdzv_file._log.reader import LogReader
 from rdzv_file._log.writer import GroupWriter, OpenLog
@@ -33,7 +31,6 @@ _LONG = 64 * 1024
 _LOOKS_PER_TTL = 8
 _ENDING_TAKES = 0.25
 """Seconds that ending the overdue may wait for its turn: whoever looks next tries again."""
-_SHORTEST_NAP, _LONGEST_NAP = 0.0005, 0.025
 
 
 class Place(NamedTuple):
@@ -62,7 +59,7 @@ class MemberBook:
     def __init__(self, files: RunFiles) -> None:
         self._files = files
         self._reader = LogReader(files.roll, Roll)
-        self._writer = GroupWriter(self._reader, files.roll_lock, sync=False)
+        self.writer = GroupWriter(self._reader, files.roll_lock, sync=False)
         self._sightings = Sightings()
         self._observed = {True: float("-inf"), False: float("-inf")}
         self._shorten_at = _LONG
@@ -95,16 +92,20 @@ class MemberBook:
         with self._reader.lock:
             return _lists(self._look(), member, incarnation)
 
-    def found(self, patience: Patience) -> None:
+    def founding(self, log: OpenLog[Roll]) -> Roll:
         """Make a roll where none can be read."""
-        self._writer.do(self._founded, patience)
+        if log.state is not None:
+            return log.state
+        create_directory(self._files.leases)
+        self._shorten_at = _LONG
+        return log.replace([founded()])
 
-    def enter(self, payload: bytes, ttl: float, patience: Patience) -> Place:
-        """Write a new member behind all others."""
+    def entering(self, payload: bytes, ttl: float) -> Callable[[OpenLog[Roll]], Place]:
+        """Return what writes a new member behind all others."""
         member = secrets.token_hex(16)
 
         def change(log: OpenLog[Roll]) -> Place:
-            roll = self._founded(log)
+            roll = self.founding(log)
             if log.size > self._shorten_at:
                 roll = self._shorten(log, roll)
             lease_file.create(self._files.lease(member))
@@ -112,12 +113,10 @@ class MemberBook:
             log.append(entered(member, payload, ttl))
             return Place(member, roll.incarnation, ahead)
 
-        return self._writer.do(change, patience)
+        return change
 
-    def update(self, member: str, incarnation: str, sequence: int, payload: bytes, patience: Patience) -> bool:
-        """Write a payload, unless a newer one is there, and refresh; False: the member has ended."""
-        if not self.is_listed(member, incarnation):
-            return False
+    def updating(self, member: str, incarnation: str, sequence: int, payload: bytes) -> Callable[[OpenLog[Roll]], bool]:
+        """Return what writes a payload, unless a newer one is there, and refreshes; False: the member has ended."""
 
         def change(log: OpenLog[Roll]) -> bool:
             if log.state is None or not _lists(log.state, member, incarnation):
@@ -130,15 +129,26 @@ class MemberBook:
                     log.append(updated(member, sequence, payload))
             return True
 
-        return self._writer.do(change, patience)
+        return change
 
-    def refresh(self, member: str, incarnation: str, patience: Patience) -> bool:
-        """Renew the lease; False: the member has ended."""
-        with self._locked(self._files.lease(member), patience) as fd:
-            if fd is None or not self.is_listed(member, incarnation):
-                return False
-            lease_file.refresh(fd)
+    def refresh(self, member: str, incarnation: str) -> bool | None:
+        """Renew the lease; False: the member has ended. None: its file is locked, to be tried again."""
+        try:
+            with lease_file.locked(self._files.lease(member)) as fd:
+                if fd is None or not self.is_listed(member, incarnation):
+                    return False
+                lease_file.refresh(fd)
+        except BlockingIOError:
+            return None
         return self.is_listed(member, incarnation)
+
+    def locked_too_long(self, member: str, patience: Patience) -> RendezvousConnectionError:
+        """Make the error for a member that could not be refreshed."""
+        return lost(
+            patience.endpoint,
+            f"no lock on {self._files.lease(member)!r} within {patience.seconds:g} s: a process that looks whether "
+            "this member is overdue holds it; check for one that is stopped",
+        )
 
     def leave(self, member: str, incarnation: str, patience: Patience) -> None:
         """End a membership, if it is one still."""
@@ -149,13 +159,14 @@ class MemberBook:
             if _lists(log.state, member, incarnation):
                 log.append(ended(member))
 
-        self._writer.do(change, patience)
+        self.writer.do(change, patience)
         lease_file.remove(self._files.lease(member))
 
-    def observe(self, patience: Patience, limit: int | None = None) -> None:
+    def observe(self, patience: Patience, limit: int | None = None, lane: Lane | None = None) -> None:
         """Look at the files of all members, or of the first `limit`, and end those that are overdue.
 
-        Returns at once where the last such look was a moment ago, and ends nobody while others write.
+        Returns at once where the last such look was a moment ago, and ends nobody while others write. With a `lane`
+        they are ended there, and this does not wait for it.
         """
         overdue = self._find_overdue(limit)
         if not overdue:
@@ -166,8 +177,12 @@ class MemberBook:
                 if log.state is not None and one.member in log.state.entries:
                     self._end(log, one)
 
+        patience = patience._replace(seconds=min(patience.seconds, _ENDING_TAKES))
+        if lane is not None:
+            self.writer.submit(change, patience, lane, _whoever_looks_next_tries_again)
+            return
         try:
-            self._writer.do(change, patience._replace(seconds=min(patience.seconds, _ENDING_TAKES)))
+            self.writer.do(change, patience)
         except RendezvousConnectionError as error:
             if isinstance(error, RendezvousConfigurationError):
                 raise
@@ -178,7 +193,7 @@ class MemberBook:
         if not os.path.isdir(self._files.directory) or (there and there.members and not even_with_members):
             return  # without waiting for the lock of those who are at work
         removed = f"{self._files.runs}{os.sep}.removed-{secrets.token_hex(16)}"
-        with self._writer.alone(patience) as log:
+        with self.writer.alone(patience) as log:
             if log.state is not None and log.state.entries and not even_with_members:
                 return
             # Moved first: whoever waits for the lock finds no such file, and makes a directory anew.
@@ -236,13 +251,6 @@ class MemberBook:
         except DamagedError:
             return None  # its members are lost, and whoever needs one founds another
 
-    def _founded(self, log: OpenLog[Roll]) -> Roll:
-        if log.state is not None:
-            return log.state
-        create_directory(self._files.leases)
-        self._shorten_at = _LONG
-        return log.replace([founded()])
-
     def _shorten(self, log: OpenLog[Roll], roll: Roll) -> Roll:
         roll = log.replace(roll.shortened())
         self._shorten_at = max(_LONG, 4 * log.size)
@@ -251,26 +259,13 @@ class MemberBook:
                 lease_file.remove(self._files.lease(member))  # of a member whose writer was killed
         return roll
 
-    @contextmanager
-    def _locked(self, file: str, patience: Patience) -> Iterator[int | None]:
-        deadline, naps = time.monotonic() + patience.seconds, Backoff(_SHORTEST_NAP, _LONGEST_NAP, factor=1.5)
-        while True:
-            try:
-                with lease_file.locked(file) as fd:
-                    yield fd
-                    return
-            except BlockingIOError as error:
-                if time.monotonic() >= deadline or patience.cancelled():
-                    raise lost(
-                        patience.endpoint,
-                        f"no lock on {file!r} within {patience.seconds:g} s: a process that looks whether this member "
-                        "is overdue holds it; check for one that is stopped",
-                    ) from error
-            time.sleep(naps.next())
-
 
 def _lists(roll: Roll | None, member: str, incarnation: str) -> bool:
     return roll is not None and roll.incarnation == incarnation and member in roll.entries
+
+
+def _whoever_looks_next_tries_again(_: object, error: Exception | None) -> None:
+    """End nobody where others write at the time."""
 
 
 _books: PerProcess[RunFiles, MemberBook] = PerProcess(MemberBook)

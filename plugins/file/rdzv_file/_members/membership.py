@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, Token
+from rdzv_core.abc import OnDone
 from rdzv_core.validation import checked_payload, checked_ttl
 from rdzv_file._errors import lost, mapped
+from rdzv_file._lane import Lane
 from rdzv_file._members.book import MemberBook, Place, book_of
+from rdzv_file._members.roll import Roll
+from rdzv_file._members.writing import Change, Writing
 from rdzv_file._run_files import RunFiles
 from rdzv_file._store import FileStore
+from rdzv_file._submission import Desk
 from rdzv_file._turns import Patience
-from rdzv_file._waiting import Waiting
+from rdzv_file._waiting import Wait, immediate
 
 _AT_A_GLANCE = 4
 """So many members are looked at with each refresh: those who look at all of them, and one more."""
@@ -51,44 +56,99 @@ class Membership:
     - `members`, `first`, `count`: one look at the roll where nothing has changed; eight times in a ttl also one at the
       file of each member, or of the first few.
     - `wait_members` looks again and again, less and less often.
+
+    What is submitted is done in the lanes of the desk, where nothing that may take long holds up a refresh.
     """
 
-    def __init__(self, store: FileStore, key: str, *, observing: bool, is_closed: Callable[[], bool]) -> None:
+    def __init__(
+        self, store: FileStore, key: str, desk: Desk, *, observing: bool, is_closed: Callable[[], bool]
+    ) -> None:
         self._store = store
+        self._desk = desk
         self._key = key
         self._observing = observing
         self._is_closed = is_closed
         self._kept: tuple[int, MemberBook] | None = None
 
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
-        payload, ttl = checked_payload(payload), checked_ttl(ttl)
-        with self._access() as book:
-            if book is None:
-                raise lost(self._store.path, "there is nothing here, and an observer creates nothing")
-            self._store.check_there()
-            return FileLease(book.enter(payload, ttl, self._patience()), ttl)
+        return self._entering(payload, ttl).block()
 
     def update(self, member: MemberLease, payload: bytes) -> bool:
-        lease, payload = _own(member), checked_payload(payload)
-        sequence = member.next_sequence()
-        with self._access() as book:
-            if book is None:
-                return False
-            if lease.is_overtaken(sequence):
-                return self._stands(book.is_listed(lease.id, lease.incarnation))
-            return self._stands(book.update(lease.id, lease.incarnation, sequence, payload, self._patience()))
+        return self._updating(member, payload).block()
 
     def refresh(self, member: MemberLease) -> bool:
-        lease = _own(member)
-        with self._access() as book:
+        return self._refreshing(member).block()
+
+    def submit_enter(self, done: OnDone, payload: bytes, ttl: float) -> None:
+        writing = self._entering(payload, ttl)
+        self._desk.write(lambda lane: writing.submit(lane, done), done)
+
+    def submit_update(self, done: OnDone, member: MemberLease, payload: bytes) -> None:
+        writing = self._updating(member, payload)
+        self._desk.write(lambda lane: writing.submit(lane, done), done)
+
+    def submit_refresh(self, done: OnDone, member: MemberLease) -> None:
+        self._desk.look(lambda lane: self._refreshing(member, lane), done)
+
+    def _entering(self, payload: bytes, ttl: float) -> Writing[Place, MemberLease]:
+        payload, ttl = checked_payload(payload), checked_ttl(ttl)
+
+        def begin(book: MemberBook | None) -> Change[Place]:
             if book is None:
-                return False
-            if lease.is_overtaken(member.next_sequence()):
-                stands = book.is_listed(lease.id, lease.incarnation)
-            else:
-                stands = book.refresh(lease.id, lease.incarnation, self._patience())
-                self._observe(book, _AT_A_GLANCE)
-            return self._stands(stands)
+                raise lost(self._store.path, "there is nothing here, and an observer creates nothing")
+            self._check_open()
+            self._store.check_there()
+            return book.entering(payload, ttl)
+
+        def read(place: Place | None) -> MemberLease:
+            assert place is not None, "it is always written"
+            return FileLease(place, ttl)
+
+        return Writing(self._access, self._patience(), begin, read)
+
+    def _updating(self, member: MemberLease, payload: bytes) -> Writing[bool, bool]:
+        lease, payload = _own(member), checked_payload(payload)
+        sequence = member.next_sequence()
+        overtaken, is_listed = lease.is_overtaken(sequence), False
+
+        def begin(book: MemberBook | None) -> Change[bool] | None:
+            nonlocal is_listed
+            self._check_open()
+            is_listed = book is not None and book.is_listed(lease.id, lease.incarnation)
+            if book is None or not is_listed or overtaken:
+                return None
+            return book.updating(lease.id, lease.incarnation, sequence, payload)
+
+        return Writing(
+            self._access,
+            self._patience(),
+            begin,
+            lambda written: self._stands(is_listed if written is None else written),
+        )
+
+    def _refreshing(self, member: MemberLease, lane: Lane | None = None) -> Wait[bool]:
+        lease, patience = _own(member), self._patience()
+        overtaken = lease.is_overtaken(member.next_sequence())
+
+        def look() -> tuple[bool] | None:
+            self._check_open()
+            with self._access() as book:
+                if book is None:
+                    return (False,)
+                if overtaken:
+                    return (self._stands(book.is_listed(lease.id, lease.incarnation)),)
+                stands = book.refresh(lease.id, lease.incarnation)
+                if stands is None:
+                    return None
+                self._observe(book, _AT_A_GLANCE, lane)
+                return (self._stands(stands),)
+
+        def late() -> bool:
+            book = self._book()
+            assert book is not None, "a look has found it"
+            raise book.locked_too_long(lease.id, patience)
+
+        return Wait(look, late, patience.seconds)
 
     def leave(self, member: MemberLease) -> None:
         lease = _own(member)
@@ -106,22 +166,50 @@ class Membership:
         return len(self._view(None).members)
 
     def wait_members(self, version: Token | None, timeout: float) -> bool:
-        deadline = time.monotonic() + timeout
-        with self._access() as book, Waiting(None if book is None else book.path) as waiting:
-            while True:
-                self._check_open()
-                waiting.ready()
-                if version is None or version != self._version(book):
-                    return True
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return False
-                waiting.nap(left if book is None else min(left, book.nap_limit()))
+        return self._waiting(version, timeout).block()
 
-    def _version(self, book: MemberBook | None) -> str:
+    def submit_members(self, done: OnDone) -> None:
+        self._submit_view(done, None, lambda view: view)
+
+    def submit_first(self, done: OnDone, k: int) -> None:
+        self._submit_view(done, max(k, 0), lambda view: view)
+
+    def submit_count(self, done: OnDone) -> None:
+        self._submit_view(done, None, lambda view: len(view.members))
+
+    def _submit_view(self, done: OnDone, limit: int | None, read: Callable[[MembersView], object]) -> None:
+        def looked(view: MembersView | None, error: Exception | None) -> None:
+            if error is not None or view is not None:
+                done(None if view is None else read(view), error)
+            else:
+                founding = Writing(self._access, self._patience(), self._founding, lambda _: read(self._there(limit)))
+                self._desk.write(lambda lane: founding.submit(lane, done), done)
+
+        self._desk.look(lambda lane: immediate(lambda: self._look(limit, lane)), looked)
+
+    def submit_wait(self, done: OnDone, version: Token | None, timeout: float) -> None:
+        self._desk.look(lambda lane: self._waiting(version, timeout, lane), done)
+
+    def _waiting(self, version: Token | None, timeout: float, lane: Lane | None = None) -> Wait[bool]:
+        def look() -> tuple[bool] | None:
+            self._check_open()
+            with self._access() as book:
+                return (True,) if version is None or version != self._version(book, lane) else None
+
+        def path() -> str | None:
+            book = self._book()
+            return None if book is None else book.path
+
+        def nap_limit() -> float:
+            book = self._book()
+            return math.inf if book is None else book.nap_limit()
+
+        return Wait(look, lambda: False, timeout, path, nap_limit)
+
+    def _version(self, book: MemberBook | None, lane: Lane | None) -> str:
         if book is None:
             return "" if self._book() is None else "there"
-        self._observe(book, None)
+        self._observe(book, None, lane)
         return book.version()
 
     def remove(self, *, even_with_members: bool) -> None:
@@ -135,23 +223,38 @@ class Membership:
         self._kept = None
 
     def _view(self, limit: int | None) -> MembersView:
+        view = self._look(limit)
+        if view is None:
+            founding = Writing(self._access, self._patience(), self._founding, lambda _: self._there(limit))
+            view = founding.block()
+        return view
+
+    def _look(self, limit: int | None, lane: Lane | None = None) -> MembersView | None:
+        """Return the members; None where no roll can be read and one has to be made."""
+        self._check_open()
         with self._access() as book:
             if book is None:
                 return MembersView("", "", ())
-            self._observe(book, limit)
+            self._observe(book, limit, lane)
             view = book.view(limit)
             if view is None:
                 self._store.check_there()
-                if self._observing:
-                    return MembersView("", "", ())
-                book.found(self._patience())
-                view = book.view(limit)
-            assert view is not None, "a roll that was just written is there"
-            return view
+            return MembersView("", "", ()) if view is None and self._observing else view
 
-    def _observe(self, book: MemberBook, limit: int | None) -> None:
+    def _founding(self, book: MemberBook | None) -> Change[Roll]:
+        assert book is not None, "a look has found it"
+        self._check_open()
+        return book.founding
+
+    def _there(self, limit: int | None) -> MembersView:
+        with self._access() as book:
+            view = None if book is None else book.view(limit)
+        assert view is not None, "a roll that was just written is there"
+        return view
+
+    def _observe(self, book: MemberBook, limit: int | None, lane: Lane | None) -> None:
         if not self._observing:
-            book.observe(self._patience(), limit)
+            book.observe(self._patience(), limit, lane)
 
     def _stands(self, stands: bool) -> bool:
         if not stands:
