@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from rdzv_conformance.contract.clauses import catalogue
 from rdzv_conformance.contract.labels import clauses_of
+from rdzv_conformance.harness.load import slowness
 from rdzv_conformance.harness.target import Target
 from rdzv_conformance.mutants._catalogue import rest_of_baseline
 from rdzv_conformance.mutants._mutant import Mutant
@@ -35,7 +36,7 @@ SLOW = frozenset(
 def target_for(mutant: Mutant, patience: float = PATIENCE) -> Iterator[Target]:
     """Return the target that a backend of this package is, with its store while the context lasts."""
     with mutant.setting() as place:
-        yield Target(mutant.name, place.endpoint, place.options, place.helpers, (PRELOAD,), patience)
+        yield Target(mutant.name, place.endpoint, place.options, place.helpers, (PRELOAD,), patience * slowness())
 
 
 def run_all(mutant: Mutant, tests: Iterable[str], patience: float = PATIENCE) -> list[TestResult]:

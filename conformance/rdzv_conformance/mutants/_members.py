@@ -16,7 +16,7 @@ from rdzv_core.memory._members import MemberTable
     "Members are listed by when they were last heard of, the newest first.",
     "MEMBER-1",
     message="the members' ids",
-    may_break=("MEMBER-2", "MEMBER-11"),
+    may_break=("MEMBER-5", "MEMBER-2", "MEMBER-11"),
 )
 class EntersAtTheFront(SoundMemory):
     def members(self) -> MembersView:
@@ -63,6 +63,7 @@ class CountsEverybodyEver(SoundMemory):
     "An update is a deletion and a new entry: the member loses its place.",
     "MEMBER-2",
     message="the members",
+    may_break=("MEMBER-1",),
 )
 class UpdateMovesToTheEnd(SoundMemory):
     def update(self, member: MemberLease, payload: bytes) -> bool:
@@ -139,7 +140,11 @@ class ARefreshRevives(SoundMemory):
     "MEMBER-5",
     "MEMBER-6",
     message="the members",
-    may_break=("MEMBER-12",),
+    may_break=(
+        "MEMBER-1",
+        "MEMBER-11",
+        "MEMBER-12",
+    ),
 )
 class LeavingTakesATtl(SoundMemory):
     def leave(self, member: MemberLease) -> None:
@@ -164,7 +169,10 @@ class LeavesOnceOnly(SoundMemory):
     "Every refresh changes the version, and wakes every waiter: n members make n² messages.",
     "MEMBER-6",
     message="the version after a refresh",
-    may_break=("MEMBER-8",),
+    may_break=(
+        "MEMBER-7",
+        "MEMBER-8",
+    ),
 )
 class ARefreshIsAChange(SoundMemory):
     def refresh(self, member: MemberLease) -> bool:

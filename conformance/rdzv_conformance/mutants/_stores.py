@@ -182,6 +182,7 @@ MUTANTS = (
         "compare_set with nothing expected writes over what is there.",
         "STORE-3",
         message="compare_set(present, expected=None)",
+        may_break=("STORE-1",),
     ),
     store_mutant(
         _CreatesWhateverIsExpected,

@@ -129,9 +129,9 @@ def _renewed_for_a_whole_ttl(one: SupportsMembership, other: SupportsMembership,
     _pass(0.5 * ttl)
     renewed = time.monotonic()
     gave = {
-        "refresh": other.refresh(leases["refresh"]),
-        "update": other.update(leases["update"], b"new"),
-        "update with equal bytes": other.update(leases["update with equal bytes"], b"same"),
+        "refresh": one.refresh(leases["refresh"]),
+        "update": one.update(leases["update"], b"new"),
+        "update with equal bytes": one.update(leases["update with equal bytes"], b"same"),
     }
     if time.monotonic() > began + 0.8 * ttl:
         return False
