@@ -11,7 +11,7 @@ _FILES = {
     "{module}/__init__.py": "backend.py.txt",
     "{module}/conformance.py": "conformance.py.txt",
     "{module}/py.typed": "",
-    "tests/test_{module}_conformance.py": "test_conformance.py.txt",
+    "tests/test_{module}_conformance.py": "conformance_class.py.txt",
     ".github/workflows/tests.yml": "tests.yml.txt",
     ".gitignore": "gitignore.txt",
 }
