@@ -45,9 +45,9 @@ class Gateway:
         credentials: Credentials | None,
         shows_certificate: bool = False,
     ) -> None:
-        self.endpoints = Endpoints(endpoints)
-        self.session = Session(Transport(tls), credentials)
-        self.local_host = ""
+        self.endpoints: Endpoints = Endpoints(endpoints)
+        self.session: Session = Session(Transport(tls), credentials)
+        self.local_host: str = ""
         """The local address of the connection made last."""
         self.users: set[object] = set()
         """The open clients; the last one to leave closes the gateway."""
