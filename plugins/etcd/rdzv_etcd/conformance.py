@@ -59,19 +59,19 @@ class OwnStore:
         self._data_dir = sandbox.directory / "data"
         self._binary = find_binary()
         peer_port, port = free_ports(HOST, 2)
-        self.endpoint = f"{HOST}:{port}"
+        self.endpoint: str = f"{HOST}:{port}"
         flags = standalone_flags("certify", str(self._data_dir), HOST, port, peer_port)
         self._flags = [flag.replace("http://", "https://") if "client-urls" in flag else flag for flag in flags]
         # The password is random: there is no point in making every login slow to make guessing slow.
         self._flags += [f"--cert-file={ours.cert}", f"--key-file={ours.key}", "--bcrypt-cost=4"]
         password = secrets.token_hex(16)
-        self.options = {"protocol": "https", "ca_cert": ours.ca, "user": _ROOT, "password": password}
-        self.wrong_credentials = [
+        self.options: dict[str, Any] = {"protocol": "https", "ca_cert": ours.ca, "user": _ROOT, "password": password}
+        self.wrong_credentials: list[tuple[dict[str, Any], str]] = [
             ({"user": None, "password": None}, "asks for a user"),
             ({"password": secrets.token_hex(16)}, "the user or the password is wrong"),
             ({"user": "nobody"}, "the user or the password is wrong"),
         ]
-        self.wrong_transport = [
+        self.wrong_transport: list[tuple[dict[str, Any], str]] = [
             ({"protocol": "http", "ca_cert": None}, "give protocol='https'"),
             ({"ca_cert": theirs.ca}, "its certificate is not accepted"),
         ]

@@ -28,8 +28,8 @@ class Pin:
 
     def __init__(self, fd: int) -> None:
         self._close = os.close
-        self.fd = fd
-        self.identity = Identity.of(os.fstat(fd))
+        self.fd: int = fd
+        self.identity: Identity = Identity.of(os.fstat(fd))
 
     def __del__(self) -> None:
         self._close(self.fd)

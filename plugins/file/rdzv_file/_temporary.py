@@ -21,12 +21,13 @@ class TemporaryFile:
 
     def __init__(self) -> None:
         try:
-            fd, self.path = tempfile.mkstemp(prefix="rdzv-", suffix=".store")
+            fd, path = tempfile.mkstemp(prefix="rdzv-", suffix=".store")
         except OSError as error:
             raise RendezvousError(
                 f"file backend: no endpoint was given, and no temp file can be made: {error}; "
                 "give a path as the endpoint, or point TMPDIR to a directory that can be written"
             ) from error
+        self.path: str = path
         os.close(fd)
         weakref.finalize(self, _delete, self.path, os.getpid())
 

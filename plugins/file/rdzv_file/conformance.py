@@ -15,7 +15,7 @@ from rdzv_file._run_files import RunFiles
 from rdzv_file._store import FileStore
 
 network = False
-unreachable_endpoint = f"{os.devnull}/rdzv"
+unreachable_endpoint: str = f"{os.devnull}/rdzv"
 
 expires = False
 """It lets no key expire: the suite need not wait for a minute to see that."""
@@ -66,7 +66,7 @@ class OwnStore:
 
     def __init__(self, path: Path, *, one_file: bool = False) -> None:
         self.what = "one file" if one_file else "a directory"
-        self.endpoint = str(path) if one_file else f"{path}/"
+        self.endpoint: str = str(path) if one_file else f"{path}/"
         self._path = path
         self._away = path.with_name(f"{path.name}-away")
 

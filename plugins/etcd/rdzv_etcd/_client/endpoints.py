@@ -28,7 +28,7 @@ class Endpoints:
     """
 
     def __init__(self, endpoints: Sequence[HostPort]) -> None:
-        self.all = tuple(endpoints)
+        self.all: tuple[HostPort, ...] = tuple(endpoints)
         self._preferred = random.choice(self.all)
         self._avoided_until: dict[HostPort, float] = {}
         self._took: dict[HostPort, float] = {}

@@ -51,9 +51,9 @@ class Gateway:
         credentials: Credentials | None,
         shows_certificate: bool = False,
     ) -> None:
-        self.endpoints = Endpoints(endpoints)
-        self.session = Session(Transport(tls), credentials)
-        self.local_host = ""
+        self.endpoints: Endpoints = Endpoints(endpoints)
+        self.session: Session = Session(Transport(tls), credentials)
+        self.local_host: str = ""
         """The local address of the connection made last."""
         self._shows_certificate = shows_certificate
         self._turns = Turns(AT_ONCE)

@@ -28,7 +28,7 @@ class CancelScope:
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
-        self.sent = False
+        self.sent: bool = False
         """Whether any byte of the current attempt's request may have left this machine."""
         self.local_host = ""
         """The local address of the connection made for this call; empty where an idle one was reused."""

@@ -36,7 +36,7 @@ class Session:
 
     def __init__(self, transport: Transport, credentials: Credentials | None) -> None:
         self.transport = transport
-        self.logged_in = False
+        self.logged_in: bool = False
         """Whether etcd ever accepted the credentials."""
         self.token: str | None = None
         """The token of the login; "" where etcd has no users enabled, None before the first login."""

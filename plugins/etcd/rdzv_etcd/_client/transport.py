@@ -24,7 +24,7 @@ class Transport:
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         self.scheme = "http" if tls is None else "https"
-        self.pool = ConnectionPool(tls)
+        self.pool: ConnectionPool = ConnectionPool(tls)
 
     def post(
         self, scope: CancelScope, endpoint: HostPort, path: str, payload: bytes, authorization: str
