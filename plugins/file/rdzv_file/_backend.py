@@ -27,7 +27,7 @@ from rdzv_core import (
     Token,
 )
 from rdzv_core.abc import OnDone
-from rdzv_core.envelope import NONCE_BYTES, seal, unseal
+from rdzv_core.envelope import NONCE_BYTES, header, unseal
 from rdzv_file._desk import Desk
 from rdzv_file._errors import lost
 from rdzv_file._kept import Kept
@@ -109,13 +109,12 @@ class FileBackend(
                 return _refusal(seen)
             known = self._seen
             with lock(None if known is None else known.kept) as slot:
-                raw = slot.read()
                 unchanged = known is not None and slot.kept is known.kept
-                seen = known.snapshot if known is not None and unchanged else self._snapshot(raw)
+                seen = known.snapshot if known is not None and unchanged else self._snapshot(slot.read())
                 if not _is_current(seen, token):
                     return _refusal(seen)
                 nonce = secrets.token_bytes(NONCE_BYTES)
-                slot.write(seal(state, nonce))
+                slot.write((header((state,), nonce), state))
                 kept = slot.kept
         self._note(kept, StateSnapshot(state, nonce))
         return SetStateResult(state, nonce, True)
@@ -237,7 +236,7 @@ class FileBackend(
         kept = self._store.look(self._key, None if known is None else known.kept)
         if known is not None and kept is known.kept:
             return known.snapshot
-        snapshot = None if kept is None else self._snapshot(kept.values.get(self._key))
+        snapshot = None if kept is None else self._snapshot(kept.value(self._key))
         self._note(kept, snapshot)
         return snapshot
 
