@@ -2,10 +2,11 @@
 
     python benchmarks/file.py [--where DIRECTORY] [--turns 5] [--seconds 20] [--json]
 
-A read of an unchanged state of 200 bytes, and a compare-and-set of 200 bytes and of 1 MiB without fsync, in a
-directory and in one file. With PEER_PYTHON `FileStore.get` takes turns with the first, and PyTorch's
-`C10dRendezvousBackend.set_state` on a FileStore with the others. Then 100 threads wait for a change that does not come,
-and their process's time is counted. Medians. Linux.
+A read of an unchanged state of 200 bytes, and a compare-and-set of 200 bytes and of 1 MiB without fsync, in a directory
+and in one file. With PEER_PYTHON `FileStore.get` takes turns with the first, and with the others PyTorch's
+`C10dRendezvousBackend.set_state` on a FileStore, and FileStore's own `compare_set` and `set`. Ratios are to the first
+of these, and `raw_ratio` is to `compare_set`. Then 100 threads wait for a change that does not come, and their
+process's time is counted. Medians. Linux.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from benchmarks._processes import child
 from rdzv_core import RendezvousParameters, SupportsWatch, Token, create_backend
 
 CALLS = (("get", 200, 2000), ("cas", 200, 200), ("cas", 1 << 20, 40))
+RAW = ("compare_set", "set")
 WAITERS = 100
 SETTLE = 5.0
 PEER = str(Path(__file__).with_name("_file_peer.py"))
@@ -77,6 +79,8 @@ def compare(where: str, turns: int) -> list[dict[str, Any]]:
                 return times
 
             contenders["torch_FileStore"] = ask
+            for raw in RAW:
+                contenders[f"torch_{raw}"] = lambda _, size, count, raw=raw: ask(raw, size, count)  # type: ignore[misc]
         return [_row(contenders, call, turns) for call in CALLS]
 
 
@@ -84,12 +88,14 @@ def _row(contenders: dict[str, Measure], call: tuple[str, int, int], turns: int)
     medians: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(turns):
         for name, measure in contenders.items():
+            if call[0] == "get" and name.removeprefix("torch_") in RAW:
+                continue
             medians[name].append(statistics.median(measure(*call)) * 1e6)
     row: dict[str, Any] = {"call": call[0], "bytes": call[1]}
-    row |= {f"{name}_us": round(statistics.median(values), 1) for name, values in medians.items()}
-    theirs = row.get("torch_FileStore_us")
-    if theirs:
-        row |= {f"{name}_ratio": round(row[f"{name}_us"] / theirs, 2) for name in ("directory", "one_file")}
+    row |= {f"{name}_us": round(statistics.median(values), 1) for name, values in medians.items() if values}
+    for peer, ratio in (("torch_FileStore_us", "ratio"), ("torch_compare_set_us", "raw_ratio")):
+        if peer in row:
+            row |= {f"{name}_{ratio}": round(row[f"{name}_us"] / row[peer], 2) for name in ("directory", "one_file")}
     return row
 
 

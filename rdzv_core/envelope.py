@@ -12,10 +12,11 @@ import binascii
 import re
 import secrets
 import zlib
+from collections.abc import Iterable
 
 from rdzv_core._errors import RendezvousStateError
 
-__all__ = ["NONCE_BYTES", "OVERHEAD_BYTES", "seal", "seal_text", "unseal", "unseal_text"]
+__all__ = ["NONCE_BYTES", "OVERHEAD_BYTES", "header", "seal", "seal_text", "unseal", "unseal_text"]
 
 NONCE_BYTES = 16
 OVERHEAD_BYTES = 80
@@ -26,10 +27,18 @@ _HEADER = re.compile(rb"rdzv1 ([0-9a-f]{32}) (0|[1-9][0-9]{0,18}) ([0-9a-f]{8})\
 
 def seal(state: bytes, nonce: bytes | None = None) -> bytes:
     """Wrap `state` for storing; a caller that must recognise its own write passes the 16-byte `nonce`."""
+    return header((state,), nonce) + state
+
+
+def header(parts: Iterable[bytes], nonce: bytes | None = None) -> bytes:
+    """Return what `seal` puts before a state that consists of `parts`, for a store that writes them without a copy."""
     nonce = secrets.token_bytes(NONCE_BYTES) if nonce is None else nonce
     if len(nonce) != NONCE_BYTES:
         raise ValueError(f"a nonce has {NONCE_BYTES} bytes, not {len(nonce)}")
-    return b"rdzv1 %b %d %08x\n%b" % (nonce.hex().encode(), len(state), _checksum(nonce, state), state)
+    size, checksum = 0, zlib.crc32(nonce)
+    for part in parts:
+        size, checksum = size + len(part), zlib.crc32(part, checksum)
+    return b"rdzv1 %b %d %08x\n" % (nonce.hex().encode(), size, checksum)
 
 
 def unseal(raw: bytes) -> tuple[bytes, bytes]:

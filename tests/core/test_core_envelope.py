@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdzv_core import RendezvousStateError
-from rdzv_core.envelope import NONCE_BYTES, OVERHEAD_BYTES, seal, seal_text, unseal, unseal_text
+from rdzv_core.envelope import NONCE_BYTES, OVERHEAD_BYTES, header, seal, seal_text, unseal, unseal_text
 
 states = st.binary(max_size=300)
 
@@ -71,3 +71,9 @@ def test_a_nonce_of_another_length_is_refused(size: int) -> None:
     """A nonce has 16 bytes."""
     with pytest.raises(ValueError, match=f"not {size}"):
         seal(b"", bytes(size))
+
+
+@given(st.lists(st.binary(max_size=50)), st.binary(min_size=NONCE_BYTES, max_size=NONCE_BYTES))
+def test_a_header_and_the_parts_of_a_state_are_the_sealed_state(parts: list[bytes], nonce: bytes) -> None:
+    """A store that writes them one after the other stores what `seal` makes of them together."""
+    assert header(parts, nonce) + b"".join(parts) == seal(b"".join(parts), nonce)

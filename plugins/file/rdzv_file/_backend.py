@@ -27,14 +27,14 @@ from rdzv_core import (
     Token,
 )
 from rdzv_core.abc import OnDone
-from rdzv_core.envelope import NONCE_BYTES, seal, unseal
+from rdzv_core.envelope import NONCE_BYTES, header, unseal
 from rdzv_file._errors import lost
 from rdzv_file._kept import Kept
 from rdzv_file._members.membership import Membership
 from rdzv_file._notify import ring_all
 from rdzv_file._round_store import RoundStore
 from rdzv_file._store import FileStore
-from rdzv_file._submission import Desk
+from rdzv_file._submitter import Submitter
 from rdzv_file._temporary import TemporaryFile
 from rdzv_file._waiting import Wait, immediate
 
@@ -72,9 +72,9 @@ class FileBackend(
         self._seen: _Seen | None = None
         self._run_key = params.for_purpose("").key
         self._round_stores: WeakSet[RoundStore] = WeakSet()
-        self._desk = Desk((store.path, self._run_key), self._closed_error)
+        self._submitter = Submitter((store.path, self._run_key), self._closed_error)
         self._membership = Membership(
-            store, self._run_key, self._desk, observing=params.observing, is_closed=self._is_closed
+            store, self._run_key, self._submitter, observing=params.observing, is_closed=self._is_closed
         )
 
     @property
@@ -109,13 +109,12 @@ class FileBackend(
                 return _refusal(seen)
             known = self._seen
             with lock(None if known is None else known.kept) as slot:
-                raw = slot.read()
                 unchanged = known is not None and slot.kept is known.kept
-                seen = known.snapshot if known is not None and unchanged else self._snapshot(raw)
+                seen = known.snapshot if known is not None and unchanged else self._snapshot(slot.read())
                 if not _is_current(seen, token):
                     return _refusal(seen)
                 nonce = secrets.token_bytes(NONCE_BYTES)
-                slot.write(seal(state, nonce))
+                slot.write((header((state,), nonce), state))
                 kept = slot.kept
         self._note(kept, StateSnapshot(state, nonce))
         return SetStateResult(state, nonce, True)
@@ -197,7 +196,7 @@ class FileBackend(
 
     def store(self, prefix: str) -> Store:
         self._check_open()
-        made = RoundStore(self._store, self._run_key, prefix, self._desk, self._is_closed)
+        made = RoundStore(self._store, self._run_key, prefix, self._submitter, self._is_closed)
         self._round_stores.add(made)
         return made
 
@@ -216,7 +215,7 @@ class FileBackend(
         self._closed = True
         self._seen = None  # which closes the file, unless a call is still looking at it
         ring_all()
-        self._desk.close()
+        self._submitter.close()
         self._membership.close()
         for store in list(self._round_stores):
             store.close()
@@ -237,7 +236,7 @@ class FileBackend(
         kept = self._store.look(self._key, None if known is None else known.kept)
         if known is not None and kept is known.kept:
             return known.snapshot
-        snapshot = None if kept is None else self._snapshot(kept.values.get(self._key))
+        snapshot = None if kept is None else self._snapshot(kept.value(self._key))
         self._note(kept, snapshot)
         return snapshot
 
@@ -263,8 +262,8 @@ class FileBackend(
 
 
 _SUBMITTABLE: dict[str, Callable[..., None]] = {
-    "get_state": lambda self, done: self._desk.look(lambda _: immediate(self.get_state), done),
-    "wait_state": lambda self, done, *given: self._desk.look(lambda _: self._watching(*given), done),
+    "get_state": lambda self, done: self._submitter.look(lambda _: immediate(self.get_state), done),
+    "wait_state": lambda self, done, *given: self._submitter.look(lambda _: self._watching(*given), done),
     "enter": lambda self, done, *given: self._membership.submit_enter(done, *given),
     "update": lambda self, done, *given: self._membership.submit_update(done, *given),
     "refresh": lambda self, done, member: self._membership.submit_refresh(done, member),

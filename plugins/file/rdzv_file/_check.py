@@ -76,12 +76,12 @@ def _directory_of(endpoint: str) -> str:
 
 def _fsync_works(here: str, _there: str) -> str:
     began = time.monotonic()
-    replace_file(f"{here}/synced", f"{here}/synced.tmp", b"x", lambda: None)
+    replace_file(f"{here}/synced", f"{here}/synced.tmp", (b"x",), lambda: None)
     return f"a file and its directory, in {(time.monotonic() - began) * 1000:.1f} ms"
 
 
 def _same_directory(here: str, there: str) -> str:
-    replace_file(f"{here}/same", f"{here}/same.tmp", b"x", lambda: None)
+    replace_file(f"{here}/same", f"{here}/same.tmp", (b"x",), lambda: None)
     if read_file(f"{there}/same") != b"x":
         raise _FailedError(f"{there} does not show what was written to {here}")
     return "the other name shows what is written" if here != there else "one name was given"
@@ -116,7 +116,7 @@ def _rename_is_atomic(here: str, there: str) -> str:
     """Read while another process replaces the file as fast as it can: every read is whole."""
     path, reads = f"{here}/replaced", 0
     last = b"%d " % _REPLACEMENTS * 1000
-    replace_file(path, f"{path}.tmp", b"0 " * 1000, lambda: None)
+    replace_file(path, f"{path}.tmp", (b"0 " * 1000,), lambda: None)
     with _other(_REPLACE, f"{there}/replaced", str(_REPLACEMENTS)) as writer:
         until: float | None = None
         while (content := read_file(path)) != last:
@@ -135,7 +135,7 @@ def _rename_is_atomic(here: str, there: str) -> str:
 def _change_is_visible(here: str, there: str) -> str:
     """A replaced file is another file: the next look shows a new inode and the new content."""
     path = f"{here}/changed"
-    replace_file(path, f"{path}.tmp", b"old", lambda: None)
+    replace_file(path, f"{path}.tmp", (b"old",), lambda: None)
     before = os.stat(path)  # noqa: PTH116 - as above
     with _other(_REPLACE, f"{there}/changed", "1") as writer:
         writer.wait(_PATIENCE)

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from rdzv_file._pin import Pin
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_LARGE = 16 * 1024
 
 
 def open_file(path: str) -> int:
@@ -58,9 +59,11 @@ def create_directory(path: str) -> None:
 
 
 def replace_file(
-    path: str, temporary: str, content: bytes, before_rename: Callable[[], None], *, sync: bool = True
+    path: str, temporary: str, content: Sequence[bytes], before_rename: Callable[[], None], *, sync: bool = True
 ) -> Pin:
-    """Replace the file by `content`, mode 0600, and return it; with `sync` it is on the disk when this returns.
+    """Replace the file by one with the bytes of `content`, mode 0600, and return it.
+
+    With `sync` it is on the disk when this returns.
 
     If it raises before the new file is in place, or `before_rename` does, the old one is unharmed and `temporary` is
     gone again.
@@ -68,7 +71,8 @@ def replace_file(
     pin = Pin(os.open(temporary, _CREATE, 0o600))
     try:
         os.fchmod(pin.fd, 0o600)  # whatever the umask is
-        _write_all(pin.fd, content)
+        for piece in _pieces(content):
+            _write_all(pin.fd, piece)
         if sync:
             os.fsync(pin.fd)
         before_rename()
@@ -104,6 +108,19 @@ def remove_file(path: str, *, sync: bool = True) -> None:
         return
     if sync:
         _sync_directory(path)
+
+
+def _pieces(parts: Sequence[bytes]) -> Iterator[bytes]:
+    """Return the parts with the small ones joined, so that they take a few writes, and no large one is copied."""
+    small: list[bytes] = []
+    for part in parts:
+        if len(part) < _LARGE:
+            small.append(part)
+            continue
+        yield b"".join(small)
+        yield part
+        small = []
+    yield b"".join(small)
 
 
 def _write_all(fd: int, content: bytes) -> None:

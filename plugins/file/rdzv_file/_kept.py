@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from rdzv_file._files import read_file
+from rdzv_file._layout import Parts
 from rdzv_file._mounts import is_local
 from rdzv_file._pin import Pin
 
@@ -28,13 +29,21 @@ class Kept(NamedTuple):
     size: int
     time: int
     header: bytes
-    values: Mapping[str, bytes]
+    values: Mapping[str, Parts]
 
     @classmethod
-    def of(cls, path: str, pin: Pin, content: bytes, values: Mapping[str, bytes]) -> Kept:
-        """Keep what was read from, or written to, the file that is open, before anybody could have changed that."""
+    def of(cls, path: str, pin: Pin, beginning: bytes, values: Mapping[str, Parts]) -> Kept:
+        """Keep what was read from, or written to, the file that is open, before anybody could have changed that.
+
+        Its `beginning` has `HEADER_BYTES`, if the file has.
+        """
         status = os.fstat(pin.fd)
-        return cls(path, pin, status.st_size, status.st_mtime_ns, content[:HEADER_BYTES], values)
+        return cls(path, pin, status.st_size, status.st_mtime_ns, beginning[:HEADER_BYTES], values)
+
+    def value(self, key: str) -> bytes | None:
+        """Return the value of `key`, or None."""
+        parts = self.values.get(key)
+        return None if parts is None else b"".join(parts)
 
     def is_current(self) -> bool:
         """Return whether the file is still this one: by its status on a local file system, else by its first line."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from rdzv_core import RendezvousStateError
-from rdzv_core.envelope import seal, unseal
+from rdzv_core.envelope import header, unseal
 
 _LOCKS_PER_DIRECTORY = 256
+
+
+Parts: TypeAlias = tuple[bytes, ...]
+"""Bytes that stand one after the other: what is large is not copied to be stored."""
 
 
 class Layout(Protocol):
@@ -34,10 +38,10 @@ class Layout(Protocol):
     def aside_of(self, key: str) -> str:
         """The file that keeps what the file of `key` held before its last write."""
 
-    def parse(self, content: bytes | None, key: str) -> dict[str, bytes]:
+    def parse(self, content: bytes | None, key: str) -> dict[str, Parts]:
         """Return the values in the file that holds `key`; raises `RendezvousStateError` if it cannot be read."""
 
-    def build(self, values: Mapping[str, bytes]) -> bytes | None:
+    def build(self, values: Mapping[str, Parts]) -> Parts | None:
         """Return the content of a file that has these values; None: there is to be no file."""
 
     def is_ours(self, content: bytes) -> bool:
@@ -68,10 +72,10 @@ class DirectoryLayout:
     def aside_of(self, key: str) -> str:
         return f"{self._directory}{os.sep}{key}.last"
 
-    def parse(self, content: bytes | None, key: str) -> dict[str, bytes]:
-        return {} if content is None else {key: content}
+    def parse(self, content: bytes | None, key: str) -> dict[str, Parts]:
+        return {} if content is None else {key: (content,)}
 
-    def build(self, values: Mapping[str, bytes]) -> bytes | None:
+    def build(self, values: Mapping[str, Parts]) -> Parts | None:
         return next(iter(values.values()), None)
 
     def is_ours(self, content: bytes) -> bool:  # noqa: ARG002 - it has our key for its name
@@ -103,23 +107,26 @@ class OneFileLayout:
     def aside_of(self, key: str) -> str:  # noqa: ARG002
         return f"{self._file}.last"
 
-    def parse(self, content: bytes | None, key: str) -> dict[str, bytes]:  # noqa: ARG002
-        return unpack(content or b"")
+    def parse(self, content: bytes | None, key: str) -> dict[str, Parts]:  # noqa: ARG002
+        return {name: (value,) for name, value in unpack(content or b"").items()}
 
-    def build(self, values: Mapping[str, bytes]) -> bytes | None:
+    def build(self, values: Mapping[str, Parts]) -> Parts:
         return pack(values)
 
     def is_ours(self, content: bytes) -> bool:
         return content.startswith(b"rdzv1 ")
 
-    def without_values(self) -> bytes:
+    def without_values(self) -> Parts:
         """Return the content of a new store."""
         return pack({})
 
 
-def pack(records: Mapping[str, bytes]) -> bytes:
+def pack(records: Mapping[str, Parts]) -> Parts:
     """Return the content of a file that holds `records`."""
-    return seal(b"".join(b"%b %d\n%b\n" % (key.encode(), len(value), value) for key, value in records.items()))
+    parts: list[bytes] = []
+    for key, value in records.items():
+        parts += (b"%b %d\n" % (key.encode(), sum(map(len, value))), *value, b"\n")
+    return (header(parts), *parts)
 
 
 def unpack(content: bytes) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from rdzv_core import RendezvousStateError
 from rdzv_file._errors import mapped
 from rdzv_file._files import open_file, read_all
 from rdzv_file._kept import Kept
-from rdzv_file._layout import Layout
+from rdzv_file._layout import Layout, Parts
 from rdzv_file._lock_record import is_marked
 from rdzv_file._pin import Pin
 
@@ -63,7 +63,7 @@ class Reader:
                         raise
                     time.sleep(_STALE_NAP)
 
-    def parse(self, layout: Layout, content: bytes | None, key: str) -> Mapping[str, bytes]:
+    def parse(self, layout: Layout, content: bytes | None, key: str) -> Mapping[str, Parts]:
         """Return the values in a file's content. Raises `RendezvousStateError` if it is damaged."""
         try:
             return layout.parse(content, key)

@@ -17,7 +17,7 @@ from rdzv_file._log.reader import LogReader
 from rdzv_file._log.writer import OpenLog, locked_in_turn
 from rdzv_file._run_files import RunFiles
 from rdzv_file._store import FileStore
-from rdzv_file._submission import Desk
+from rdzv_file._submitter import Submitter
 from rdzv_file._turns import Patience
 from rdzv_file._values import Values, begun, deleted, set_to
 from rdzv_file._waiting import Wait, immediate
@@ -39,9 +39,11 @@ class RoundStore(Store, SupportsSubmit):
     last; one that was dropped, or is damaged, raises `RendezvousStateError`. Ends with its backend.
     """
 
-    def __init__(self, store: FileStore, key: str, name: str, desk: Desk, is_closed: Callable[[], bool]) -> None:
+    def __init__(
+        self, store: FileStore, key: str, name: str, submitter: Submitter, is_closed: Callable[[], bool]
+    ) -> None:
         self._store = store
-        self._desk = desk
+        self._submitter = submitter
         self._key = key
         self._name = name
         self._is_closed = is_closed
@@ -98,7 +100,7 @@ class RoundStore(Store, SupportsSubmit):
         return self._collecting(keys, timeout).block()
 
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
-        self._desk.look(lambda _: _SUBMITTABLE[method](self, *arguments), done)
+        self._submitter.look(lambda _: _SUBMITTABLE[method](self, *arguments), done)
 
     def _getting(self, key: str, timeout: float | None = None) -> Wait[bytes]:
         return self._awaiting([checked_key(key)], timeout, lambda values: values[0])

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from rdzv_core import RendezvousStateError
 from rdzv_file._files import keep_aside, remove_file, replace_file
-from rdzv_file._kept import Kept
-from rdzv_file._layout import Layout
+from rdzv_file._kept import HEADER_BYTES, Kept
+from rdzv_file._layout import Layout, Parts
 from rdzv_file._lock_record import HeldLock
 from rdzv_file._pin import Pin
 from rdzv_file._reader import Reader
@@ -23,7 +23,7 @@ class Replacement:
         self.file, self.aside, self.temporary, self.held = file, aside, temporary, held
         self._sync = sync
 
-    def put(self, content: bytes | None, *, keep: bool) -> Pin | None:
+    def put(self, content: Parts | None, *, keep: bool) -> Pin | None:
         """Replace the file, or remove it for None, and check before and after that nobody else held the lock.
 
         Another holder writes its record before it reads the file: so of two that overwrite each other at least one
@@ -69,9 +69,9 @@ class Slot:
 
     def read(self) -> bytes | None:
         """Return the value, or None."""
-        return self._values().get(self._key)
+        return b"".join(parts) if (parts := self._values().get(self._key)) is not None else None
 
-    def write(self, value: bytes | None) -> None:
+    def write(self, value: Parts | None) -> None:
         """Set the value, or delete it for None.
 
         If this raises `OSError`, nothing has changed, except that the directory is synced last: if that fails, the
@@ -91,12 +91,12 @@ class Slot:
                 raise self._damage
             self._put({}, keep=False)
             return True
-        if self.read() is None:
+        if self._key not in self._values():
             return False
         self.write(None)
         return True
 
-    def _values(self) -> Mapping[str, bytes]:
+    def _values(self) -> Mapping[str, Parts]:
         if self._damage is not None:
             raise self._damage
         return {} if self.kept is None else self.kept.values
@@ -114,11 +114,21 @@ class Slot:
         if self._content is not None and pin is not None:
             self.kept = Kept.of(file, pin, self._content, values)
 
-    def _put(self, values: Mapping[str, bytes], *, keep: bool) -> None:
+    def _put(self, values: Mapping[str, Parts], *, keep: bool) -> None:
         content = self._layout.build(values)
         pin = self._replacement.put(content, keep=keep)
         if self._layout.begins_empty:
             self._replacement.held.mark()
         self._damage, self.kept = None, None
         if content is not None and pin is not None:
-            self.kept = Kept.of(self._replacement.file, pin, content, values)
+            self.kept = Kept.of(self._replacement.file, pin, _beginning(content), values)
+
+
+def _beginning(parts: Parts) -> bytes:
+    """Return as many bytes as tell one write from another, or more."""
+    found = b""
+    for part in parts:
+        found += part[:HEADER_BYTES]
+        if len(found) >= HEADER_BYTES:
+            break
+    return found

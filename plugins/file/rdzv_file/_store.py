@@ -71,7 +71,7 @@ class FileStore:
     def get(self, key: str) -> bytes | None:
         """Return the value of `key`, or None. Takes no lock and never waits for a value."""
         kept = self.look(key)
-        return None if kept is None else kept.values.get(key)
+        return None if kept is None else kept.value(key)
 
     def look(self, key: str, kept: Kept | None = None) -> Kept | None:
         """Return the file that holds `key`, with its values; None where there is none. Takes no lock.
@@ -87,7 +87,7 @@ class FileStore:
     def set(self, key: str, value: bytes) -> None:
         """Set `key` to `value`, whatever is there."""
         with self.locked(key) as slot:
-            slot.write(value)
+            slot.write((value,))
 
     def delete(self, key: str) -> bool:
         """Delete `key`; True if it was there."""

@@ -87,7 +87,7 @@ def test_a_lock_file_deleted_under_its_holder_may_pass(endpoint, open_backend):
         with backend.raw_store.locked(backend.key) as slot:
             for lock in Path(endpoint).parent.rglob("*lock*"):
                 lock.unlink()
-            slot.write(b"y")
+            slot.write((b"y",))
 
     with pytest.raises(RendezvousConnectionError, match="deleted or replaced while this process held it") as caught:
         write_while_somebody_cleans_up()

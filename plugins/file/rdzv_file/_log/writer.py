@@ -91,7 +91,7 @@ class OpenLog(Generic[S]):
     def replace(self, records: Sequence[Record]) -> S:
         """Write a new log that says this, and put it in the place of the old one, if there is one."""
         content = b"".join(map(encode, records))
-        replace_file(self._reader.path, self._temporary, content, self._held.check, sync=self._sync)
+        replace_file(self._reader.path, self._temporary, (content,), self._held.check, sync=self._sync)
         self._held.check()
         self._pending = []
         state = self._reader.look()

@@ -19,7 +19,7 @@ from rdzv_file._members.roll import Roll
 from rdzv_file._members.writing import Change, Writing
 from rdzv_file._run_files import RunFiles
 from rdzv_file._store import FileStore
-from rdzv_file._submission import Desk
+from rdzv_file._submitter import Submitter
 from rdzv_file._turns import Patience
 from rdzv_file._waiting import Wait, immediate
 
@@ -57,14 +57,14 @@ class Membership:
       file of each member, or of the first few.
     - `wait_members` looks again and again, less and less often.
 
-    What is submitted is done in the lanes of the desk, where nothing that may take long holds up a refresh.
+    What is submitted is done in the lanes of the submitter, where nothing that may take long holds up a refresh.
     """
 
     def __init__(
-        self, store: FileStore, key: str, desk: Desk, *, observing: bool, is_closed: Callable[[], bool]
+        self, store: FileStore, key: str, submitter: Submitter, *, observing: bool, is_closed: Callable[[], bool]
     ) -> None:
         self._store = store
-        self._desk = desk
+        self._submitter = submitter
         self._key = key
         self._observing = observing
         self._is_closed = is_closed
@@ -81,14 +81,14 @@ class Membership:
 
     def submit_enter(self, done: OnDone, payload: bytes, ttl: float) -> None:
         writing = self._entering(payload, ttl)
-        self._desk.write(lambda lane: writing.submit(lane, done), done)
+        self._submitter.write(lambda lane: writing.submit(lane, done), done)
 
     def submit_update(self, done: OnDone, member: MemberLease, payload: bytes) -> None:
         writing = self._updating(member, payload)
-        self._desk.write(lambda lane: writing.submit(lane, done), done)
+        self._submitter.write(lambda lane: writing.submit(lane, done), done)
 
     def submit_refresh(self, done: OnDone, member: MemberLease) -> None:
-        self._desk.look(lambda lane: self._refreshing(member, lane), done)
+        self._submitter.look(lambda lane: self._refreshing(member, lane), done)
 
     def _entering(self, payload: bytes, ttl: float) -> Writing[Place, MemberLease]:
         payload, ttl = checked_payload(payload), checked_ttl(ttl)
@@ -183,12 +183,12 @@ class Membership:
                 done(None if view is None else read(view), error)
             else:
                 founding = Writing(self._access, self._patience(), self._founding, lambda _: read(self._there(limit)))
-                self._desk.write(lambda lane: founding.submit(lane, done), done)
+                self._submitter.write(lambda lane: founding.submit(lane, done), done)
 
-        self._desk.look(lambda lane: immediate(lambda: self._look(limit, lane)), looked)
+        self._submitter.look(lambda lane: immediate(lambda: self._look(limit, lane)), looked)
 
     def submit_wait(self, done: OnDone, version: Token | None, timeout: float) -> None:
-        self._desk.look(lambda lane: self._waiting(version, timeout, lane), done)
+        self._submitter.look(lambda lane: self._waiting(version, timeout, lane), done)
 
     def _waiting(self, version: Token | None, timeout: float, lane: Lane | None = None) -> Wait[bool]:
         def look() -> tuple[bool] | None:

@@ -33,7 +33,7 @@ class Lanes:
 _lanes: PerProcess[tuple[str, str], Lanes] = PerProcess(lambda _: Lanes())
 
 
-class Desk:
+class Submitter:
     """Submits calls of one backend, which is found `closed` after `close`. Thread-safe; a forked child begins again."""
 
     def __init__(self, key: tuple[str, str], closed: Callable[[], Exception]) -> None:
@@ -74,7 +74,7 @@ class Desk:
 
 
 class _Opened:
-    """The desk in one process."""
+    """The submitter in one process."""
 
     def __init__(self, key: tuple[str, str]) -> None:
         self._key = key
