@@ -108,7 +108,7 @@ class LeavesADaemon(SoundMemory):
         super().__init__(params)
         if not vars(self.hub).setdefault("started", []):
             # It has left the group, and holds the pipes that the suite reads from.
-            self.hub.started.append(subprocess.Popen(["sleep", "30"], start_new_session=True))
+            self.hub.started.append(subprocess.Popen(["sleep", "120"], start_new_session=True))
 
 class TalksInBytes(SoundMemory):
     def __init__(self, params):
@@ -142,7 +142,7 @@ def test_nothing_that_a_backend_does_to_its_process_holds_up_the_suite(
     monkeypatch.syspath_prepend(str(tmp_path))
     report = certify(backend, "here", {}, ("store",), preload=("odd_backends:install",))
     assert report.verdict == verdict
-    assert report.seconds < 25  # the daemon goes on for longer
+    assert report.seconds < 100  # the daemon goes on for longer
 
 
 def test_a_backend_that_dies_writing_fails_the_clauses_about_writing(

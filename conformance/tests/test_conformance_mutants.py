@@ -42,11 +42,19 @@ def _installed() -> None:
     install()
 
 
+LONG = {"sound-submit-remote", "sound-kept-members", "in-two-writes", "leaves-a-thread", "names-no-endpoint"}
+"""These take a quarter of a minute to a minute each: `make cases` tries them."""
+
+
+def _name(name: str) -> object:
+    return pytest.param(name, marks=pytest.mark.cases) if name in LONG else name
+
+
 TRIED_OTHERWISE = {"sound-and-slow", "sound-memory", "sound-remote"}
 """Tried below, by the tests of the reference backend, and as a part of `sound-submit-remote`."""
 
 
-@pytest.mark.parametrize("name", sorted({*references()} - TRIED_OTHERWISE))
+@pytest.mark.parametrize("name", [_name(each) for each in sorted({*references()} - TRIED_OTHERWISE)])
 def test_the_sound_backends_pass(name: str) -> None:
     """What the mutants are made of fails no clause that it claims, but for having no entry point."""
     sound = references()[name]
@@ -56,6 +64,7 @@ def test_the_sound_backends_pass(name: str) -> None:
     assert {number for each in results if each.status == "pass" for number in each.clauses} >= set(sound.breaks)
 
 
+@pytest.mark.cases
 def test_a_slow_backend_is_certified() -> None:
     """A store that takes 150 ms for every call passes everything that it claims: slow is not broken."""
     profiles = ("core", "watch", "membership", "store")
@@ -78,12 +87,17 @@ def test_a_slow_backend_is_certified() -> None:
     assert sorted(each.test for each in results) == sorted(tests)
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", [_name(each) for each in SOME])
 def test_a_broken_backend_fails_the_clauses_that_it_breaks(name: str) -> None:
     """Every clause that the mutant breaks fails, with words that tell what is wrong, and no other."""
     verdict = hunt(name)
     assert verdict.found
     assert verdict.wrong == ()
+
+
+def test_what_takes_long_is_there() -> None:
+    """A name that is none would be left out of all runs."""
+    assert {*references(), *SOME} >= LONG
 
 
 def test_every_mutant_says_what_it_stands_for() -> None:

@@ -68,7 +68,7 @@ def _variants() -> str:
 @pytest.fixture(scope="module")
 def whole_runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, subprocess.CompletedProcess[str]]:
     """The runs of the whole suite, side by side: nearly all of each is waiting for leases and timeouts."""
-    arguments = {"two lines": (_two_lines(), "-m", "rdzv_clause"), "bent": (_bent(),), "variants": (_variants(),)}
+    arguments = {"two lines": (_two_lines(), "-m", "rdzv_clause"), "bent": (_bent(),)}
     with ThreadPoolExecutor() as pool:
         runs = {name: pool.submit(_pytest, tmp_path_factory.mktemp("run"), *each) for name, each in arguments.items()}
         return {name: run.result() for name, run in runs.items()}
@@ -108,9 +108,10 @@ def test_a_test_that_was_bent_makes_the_verdict_partial_and_is_listed(
     assert "2 not as they are in the suite" in ran.stdout
 
 
-def test_the_variants_of_a_class_have_a_verdict_each(whole_runs: dict[str, subprocess.CompletedProcess[str]]) -> None:
+@pytest.mark.cases  # two whole runs, one after the other
+def test_the_variants_of_a_class_have_a_verdict_each(tmp_path: Path) -> None:
     """A fixture with parameters makes a class run several times: every run is whole, and none hides another."""
-    ran = whole_runs["variants"]
+    ran = _pytest(tmp_path, _variants())
     assert ran.returncode == 0, ran.stdout
     for variant in ("here", "there"):
         assert f"TestMine[{variant}]" in ran.stdout

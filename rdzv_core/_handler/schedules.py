@@ -71,12 +71,12 @@ class PlaceChecks:
 
 
 class FullReads:
-    """When a node that watches reads all memberships: after each change, but while a crowd comes not after each one."""
+    """When a node that watches reads all memberships: after each change, but while many come not after each one."""
 
     def __init__(self, known: LocalView) -> None:
         self.stale = False
         self._known = known
-        self._crowd_until = 0.0
+        self._arrivals_until = 0.0
 
     @property
     def wanted(self) -> bool:
@@ -86,7 +86,7 @@ class FullReads:
     @property
     def at(self) -> float:
         """When the next one may be, where it is wanted."""
-        return self._crowd_until if self._known.view is not None else float("-inf")
+        return self._arrivals_until if self._known.view is not None else float("-inf")
 
     def due(self, now: float) -> bool:
         """Whether it is time to read."""
@@ -95,4 +95,4 @@ class FullReads:
     def came(self, members: int, place: int, now: float) -> None:
         """A reading of so many members has come, to the node in this place."""
         gap = min(_LONGEST_GAP, members * _GAP_PER_MEMBER)
-        self._crowd_until = now + gap * (1 + 4 * min(place, WATCHERS))
+        self._arrivals_until = now + gap * (1 + 4 * min(place, WATCHERS))

@@ -122,6 +122,7 @@ def test_real_nodes_that_are_killed_and_stopped_never_work_in_two_groups() -> No
 
 
 @linux
+@pytest.mark.cases
 def test_nodes_of_several_workers_never_work_in_two_groups() -> None:
     """Whichever of a node's workers is killed: all of them are in one round, or in none."""
     said = _chaos("--nodes", "3", "--nproc", "3", "--minutes", "0.2", "--calm", "1.5", "--ttl", "3", "--bound", "90")
@@ -130,13 +131,14 @@ def test_nodes_of_several_workers_never_work_in_two_groups() -> None:
 
 
 @linux
+@pytest.mark.cases
 def test_jobs_that_finish_run_once_and_let_their_spares_end_well() -> None:
     """More nodes than seats, one of which is killed now and then: all others end with status 0."""
     assert "findings: 0" in _chaos("--finish", "--nodes", "2", "--minutes", "0.1")
 
 
 @linux
-@pytest.mark.parametrize("backend", ["tcp", pytest.param("etcd", marks=etcd)])
+@pytest.mark.parametrize("backend", ["tcp", pytest.param("etcd", marks=[etcd, pytest.mark.cases])])
 def test_a_store_that_is_killed_and_started_again_stops_no_command(backend: str) -> None:
     """A lease covers its absence: nodes that are left alone keep working."""
     said = _chaos("--backend", backend, "--restart-store", "--calm-nodes", *STRUCK_SOON)
@@ -146,6 +148,7 @@ def test_a_store_that_is_killed_and_started_again_stops_no_command(backend: str)
 
 @linux
 @etcd
+@pytest.mark.cases
 def test_a_cluster_of_etcds_that_is_a_member_short_stops_no_command() -> None:
     """One of three is killed, stopped or cut off at a time."""
     said = _chaos("--backend", "etcd", "--cluster", "--calm-nodes", *STRUCK_SOON)

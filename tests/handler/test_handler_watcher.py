@@ -111,14 +111,14 @@ def test_where_observers_age_leases_places_are_looked_for_twice_a_ttl() -> None:
     assert 0.3 * TTL <= watcher.channels.wake_at <= 0.45 * TTL
 
 
-def test_a_crowd_is_read_once() -> None:
+def test_many_arrivals_are_read_once() -> None:
     """While many come one after the other, all are read later for each that was there: 60 us, 0.25 s at most."""
     watcher = Watching()
     looked = find(watcher.read_head(Head("e"), 0.0), operations.ReadMembers)
     watcher.answer(looked, view(0), 0.0)
     read_all = find(watcher.plan(0.0), operations.ReadMembers)
-    crowd = MembersView("i", 1, (Member("me", said()), *(Member(f"m{number}", said()) for number in range(999))))
-    watcher.answer(read_all, crowd, 1.0)
+    many = MembersView("i", 1, (Member("me", said()), *(Member(f"m{number}", said()) for number in range(999))))
+    watcher.answer(read_all, many, 1.0)
     wait = find(watcher.plan(1.0), operations.WaitMembers)
     watcher.answer(wait, True, 1.01)
     assert [] == watcher.plan(1.01)

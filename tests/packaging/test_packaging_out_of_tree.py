@@ -129,6 +129,7 @@ def test_rdzv_certify_certifies_it(environment: Environment, tmp_path: Path) -> 
     assert "fail" not in done.stdout
 
 
+@pytest.mark.cases  # a whole run of the suite once more
 def test_its_own_pytest_class_certifies_it(environment: Environment, tmp_path: Path) -> None:
     """The example's test class, copied out of the tree, passes in the clean environment."""
     shutil.copytree(ROOT / "examples" / "rdzv-sqlite" / "tests", tmp_path / "tests")

@@ -95,7 +95,7 @@ def test_threads_lose_no_update(endpoint, open_backend, shared):
     assert backends[0].get_state()[0] == b"100"
 
 
-@pytest.mark.parametrize("size", [100, 200_000])
+@pytest.mark.parametrize("size", [pytest.param(100, marks=pytest.mark.cases), 200_000])
 def test_kill_9_of_a_writer_loses_nothing_acknowledged(endpoint, open_backend, start, size):
     """Killed at any point of a write, thirty times over: what it acknowledged is there or what came right after it,
     the register goes on, no token comes twice, and no temp file stays."""

@@ -22,7 +22,7 @@ NONCE = bytes(range(16))
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[TcpServer]:
-    """A server to which eight calm connections are a crowd, and who says nothing for 0.1 s is calm."""
+    """A server to which eight calm connections are many, and who says nothing for 0.1 s is calm."""
     monkeypatch.setattr("rdzv_tcp._server.idle_polling.MANY", MANY)
     monkeypatch.setattr("rdzv_tcp._server.idle_polling.SWEEP_SECONDS", 0.1)
     monkeypatch.setattr("rdzv_tcp._server.idle_polling.CALM_REQUESTS", 0)
@@ -101,7 +101,7 @@ def test_who_takes_no_answers_is_not_read_from(server: TcpServer, peers: list[An
     assert [len(peers[0].hear()[1].state) for _ in range(10)] == [4_000_000] * 10
 
 
-def test_few_are_no_crowd(server: TcpServer, peers: list[Any]) -> None:
+def test_few_are_not_polled(server: TcpServer, peers: list[Any]) -> None:
     """When most have gone, those who are left are read at once, however calm they are."""
     for peer in peers[3:]:
         peer.socket.close()
@@ -110,7 +110,7 @@ def test_few_are_no_crowd(server: TcpServer, peers: list[Any]) -> None:
     assert isinstance(peers[0].ask(wire.Get("k")), wire.Absent)
 
 
-def test_members_of_a_crowd_stay(server: TcpServer, peers: list[Any]) -> None:
+def test_members_among_many_stay(server: TcpServer, peers: list[Any]) -> None:
     """They renew thrice a ttl, and nobody is taken for gone."""
     names = [NONCE[:15] + bytes([number]) for number in range(len(peers))]
     for peer, name in zip(peers, names, strict=True):

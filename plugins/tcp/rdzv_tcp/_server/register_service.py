@@ -37,6 +37,6 @@ class RegisterService:
 
     def apply(self, request: RegisterWrite, _: Caller) -> Effect:
         """Apply a write."""
-        before = self._table.token(request.key)
+        before = self._table.record(request.key)
         answer = self._table.write(request)
-        return Effect(answer, () if self._table.token(request.key) == before else (request.key,))
+        return Effect(answer, () if self._table.record(request.key) is before else (request.key,))
