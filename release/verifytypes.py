@@ -73,7 +73,7 @@ def verify(wheels: list[Path]) -> Table:
     missing: list[str] = []
     with tempfile.TemporaryDirectory(prefix="rdzv-types-") as name:
         home, peer = Path(name), os.environ.get(PEER)
-        install(home, wheels, PYRIGHT, "prometheus-client", "opentelemetry-api")
+        install(home, wheels, PYRIGHT, extras="cli,metrics,otel")
         if peer:
             Path(purelib(str(home / "bin" / "python")), "lent.pth").write_text(purelib(peer))
         for distribution in PROJECTS:
