@@ -151,6 +151,6 @@ def test_the_command_prints_the_matrix_and_refuses_unknown_names() -> None:
 
     ran = run("any-ttl")
     assert ran.returncode == 0, ran.stdout
-    assert ran.stdout.splitlines()[0].split() == ["any-ttl", "MEMBER-11"]
+    assert ran.stdout.splitlines()[0].split()[:2] == ["any-ttl", "MEMBER-11"]
     assert ran.stdout.splitlines()[-1].startswith("1 mutants, 1 caught")
     assert run("no-such-mutant").returncode == 2

@@ -8,6 +8,7 @@ the Markdown and the badge of each report; its page and its JUnit file are made 
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,8 +21,9 @@ SEED = ["--seed", "1"]
 def main(arguments: list[str]) -> int:
     """Run the suite on all of them, in an empty directory, so that no path of this machine gets into a report."""
     with tempfile.TemporaryDirectory(prefix="rdzv-certificates-") as directory:
-        # tcp and etcd have no endpoint: the suite starts their stores itself, so that it may kill them.
-        backends = ["memory=certificate", "tcp", "file=rendezvous", "etcd", "sqlite=rendezvous.db"]
+        # Most have no endpoint: the suite starts their stores itself, so that it may kill them.
+        redis = ["redis"] if shutil.which("redis-server") else []
+        backends = ["memory=certificate", "tcp", "file", "etcd", "sqlite", *redis]
         command = [sys.executable, "-m", "rdzv_conformance", *backends, "--report", str(HERE)]
         return subprocess.run([*command, *(arguments or SEED)], cwd=directory, check=False).returncode  # noqa: S603
 

@@ -137,10 +137,12 @@ def test_a_signal_to_all_processes_spares_the_watchdog(node: Start, tmp_path: Pa
 
 def test_a_node_and_its_command_pause_together(node: Start, tmp_path: Path) -> None:
     """SIGTSTP, as by Ctrl-Z, stops both; SIGCONT lets both go on, in the same round."""
+    # One process: a shell that has just forked for its next program is not told of a stop until that has begun.
     loop = (
-        f"echo $$ >{tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
+        "import os, sys, time; there = sys.argv[1]; open(there + '/new', 'w').write(str(os.getpid())); "
+        "os.rename(there + '/new', there + '/pid')\nwhile not os.path.exists(there + '/go'): time.sleep(0.05)"
     )
-    each = node("1", "sh", "-c", loop, keep_alive_interval="20")
+    each = node("1", sys.executable, "-c", loop, str(tmp_path), keep_alive_interval="20")
     until((tmp_path / "pid").exists, "the command has started")
     command = int((tmp_path / "pid").read_text())
     each.process.send_signal(signal.SIGTSTP)
