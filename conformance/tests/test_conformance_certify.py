@@ -145,6 +145,7 @@ def test_nothing_that_a_backend_does_to_its_process_holds_up_the_suite(
     assert report.seconds < 100  # the daemon goes on for longer
 
 
+@pytest.mark.cases
 def test_a_backend_that_dies_writing_fails_the_clauses_about_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,16 @@ def _installed() -> None:
     install()
 
 
-LONG = {"sound-submit-remote", "sound-kept-members", "in-two-writes", "leaves-a-thread", "names-no-endpoint"}
+LONG = {
+    *("sound-submit-remote", "sound-kept-members", "sound-kept-stores", "sound-stalling"),
+    *(
+        "in-two-writes",
+        "leaves-a-thread",
+        "names-no-endpoint",
+        "close-forgets-the-submitted",
+        "the-last-to-arrive-wins",
+    ),
+}
 """These take a quarter of a minute to a minute each: `make cases` tries them."""
 
 

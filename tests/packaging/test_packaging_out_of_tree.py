@@ -124,7 +124,9 @@ def test_rdzv_run_works_on_an_outsiders_backend(environment: Environment, tmp_pa
 
 def test_rdzv_certify_certifies_it(environment: Environment, tmp_path: Path) -> None:
     """Without a line of test code: exit status 0, and a verdict."""
-    done = environment.run("rdzv", "certify", "sqlite", "--endpoint", str(tmp_path / "certify.db"), timeout=300)
+    done = environment.run(
+        "rdzv", "certify", "sqlite", "--profile", "core", "--endpoint", str(tmp_path / "certify.db"), timeout=300
+    )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "fail" not in done.stdout
 

@@ -13,6 +13,7 @@ from rdzv_etcd import EtcdServer
 from rdzv_etcd.conformance import OwnStore, own_store
 
 
+@pytest.mark.cases  # the class below asks the same of an etcd that asks for a user
 @pytest.mark.usefixtures("server")  # the suite asks for its fixtures late: this makes pytest see the versions
 class TestEtcd(BackendConformance):
     """Every clause that etcd claims, on each version found."""

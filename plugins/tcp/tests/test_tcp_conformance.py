@@ -81,6 +81,7 @@ class TestTcp(BackendConformance):
         return served.resume
 
 
+@pytest.mark.cases  # the same server, in the process of a client
 class TestTcpEmbedded(BackendConformance):
     """The same for a store that a process of the suite hosts itself, whoever comes first."""
 
