@@ -49,7 +49,7 @@ class Shared:
         if left:
             if watch is not None:
                 watch.rest()
-            self.gateway.trim(left)
+            self.gateway.trim(1)  # whoever is left opens more where they need more at once
             return
         if watch is not None:
             watch.close()
