@@ -116,7 +116,7 @@ class RedisMembership(RedisWatch, SupportsMembership):
         return self._look(-1).view
 
     def first(self, k: int) -> MembersView:
-        view = self._look(max(k, 1) - 1).view
+        view = self._look(min(max(k, 1), 2**31) - 1).view
         return view if k > 0 else view._replace(members=())
 
     def count(self) -> int:
