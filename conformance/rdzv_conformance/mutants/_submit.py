@@ -60,11 +60,23 @@ class Runner:
                 self.running = bool(errands)
             if not errands:
                 return
-            over = [errand for errand in errands if self.try_once(errand)]
+            over = self.try_all(errands)
             with self.lock:
-                self.errands = [errand for errand in self.errands if errand not in over]
+                self.errands = self.left_after(errands, over)
             if not over:
-                time.sleep(LOOK_EVERY)
+                self.rest(errands)
+
+    def try_all(self, errands: list[Errand]) -> list[Errand]:
+        """Try each, and return those that are over."""
+        return [errand for errand in errands if self.try_once(errand)]
+
+    def left_after(self, errands: list[Errand], over: list[Errand]) -> list[Errand]:  # noqa: ARG002 - a mutant looks at it
+        """Return what is still to be done after `errands` were tried; called with the lock held."""
+        return [errand for errand in self.errands if errand not in over]
+
+    def rest(self, errands: list[Errand]) -> None:  # noqa: ARG002 - a mutant looks at it
+        """Pause, where none was over."""
+        time.sleep(LOOK_EVERY)
 
     def try_once(self, errand: Errand) -> bool:
         """Make the call, and say whether it is over."""
@@ -87,9 +99,11 @@ class SubmittingMemory(SoundMemory, SupportsSubmit):
         {"get_state", "wait_state", "enter", "update", "refresh", "leave", "members", "first", "wait_members"}
     )
 
+    runner_type: type[Runner] = Runner
+
     def __init__(self, params: RendezvousParameters, hub: MemoryHub | None = None) -> None:
         super().__init__(params, hub)
-        self.runner = Runner(self)
+        self.runner = self.runner_type(self)
 
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
         self.runner.submit(method, arguments, done)

@@ -105,23 +105,14 @@ class _KeysInAGap(MemoryStore):
 class _GapRunner(Runner):
     """A submitted wait that has looked is put to sleep until the next change, of which it is told once it sleeps."""
 
-    def run(self) -> None:
-        while True:
-            with self.lock:
-                errands = self.errands.copy()
-                self.running = bool(errands)
-            if not errands:
-                return
-            hub = self.backend.hub  # type: ignore[attr-defined]
-            over = [errand for errand in errands if self.try_once(errand)]
-            with self.lock:
-                self.errands = [errand for errand in self.errands if errand not in over]
-            if not over and self.errands and errands[0].method == "wait_state":
-                ends = min(errand.ends or 0.0 for errand in errands)
-                with hub.changed:
-                    hub.changed.wait(max(0.0, min(ends - time.monotonic(), 30.0)))
-            elif not over:
-                time.sleep(0.005)
+    def rest(self, errands: list[Errand]) -> None:
+        if not self.errands or errands[0].method != "wait_state":
+            super().rest(errands)
+            return
+        hub = self.backend.hub  # type: ignore[attr-defined]
+        ends = min(errand.ends or 0.0 for errand in errands)
+        with hub.changed:
+            hub.changed.wait(max(0.0, min(ends - time.monotonic(), 30.0)))
 
 
 @mutant(
@@ -132,10 +123,7 @@ class _GapRunner(Runner):
     may_break=("SUBMIT-1", "SUBMIT-3", "SUBMIT-5", "SUBMIT-4"),
 )
 class SubmittedInAGap(SubmittingMemory):
-    def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
-        if not isinstance(self.runner, _GapRunner):
-            self.runner = _GapRunner(self)
-        super().submit(method, arguments, done)
+    runner_type = _GapRunner
 
 
 class _LockedRunner(Runner):
@@ -162,31 +150,21 @@ class _LockedRunner(Runner):
     may_break=("LIFE-4",),
 )
 class DoneUnderALock(SubmittingMemory):
-    def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
-        if not isinstance(self.runner, _LockedRunner):
-            self.runner = _LockedRunner(self)
-        super().submit(method, arguments, done)
+    runner_type = _LockedRunner
 
 
 class _ForgetfulRunner(Runner):
     """Puts back the calls that are left from before, and with that forgets those that came meanwhile."""
 
-    def run(self) -> None:
-        while True:
-            with self.lock:
-                errands = self.errands.copy()
-                self.running = bool(errands)
-            if not errands:
-                return
-            mine = threading.get_ident()
-            vars(self)["ending"] = mine
-            left = [errand for errand in errands if not self.try_once(errand)]
-            vars(self)["ending"] = None
-            with self.lock:
-                came = [each for each in self.errands if each not in errands and not vars(each).get("nested")]
-                self.errands = [*left, *came]
-            if len(left) == len(errands):
-                time.sleep(0.005)
+    def try_all(self, errands: list[Errand]) -> list[Errand]:
+        vars(self)["ending"] = threading.get_ident()
+        over = super().try_all(errands)
+        vars(self)["ending"] = None
+        return over
+
+    def left_after(self, errands: list[Errand], over: list[Errand]) -> list[Errand]:
+        left = [errand for errand in errands if errand not in over]
+        return [*left, *(each for each in self.errands if each not in errands and not vars(each).get("nested"))]
 
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
         super().submit(method, arguments, done)
@@ -202,10 +180,7 @@ class _ForgetfulRunner(Runner):
     message="submitted from within done",
 )
 class ForgetsWhatEndsBegin(SubmittingMemory):
-    def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
-        if not isinstance(self.runner, _ForgetfulRunner):
-            self.runner = _ForgetfulRunner(self)
-        super().submit(method, arguments, done)
+    runner_type = _ForgetfulRunner
 
 
 MUTANTS = (

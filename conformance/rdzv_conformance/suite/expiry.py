@@ -10,6 +10,7 @@ from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed, equal, that
 from rdzv_conformance.harness.threads import Running
+from rdzv_conformance.suite.pairs import two_members
 from rdzv_core import MemberLease, MembersView, SupportsMembership, Token
 
 TTL = 60.0
@@ -31,7 +32,7 @@ class Expiry:
     @clause("RDZV-MEMBER-7")
     def test_RDZV_MEMBER_7_the_end_of_a_lease_ends_every_wait(self, under_test: BackendUnderTest) -> None:
         """Renewals put the end off after the waits had begun; then every wait ends, and the next end wakes again."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         ttl = under_test.paced(SHORT_TTL)
         stays, goes, later = one.enter(b"stays", TTL), one.enter(b"goes", ttl), other.enter(b"later", LATER * ttl)
         waits = _begin(under_test, one, other, other.members().version)
@@ -46,7 +47,7 @@ class Expiry:
     @clause("RDZV-MEMBER-2")
     def test_RDZV_MEMBER_2_a_renewal_is_for_a_whole_ttl(self, under_test: BackendUnderTest) -> None:
         """By refresh, by update, and by an update with what is there: a ttl from then, not from when it entered."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         for attempt in range(1, ATTEMPTS + 1):
             # A machine that stood still for long has shown nothing: again, with more time.
             if _renewed_for_a_whole_ttl(one, other, under_test.paced(WHOLE_TTL) * attempt):
@@ -55,7 +56,7 @@ class Expiry:
     @clause("RDZV-MEMBER-1", "RDZV-MEMBER-6")
     def test_RDZV_MEMBER_6_after_an_end_place_and_version_are_new(self, under_test: BackendUnderTest) -> None:
         """Who enters when a lease has run out stands last, and no version is one that was there before."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         versions = [other.members().version]
         first = one.enter(b"same", under_test.paced(SHORT_TTL))
         versions.append(other.members().version)
@@ -169,11 +170,6 @@ def _await_end(under_test: BackendUnderTest, backend: SupportsMembership, lease:
 
 def _pass(seconds: float) -> None:
     threading.Event().wait(max(0.0, seconds))  # a ttl runs by the store's clock: there is nothing to await
-
-
-def _two(under_test: BackendUnderTest) -> tuple[SupportsMembership, SupportsMembership]:
-    one, other = (under_test.needs(SupportsMembership, under_test.open()) for _ in range(2))
-    return one, other
 
 
 def _ids(view: MembersView) -> list[str]:

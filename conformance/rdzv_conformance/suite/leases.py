@@ -9,7 +9,8 @@ from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed, equal, shown, that
 from rdzv_conformance.suite.awkward import awkward_values
-from rdzv_core import MembersView, SupportsMembership
+from rdzv_conformance.suite.pairs import two_members
+from rdzv_core import MembersView
 
 TTL = 60.0
 SHORT_TTL = 1.0
@@ -24,7 +25,7 @@ class Leases:
     @clause("RDZV-MEMBER-1")
     def test_RDZV_MEMBER_1_a_newcomer_takes_nobodys_place(self, under_test: BackendUnderTest) -> None:
         """Whoever has left, the next one stands last; an update or a refresh moves nobody."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         leases = [one.enter(b"%d" % number, TTL) for number in range(4)]
         for gone in (leases[1], leases[0]):
             one.leave(gone)
@@ -38,7 +39,7 @@ class Leases:
     @clause("RDZV-MEMBER-2")
     def test_RDZV_MEMBER_2_an_update_renews_the_lease(self, under_test: BackendUnderTest) -> None:
         """A member that only updates is there when one that does not has ended, and has a whole ttl then."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         ttl = under_test.paced(SHORT_TTL)
         stays, goes = one.enter(b"0", ttl), one.enter(b"goes", ttl)
         ends = time.monotonic() + under_test.paced(ENDS_WITHIN)
@@ -53,7 +54,7 @@ class Leases:
     @clause("RDZV-MEMBER-5")
     def test_RDZV_MEMBER_5_leaving_what_has_ended_changes_nothing(self, under_test: BackendUnderTest) -> None:
         """A membership that ran out, or that was left, is left once more: nobody else goes, and nothing is raised."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         over = one.enter(b"over", under_test.paced(SHORT_TTL))
         left = one.enter(b"left", TTL)
         one.leave(left)
@@ -72,7 +73,7 @@ class Leases:
     @clause("RDZV-MEMBER-6")
     def test_RDZV_MEMBER_6_no_version_comes_again(self, under_test: BackendUnderTest) -> None:
         """Forty changes, of which many lead back to what was there before, have forty versions."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         lease = one.enter(b"a", TTL)
         versions = [other.members().version]
         for number in range(UPDATES):
@@ -87,7 +88,7 @@ class Leases:
     @clause("RDZV-MEMBER-6")
     def test_RDZV_MEMBER_6_the_end_of_a_lease_changes_the_version(self, under_test: BackendUnderTest) -> None:
         """When a member has run out of time the version is another one."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         goes = one.enter(b"goes", under_test.paced(SHORT_TTL))
         before = other.members()
         ends = time.monotonic() + under_test.paced(ENDS_WITHIN)
@@ -99,7 +100,7 @@ class Leases:
     @clause("RDZV-MEMBER-11")
     def test_RDZV_MEMBER_11_a_payload_is_kept_byte_for_byte(self, under_test: BackendUnderTest) -> None:
         """Nobody looks into it, decodes it or strips it: when one enters, and by an update."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         values = [value for value in awkward_values() if len(value) <= MOST_PAYLOAD]
         lease = one.enter(b"first", TTL)
         for number, value in enumerate(values):
@@ -114,7 +115,7 @@ class Leases:
     @clause("RDZV-MEMBER-17")
     def test_RDZV_MEMBER_17_a_lease_works_on_every_instance_of_its_run(self, under_test: BackendUnderTest) -> None:
         """One instance has entered; another refreshes, updates, and leaves, and the first one sees it."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         lease = one.enter(b"first", TTL)
         equal("what refresh on another instance gave", other.refresh(lease), True)
         equal("what update on another instance gave", other.update(lease, b"second"), True)
@@ -122,11 +123,6 @@ class Leases:
         other.leave(lease)
         equal("the members after leave on another instance", _ids(one.members()), [])
         equal("what refresh gave after leave on another instance", one.refresh(lease), False)
-
-
-def _two(under_test: BackendUnderTest) -> tuple[SupportsMembership, SupportsMembership]:
-    one, other = (under_test.needs(SupportsMembership, under_test.open()) for _ in range(2))
-    return one, other
 
 
 def _ends_in_time(ends: float, ttl: float) -> None:

@@ -18,6 +18,7 @@ from rdzv_conformance.harness.proxy import Proxy
 from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.suite.durable import needs_restart
 from rdzv_conformance.suite.outages import await_return, through_proxy
+from rdzv_conformance.suite.pairs import two_members
 from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, SupportsMembership
 
 TTL = 60.0
@@ -36,7 +37,7 @@ class Membership:
     @clause("RDZV-MEMBER-1")
     def test_RDZV_MEMBER_1_members_are_listed_in_entry_order(self, under_test: BackendUnderTest) -> None:
         """Every entry has a new id of 128 bits and stands behind those who were there."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         leases = [(one, other)[number % 2].enter(b"%d" % number, TTL) for number in range(5)]
         ids = [lease.id for lease in leases]
         equal("the number of different ids of five entries", len(set(ids)), 5)
@@ -53,7 +54,7 @@ class Membership:
     @clause("RDZV-MEMBER-2")
     def test_RDZV_MEMBER_2_update_replaces_the_payload(self, under_test: BackendUnderTest) -> None:
         """After update everybody sees the new payload, in the same place."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         first, second = one.enter(b"first", TTL), one.enter(b"second", TTL)
         equal("what update gave", one.update(first, b"new"), True)
         equal("the members", _seen(other.members()), [(first.id, b"new"), (second.id, b"second")])
@@ -61,7 +62,7 @@ class Membership:
     @clause("RDZV-MEMBER-3")
     def test_RDZV_MEMBER_3_who_refreshes_stays(self, under_test: BackendUnderTest) -> None:
         """Beyond its ttl a member that refreshes is there; one that does not has ended meanwhile."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         stays, goes = (
             one.enter(b"stays", under_test.paced(SHORT_TTL)),
             one.enter(b"goes", under_test.paced(SHORT_TTL)),
@@ -77,7 +78,7 @@ class Membership:
     @clause("RDZV-MEMBER-4")
     def test_RDZV_MEMBER_4_an_ended_membership_stays_ended(self, under_test: BackendUnderTest) -> None:
         """A member that missed its ttl gets False from refresh and update, for ever."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         lease = one.enter(b"goes", under_test.paced(SHORT_TTL))
         _await_end(under_test, other, lease.id)
         for _ in range(2):
@@ -88,7 +89,7 @@ class Membership:
     @clause("RDZV-MEMBER-5")
     def test_RDZV_MEMBER_5_leave_ends_a_membership(self, under_test: BackendUnderTest) -> None:
         """A member that left is gone at once; leaving again is not an error."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         first, second = one.enter(b"first", TTL), one.enter(b"second", TTL)
         one.leave(first)
         equal("the members", _seen(other.members()), [(second.id, b"second")])
@@ -100,7 +101,7 @@ class Membership:
     @clause("RDZV-MEMBER-6")
     def test_RDZV_MEMBER_6_the_version_tells_a_change(self, under_test: BackendUnderTest) -> None:
         """Entering, a new payload and leaving change the version; refreshing does not."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         versions = [other.members().version]
         lease = one.enter(b"a", TTL)
         versions.append(other.members().version)
@@ -115,7 +116,7 @@ class Membership:
     @clause("RDZV-MEMBER-7")
     def test_RDZV_MEMBER_7_a_change_ends_the_wait(self, under_test: BackendUnderTest) -> None:
         """wait_members ends with the next change, at once after one, and in vain after its timeout."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         version = other.members().version
         equal("what wait_members gave in vain", other.wait_members(version, 0.2), False)
         leases: list[MemberLease] = []
@@ -126,7 +127,7 @@ class Membership:
     @clause("RDZV-MEMBER-7")
     def test_RDZV_MEMBER_7_the_end_of_a_lease_ends_the_wait(self, under_test: BackendUnderTest) -> None:
         """A waiting thread learns that a member has run out of time, though no other call is made."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         one.enter(b"goes", under_test.paced(SHORT_TTL))
         version = other.members().version
         gave = other.wait_members(version, under_test.paced(EXPIRES_WITHIN))
@@ -137,7 +138,7 @@ class Membership:
     @clause("RDZV-MEMBER-8")
     def test_RDZV_MEMBER_8_an_older_write_replaces_nothing(self, under_test: BackendUnderTest) -> None:
         """An update that was overtaken by a later one leaves the later payload."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         lease = one.enter(b"first", TTL)
         older = _overtaken(lease)
         for number in range(3):
@@ -152,7 +153,7 @@ class Membership:
     @clause("RDZV-MEMBER-8")
     def test_RDZV_MEMBER_8_an_older_refresh_renews_nothing(self, under_test: BackendUnderTest) -> None:
         """Refreshes that were overtaken keep nobody: a member that sends nothing newer ends."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         lease = one.enter(b"goes", under_test.paced(SHORT_TTL))
         older = _overtaken(lease)
         for _ in range(3):
@@ -171,7 +172,7 @@ class Membership:
     @clause("RDZV-MEMBER-8")
     def test_RDZV_MEMBER_8_a_write_that_comes_twice_is_no_older_one(self, under_test: BackendUnderTest) -> None:
         """A client that lost the answer sends the same write again: it is answered as the first was, and stays."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         lease = one.enter(b"first", TTL)
         again = _again(lease)
         for turn in ("first", "second"):
@@ -189,7 +190,7 @@ class Membership:
         self, under_test: BackendUnderTest
     ) -> None:
         """After the loss nobody is there, the incarnation is another, and who waited or refreshes learns of it."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         lease = one.enter(b"lost", TTL)
         before = other.members()
         equal("the incarnation of the lease", lease.incarnation, before.incarnation)
@@ -227,7 +228,7 @@ class Membership:
     @clause("RDZV-MEMBER-10")
     def test_RDZV_MEMBER_10_after_a_stall_everybody_has_a_fresh_ttl(self, under_test: BackendUnderTest) -> None:
         """A store that stood still for longer than a ttl ends nobody at once; who stays away then does end."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         pause, resume = under_test.helpers.pause, under_test.helpers.resume
         if pause is None or resume is None:
             if under_test.open().backend.topology == "process":
@@ -252,7 +253,7 @@ class Membership:
     @clause("RDZV-MEMBER-11")
     def test_RDZV_MEMBER_11_payloads_and_ttls_have_bounds(self, under_test: BackendUnderTest) -> None:
         """4096 bytes of any value are kept; more, and a ttl that is none, are refused and change nothing."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         largest = bytes(range(256)) * 16
         lease = one.enter(largest, TTL)
         for ttl in (0.0, -1.0, math.nan, math.inf):
@@ -266,7 +267,7 @@ class Membership:
     @clause("RDZV-MEMBER-12")
     def test_RDZV_MEMBER_12_runs_share_no_member(self, under_test: BackendUnderTest) -> None:
         """A member of one run is not seen in another, and leaving one changes nothing in the other."""
-        one, _ = _two(under_test)
+        one, _ = two_members(under_test)
         other = under_test.needs(SupportsMembership, under_test.open(f"{under_test.run_id}-other"))
         lease, theirs = one.enter(b"one", TTL), other.enter(b"other", TTL)
         equal("the members of a run", _seen(one.members()), [(lease.id, b"one")])
@@ -277,7 +278,7 @@ class Membership:
     @clause("RDZV-MEMBER-13")
     def test_RDZV_MEMBER_13_a_lease_tells_who_was_there(self, under_test: BackendUnderTest) -> None:
         """`ahead` counts the members of the same run, and only those that are there by then."""
-        one, other = _two(under_test)
+        one, other = two_members(under_test)
         elsewhere = under_test.needs(SupportsMembership, under_test.open(f"{under_test.run_id}-other"))
         elsewhere.enter(b"elsewhere", TTL)
         leases = []
@@ -330,7 +331,7 @@ class Membership:
     @clause("RDZV-MEMBER-15")
     def test_RDZV_MEMBER_15_a_durable_store_keeps_its_members(self, under_test: BackendUnderTest) -> None:
         """It is killed and started again: its members are there, in order, those that left are not, and all goes on."""
-        _two(under_test)
+        two_members(under_test)
         restart = needs_restart(under_test)
         registers = [
             under_test.open(**under_test.target.as_client(), **under_test.target.impatient()) for _ in range(2)
@@ -423,12 +424,6 @@ def _when_it_answers(under_test: BackendUnderTest, backend: SupportsMembership) 
                 f"{under_test.paced(EXPIRES_WITHIN):.0f} s after the store went on members() raises {error}",
             )
             threading.Event().wait(0.05)  # between two attempts; what is awaited tells nobody when it is there
-
-
-def _two(under_test: BackendUnderTest) -> tuple[SupportsMembership, SupportsMembership]:
-    return under_test.needs(SupportsMembership, under_test.open()), under_test.needs(
-        SupportsMembership, under_test.open()
-    )
 
 
 def _ends_the_wait(

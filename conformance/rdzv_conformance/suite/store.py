@@ -9,7 +9,8 @@ from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import equal, raises, that
 from rdzv_conformance.harness.threads import Running, race
-from rdzv_core import RendezvousTimeoutError, Store, SupportsStore
+from rdzv_conformance.suite.pairs import two_stores
+from rdzv_core import RendezvousTimeoutError, SupportsStore
 
 LONG = 30.0
 SOON = 5.0
@@ -24,7 +25,7 @@ class KeyValueStore:
     @clause("RDZV-STORE-1")
     def test_RDZV_STORE_1_it_does_as_a_map_does(self, under_test: BackendUnderTest) -> None:
         """What one sets the other gets; deleting, counting and many at once do as they say."""
-        one, other = _two(under_test)
+        one, other = two_stores(under_test, "round-1")
         one.set("a", b"1")
         one.multi_set({"b": b"\x00\xff", "": b"", "ä/..\n": b"4"})
         equal(
@@ -45,7 +46,7 @@ class KeyValueStore:
     @clause("RDZV-STORE-2")
     def test_RDZV_STORE_2_get_and_wait_block_until_the_key_is_there(self, under_test: BackendUnderTest) -> None:
         """A reader of a key that is not there yet gets it when it comes."""
-        one, other = _two(under_test)
+        one, other = two_stores(under_test, "round-1")
         asked: list[Running[object]] = [
             Running(other.get, "late", under_test.paced(LONG)),
             Running(other.multi_get, ["late"], under_test.paced(LONG)),
@@ -61,7 +62,7 @@ class KeyValueStore:
     @clause("RDZV-STORE-2")
     def test_RDZV_STORE_2_a_wait_in_vain_names_what_is_missing(self, under_test: BackendUnderTest) -> None:
         """After the timeout the error names the keys that are not there."""
-        one, _ = _two(under_test)
+        one, _ = two_stores(under_test, "round-1")
         one.set("there", b"1")
         calls = {
             "get": lambda: one.get("missing", SHORT),
@@ -75,7 +76,7 @@ class KeyValueStore:
     @clause("RDZV-STORE-3")
     def test_RDZV_STORE_3_compare_set_sets_what_is_as_expected(self, under_test: BackendUnderTest) -> None:
         """compare_set creates what is absent, replaces what is as expected, and else tells what is there."""
-        one, other = _two(under_test)
+        one, other = two_stores(under_test, "round-1")
         equal("compare_set(absent, expected=b'x')", one.compare_set("k", b"x", b"1"), None)
         equal("compare_set(absent, expected=None)", one.compare_set("k", None, b"1"), b"1")
         equal("compare_set(present, expected=None)", other.compare_set("k", None, b"2"), b"1")
@@ -85,7 +86,7 @@ class KeyValueStore:
     @clause("RDZV-STORE-3")
     def test_RDZV_STORE_3_adding_loses_nothing(self, under_test: BackendUnderTest) -> None:
         """Four threads on two stores add: every sum is seen once, and the last is right."""
-        both = _two(under_test)
+        both = two_stores(under_test, "round-1")
         sums = race(ADDERS, lambda number: [both[number % 2].add("n", 1) for _ in range(STEPS)], under_test.target.pace)
         total = ADDERS * STEPS
         equal("the sums that add gave", sorted(chain.from_iterable(sums)), list(range(1, total + 1)))
@@ -107,15 +108,10 @@ class KeyValueStore:
     @clause("RDZV-STORE-5")
     def test_RDZV_STORE_5_adding_to_what_is_no_integer_changes_nothing(self, under_test: BackendUnderTest) -> None:
         """add to other bytes is a ValueError; negative amounts and integers that were set are added to."""
-        one, other = _two(under_test)
+        one, other = two_stores(under_test, "round-1")
         one.set("text", b"ten")
         raises(ValueError, "add to b'ten'", one.add, "text", 1)
         equal("the value after add was refused", other.get("text", under_test.paced(SOON)), b"ten")
         one.set("number", b"10")
         equal("the sum of b'10' and -11", other.add("number", -11), -1)
         equal("the value after add", one.get("number", under_test.paced(SOON)), b"-1")
-
-
-def _two(under_test: BackendUnderTest) -> tuple[Store, Store]:
-    one, other = (under_test.needs(SupportsStore, under_test.open()).store("round-1") for _ in range(2))
-    return one, other

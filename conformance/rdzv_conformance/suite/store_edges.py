@@ -9,7 +9,7 @@ from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import equal, that
 from rdzv_conformance.harness.threads import Running
-from rdzv_core import Store, SupportsStore
+from rdzv_conformance.suite.pairs import two_stores
 
 MANY = 300
 WAITING = 6
@@ -24,7 +24,7 @@ class StoreEdges:
     @clause("RDZV-STORE-1")
     def test_RDZV_STORE_1_no_keys_and_the_same_key_twice(self, under_test: BackendUnderTest) -> None:
         """Of no keys all are there; a key that is asked for twice is given twice; a value may be set to itself."""
-        one, other = _two(under_test)
+        one, other = two_stores(under_test, "edges")
         limit = under_test.paced(SOON)
         equal("multi_get([])", one.multi_get([], limit), [])
         equal("wait([])", one.wait([], limit), None)
@@ -45,7 +45,7 @@ class StoreEdges:
     @clause("RDZV-STORE-1")
     def test_RDZV_STORE_1_of_many_keys_each_is_there(self, under_test: BackendUnderTest) -> None:
         """Three hundred keys at once: counted, read in the order that is asked for, and deleted one by one."""
-        one, other = _two(under_test)
+        one, other = two_stores(under_test, "edges")
         items = {f"key-{number}": b"%d" % number for number in range(MANY)}
         one.multi_set(items)
         equal("num_keys() of many", other.num_keys(), MANY)
@@ -62,7 +62,7 @@ class StoreEdges:
     @clause("RDZV-STORE-9")
     def test_RDZV_STORE_9_all_who_wait_are_woken(self, under_test: BackendUnderTest) -> None:
         """Threads of two instances wait for one key, and others for other keys: one set wakes all of its key."""
-        stores = _two(under_test)
+        stores = two_stores(under_test, "edges")
         limit = under_test.paced(LONG)
         begun = [Running[Any](stores[number % 2].get, "one", limit) for number in range(WAITING)]
         others = [Running[Any](stores[number % 2].get, f"other-{number}", limit) for number in range(WAITING)]
@@ -77,8 +77,3 @@ class StoreEdges:
         for number, each in enumerate(others):
             late = f"get of one of {WAITING} keys has not been woken {soon:.0f} s after multi_set set them all"
             equal("what get gave", each.result(soon, late), b"%d" % number)
-
-
-def _two(under_test: BackendUnderTest) -> tuple[Store, Store]:
-    one, other = (under_test.needs(SupportsStore, under_test.open()).store("edges") for _ in range(2))
-    return one, other

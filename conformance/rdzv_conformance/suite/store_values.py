@@ -12,7 +12,8 @@ from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import equal, raises, shown, that
 from rdzv_conformance.harness.threads import Running, race
 from rdzv_conformance.suite.awkward import awkward_values
-from rdzv_core import RendezvousTimeoutError, Store, SupportsStore
+from rdzv_conformance.suite.pairs import two_stores
+from rdzv_core import RendezvousTimeoutError
 
 RACERS = 3
 RACES = 400
@@ -30,7 +31,7 @@ class StoreValues:
     @clause("RDZV-STORE-2")
     def test_RDZV_STORE_2_every_missing_key_is_named_and_no_other(self, under_test: BackendUnderTest) -> None:
         """Of five keys three are missing: the error of multi_get and of wait names those three."""
-        one, _ = _two(under_test)
+        one, _ = two_stores(under_test, "values")
         one.multi_set({"here-1": b"", "here-2": b"2"})
         keys = ["missing-1", "here-1", "missing-2", "here-2", "missing-3"]
         for what, call in (("multi_get", one.multi_get), ("wait", one.wait)):
@@ -43,7 +44,7 @@ class StoreValues:
     @clause("RDZV-STORE-3")
     def test_RDZV_STORE_3_of_racing_compare_sets_one_wins(self, under_test: BackendUnderTest) -> None:
         """Threads of two instances expect the same and want different values: one gets its own, the others that one."""
-        stores = [*_two(under_test), _two(under_test)[0]]
+        stores = [*two_stores(under_test, "values"), two_stores(under_test, "values")[0]]
         ends = time.monotonic() + RACE_SECONDS
 
         def racer(number: int) -> list[bytes | None]:
@@ -66,7 +67,7 @@ class StoreValues:
     @clause("RDZV-STORE-3")
     def test_RDZV_STORE_3_a_chain_of_compare_sets_loses_nothing(self, under_test: BackendUnderTest) -> None:
         """Threads count up by compare_set alone: as many times as one was told that it won the number has grown."""
-        stores = [*_two(under_test), _two(under_test)[0]]
+        stores = [*two_stores(under_test, "values"), two_stores(under_test, "values")[0]]
         stores[0].set("counter", b"0")
         ends = time.monotonic() + RACE_SECONDS
 
@@ -87,7 +88,7 @@ class StoreValues:
     @clause("RDZV-STORE-8")
     def test_RDZV_STORE_8_a_value_is_kept_byte_for_byte(self, under_test: BackendUnderTest) -> None:
         """Whatever it begins with or looks like: by set, by multi_set and by compare_set, read by get and multi_get."""
-        one, other = _two(under_test)
+        one, other = two_stores(under_test, "values")
         values = [*awkward_values()]
         one.multi_set({f"m{number}": value for number, value in enumerate(values)})
         limit = under_test.paced(SOON)
@@ -105,7 +106,7 @@ class StoreValues:
     @clause("RDZV-STORE-8")
     def test_RDZV_STORE_8_a_value_of_any_size_is_kept_whole(self, under_test: BackendUnderTest) -> None:
         """Up to 128 KiB, each in the place of a longer one."""
-        one, other = _two(under_test)
+        one, other = two_stores(under_test, "values")
         for size in sorted(SIZES, reverse=True):
             value = hashlib.shake_128(b"%d" % size).digest(size)
             one.set("key", value)
@@ -115,7 +116,7 @@ class StoreValues:
     @clause("RDZV-STORE-9")
     def test_RDZV_STORE_9_whatever_sets_a_key_wakes_who_waits(self, under_test: BackendUnderTest) -> None:
         """set, multi_set, compare_set and add: a get, and a wait for several keys of which it is the last."""
-        one, other = _two(under_test)
+        one, other = two_stores(under_test, "values")
         ways: dict[str, Callable[[str], object]] = {
             "set": lambda key: one.set(key, b"1"),
             "multi_set": lambda key: one.multi_set({"else": b"", key: b"1", "more": b""}),
@@ -141,7 +142,7 @@ class StoreValues:
     @clause("RDZV-STORE-9")
     def test_RDZV_STORE_9_a_key_that_went_again_is_not_there(self, under_test: BackendUnderTest) -> None:
         """Of two keys one comes, goes, and the other comes: who waits for both waits on, until both are there."""
-        one, other = _two(under_test)
+        one, other = two_stores(under_test, "values")
         waiting = Running(other.multi_get, ["a", "b"], under_test.paced(LONG))
         that(not waiting.ended(SHORT), "a wait for keys that are not there returned")
         one.set("a", b"1")
@@ -152,8 +153,3 @@ class StoreValues:
         one.set("a", b"3")
         limit = under_test.paced(SOON)
         equal("what multi_get gave", waiting.result(limit, "multi_get was not woken by its last key"), [b"3", b"2"])
-
-
-def _two(under_test: BackendUnderTest) -> tuple[Store, Store]:
-    one, other = (under_test.needs(SupportsStore, under_test.open()).store("values") for _ in range(2))
-    return one, other
