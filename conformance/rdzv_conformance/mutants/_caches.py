@@ -10,7 +10,8 @@ from rdzv_conformance.mutants._remote import READ_TIMEOUT, SoundRemote
 from rdzv_conformance.mutants._settings import remotely
 from rdzv_core import SetStateResult, StateSnapshot, Token, accepts_options
 
-SEEN_TOO = ("CAS-13", "CONN-5", "CONN-7", "CONN-8", "CONN-9", "CAS-10", "CAS-14", "STATE-6", "STATE-7", "LIFE-2")
+CONNECTIONS = tuple(f"CONN-{number}" for number in (5, 7, 8, 9))
+SEEN_TOO = ("CAS-7", "CAS-10", "CAS-13", "CAS-14", *CONNECTIONS, "STATE-6", "STATE-7", "LIFE-2")
 
 
 class Caches(SoundRemote):

@@ -151,7 +151,7 @@ class _Torn(SoundMemory):
     "the-new-half-and-the-old",
     "A reader sees the first half of a large state as it is, and the second as it was.",
     "STATE-11",
-    message="parts of 2 writes",
+    message="with parts of",
 )
 class TheNewHalfAndTheOld(_Torn):
     def mixed(self, new: bytes, old: bytes) -> bytes:

@@ -16,6 +16,7 @@ from rdzv_core import RendezvousConnectionError, RendezvousParameters, SetStateR
     "LIFE-2",
     "LIFE-3",
     message="it must raise a RendezvousConnectionError",
+    may_break=("LIFE-7",),
 )
 class CloseDoesNothing(SoundMemory):
     def close(self) -> None:
@@ -55,6 +56,7 @@ class CloseWakesNobody(SoundMemory):
     "LIFE-2",
     "LIFE-3",
     message="raised ValueError",
+    may_break=("LIFE-7",),
 )
 class ClosedIsAValueError(SoundMemory):
     def _check_open(self) -> None:
@@ -69,7 +71,7 @@ class ClosedIsAValueError(SoundMemory):
     "LIFE-2",
     "STATE-9",
     message="raised RendezvousConnectionError",
-    may_break=("LIFE-1", "LIFE-3", "LIFE-6"),
+    may_break=("LIFE-1", "LIFE-3", "LIFE-6", "LIFE-7"),
 )
 class CloseClosesAll(SoundMemory):
     def close(self) -> None:

@@ -142,6 +142,7 @@ class ARefreshRevives(SoundMemory):
     message="the members",
     may_break=(
         "MEMBER-1",
+        "MEMBER-7",
         "MEMBER-11",
         "MEMBER-12",
     ),

@@ -29,8 +29,9 @@ def check_whole(state: bytes | None, what: str) -> None:
         return
     parts = sorted({state[at : at + UNIT] for at in range(0, len(state), UNIT)})
     told = ", ".join(repr(part) for part in parts[:3])
+    writes = "1 write" if len(parts) == 1 else f"{len(parts)} writes"
     raise ClauseFailed(
-        f"{what} gave {len(state)} bytes with parts of {len(parts)} writes ({told}), while large states were written "
+        f"{what} gave {len(state)} bytes with parts of {writes} ({told}), while large states were written "
         "one over the other: it must give a state as one write made it"
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rdzv_conformance import BackendConformance, Sandbox
 from rdzv_etcd import EtcdServer
+from rdzv_etcd._server.versions import ending_signal
 from rdzv_etcd.conformance import OwnStore, own_store
 
 
@@ -37,7 +38,7 @@ class TestEtcd(BackendConformance):
         """Kill etcd and start it again on its data, at its endpoint."""
 
         def kill_and_start() -> None:
-            os.kill(server.pid, signal.SIGKILL)
+            os.kill(server.pid, ending_signal(server.get_client().version()))
             server.stop()
             server.start()
 
