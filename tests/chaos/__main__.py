@@ -17,7 +17,7 @@ workers, which are all ranked, and of which one may be killed.
 With --restart-store the store (`rdzv serve --data-dir`, or one etcd) is killed and restarted every 20 to 40 s, and is
 away for up to 10 s. With --cluster it is three etcds, one of which is killed, stopped or cut off at a time. A lease
 then lasts 30 s, which covers this. Work that ends although no node's fault can explain it was stopped by the store, and
-that is a finding. With --calm-nodes no node is disturbed at all.
+that is a finding, unless the store was away for more than half a lease. With --calm-nodes no node is disturbed at all.
 
 With --finish, jobs end well after a random time, run after run, with more nodes than a round has seats: no job may run
 again after it is done, and every node must end with status 0.
@@ -219,12 +219,20 @@ class Chaos:
             self._pause(0.1)
 
 
-def _stopped(chaos: Chaos, works: list[journals.Work]) -> str:
-    """Describe the work that was stopped by faults of the store; each is a finding."""
-    stopped = journals.stopped_unasked(works, chaos.began, chaos.over, chaos.disturbed)
+def _stopped(ttl: float, chaos: Chaos, works: list[journals.Work], store: Store) -> list[str]:
+    """Describe the work that was stopped by faults of the store; each is a finding.
+
+    A store that was away for more than half a ttl, being slow to start on a busy machine, may have stopped it.
+    """
+    long = [(first - LAST_BEAT, last + ttl / 2) for first, last in store.absences if last - first > ttl / 2]
+    explained = [*chaos.disturbed, *long]
+    stopped = journals.stopped_unasked(works, chaos.began, chaos.over, explained)
     chaos.findings += [f"STOPPED although no fault of a node can explain it: {work}" for work in stopped]
-    seconds = journals.undisturbed(chaos.began, chaos.over, chaos.disturbed)
-    return f"  commands stopped by a restart: {len(stopped)} (in {seconds:.0f} s without a fault of a node)"
+    seconds = journals.undisturbed(chaos.began, chaos.over, explained)
+    return [
+        *[f"  the store was away for more than half a ttl: {len(long)} times"] * bool(long),
+        f"  commands stopped by a restart: {len(stopped)} (in {seconds:.0f} s without a fault of a node)",
+    ]
 
 
 def _summary(given: argparse.Namespace, chaos: Chaos, store: Store, directory: Path) -> list[str]:
@@ -241,7 +249,7 @@ def _summary(given: argparse.Namespace, chaos: Chaos, store: Store, directory: P
     nodes = f"{given.nodes} nodes" + (f" of {given.nproc} workers" if given.nproc > 1 else "")
     rounds, worked = len({work.group for work in works}), sum(work.end - work.begin for work in works)
     store_faults = ", ".join(f"{what} {many}" for what, many in sorted(store.count.items()))
-    stopped = [_stopped(chaos, works)] if given.disturbs_store else []
+    stopped = _stopped(given.ttl, chaos, works, store) if given.disturbs_store else []
     slowest, other = max(chaos.meetings, default=0.0), len(chaos.findings) - len(overlaps) - len(odd)
     return [
         f"{given.backend}: {nodes} for {given.minutes:g} min, seed {given.seed}",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from examples.demo.stores import STORES
 from rdzv_core._cli.node.watchdog import die_with_parent
+from tests.chaos.journals import Window
 
 if TYPE_CHECKING:
     from rdzv_etcd import EtcdCluster
@@ -43,11 +44,16 @@ class Store:
     def __init__(self, endpoint: str, given: argparse.Namespace) -> None:
         self.endpoint = endpoint
         self.count: Counter[str] = Counter()
-        self.away = 0.0
+        self.absences: list[Window] = []
         self._given = given
         self._random = random.Random(f"{given.seed}.store")
         self._undo: tuple[float, float, Callable[[], None]] | None = None
         self._next = time.monotonic() + self._pause()
+
+    @property
+    def away(self) -> float:
+        """How many seconds it has been away, or a member short, in all."""
+        return sum(last - first for first, last in self.absences)
 
     def tick(self) -> None:
         """Inject a fault, or undo one, if it is time."""
@@ -66,7 +72,7 @@ class Store:
             return
         (began, _, undo), self._undo = self._undo, None
         undo()
-        self.away += time.monotonic() - began
+        self.absences.append((began, time.monotonic()))
         self._next = time.monotonic() + self._pause()
 
     def _pause(self) -> float:
