@@ -196,6 +196,23 @@ def test_a_turn_is_given_back_however_it_ends(monkeypatch: pytest.MonkeyPatch) -
             stack.enter_context(taken.take("thing", CancelScope(time.monotonic())))
 
 
+def test_while_no_turn_ends_one_goes_on_without_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first in line, and the next one as much later again."""
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.1)
+    places, went = turns._Places(1), list[float]()
+    began = time.monotonic()
+
+    def come() -> None:
+        assert not places.take(CancelScope(began + 60))
+        went.append(time.monotonic() - began)
+
+    assert places.take(CancelScope(began + 60))
+    with ThreadPoolExecutor(8) as pool:
+        for call in [pool.submit(come) for _ in range(8)]:
+            call.result(60)
+    assert all(after >= 0.1 * number for number, after in enumerate(sorted(went), 1))
+
+
 def test_whoever_is_closed_waits_for_no_turn() -> None:
     """While others go on taking turns."""
     taken, closed = turns.Turns(1), CancelScope(time.monotonic() + 60)
