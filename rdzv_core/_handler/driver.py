@@ -236,6 +236,8 @@ class Driver:
             try:
                 event: Callable[[float], None] | None = self._inbox.get(timeout=pause)
             except queue.Empty:
+                if clock.now() < self._sleeps_until:
+                    continue  # woken only to look at the clock
                 event = self.machine.tick
             if event is None:
                 break

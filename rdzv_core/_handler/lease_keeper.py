@@ -98,6 +98,17 @@ class LeaseKeeper:
                 self.lease.payload = operation.payload
         return True
 
+    def take_in_late(self, operation: Operation, result: Any) -> None:
+        """Take in the answer to one that was given up: a renewal is one, and counts from when it was sent.
+
+        At a store that is slower than `heartbeat_timeout` all answers come so. What the others read is left to the
+        answer that is awaited now.
+        """
+        if not result or not isinstance(operation, operations.Update | operations.Refresh):
+            return
+        if self.lease is not None and operation.member is self.lease.member:
+            self.lease.renewed(operation.started)
+
     def doubt(self) -> None:
         """Refresh at once: after any trouble the store may have ended the membership."""
         self._doubted = True

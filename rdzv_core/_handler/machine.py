@@ -166,10 +166,11 @@ class Machine:
     # What the store answered
 
     def done(self, operation: Operation, result: Any, now: float) -> None:
-        """Take in the result of an operation; an answer to one that was given up is discarded."""
+        """Take in the result of an operation; of one that was given up no more than a renewal counts."""
         if not self.channels.retire(operation):
             if isinstance(operation, operations.Enter):
                 self.channels.operations.append(operations.Leave(now, result))
+            self.lease_keeper.take_in_late(operation, result)
             return
         try:
             self._take_in(operation, result, now)

@@ -95,6 +95,36 @@ def test_a_keep_alive_without_an_answer_is_given_up() -> None:
     assert not keeper.channels.retire(first), "R3: its answer is discarded"
 
 
+@pytest.mark.parametrize("payload", [SAID, NEW])
+def test_a_keep_alive_that_was_given_up_renews_the_lease_when_it_is_answered_late(payload: bytes) -> None:
+    """R2: from when it was sent; so a store that is slower than heartbeat_timeout still keeps its members."""
+    keeper = Keeper().entered()
+    keeper.plan(LeaseIntent.KEEP, payload, 5.0)
+    (late,) = keeper.started()
+    keeper.plan(LeaseIntent.KEEP, payload, 10.0)
+    keeper.take_in_late(late, True)
+    assert keeper.lease is not None
+    assert keeper.lease.sent == 5.0
+    assert not keeper.says(NEW), "R16: the answer that is awaited says what the others read"
+    keeper.answer(True)
+    assert (10.0, True) == (keeper.lease.sent, keeper.says(payload))
+
+
+def test_a_late_answer_renews_no_other_membership() -> None:
+    """R3: nor does a refusal, or the answer to anything else."""
+    keeper = Keeper().entered()
+    keeper.plan(LeaseIntent.KEEP, SAID, 5.0)
+    (late,) = keeper.started()
+    keeper.take_in_late(late, False)
+    assert keeper.lease is not None
+    assert keeper.lease.sent == 0.0
+    keeper.forget()
+    keeper.take_in_late(late, True)
+    keeper.entered(1.0)
+    keeper.take_in_late(late, True)
+    assert keeper.lease.sent == 1.0
+
+
 def test_an_entry_without_an_answer_is_waited_for() -> None:
     """Given up, it might leave a member behind that nobody knows of."""
     keeper = Keeper()

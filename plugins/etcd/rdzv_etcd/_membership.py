@@ -48,10 +48,12 @@ class EtcdLease(MemberLease):
         self.renewals = _Renewals(lease, founding.lease, granted_at)
 
     def is_overtaken(self, sequence: int) -> bool:
-        """Note a renewal; True if a newer one was sent before."""
-        overtaken = sequence < self.renewals.newest
+        """Return whether a newer call has renewed the lease."""
+        return sequence < self.renewals.newest
+
+    def note_renewal(self, sequence: int) -> None:
+        """Note a call that has renewed the lease."""
         self.renewals.newest = max(sequence, self.renewals.newest)
-        return overtaken
 
 
 class _Joined(NamedTuple):
@@ -63,8 +65,8 @@ class Membership:
     """`SupportsMembership` by etcd's leases: etcd's leader ends a member by its own clock. Thread-safe.
 
     - `enter`: a grant and one transaction, which also counts who is there.
-    - `refresh`: one keep-alive, which writes nothing. A key deleted by hand is found by any look at the members; if
-      there is none for two ttls, by a read for that alone.
+    - `refresh`: one keep-alive, which writes nothing. A key deleted by hand is found by the first look at the
+      members after a ttl; if there is none for two ttls, by a read for that alone.
     - `update`: a transaction that compares the sequence number, and a keep-alive unless the last one was just now.
     - `leave`: a revocation.
     - The version is the newest revision among the members' keys and how many they are. Each entry also touches the
@@ -120,14 +122,19 @@ class Membership:
         there = outcome.succeeded or messages.read_count(outcome.answers[0]) > 0
         lease.renewals.checked_at = time.monotonic()
         # One who has just entered has its whole ttl yet: in etcd the lease is longer than that.
-        return there and (time.monotonic() - lease.renewals.renewed_at < SLACK_SECONDS / 2 or self._keep_alive(lease))
+        is_recent = time.monotonic() - lease.renewals.renewed_at < SLACK_SECONDS / 2
+        if not there or not (is_recent or self._keep_alive(lease)):
+            return False
+        lease.note_renewal(sequence)
+        return True
 
     def refresh(self, member: MemberLease) -> bool:
-        lease = _own(member)
-        if lease.is_overtaken(member.next_sequence()):
+        lease, sequence = _own(member), member.next_sequence()
+        if lease.is_overtaken(sequence):
             return self._exists(lease)
         if not self._keep_alive(lease):
             return False
+        lease.note_renewal(sequence)
         if time.monotonic() - lease.renewals.checked_at > 2 * lease.ttl and not self._exists(lease):
             return False
         self._run.keep(lease.renewals.run_lease)
@@ -202,9 +209,12 @@ class Membership:
             return MembersView(incarnation, _version(incarnation, extent), tuple(members[:limit]))
 
     def _read(self, limit: int | None) -> dict[str, Any]:
-        """Read the members, and find out by the way whether the one that entered here is still among them."""
+        """Read the members, and now and then find out by the way whether the one that entered here is among them.
+
+        Not each time: what all of a process's nodes read alike, they read together.
+        """
         own, request = self._entered, self._range_request(limit)
-        if own is None:
+        if own is None or time.monotonic() - own.renewals.checked_at < own.ttl:
             return self._client.range(request)
         key, began = self._keys.member(own.id), time.monotonic()
         count = messages.count_request(key)

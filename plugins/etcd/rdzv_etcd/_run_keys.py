@@ -15,6 +15,7 @@ from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.errors import lease_is_gone
 from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._client.leases import Leases
+from rdzv_etcd._client.scope import CancelScope
 from rdzv_etcd._client.turns import Turns
 from rdzv_etcd._options import KEY_PREFIX
 
@@ -119,7 +120,7 @@ class Run:
 
         One thread of this process does that at a time; else all nodes of a process would found the run at once.
         """
-        with self._notes.turns.take("found", time.monotonic() + self._client.timeout):
+        with self._notes.turns.take("found", CancelScope(time.monotonic() + self._client.timeout)):
             known = self.last_seen
             if known is None or known == outdated:
                 known = self.read() or self._make()

@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from rdzv_etcd import EtcdClient
-from rdzv_etcd._client import gateway, turns
+from rdzv_etcd._client import endpoints, gateway, turns
 from rdzv_etcd._client.exchange import Answer, read_answer
 from rdzv_etcd._client.gateway import Gateway
+from rdzv_etcd._client.scope import CancelScope
 
 from rdzv_core.endpoint import HostPort
 
@@ -73,6 +74,7 @@ class _SlowServer:
     def __init__(self) -> None:
         self.may_answer = threading.Semaphore(0)
         self.connections: list[socket.socket] = []
+        self.requests = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.endpoint = HostPort("127.0.0.1", self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
@@ -93,6 +95,7 @@ class _SlowServer:
         body = b'{"header":{"revision":"1"}}'
         with client:
             while client.recv(65536):
+                self.requests += 1
                 self.may_answer.acquire()
                 client.sendall(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
 
@@ -102,7 +105,7 @@ def test_a_burst_of_requests_takes_turns(monkeypatch: pytest.MonkeyPatch, eventu
     monkeypatch.setattr(turns, "PATIENCE_SECONDS", 60.0)
     server = _SlowServer()
     with EtcdClient(Gateway([server.endpoint], None, None), timeout=60) as client, ThreadPoolExecutor(40) as pool:
-        calls = [pool.submit(client.read, b"key") for _ in range(40)]
+        calls = [pool.submit(client.read, b"key%d" % number) for number in range(40)]
         eventually(lambda: len(client.calls) == 40 and len(server.connections) == gateway.AT_ONCE)
         for _ in calls:
             server.may_answer.release()
@@ -115,7 +118,7 @@ def test_requests_that_hang_hold_up_no_other_one(eventually: Eventually) -> None
     """Whoever has waited for a turn for a moment goes on without one."""
     server = _SlowServer()
     with EtcdClient(Gateway([server.endpoint], None, None), timeout=60) as client, ThreadPoolExecutor(9) as pool:
-        calls = [pool.submit(client.read, b"key") for _ in range(gateway.AT_ONCE + 1)]
+        calls = [pool.submit(client.read, b"key%d" % number) for number in range(gateway.AT_ONCE + 1)]
         eventually(lambda: len(server.connections) == gateway.AT_ONCE + 1)
         for _ in calls:
             server.may_answer.release()
@@ -123,12 +126,53 @@ def test_requests_that_hang_hold_up_no_other_one(eventually: Eventually) -> None
     server.close()
 
 
-def test_what_is_urgent_takes_no_turn(monkeypatch: pytest.MonkeyPatch, eventually: Eventually) -> None:
-    """A keep-alive is sent however many requests wait."""
+def test_where_nothing_is_answered_one_after_the_other_goes_on_not_all(
+    monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    """Two hundred that go on at once would make a slow store slower, and all of them later still.
+
+    An etcd that stands still for a moment, and then answers one request after the other, answers each of them once:
+    none is given up and sent again, though the last one waits for longer than an attempt may take.
+    """
+    patience, attempt, answered_every = 0.05, 2.0, 0.015
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", patience)
+    monkeypatch.setattr(endpoints, "ALONE_FIRST_SECONDS", attempt)
+    server = _SlowServer()
+    with EtcdClient(Gateway([server.endpoint], None, None), timeout=120) as client, ThreadPoolExecutor(200) as pool:
+        began = time.monotonic()
+        calls = [pool.submit(client.read, b"key%d" % number) for number in range(200)]
+        eventually(lambda: len(server.connections) >= gateway.AT_ONCE + 3)
+        for _ in calls:
+            assert len(server.connections) <= gateway.AT_ONCE + 1 + (time.monotonic() - began) / patience
+            server.may_answer.release()
+            time.sleep(answered_every)  # that is how slow it is
+        assert time.monotonic() - began > attempt
+        assert [call.result(60).revision for call in calls] == [1] * 200
+    assert server.requests == 200
+    server.close()
+
+
+def test_whoever_waits_for_a_turn_at_a_member_that_fails_does_not_try_it() -> None:
+    """It goes on to the next one: some attempts are lost, not one a thread."""
+    silent, good = _SlowServer(), _SlowServer()
+    for _ in range(100):
+        good.may_answer.release()
+    cluster = Gateway([silent.endpoint, good.endpoint], None, None)
+    cluster.endpoints.answered(silent.endpoint, 0.01, time.monotonic())
+    with EtcdClient(cluster, timeout=60) as client, ThreadPoolExecutor(100) as pool:
+        calls = [pool.submit(client.read, b"key%d" % number) for number in range(100)]
+        assert [call.result(60).revision for call in calls] == [1] * 100
+    assert silent.requests < 50
+    for server in (silent, good):
+        server.close()
+
+
+def test_what_is_urgent_takes_turns_of_its_own(monkeypatch: pytest.MonkeyPatch, eventually: Eventually) -> None:
+    """A keep-alive is sent however many other requests wait."""
     monkeypatch.setattr(turns, "PATIENCE_SECONDS", 60.0)
     server = _SlowServer()
     with EtcdClient(Gateway([server.endpoint], None, None), timeout=60) as client, ThreadPoolExecutor(40) as pool:
-        calls = [pool.submit(client.read, b"key") for _ in range(39)]
+        calls = [pool.submit(client.read, b"key%d" % number) for number in range(39)]
         eventually(lambda: len(client.calls) == 39 and len(server.connections) == gateway.AT_ONCE)
         urgent = pool.submit(client.request, "/v3/lease/keepalive", {}, urgent=True)
         eventually(lambda: len(server.connections) == gateway.AT_ONCE + 1)
@@ -145,17 +189,35 @@ def test_a_turn_is_given_back_however_it_ends(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(turns, "PATIENCE_SECONDS", 60.0)
     taken = turns.Turns(1)
     for _ in range(3):
-        with pytest.raises(KeyError), taken.take("thing", time.monotonic() + 60):
+        with pytest.raises(KeyError), taken.take("thing", CancelScope(time.monotonic() + 60)):
             raise KeyError
     with contextlib.ExitStack() as stack:
         for _ in range(3):
-            stack.enter_context(taken.take("thing", time.monotonic()))
+            stack.enter_context(taken.take("thing", CancelScope(time.monotonic())))
+
+
+def test_while_no_turn_ends_one_goes_on_without_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first in line, and the next one as much later again."""
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.1)
+    places, went = turns._Places(1), list[float]()
+    began = time.monotonic()
+
+    def come() -> None:
+        assert not places.take(CancelScope(began + 60))
+        went.append(time.monotonic() - began)
+
+    assert places.take(CancelScope(began + 60))
+    with ThreadPoolExecutor(8) as pool:
+        for call in [pool.submit(come) for _ in range(8)]:
+            call.result(60)
+    assert all(after >= 0.1 * number for number, after in enumerate(sorted(went), 1))
 
 
 def test_whoever_is_closed_waits_for_no_turn() -> None:
     """While others go on taking turns."""
-    taken = turns.Turns(1)
-    with taken.take("thing", 0.0), taken.take("thing", time.monotonic() + 60, lambda: True):
+    taken, closed = turns.Turns(1), CancelScope(time.monotonic() + 60)
+    closed.cancel()
+    with taken.take("thing", CancelScope(0.0)), taken.take("thing", closed):
         pass
 
 
@@ -170,11 +232,11 @@ def test_where_all_wait_for_long_every_second_turn_is_for_the_newest(
         places, order = turns._Places(1), list[int]()
 
         def come(number: int, places: turns._Places = places, order: list[int] = order) -> None:
-            assert places.take(time.monotonic() + 60, lambda: False)
+            assert places.take(CancelScope(time.monotonic() + 60))
             order.append(number)
             places.give_back()
 
-        assert places.take(time.monotonic() + 60, lambda: False)
+        assert places.take(CancelScope(time.monotonic() + 60))
         with ThreadPoolExecutor(6) as pool:
             for number in range(6):
                 pool.submit(come, number)

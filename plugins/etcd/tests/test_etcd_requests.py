@@ -177,7 +177,7 @@ def test_a_founding_that_others_here_have_seen_may_have_ended_too(
 def test_a_look_at_the_members_finds_out_whether_the_own_one_is_there(
     etcd: EtcdServer, connect: Connect, requests: list[str], oracle: Callable[..., Any]
 ) -> None:
-    """So no read is needed for that alone: refreshing stays one keep-alive, until the key was deleted by hand."""
+    """Once a ttl: so no read is needed for that alone, and in between all of a process read the same, together."""
     backend = connect(etcd.get_endpoint())
     ahead, member = backend.enter(b"ahead", 60), backend.enter(b"x", 60)
     assert isinstance(member, EtcdLease)
@@ -190,6 +190,10 @@ def test_a_look_at_the_members_finds_out_whether_the_own_one_is_there(
     requests.clear()
     looks = oracle(etcd.get_endpoint())
     looks.delete(next(key for key in looks.keys() if key.endswith(member.id.encode())))  # noqa: SIM118 - no dict
+    assert [each.id for each in backend.first(1).members] == [ahead.id]
+    assert requests == [RANGE]
+    requests.clear()
+    member.renewals.checked_at -= 100
     assert [each.id for each in backend.first(1).members] == [ahead.id]
     assert not backend.refresh(member)
     assert requests == [TXN, "/v3/lease/revoke", KEEP_ALIVE]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from rdzv_etcd import EtcdBackend, EtcdServer
 from rdzv_etcd._client import shared_watch
 from rdzv_etcd._client.feed import LOGGED_EVENTS, Feed
 from rdzv_etcd._client.messages import Extent, encode
-from rdzv_etcd._client.subscriptions import Span, Subscription
+from rdzv_etcd._client.subscriptions import Span, Subscription, wake_all
 
 Connect = Callable[..., EtcdBackend]
 Eventually = Callable[[Callable[[], object]], None]
@@ -125,6 +125,17 @@ def _wait(feed: Feed, key: bytes, start_revision: int, known: Extent | None = No
     return subscription
 
 
+def _woken(waits: Collection[Subscription]) -> set[Subscription]:
+    """Return those of the waits that end, each of which wakes the next one."""
+    woken = set[Subscription]()
+    for _ in waits:
+        for each in waits:
+            if each not in woken and each.wait():
+                woken.add(each)
+                each.pass_on()
+    return woken
+
+
 def test_a_wait_that_begins_after_its_change_came_ends_at_once() -> None:
     """What was delivered is remembered for a while; whoever looked before that is told to look again."""
     feed = _feed(Extent(0, 0), 10)
@@ -147,10 +158,8 @@ def test_a_wait_that_looked_before_the_base_looks_again() -> None:
     looked_then = _wait(feed, b"a1", 11)
     is_from_a_wiped_store = _wait(feed, b"a", 13, Extent(5, 1))
     feed.begin(Extent(5, 1), 10)
-    assert looked_before.wait()
-    assert not saw_the_same.wait()
-    assert not looked_then.wait()
-    assert is_from_a_wiped_store.wait()
+    waits = [looked_before, saw_the_same, looked_then, is_from_a_wiped_store]
+    assert _woken(waits) == {looked_before, is_from_a_wiped_store}
 
 
 def test_a_deletion_that_was_not_delivered_is_missed() -> None:
@@ -192,7 +201,16 @@ def test_an_event_is_compared_with_waits_for_its_key_alone() -> None:
     everything = _wait(feed, b"a", 11)
     assert set(feed.subscriptions.of(b"a7")) == {waits[7], everything}
     feed.deliver([_event(b"a7", 11, 11)])
-    assert waits[7].wait()
-    assert everything.wait()
-    assert not any(wait.wait() for number, wait in waits.items() if number != 7)
+    assert _woken([*waits.values(), everything]) == {waits[7], everything}
     assert set(feed.subscriptions) == {wait for number, wait in waits.items() if number != 7}
+
+
+def test_each_wait_wakes_the_next_one_however_it_ends() -> None:
+    """A hundred that wake together would fight for the interpreter; one whose deadline has come breaks no chain."""
+    feed = _feed(Extent(0, 0), 10)
+    waits = [_wait(feed, b"a1", 11) for _ in range(3)]
+    wake_all(waits)
+    assert [each.wait() for each in waits] == [True, False, False]
+    waits[0].pass_on()
+    waits[1].pass_on()  # its wait has ended before it was woken
+    assert waits[2].wait()

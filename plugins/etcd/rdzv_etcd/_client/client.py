@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
 from rdzv_etcd._client import messages
-from rdzv_etcd._client.endpoints import Endpoints
-from rdzv_etcd._client.errors import UnknownOutcomeError
-from rdzv_etcd._client.gateway import Gateway
-from rdzv_etcd._client.scope import CancelScope
-from rdzv_etcd._client.shared_clients import Shared, share
+from rdzv_etcd._client.caller import Caller
 from rdzv_etcd._client.subscriptions import Span, Subscription
 
-T = TypeVar("T")
 
-
-class Call(Protocol):
-    """A call in progress."""
-
-    deadline: float
-    sent: bool
-
-    def cancel(self) -> None:
-        """End it, from another thread."""
-
-
-class EtcdClient:
+class EtcdClient(Caller):
     """Reads, writes and watches single keys of an etcd cluster.
 
     Thread-safe; a call that waits does not hold up others, and a forked child may go on using it (over connections of
@@ -38,63 +20,6 @@ class EtcdClient:
     refuses, or does not answer in time, and after `close`. A write whose answer was lost is an error, not repeated: it
     may or may not have taken effect. That is why writes go to a member of the cluster that has just answered.
     """
-
-    def __init__(self, gateway: Gateway, timeout: float = 60) -> None:
-        self._use(Shared(gateway), timeout)
-        self._shared.join(self)
-
-    @classmethod
-    def sharing(cls, key: Hashable, make: Callable[[], Gateway], timeout: float) -> EtcdClient:
-        """Return a client that shares what this process's clients with the same `key` share; else `make` makes it."""
-        client = cls.__new__(cls)
-        client._use(share(key, make, client), timeout)
-        return client
-
-    def _use(self, shared: Shared, timeout: float) -> None:
-        self.timeout = timeout
-        self._shared = shared
-        self._gateway = shared.gateway
-        self._calls: set[Call] = set()
-        self._closed = False
-
-    @property
-    def gateway(self) -> Gateway:
-        """What this client shares with those made by `another`: connections, login, the endpoints' health."""
-        return self._gateway
-
-    @property
-    def endpoints(self) -> Endpoints:
-        """The endpoints, and how each has answered lately; shared with the clients made by `another`."""
-        return self._gateway.endpoints
-
-    @property
-    def calls(self) -> tuple[Call, ...]:
-        """The calls in progress: `sent` is true of those that wait for an answer, or watch."""
-        return tuple(self._calls.copy())
-
-    @property
-    def guarded(self) -> bool:
-        """Whether etcd and its clients are authenticated, and nobody can read along; known after the first call."""
-        return self._gateway.guarded
-
-    @property
-    def local_host(self) -> str:
-        """The local address of the connection made last; known after the first call."""
-        return self._gateway.local_host
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._closed
-
-    def another(self) -> EtcdClient:
-        """Return a client that shares this one's connections, and is closed separately."""
-        if self._closed:
-            raise self._gateway.closed()
-        client = type(self).__new__(type(self))
-        client._use(self._shared, self.timeout)
-        self._shared.join(client)
-        return client
 
     def get(self, key: bytes) -> bytes | None:
         """Return the key's value, None if it does not exist; a linearizable read."""
@@ -114,7 +39,7 @@ class EtcdClient:
 
     def keys(self, prefix: bytes) -> list[bytes]:
         """Return the keys that begin with `prefix`; a linearizable read."""
-        return self._post("/v3/kv/range", messages.keys_request(prefix), messages.read_keys)
+        return list(self._range(messages.keys_request(prefix), messages.read_keys))
 
     def enable_users(self, root: str, password: str) -> None:
         """Turn on etcd's authentication, with one user who may do everything."""
@@ -140,22 +65,13 @@ class EtcdClient:
             "/v3/cluster/member/list", {}, lambda answer: [str(member.get("name", "")) for member in answer["members"]]
         )
 
-    def request(
-        self, path: str, body: messages.Message, *, repeatable: bool = True, urgent: bool = False
-    ) -> dict[str, Any]:
-        """Send a request to any path of etcd's JSON gateway, and return its answer as it is.
-
-        One that is not `repeatable` is sent once at most; an `urgent` one does not wait for others of this process.
-        """
-        return self._post(path, body, dict, repeatable=repeatable, urgent=urgent)
-
     def read(self, key: bytes, deadline: float | None = None) -> messages.ReadResult:
         """Return the key's value and revision, and the store's revision; a linearizable read."""
-        return self._post("/v3/kv/range", messages.range_request(key), messages.read_result, deadline)
+        return self._range(messages.range_request(key), messages.read_result, deadline)
 
     def range(self, request: messages.Message) -> dict[str, Any]:
-        """Return etcd's answer to a read of several keys."""
-        return self.request("/v3/kv/range", request)
+        """Return etcd's answer to a read of several keys, which others may share: it is not to be changed."""
+        return self._range(request, _as_it_is)
 
     def transact(
         self,
@@ -201,7 +117,7 @@ class EtcdClient:
 
     def extent(self, key: bytes, end: bytes | None = None, deadline: float | None = None) -> messages.Extent:
         """Return the newest revision of a key, or among the keys up to `end`; a linearizable read."""
-        return self._post("/v3/kv/range", messages.extent_request(key, end), messages.read_extent, deadline)
+        return self._range(messages.extent_request(key, end), messages.read_extent, deadline)
 
     def wait_change(
         self,
@@ -229,26 +145,6 @@ class EtcdClient:
         finally:
             self._calls.discard(subscription)
 
-    def close(self) -> None:
-        """End this client's calls, in other threads too, and its connections unless others share them. Idempotent."""
-        self._closed = True
-        for call in self.calls:
-            call.cancel()
-        self._shared.leave(self)
-
-    def error(self, what: str) -> RendezvousConnectionError:
-        """Make an error that names the backend and the endpoints."""
-        return self._gateway.error(what)
-
-    def __enter__(self) -> EtcdClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<EtcdClient at {self._gateway}{' (closed)' if self._closed else ''}>"
-
     def _write(
         self, key: bytes, request: messages.Message, deadline: float | None, resumable: bool
     ) -> messages.TxnResult:
@@ -261,34 +157,6 @@ class EtcdClient:
         if not self._gateway.endpoints.proven(time.monotonic()):
             self.extent(key, None, deadline)
 
-    def _post(
-        self,
-        path: str,
-        body: messages.Message,
-        parse: Callable[[dict[str, Any]], T],
-        deadline: float | None = None,
-        *,
-        repeatable: bool = True,
-        resumable: bool = False,
-        urgent: bool = False,
-    ) -> T:
-        with self._call(time.monotonic() + self.timeout if deadline is None else deadline) as scope:
-            answer = self._gateway.post(scope, path, body, repeatable=repeatable, resumable=resumable, urgent=urgent)
-        try:
-            return parse(answer)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            what = f"{path} returned {str(answer)[:100]}, which is not what an etcd v3 answers"
-            kind = RendezvousConfigurationError if repeatable else UnknownOutcomeError
-            raise kind(str(self.error(what))) from error
 
-    @contextlib.contextmanager
-    def _call(self, deadline: float) -> Iterator[CancelScope]:
-        scope = CancelScope(deadline)
-        self._calls.add(scope)
-        try:
-            if self._closed:  # read after the add, as `close` cancels what it finds after setting it
-                raise self._gateway.closed()
-            with scope:
-                yield scope
-        finally:
-            self._calls.discard(scope)
+def _as_it_is(answer: dict[str, Any]) -> dict[str, Any]:
+    return answer

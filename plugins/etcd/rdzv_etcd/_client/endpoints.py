@@ -92,6 +92,10 @@ class Endpoints:
         self._took[endpoint] = took
         self._avoided_until.pop(endpoint, None)
 
+    def failed_since(self, endpoint: HostPort, moment: float) -> bool:
+        """Whether an endpoint has not answered something at `moment` or later, and nothing else since."""
+        return self._avoided_until.get(endpoint, float("-inf")) >= moment + AVOIDED_SECONDS
+
     def doubt(self) -> None:
         """Forget that the preferred endpoint has proven that it is up."""
         self._answered_at = float("-inf")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rdzv_etcd._client import messages
-from rdzv_etcd._client.subscriptions import Span, Subscription, Subscriptions
+from rdzv_etcd._client.subscriptions import Span, Subscription, Subscriptions, wake_all
 
 LOGGED_EVENTS = 1024
 """How many of the newest events are kept for waits that begin after they came."""
@@ -46,14 +46,15 @@ class Feed:
         self._begun_at = time.monotonic()
         self._log.clear()
         self._owed = 0
-        for each in self.subscriptions:
-            if each.start_revision - 1 != revision and not self._same(each, extent, revision):
-                self._wake(each)
+        self._wake(
+            each
+            for each in self.subscriptions
+            if each.start_revision - 1 != revision and not self._same(each, extent, revision)
+        )
 
     def end(self, error: Exception | None = None) -> None:
         """Wake everybody, as nothing is known any more."""
-        for each in self.subscriptions:
-            self._wake(each, error)
+        self._wake(self.subscriptions, error)
 
     def stand(self) -> None:
         """Note that etcd has confirmed the watch."""
@@ -68,7 +69,7 @@ class Feed:
         looked_at = subscription.looked_at
         looked_before = looked_at is not None and looked_at <= self._begun_at  # perhaps even at a store wiped since
         if looked_before or (self.begun and self._has_passed(subscription)):
-            self._wake(subscription)
+            self._wake([subscription])
 
     def remove(self, subscription: Subscription) -> None:
         """Forget a subscription; idempotent."""
@@ -81,6 +82,7 @@ class Feed:
 
     def deliver(self, events: list[Mapping[str, Any]]) -> None:
         """Take the events of one message, and wake who waits for them."""
+        woken: dict[Subscription, None] = {}
         for event in events:
             key, revision = messages.read_event(event)
             self._total += messages.event_change(event)
@@ -88,9 +90,8 @@ class Feed:
             self._log.append((revision, key))
             if len(self._log) > LOGGED_EVENTS:
                 self._logged_from = self._log.popleft()[0]
-            for each in self.subscriptions.of(key):
-                if revision >= each.start_revision:
-                    self._wake(each)
+            woken |= dict.fromkeys(each for each in self.subscriptions.of(key) if revision >= each.start_revision)
+        self._wake(woken)
 
     def prove(self, extent: messages.Extent, revision: int) -> bool:
         """Compare with a linearizable read of the extent; False: the watch has missed a change, or is late by a read.
@@ -107,8 +108,7 @@ class Feed:
             return True
         late = self._owed > 0 and self.delivered < self._owed
         self._owed = revision
-        for each in self.subscriptions:
-            self._wake(each)
+        self._wake(self.subscriptions)
         return not late
 
     def _has_passed(self, subscription: Subscription) -> bool:
@@ -128,6 +128,8 @@ class Feed:
             and subscription.start_revision - 1 <= revision
         )
 
-    def _wake(self, subscription: Subscription, error: Exception | None = None) -> None:
-        self.remove(subscription)
-        subscription.wake(error)
+    def _wake(self, woken: Iterable[Subscription], error: Exception | None = None) -> None:
+        woken = list(woken)
+        for each in woken:
+            self.remove(each)
+        wake_all(woken, error)

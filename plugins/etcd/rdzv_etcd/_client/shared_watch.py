@@ -73,6 +73,7 @@ class SharedWatch:
         finally:
             with self._lock:
                 feed.remove(subscription)
+            subscription.pass_on()
         if subscription.cancelled:
             raise self._gateway.closed()
         if subscription.error is not None:

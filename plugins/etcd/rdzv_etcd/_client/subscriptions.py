@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from rdzv_etcd._client import messages
+from rdzv_etcd._client.scope import Signal
 
 
 class Span(NamedTuple):
@@ -41,23 +41,47 @@ class Subscription:
         self.sent = False
         """Whether the watch stands."""
         self.cancelled = False
+        self.next: Subscription | None = None
+        """The one that is woken by `pass_on`."""
         self._pid = os.getpid()
-        self._woken = threading.Event()
+        self._signal = Signal()
 
     def wait(self) -> bool:
         """Wait until woken; False when the deadline came first."""
-        return self._woken.wait(max(0.0, self.deadline - time.monotonic()))
+        return self._signal.wait(self.deadline - time.monotonic())
 
-    def wake(self, error: Exception | None = None) -> None:
-        """End the wait: something may have changed, or `error` is why nobody knows."""
-        self.error = error
-        self._woken.set()
+    def wake(self) -> None:
+        """End the wait."""
+        self._signal.set()
+
+    def pass_on(self) -> None:
+        """Wake the next one, however this wait has ended: called when nobody can make another one the next any more."""
+        if self.next is not None:
+            self.next.wake()
 
     def cancel(self) -> None:
         """End the wait, from another thread."""
         if self._pid == os.getpid():  # a fork may have left the lock of the event locked for ever
             self.cancelled = True
             self.wake()
+
+
+def wake_all(woken: Iterable[Subscription], error: Exception | None = None) -> None:
+    """End the waits, one after the other: something may have changed, or `error` is why nobody knows.
+
+    Of a hundred threads that wake together each waits for the interpreter, looks every 5 ms whether it is its turn,
+    and so keeps the one that works from working. So each wakes its `next` by `pass_on`.
+    """
+    before: Subscription | None = None
+    for each in woken:
+        each.error = error
+        if before is None:
+            first = each
+        else:
+            before.next = each
+        before = each
+    if before is not None:
+        first.wake()
 
 
 class Subscriptions:
