@@ -20,6 +20,7 @@ FOCUS = {
     "epochs-are-ignored": ("reset", "store_state", "leave", "join"),
     "decides-on-an-old-view": ("cut", "crash", "fail", "loss", "late", "close"),
     "lease-runs-from-the-answer": ("slow", "cut"),
+    "late-renewal-counts-from-its-answer": ("slow", "cut"),
     "leads-a-closed-run": ("close", "fail", "freeze_leader"),
     "believes-in-its-writes": ("loss", "fail"),
     "ignores-its-end": ("store_members", "lease_early", "fail"),

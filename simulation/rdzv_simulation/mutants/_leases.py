@@ -57,6 +57,26 @@ class LeaseRunsFromTheAnswer(Machine):
         super().done(operation, result, now)
 
 
+class _RenewedByBeingTold(LeaseKeeper):
+    now = 0.0
+
+    def take_in_late(self, operation: Operation, result: Any) -> None:
+        super().take_in_late(operation, result)
+        if self.lease is not None and result and isinstance(operation, operations.Update | operations.Refresh):
+            self.lease.renewed(self.now)
+
+
+class LateRenewalCountsFromItsAnswer(Machine):
+    """A keep-alive that was given up renews the lease from when its answer comes, not from when it was sent."""
+
+    lease_keeper_type = _RenewedByBeingTold
+
+    def done(self, operation: Operation, result: Any, now: float) -> None:
+        assert isinstance(self.lease_keeper, _RenewedByBeingTold)
+        self.lease_keeper.now = now
+        super().done(operation, result, now)
+
+
 class _Deaf(LeaseKeeper):
     def take_in(self, operation: Operation, result: Any) -> bool:
         return super().take_in(
