@@ -42,16 +42,30 @@ class Life:
         self._closed.wait(max(seconds, 0.0))
         self.check()
 
+    def looks(self, deadline: float, pauses: Backoff) -> Iterator[bool]:
+        """Yield for look after look, with pauses in between; the last one, True, begins at the deadline or later.
+
+        Each pause is at least four times as long as the look before it took: so those who wait, however many, leave a
+        busy store to those who write.
+        """
+        while True:
+            begun = time.monotonic()
+            yield begun >= deadline
+            ended = time.monotonic()
+            if begun >= deadline:
+                return
+            self.sleep(min(pauses.next(at_least=4 * (ended - begun)), deadline - ended))
+
     def attempts(self, limit: float) -> Iterator[int]:
         """Count attempts at a write that others may get in before, with growing, jittered pauses between them.
 
         How long an attempt takes tells how fast the store is: the pause is drawn from four times that at first, and
-        from four times as much after each further one, so that a few hundred writers at once need a few attempts each.
-        After `limit` seconds it raises `RendezvousConnectionError`: a store on which no write gets its turn is as
-        good as out of reach.
+        from twice as much after each further one, so that a few hundred writers at once need a few attempts each, and
+        none sleeps on for long when the others are through. After `limit` seconds it raises
+        `RendezvousConnectionError`: a store on which no write gets its turn is as good as out of reach.
         """
         deadline = time.monotonic() + limit
-        attempt, pauses = 1, Backoff(4 * SHORTEST_POLL, LONGEST_BACKOFF, factor=4, jitter=1)
+        attempt, pauses = 1, Backoff(4 * SHORTEST_POLL, LONGEST_BACKOFF, jitter=1)
         while True:
             begun = time.monotonic()
             yield attempt
@@ -66,8 +80,6 @@ class Life:
             attempt += 1
 
 
-def poll_intervals(longest: float = LONGEST_POLL) -> Iterator[float]:
-    """Yield the pauses between looks: from 1 ms growing to `longest`, each up to half shorter at random."""
-    pauses = Backoff(SHORTEST_POLL, longest, factor=1.5)
-    while True:
-        yield pauses.next()
+def poll_pauses() -> Backoff:
+    """Return the pauses between looks: from 1 ms doubling to 250 ms, each up to half shorter at random."""
+    return Backoff(SHORTEST_POLL, LONGEST_POLL)
