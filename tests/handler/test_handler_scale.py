@@ -18,7 +18,7 @@ from rdzv_core import (
 )
 
 LATENCY = 0.001
-MOST_ATTEMPTS = 6
+MOST_ATTEMPTS = 8
 MOST_HEAD_WRITES = 3
 
 
@@ -69,7 +69,7 @@ def meet(handlers: list[RendezvousHandler]) -> set[int]:
 
 
 def test_200_nodes_meet_on_a_two_method_backend_without_a_storm() -> None:
-    """Six attempts a node, every second one without a pause, three writes of the head at most, however many come at once."""
+    """Eight attempts a node, half of them without a pause, and three writes of the head, however many come at once."""
     shared, nodes = Shared(), 200
     registry = BackendRegistry(lambda: ())
     registry.register("two-methods", lambda params: TwoMethods(params, shared))
