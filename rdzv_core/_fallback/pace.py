@@ -11,7 +11,8 @@ from rdzv_core.backoff import Backoff
 
 SHORTEST_POLL = 0.001
 LONGEST_POLL = 0.25
-LONGEST_BACKOFF = 1.0
+LONGEST_BACKOFF = 100
+"""Times an attempt that a writer pauses at most."""
 CONTENTION_LIMIT = 60.0
 """Seconds that a write may be kept from its turn by other writers before it gives up."""
 
@@ -59,24 +60,23 @@ class Life:
     def attempts(self, limit: float) -> Iterator[int]:
         """Count attempts at a write that others may get in before, with growing, jittered pauses between them.
 
-        How long an attempt takes tells how fast the store is: the pause is drawn from four times that at first, and
-        from twice as much after each further one, so that a few hundred writers at once need a few attempts each, and
-        none sleeps on for long when the others are through. After `limit` seconds it raises
+        How long an attempt took tells how fast the store is, and how many wait for it: the pause is drawn from four
+        times that at first, and from twice as many times after each further one. So a few hundred writers at once need
+        a few attempts each, and none sleeps on for long when the others are through. After `limit` seconds it raises
         `RendezvousConnectionError`: a store on which no write gets its turn is as good as out of reach.
         """
         deadline = time.monotonic() + limit
-        attempt, pauses = 1, Backoff(4 * SHORTEST_POLL, LONGEST_BACKOFF, jitter=1)
+        attempt, times = 1, Backoff(4, LONGEST_BACKOFF, jitter=1)
         while True:
             begun = time.monotonic()
             yield attempt
             took = time.monotonic() - begun
-            pauses.longest = max(LONGEST_BACKOFF, 100 * took)
             if time.monotonic() >= deadline:
                 raise RendezvousConnectionError(
                     f"{self._what}: others wrote first {attempt} times in {limit:g} s; the store is too slow for so "
                     "many writers: try again, or use a backend that has this capability itself"
                 )
-            self.sleep(pauses.next(at_least=4 * took))
+            self.sleep(times.next() * max(took, SHORTEST_POLL))
             attempt += 1
 
 
