@@ -10,7 +10,7 @@ from collections.abc import Callable
 from rdzv_core import clock
 from rdzv_core._errors import RendezvousConnectionError
 from rdzv_core._fallback.observer import Observer
-from rdzv_core._fallback.pace import CONTENTION_LIMIT, LONGEST_POLL, Life, poll_pauses
+from rdzv_core._fallback.pace import CONTENTION_LIMIT, Life
 from rdzv_core._fallback.pages import SlotRecord
 from rdzv_core._fallback.registers import Registers
 from rdzv_core._fallback.roll import Directory, Entry, Incarnation, Slot
@@ -172,14 +172,15 @@ class RegisterMembership(SupportsMembership):
 
     def wait_members(self, version: Token | None, timeout: float) -> bool:
         self._life.check()
-        pauses = poll_pauses()
-        for number, last in enumerate(self._life.looks(time.monotonic() + timeout, pauses), 1):
+        for number, last in enumerate(self._life.looks(time.monotonic() + timeout, self._longest_pause), 1):
             thorough = last or number % LOOKS_EVERY == 0
             if version is None or (self._differs(version) if thorough else self._observer.glance(version)):
                 return True
-            # Often enough for the shortest lease, since an observer that looks rarely ends no lease.
-            pauses.longest = min(LONGEST_POLL, self._observer.shortest_ttl / (4 * LOOKS_EVERY))
         return False
+
+    def _longest_pause(self) -> float:
+        """Return what is short enough for the shortest lease: an observer that looks rarely ends none."""
+        return self._observer.shortest_ttl / (4 * LOOKS_EVERY)
 
     def _differs(self, version: Token) -> bool:
         return self._observer.look().version != version

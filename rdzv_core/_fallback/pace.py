@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rdzv_core._errors import RendezvousConnectionError
 from rdzv_core.backoff import Backoff
@@ -43,19 +43,21 @@ class Life:
         self._closed.wait(max(seconds, 0.0))
         self.check()
 
-    def looks(self, deadline: float, pauses: Backoff) -> Iterator[bool]:
+    def looks(self, deadline: float, longest: Callable[[], float] = lambda: float("inf")) -> Iterator[bool]:
         """Yield for look after look, with pauses in between; the last one, True, begins at the deadline or later.
 
-        Each pause is at least four times as long as the look before it took: so those who wait, however many, leave a
-        busy store to those who write.
+        A pause takes two to four times as long as the look before it at least, and where a look takes very long as long
+        as that: so those who wait, however many, leave a busy store to those who write. No pause is over `longest()`.
         """
+        pauses = poll_pauses()
         while True:
             begun = time.monotonic()
             yield begun >= deadline
             ended = time.monotonic()
             if begun >= deadline:
                 return
-            self.sleep(min(pauses.next(at_least=4 * (ended - begun)), deadline - ended))
+            took = ended - begun
+            self.sleep(min(max(pauses.next(at_least=4 * took), took), longest(), deadline - ended))
 
     def attempts(self, limit: float) -> Iterator[int]:
         """Count attempts at a write that others may get in before, with growing, jittered pauses between them.

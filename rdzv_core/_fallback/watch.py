@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from rdzv_core._fallback.pace import Life, poll_pauses
+from rdzv_core._fallback.pace import Life
 from rdzv_core.abc import RendezvousBackend, StateSnapshot, SupportsWatch, Token
 
 
@@ -20,7 +20,7 @@ class PollingWatch(SupportsWatch):
         self._life = life or Life(f"the watch on backend {backend.name!r}")
 
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
-        for _ in self._life.looks(time.monotonic() + timeout, poll_pauses()):
+        for _ in self._life.looks(time.monotonic() + timeout):
             self._life.check()
             found = self._backend.get_state()
             there = None if found is None else StateSnapshot(*found)
