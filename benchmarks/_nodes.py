@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks._two_methods import CALLS, register_two_methods
 from rdzv_core import RendezvousHandler, RendezvousParameters, create_handler
 from rdzv_core._handler import operations
 from rdzv_core._handler.store_adapter import StoreAdapter
@@ -98,6 +99,7 @@ def count_calls() -> Counter[str]:
 def main() -> None:
     """Create the nodes, print ready, and do what each line of stdin says: meet, change or calls."""
     given = json.loads(sys.argv[1])
+    register_two_methods(given["backend"])
     calls = count_calls() if given["counting"] else Counter[str]()
     nodes = []
     for number in range(given["first"], given["first"] + given["count"]):
@@ -116,8 +118,9 @@ def main() -> None:
     for line in sys.stdin:
         answer: Any = None
         if line.strip() == "calls":
-            answer = dict(calls)
+            answer = dict(calls + CALLS)
             calls.clear()
+            CALLS.clear()
         else:
             for node in nodes:
                 node.meet() if line.strip() == "meet" else node.await_change()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks._two_methods import SUFFIX
 from examples.demo.stores import STORES
 
 BY_ITSELF = (*STORES, "file-directory", "redis")
@@ -23,6 +24,7 @@ def store_of(backend: str, endpoint: str = "") -> Iterator[str]:
     if endpoint:
         yield endpoint
         return
+    backend = backend.removesuffix(SUFFIX)
     if backend not in BY_ITSELF:
         raise SystemExit(f"no store for {backend!r} is started here: give --endpoint, or one of {', '.join(BY_ITSELF)}")
     with tempfile.TemporaryDirectory(prefix="rdzv-benchmark-") as folder:

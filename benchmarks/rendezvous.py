@@ -2,6 +2,10 @@
 
     python benchmarks/rendezvous.py --nodes 64,256,512,1000 --processes 8 --backend tcp [--json] [--plot docs/scale.svg]
     python benchmarks/rendezvous.py --nodes 64 --backend mystore --endpoint db.example:1234 --option user=me
+    python benchmarks/rendezvous.py --nodes 64 --backend redis,redis-two-methods
+
+With `-two-methods` behind its name a backend's capabilities are hidden, so that core's fallbacks do the rest; what
+these ask of the store is then counted as well.
 
 Before the clock starts, all handlers are connected and have a thread each; min_nodes = max_nodes = N. The clock stops
 when the last node has its rank. The cost for the store is counted in a separate meeting that is not timed. Everything
@@ -24,6 +28,7 @@ if __package__ in (None, ""):  # started as a script
 from benchmarks._processes import allow_many_files
 from benchmarks._run import nodes, shares, torch_nodes
 from benchmarks._stores import BY_ITSELF, store_of
+from benchmarks._two_methods import ASKED
 
 MEMBERSHIP_WRITES = ("Enter", "Update", "Refresh", "Leave")
 AT_MOST = {"tcp": 10_000, "file": 10_000, "file-directory": 10_000}
@@ -50,7 +55,8 @@ def costs(backend: str, endpoint: str, counts: list[int], options: dict[str, str
     with nodes(name_of(backend), endpoint, counts, counting=True, options=options) as run:
         run.meet()
         calls, total = run.calls(), sum(counts)
-    return {
+    asked = {f"{what.replace(' ', '_')}_per_node": round(calls.pop(what) / total, 2) for what in ASKED if what in calls}
+    return asked | {
         "register_writes": calls["register written"],
         "register_writes_refused": calls["register write refused"],
         "membership_writes_per_node": round(sum(calls[kind] for kind in MEMBERSHIP_WRITES) / total, 2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 from rdzv_conformance.harness import backend_under_test
@@ -11,6 +12,7 @@ from rdzv_conformance.harness.expect import ClauseFailed
 from rdzv_conformance.harness.target import Target
 from rdzv_conformance.mutants._memory import SoundAndSlow
 from rdzv_conformance.run.anchor import Anchor, AnchorHolder
+from rdzv_conformance.run.certify import certify
 
 from rdzv_core import register_backend
 
@@ -58,3 +60,17 @@ def test_a_test_on_a_slow_store_may_take_longer(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ClauseFailed, match="the check has not ended"):
         BackendUnderTest(usual).run(lambda: never.wait(0.7) and None)
     BackendUnderTest(usual.paced(100.0)).run(lambda: never.wait(0.7) and None)
+
+
+@pytest.mark.cases
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("milliseconds", [30, 300])
+def test_a_sound_store_that_is_slow_fails_no_clause(
+    milliseconds: int, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Be it 30 or 300 ms a call, with jitter. Only that it is not installed by a distribution is held against it."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    name = f"slow-{kind}-{milliseconds}"
+    report = certify(name, str(tmp_path / "db"), {}, preload=("slow_stores:install",), jobs=4)
+    failed = {each.clause: each.message for each in report.clauses if each.status in ("fail", "error")}
+    assert set(failed) <= {"RDZV-PKG-1", "RDZV-PKG-4"}, failed

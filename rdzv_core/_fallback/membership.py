@@ -10,7 +10,7 @@ from collections.abc import Callable
 from rdzv_core import clock
 from rdzv_core._errors import RendezvousConnectionError
 from rdzv_core._fallback.observer import Observer
-from rdzv_core._fallback.pace import CONTENTION_LIMIT, Life, poll_intervals
+from rdzv_core._fallback.pace import CONTENTION_LIMIT, Life
 from rdzv_core._fallback.pages import SlotRecord
 from rdzv_core._fallback.registers import Registers
 from rdzv_core._fallback.roll import Directory, Entry, Incarnation, Slot
@@ -94,24 +94,23 @@ class RegisterMembership(SupportsMembership):
         registers = self._registers
         hint = registers.incarnation.read()[1]
         directory, token = registers.directory.read()
-        if directory is None:
-            directory, hint = Directory(secrets.token_hex(16)), self._announce_founding()
-            if hint is None:
-                return None
-        entry = Entry(directory.free_slot(), secrets.token_hex(16), ttl)
-        record = registers.slot(entry.slot)
-        before = record.read()
-        if not registers.directory.write(directory.with_entry(entry), token)[0]:
-            return None
-        slot = Slot(entry.id, payload=payload)
-        won, _ = record.write(slot, before)
-        # Refused: it was evicted on the way. The node that did that, or the next observer, drops the entry.
-        return RegisterLease(ttl, directory.incarnation, record, slot, hint) if won else None
-
-    def _announce_founding(self) -> Token | None:
-        record = self._registers.incarnation
-        won, _, token = record.write(Incarnation(secrets.token_hex(16)), record.read()[1])
-        return token if won else None
+        for _ in range(2):  # a refusal shows the directory as it is: the next attempt comes without a pause
+            if directory is None:
+                won, _, hint = registers.incarnation.write(Incarnation(secrets.token_hex(16)), hint)
+                if not won:
+                    return None
+                directory = Directory(secrets.token_hex(16))
+            entry = Entry(directory.free_slot(), secrets.token_hex(16), ttl)
+            record = registers.slot(entry.slot)
+            before = record.read()
+            won, there, token = registers.directory.write(directory.with_entry(entry), token)
+            if won:
+                slot = Slot(entry.id, payload=payload)
+                # Refused: it was evicted on the way. The node that did that, or the next observer, drops the entry.
+                taken = record.write(slot, before)[0]
+                return RegisterLease(ttl, directory.incarnation, record, slot, hint) if taken else None
+            directory = there
+        return None
 
     def update(self, member: MemberLease, payload: bytes) -> bool:
         return self._renew(member, checked_payload(payload))
@@ -173,20 +172,15 @@ class RegisterMembership(SupportsMembership):
 
     def wait_members(self, version: Token | None, timeout: float) -> bool:
         self._life.check()
-        deadline = time.monotonic() + timeout
-        for number, interval in enumerate(poll_intervals()):
-            started = time.monotonic()
-            thorough = number % LOOKS_EVERY == 0 or started >= deadline
+        for number, last in enumerate(self._life.looks(time.monotonic() + timeout, self._longest_pause), 1):
+            thorough = last or number % LOOKS_EVERY == 0
             if version is None or (self._differs(version) if thorough else self._observer.glance(version)):
                 return True
-            looked = time.monotonic()
-            if thorough and looked >= deadline:
-                break
-            # At least half of the time is left to others; yet often enough for the shortest lease, since an observer
-            # that looks rarely ends no lease.
-            pause = min(max(interval, looked - started), self._observer.shortest_ttl / (4 * LOOKS_EVERY))
-            self._life.sleep(min(pause, deadline - looked))
         return False
+
+    def _longest_pause(self) -> float:
+        """Return what is short enough for the shortest lease: an observer that looks rarely ends none."""
+        return self._observer.shortest_ttl / (4 * LOOKS_EVERY)
 
     def _differs(self, version: Token) -> bool:
         return self._observer.look().version != version

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rdzv_core._errors import RendezvousConnectionError
 from rdzv_core.backoff import Backoff
 
 SHORTEST_POLL = 0.001
 LONGEST_POLL = 0.25
-LONGEST_BACKOFF = 1.0
+LONGEST_BACKOFF = 100
+"""Times an attempt that a writer pauses at most."""
 CONTENTION_LIMIT = 60.0
 """Seconds that a write may be kept from its turn by other writers before it gives up."""
 
@@ -42,32 +43,45 @@ class Life:
         self._closed.wait(max(seconds, 0.0))
         self.check()
 
+    def looks(self, deadline: float, longest: Callable[[], float] = lambda: float("inf")) -> Iterator[bool]:
+        """Yield for look after look, with pauses in between; the last one, True, begins at the deadline or later.
+
+        A pause takes two to four times as long as the look before it at least, and where a look takes very long as long
+        as that: so those who wait, however many, leave a busy store to those who write. No pause is over `longest()`.
+        """
+        pauses = poll_pauses()
+        while True:
+            begun = time.monotonic()
+            yield begun >= deadline
+            ended = time.monotonic()
+            if begun >= deadline:
+                return
+            took = ended - begun
+            self.sleep(min(max(pauses.next(at_least=4 * took), took), longest(), deadline - ended))
+
     def attempts(self, limit: float) -> Iterator[int]:
         """Count attempts at a write that others may get in before, with growing, jittered pauses between them.
 
-        How long an attempt takes tells how fast the store is: the pause is drawn from four times that at first, and
-        from four times as much after each further one, so that a few hundred writers at once need a few attempts each.
-        After `limit` seconds it raises `RendezvousConnectionError`: a store on which no write gets its turn is as
-        good as out of reach.
+        How long an attempt took tells how fast the store is, and how many wait for it: the pause is drawn from four
+        times that at first, and from twice as many times after each further one. So a few hundred writers at once need
+        a few attempts each, and none sleeps on for long when the others are through. After `limit` seconds it raises
+        `RendezvousConnectionError`: a store on which no write gets its turn is as good as out of reach.
         """
         deadline = time.monotonic() + limit
-        attempt, pauses = 1, Backoff(4 * SHORTEST_POLL, LONGEST_BACKOFF, factor=4, jitter=1)
+        attempt, times = 1, Backoff(4, LONGEST_BACKOFF, jitter=1)
         while True:
             begun = time.monotonic()
             yield attempt
             took = time.monotonic() - begun
-            pauses.longest = max(LONGEST_BACKOFF, 100 * took)
             if time.monotonic() >= deadline:
                 raise RendezvousConnectionError(
                     f"{self._what}: others wrote first {attempt} times in {limit:g} s; the store is too slow for so "
                     "many writers: try again, or use a backend that has this capability itself"
                 )
-            self.sleep(pauses.next(at_least=4 * took))
+            self.sleep(times.next() * max(took, SHORTEST_POLL))
             attempt += 1
 
 
-def poll_intervals(longest: float = LONGEST_POLL) -> Iterator[float]:
-    """Yield the pauses between looks: from 1 ms growing to `longest`, each up to half shorter at random."""
-    pauses = Backoff(SHORTEST_POLL, longest, factor=1.5)
-    while True:
-        yield pauses.next()
+def poll_pauses() -> Backoff:
+    """Return the pauses between looks: from 1 ms doubling to 250 ms, each up to half shorter at random."""
+    return Backoff(SHORTEST_POLL, LONGEST_POLL)

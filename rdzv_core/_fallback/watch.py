@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from rdzv_core._fallback.pace import Life, poll_intervals
+from rdzv_core._fallback.pace import Life
 from rdzv_core.abc import RendezvousBackend, StateSnapshot, SupportsWatch, Token
 
 
@@ -20,17 +20,12 @@ class PollingWatch(SupportsWatch):
         self._life = life or Life(f"the watch on backend {backend.name!r}")
 
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
-        deadline = time.monotonic() + timeout
-        for interval in poll_intervals():
+        for _ in self._life.looks(time.monotonic() + timeout):
             self._life.check()
             found = self._backend.get_state()
             there = None if found is None else StateSnapshot(*found)
             if (None if there is None else there.token) != token:
                 return True, there
-            left = deadline - time.monotonic()
-            if left <= 0:
-                break
-            self._life.sleep(min(interval, left))
         return False, there
 
     def close(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socketserver
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -317,3 +319,18 @@ def test_a_closed_client_leaves_no_thread_and_says_so(client: AsyncClient[Connec
         assert [each.is_alive() for each in mine] == [False]
         with pytest.raises(RendezvousConnectionError, match="this client was closed"):
             client.run(lambda connection: connection.ask("x"), call)
+
+
+OUTLIVES = """
+from rdzv_core.authoring import CallGuard
+class Owner: pass
+owner = Owner()
+owner.guard, owner.itself = CallGuard("x", 1.0), owner
+def keeps(): return owner
+"""
+
+
+def test_one_who_is_never_closed_leaves_no_traceback_at_exit() -> None:
+    """Also where it is freed after everything else, by the collector of cycles."""
+    ended = subprocess.run([sys.executable, "-c", OUTLIVES], capture_output=True, text=True, check=True, timeout=60)
+    assert ended.stderr == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from rdzv_core import RendezvousConnectionError, RendezvousStateError, StateSnapshot
 from rdzv_core._fallback import PollingWatch, release, watch_of
-from rdzv_core._fallback.pace import Life, poll_intervals
+from rdzv_core._fallback.pace import Life, poll_pauses
 
 
 def test_a_backend_with_a_watch_of_its_own_keeps_it(make_memory: Any, make_bare: Any) -> None:
@@ -82,10 +81,34 @@ def test_what_cannot_be_read_ends_the_wait(make_bare: Any) -> None:
 
 def test_polls_grow_from_a_millisecond_to_a_quarter_second() -> None:
     """The first look comes after at most 1 ms; none waits longer than 250 ms, and two sequences are not in step."""
-    intervals = list(itertools.islice(poll_intervals(), 50))
+    pauses, others = poll_pauses(), poll_pauses()
+    intervals = [pauses.next() for _ in range(50)]
     assert 0.0005 <= intervals[0] <= 0.001
-    assert all(0.125 <= interval <= 0.25 for interval in intervals[20:])
-    assert intervals != list(itertools.islice(poll_intervals(), 50))
+    assert all(0.125 <= interval <= 0.25 for interval in intervals[10:])
+    assert intervals != [others.next() for _ in range(50)]
+
+
+def test_who_waits_leaves_a_busy_store_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause takes twice as long as the look before it, or as long where that is very slow; the last look is late."""
+    now, pauses = [0.0], []
+
+    def sleep(life: Life, seconds: float) -> None:
+        pauses.append(seconds)
+        now[0] += max(seconds, 0.0)
+
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(Life, "sleep", sleep)
+    began = []
+    for last in Life("x").looks(1.0):
+        began.append((now[0], last))
+        now[0] += 0.05
+    assert all(pause >= 0.099 for pause in pauses[:-2])
+    assert [last for _, last in began] == [False] * (len(began) - 1) + [True]
+    assert began[-1][0] >= 1.0 > began[-2][0]
+    pauses.clear()
+    for _ in Life("x").looks(now[0] + 10.0):
+        now[0] += 1.0
+    assert all(pause >= 0.99 for pause in pauses[:-2])
 
 
 def test_attempts_end_when_nobodys_turn_comes() -> None:

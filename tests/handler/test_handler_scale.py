@@ -16,9 +16,10 @@ from rdzv_core import (
     SetStateResult,
     StateSnapshot,
 )
+from rdzv_core._handler.settings import HANDLER_OPTIONS
 
 LATENCY = 0.001
-MOST_ATTEMPTS = 5
+MOST_ATTEMPTS = 8
 MOST_HEAD_WRITES = 3
 
 
@@ -69,7 +70,7 @@ def meet(handlers: list[RendezvousHandler]) -> set[int]:
 
 
 def test_200_nodes_meet_on_a_two_method_backend_without_a_storm() -> None:
-    """Five attempts a node, three writes of the head at most, however many come at once."""
+    """Eight attempts a node, half of them without a pause, and three writes of the head, however many come at once."""
     shared, nodes = Shared(), 200
     registry = BackendRegistry(lambda: ())
     registry.register("two-methods", lambda params: TwoMethods(params, shared))
@@ -86,3 +87,41 @@ def test_200_nodes_meet_on_a_two_method_backend_without_a_storm() -> None:
     assert shared.accepted[head] <= MOST_HEAD_WRITES
     assert shared.accepted[directory] == nodes
     assert nodes * MOST_ATTEMPTS >= sum(shared.accepted[key] + shared.refused[key] for key in (head, directory))
+
+
+def test_a_node_has_a_handful_of_registers_open_on_a_two_method_backend() -> None:
+    """Beside the run's own, 4 and one for eight nodes at most, as the contract says: each may be a connection."""
+    shared, nodes = Shared(), 8
+    there: Counter[str] = Counter()
+    most: Counter[str] = Counter()
+
+    class Counted(TwoMethods):
+        """Counts those of its node that are open."""
+
+        def __init__(self, params: RendezvousParameters, shared: Shared) -> None:
+            super().__init__(params, shared)
+            self.node = params.config["node_id"]
+            with shared.lock:
+                there[self.node] += 1
+                most[self.node] = max(most[self.node], there[self.node])
+
+        def close(self) -> None:
+            with shared.lock:
+                there[self.node] -= 1
+
+    registry = BackendRegistry(lambda: ())
+    registry.register("two-methods", lambda params: Counted(params, shared))
+    all_params = [
+        RendezvousParameters("two-methods", "here", "run", nodes, nodes, node_id=f"node{number}")
+        for number in range(nodes)
+    ]
+    with ExitStack() as closing:
+        handlers = [RendezvousHandler(registry.create(params, HANDLER_OPTIONS), params) for params in all_params]
+        for handler in handlers:
+            closing.callback(handler.close)
+        for _ in range(2):
+            assert set(range(nodes)) == meet(handlers)
+    assert len(most) == nodes
+    assert max(most.values()) <= 1 + 4 + nodes // 8
+    assert most.total() <= 5 * nodes + 1, "only the node that writes the master's address needs the round's store"
+    assert not there.total()

@@ -1,17 +1,26 @@
 """A rendezvous over a SQLite database: the endpoint is the database's file, every register a row."""
 
 import os
+import random
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 from rdzv_core import RendezvousConnectionError, RendezvousError, RendezvousParameters, RendezvousStateError
 from rdzv_core.authoring import VersionedBackend
 
+T = TypeVar("T")
+
 SCHEMA = "CREATE TABLE rdzv (key TEXT PRIMARY KEY, sealed BLOB)"
+
+PATIENCE = 0.06
+"""Seconds that SQLite itself waits for a lock: its sleeps grow, so that of many who write some would wait for long."""
+LONGEST_PAUSE = 0.005
+"""Seconds at most until the next attempt."""
 
 # A fork amidst a transaction would leave the child SQLite's lock of a thread that is gone: one waits for the other.
 _CALLS = threading.Lock()
@@ -32,10 +41,14 @@ class SqliteBackend(VersionedBackend):
             self._create()
 
     def read(self) -> tuple[bytes, bytes] | None:
-        with self._database() as database:
+        def look(database: sqlite3.Connection) -> tuple[bytes | None] | None:
             if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'rdzv'").fetchone():
                 raise RendezvousStateError(f"{self.where}: it has no table rdzv: it is not ours, or was truncated")
-            row = database.execute("SELECT CAST(sealed AS BLOB) FROM rdzv WHERE key = ?", (self.params.key,)).fetchone()
+            select = "SELECT CAST(sealed AS BLOB) FROM rdzv WHERE key = ?"
+            found: tuple[bytes | None] | None = database.execute(select, (self.params.key,)).fetchone()
+            return found
+
+        row = self._use(look)
         return (row[0] or b"", row[0] or b"") if row else None
 
     def write_if(self, raw: bytes, version: bytes | None) -> bool:
@@ -55,13 +68,13 @@ class SqliteBackend(VersionedBackend):
         return RendezvousStateError(f"{self.where}: {error}; name another path, or restore that file")
 
     def _changes(self, statement: str, *values: str | bytes) -> bool:
-        with self._database() as database:
-            return database.execute(statement, values).rowcount == 1  # a transaction of its own, synced
+        # A transaction of its own, synced.
+        return self._use(lambda database: database.execute(statement, values).rowcount == 1)
 
     def _create(self) -> None:
         """Complete the database before it gets its name: with 0 bytes, as SQLite begins, it would look truncated."""
         new = self._path.with_name(f"{self._path.name}.{secrets.token_hex(8)}")
-        with self.calling(), self._database(new, "rwc") as database:
+        with self.calling(), _CALLS, closing(_connected(new, "rwc")) as database:
             try:
                 database.execute(SCHEMA)
                 os.link(new, self._path)
@@ -70,10 +83,21 @@ class SqliteBackend(VersionedBackend):
             finally:
                 new.unlink(missing_ok=True)
 
-    @contextmanager
-    def _database(self, path: Path | None = None, mode: str = "rw") -> Iterator[sqlite3.Connection]:
-        """Open a connection for one statement: nothing is kept that another thread or a fork could break."""
-        uri = f"{(path or self._path).as_uri()}?mode={mode}"
-        patience = min(10, self.current_call().left)
-        with _CALLS, closing(sqlite3.connect(uri, timeout=patience, isolation_level=None, uri=True)) as database:
-            yield database
+    def _use(self, use: Callable[[sqlite3.Connection], T]) -> T:
+        """Call `use` with a connection for it alone: nothing is kept that another thread or a fork could break.
+
+        Where others have the database locked it is tried again, for half of the call's time.
+        """
+        call = self.current_call()
+        while True:
+            try:
+                with _CALLS, closing(_connected(self._path, "rw")) as database:
+                    return use(database)
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or call.left < self.guard.timeout / 2:
+                    raise
+            call.pause(random.uniform(0, LONGEST_PAUSE))
+
+
+def _connected(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode={mode}", timeout=PATIENCE, isolation_level=None, uri=True)
