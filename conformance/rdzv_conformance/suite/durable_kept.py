@@ -3,7 +3,6 @@
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -17,6 +16,7 @@ from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.suite.durable import needs_durable, needs_restart
 from rdzv_conformance.suite.outages import await_return
 from rdzv_conformance.suite.processes import Worker
+from rdzv_conformance.suite.store_writer import bytes_of, value_of
 from rdzv_core import RendezvousConnectionError, StateSnapshot, Store, SupportsDelete, SupportsStore
 
 REGISTERS = 24
@@ -43,7 +43,7 @@ class DurableKept:
         expected: list[StateSnapshot | None] = [None for _ in registers]
         for number, register in enumerate(registers):
             _write(register, expected, number, b"first of %d" % number)
-        _write(registers[0], expected, 0, _bytes("large", LARGE))
+        _write(registers[0], expected, 0, bytes_of("large", LARGE))
         for number in range(DELETED if isinstance(registers[0].backend, SupportsDelete) else 0):
             registers[-1 - number].delete_state()
             expected[-1 - number] = None
@@ -119,15 +119,6 @@ class DurableKept:
                 worker.stop()
 
 
-def value_of(key: str) -> bytes:
-    """Return the value that a key is set to."""
-    return _bytes(key, 2000)
-
-
-def _bytes(of: str, size: int) -> bytes:
-    return hashlib.shake_128(of.encode()).digest(size)
-
-
 def _client(under_test: BackendUnderTest, run_id: str) -> Register:
     return under_test.open(run_id, **under_test.target.as_client(), **under_test.target.impatient())
 
@@ -145,7 +136,7 @@ def _fill(store: Store, model: Model, prefix: str) -> None:
     together = {f"together-{number}": b"%d" % number for number in range(KEYS // 2)}
     store.multi_set(together)
     model.update(together)
-    model["large"] = _bytes(prefix, LARGE)
+    model["large"] = bytes_of(prefix, LARGE)
     store.set("large", model["large"])
     model["empty"] = b""
     store.set("empty", b"")

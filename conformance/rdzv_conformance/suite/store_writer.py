@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from itertools import count
 from typing import cast
 
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.lines import Say
-from rdzv_conformance.suite.durable_kept import value_of
 from rdzv_core import RendezvousConnectionError, SupportsStore
+
+
+def value_of(key: str) -> bytes:
+    """Return the value that a key is set to."""
+    return bytes_of(key, 2000)
+
+
+def bytes_of(name: str, size: int) -> bytes:
+    """Return bytes that follow from a name."""
+    return hashlib.shake_128(name.encode()).digest(size)
 
 
 def set_on(under_test: BackendUnderTest, say: Say, prefix: str, name: str) -> None:

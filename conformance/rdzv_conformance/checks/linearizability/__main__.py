@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from rdzv_conformance.checks.linearizability._random import sound_history
-from rdzv_conformance.checks.linearizability.check import check
+from rdzv_conformance.checks.linearizability.checker import check
 
 
 def main() -> None:
