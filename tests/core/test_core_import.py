@@ -60,6 +60,7 @@ print(*names)
 """
 
 
+@pytest.mark.cases  # a process for each of 150 modules
 def test_every_module_of_core_can_be_imported_first() -> None:
     """In whatever order a program or a plugin imports them: no module counts on another having been before."""
     done = subprocess.run([sys.executable, "-c", _EACH_ALONE], capture_output=True, text=True, check=True, timeout=240)

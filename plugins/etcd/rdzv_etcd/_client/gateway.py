@@ -138,7 +138,7 @@ class Gateway:
         began = time.monotonic()
         with self._turns.take((endpoint, urgent), scope):
             if self.endpoints.failed_since(endpoint, began) and not self.endpoints.alone:
-                cause = TimeoutError("nor did it answer another request")
+                cause = TimeoutError("another request to it has not been answered")
                 raise UnansweredError(endpoint, False, cause) from cause
             yield
 
