@@ -297,3 +297,21 @@ def test_a_lease_of_a_minute_outlives_half_a_minute_without_any_member(
         getattr(cluster, LOSSES[loss])(member)
     cluster.wait_ready(60)
     _stays(started, 70)
+
+
+def test_one_slow_answer_makes_no_slow_endpoint() -> None:
+    """An election held it up: the next attempt is given up as soon as before."""
+    endpoints = Endpoints((ONE, TWO))
+    endpoints.answered(ONE, 0.01, 0.0)
+    before = endpoints.read_limit(ONE, 0, 60)
+    endpoints.answered(ONE, 1.1, 2.0)
+    assert endpoints.read_limit(ONE, 0, 60) == before
+
+
+def test_an_endpoint_that_stays_slow_is_given_more_time() -> None:
+    """Answer by answer twice as much, up to four times what it takes."""
+    endpoints = Endpoints((ONE, TWO))
+    endpoints.answered(ONE, 0.01, 0.0)
+    for number in range(8):
+        endpoints.answered(ONE, 1.0, number)
+    assert endpoints.read_limit(ONE, 0, 60) == 4.0

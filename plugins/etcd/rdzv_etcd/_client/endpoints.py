@@ -16,6 +16,8 @@ FIRST_SECONDS, LONGEST_SECONDS = 0.75, 5.0
 """The time limit for one endpoint of several: in the first turn, and in any later one."""
 ALONE_FIRST_SECONDS, ALONE_LONGEST_SECONDS = 5.0, 10.0
 """The same for an only endpoint: it may be slow, or a load balancer with several etcds behind it."""
+QUICK_SECONDS = 0.05
+"""An answer within this time says that an endpoint is as quick as any."""
 WRITE_SECONDS, RESUMABLE_WRITE_SECONDS = 5.0, 2.0
 """The same for a write, which an election holds up, and for one that may be sent again after a read."""
 
@@ -87,9 +89,13 @@ class Endpoints:
         return self.alone or now - self._answered_at < PROVEN_SECONDS
 
     def answered(self, endpoint: HostPort, took: float, now: float) -> None:
-        """Note that an endpoint answered after `took` seconds."""
+        """Note that an endpoint answered after `took` seconds.
+
+        That counts for at most twice as long as the answer before: one that an election held up makes no slow endpoint.
+        """
         self._preferred, self._answered_at = endpoint, now
-        self._took[endpoint] = took
+        before = self._took.get(endpoint, took)
+        self._took[endpoint] = min(took, max(2 * before, QUICK_SECONDS))
         self._avoided_until.pop(endpoint, None)
 
     def failed_since(self, endpoint: HostPort, moment: float) -> bool:
