@@ -112,6 +112,7 @@ def test_an_option_goes_to_the_backend_that_is_named(monkeypatch: pytest.MonkeyP
     assert given == {"tcp": {"is_host": "no"}, "etcd": {"user": "me"}}
 
 
+@pytest.mark.cases
 def test_repeat_counts_the_seed_up() -> None:
     """Every run is said with its seed; the report is the last one's."""
     ran = _certify("memory", "--endpoint", "x", "--profile", "store", "--seed", "7", "--repeat", "3")

@@ -35,6 +35,7 @@ class TestOneFile(_OnFile):
         return OwnStore(tmp_path / "store", one_file=True)
 
 
+@pytest.mark.cases  # as one file, but for where the files lie
 class TestDirectory(_OnFile):
     """Every clause, where the endpoint is a directory."""
 

@@ -121,6 +121,7 @@ def _killed(change: Change, backend: RendezvousBackend, where: tuple[object, str
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
+@pytest.mark.parametrize("endpoint", ["directory", pytest.param("one file", marks=pytest.mark.cases)], indirect=True)
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_process_killed_at_any_step_leaves_everything_whole(endpoint, open_backend, what):
     """Each step, the first few times that it comes: the others go on at once, a live member stays, and what a killed
