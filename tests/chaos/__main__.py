@@ -222,9 +222,11 @@ class Chaos:
 def _stopped(ttl: float, chaos: Chaos, works: list[journals.Work], store: Store) -> list[str]:
     """Describe the work that was stopped by faults of the store; each is a finding.
 
-    A store that was away for more than half a ttl, being slow to start on a busy machine, may have stopped it.
+    A store that was away for more than half a ttl, being slow to start on a busy machine, may have stopped it; a
+    cluster that is a member short is not away.
     """
-    long = [(first - LAST_BEAT, last + ttl / 2) for first, last in store.absences if last - first > ttl / 2]
+    away = store.absences if store.may_be_away else []
+    long = [(first - LAST_BEAT, last + ttl / 2) for first, last in away if last - first > ttl / 2]
     explained = [*chaos.disturbed, *long]
     stopped = journals.stopped_unasked(works, chaos.began, chaos.over, explained)
     chaos.findings += [f"STOPPED although no fault of a node can explain it: {work}" for work in stopped]

@@ -45,6 +45,8 @@ class Store:
         self.endpoint = endpoint
         self.count: Counter[str] = Counter()
         self.absences: list[Window] = []
+        self.may_be_away = True
+        """Whether a fault takes it away, and not just a member of it."""
         self._given = given
         self._random = random.Random(f"{given.seed}.store")
         self._undo: tuple[float, float, Callable[[], None]] | None = None
@@ -137,6 +139,7 @@ class _Cluster(Store):
     def __init__(self, given: argparse.Namespace, cluster: EtcdCluster) -> None:
         super().__init__(cluster.endpoints, given)
         self._cluster = cluster
+        self.may_be_away = cluster.size == 1
 
     def _inject_fault(self, rng: random.Random) -> tuple[str, Callable[[], None]]:
         cluster, member = self._cluster, rng.randrange(self._cluster.size)
