@@ -23,10 +23,10 @@ class StoreError(Exception):
     """What the library of this store raises."""
 
 
-class Shelf(VersionedBackend):
+class Drawer(VersionedBackend):
     """Over a dict with a version for each key; `acts` holds what happens at the next calls, by method."""
 
-    name = "shelf"
+    name = "drawer"
     store_errors = (StoreError,)
 
     def __init__(
@@ -94,55 +94,55 @@ def values() -> dict[str, tuple[bytes, int]]:
 
 
 @pytest.fixture
-def shelf(values: Any, make_params: Any) -> Shelf:
+def drawer(values: Any, make_params: Any) -> Drawer:
     """This node's register."""
-    return Shelf(make_params("shelf", "here"), values)
+    return Drawer(make_params("drawer", "here"), values)
 
 
 @pytest.fixture
-def other(values: Any, make_params: Any) -> Shelf:
+def other(values: Any, make_params: Any) -> Drawer:
     """The same register as another node has it."""
-    return Shelf(make_params("shelf", "here"), values)
+    return Drawer(make_params("drawer", "here"), values)
 
 
-def test_it_is_a_fenced_register(shelf: Shelf) -> None:
+def test_it_is_a_fenced_register(drawer: Drawer) -> None:
     """Created, read, updated by token, refused without the current one, deleted."""
-    assert shelf.get_state() is None
-    assert shelf.set_state(b"x", b"no such token") is None
-    state, first, has_set = shelf.set_state(b"a")  # type: ignore[misc]
+    assert drawer.get_state() is None
+    assert drawer.set_state(b"x", b"no such token") is None
+    state, first, has_set = drawer.set_state(b"a")  # type: ignore[misc]
     assert (state, has_set) == (b"a", True)
-    assert shelf.get_state() == (b"a", first)
-    second = shelf.set_state(b"b", first)
+    assert drawer.get_state() == (b"a", first)
+    second = drawer.set_state(b"b", first)
     assert second is not None
     assert second.has_set
     for stale in (None, first, "", 0, (), second.token.hex(), second.token[:8]):  # type: ignore[union-attr,index]
-        assert shelf.set_state(b"c", stale) == (b"b", second.token, False)  # type: ignore[arg-type]
-    assert not shelf.delete_state(first)
-    assert shelf.delete_state(second.token)
-    assert not shelf.delete_state()
+        assert drawer.set_state(b"c", stale) == (b"b", second.token, False)  # type: ignore[arg-type]
+    assert not drawer.delete_state(first)
+    assert drawer.delete_state(second.token)
+    assert not drawer.delete_state()
 
 
 @pytest.mark.parametrize("has_state", [False, True])
-def test_a_write_whose_answer_was_lost_is_recognised_as_its_own(shelf: Shelf, has_state: bool) -> None:
+def test_a_write_whose_answer_was_lost_is_recognised_as_its_own(drawer: Drawer, has_state: bool) -> None:
     """It took effect: so it has won, whatever the library says."""
-    token = shelf.set_state(b"a").token if has_state else None  # type: ignore[union-attr]
-    shelf.after["write_if"] = [fail()]
-    result = shelf.set_state(b"b", token)
+    token = drawer.set_state(b"a").token if has_state else None  # type: ignore[union-attr]
+    drawer.after["write_if"] = [fail()]
+    result = drawer.set_state(b"b", token)
     assert result is not None
     assert result.has_set
-    assert shelf.get_state() == (b"b", result.token)
+    assert drawer.get_state() == (b"b", result.token)
 
 
-def test_a_write_that_was_never_carried_out_raises(shelf: Shelf) -> None:
+def test_a_write_that_was_never_carried_out_raises(drawer: Drawer) -> None:
     """It may still arrive: its outcome is unknown, and the error names the store and chains the library's."""
-    shelf.before["write_if"] = [fail("broken pipe")]
-    with pytest.raises(RendezvousConnectionError, match="shelf backend at 'here': broken pipe") as raised:
-        shelf.set_state(b"b")
+    drawer.before["write_if"] = [fail("broken pipe")]
+    with pytest.raises(RendezvousConnectionError, match="drawer backend at 'here': broken pipe") as raised:
+        drawer.set_state(b"b")
     assert isinstance(raised.value.__cause__, StoreError)
-    assert shelf.get_state() is None
+    assert drawer.get_state() is None
 
 
-def test_a_lost_write_that_was_overwritten_is_not_called_refused(shelf: Shelf, other: Shelf) -> None:
+def test_a_lost_write_that_was_overwritten_is_not_called_refused(drawer: Drawer, other: Drawer) -> None:
     """Nobody can tell any more who was first: an error, and no claim that another has won."""
 
     def overwrite() -> None:
@@ -151,112 +151,112 @@ def test_a_lost_write_that_was_overwritten_is_not_called_refused(shelf: Shelf, o
         other.set_state(b"theirs", there.token)
         fail()()
 
-    shelf.after["write_if"] = [overwrite]
+    drawer.after["write_if"] = [overwrite]
     with pytest.raises(RendezvousConnectionError, match="connection reset"):
-        shelf.set_state(b"mine")
+        drawer.set_state(b"mine")
 
 
-def test_a_write_that_the_library_sent_twice_has_won(shelf: Shelf) -> None:
+def test_a_write_that_the_library_sent_twice_has_won(drawer: Drawer) -> None:
     """The second attempt is refused, by the first one."""
 
     def once_more() -> None:
-        assert not shelf.put(shelf.written[-1], None)
+        assert not drawer.put(drawer.written[-1], None)
 
     def write_if(raw: bytes, version: int | None) -> bool:
-        shelf.put(raw, version)
-        return shelf.put(raw, version)
+        drawer.put(raw, version)
+        return drawer.put(raw, version)
 
-    shelf.write_if = write_if  # type: ignore[method-assign]
-    result = shelf.set_state(b"a")
+    drawer.write_if = write_if  # type: ignore[method-assign]
+    result = drawer.set_state(b"a")
     assert result is not None
     assert result.has_set
     once_more()
 
 
-def test_it_asks_again_where_a_refused_write_finds_nothing(shelf: Shelf, other: Shelf) -> None:
+def test_it_asks_again_where_a_refused_write_finds_nothing(drawer: Drawer, other: Drawer) -> None:
     """Somebody created the state and deleted it: a node that creates goes on, one that updates is told None."""
-    shelf.before["write_if"] = [lambda: other.set_state(b"theirs")]
-    shelf.after["write_if"] = [other.delete_state]
-    result = shelf.set_state(b"mine")
+    drawer.before["write_if"] = [lambda: other.set_state(b"theirs")]
+    drawer.after["write_if"] = [other.delete_state]
+    result = drawer.set_state(b"mine")
     assert result is not None
     assert result.has_set
-    shelf.before["write_if"] = [other.delete_state]
-    assert shelf.set_state(b"again", result.token) is None
+    drawer.before["write_if"] = [other.delete_state]
+    assert drawer.set_state(b"again", result.token) is None
 
 
-def test_one_that_others_are_always_faster_than_ends_in_time(shelf: Shelf) -> None:
+def test_one_that_others_are_always_faster_than_ends_in_time(drawer: Drawer) -> None:
     """No loop without an end."""
-    shelf.write_if = lambda raw, version: False  # type: ignore[method-assign]
-    shelf.guard.timeout = 0.05
+    drawer.write_if = lambda raw, version: False  # type: ignore[method-assign]
+    drawer.guard.timeout = 0.05
     with pytest.raises(RendezvousConnectionError, match=r"no answer within 0\.05 s"):
-        shelf.set_state(b"a")
+        drawer.set_state(b"a")
 
 
-def test_what_is_too_long_is_refused_and_nothing_is_written(shelf: Shelf) -> None:
+def test_what_is_too_long_is_refused_and_nothing_is_written(drawer: Drawer) -> None:
     """At the backend's own limit it fits."""
     with pytest.raises(ValueError, match="too long"):
-        shelf.set_state(bytes(shelf.max_state_bytes + 1))
-    assert not shelf.written
-    assert shelf.set_state(bytes(shelf.max_state_bytes)) is not None
+        drawer.set_state(bytes(drawer.max_state_bytes + 1))
+    assert not drawer.written
+    assert drawer.set_state(bytes(drawer.max_state_bytes)) is not None
 
 
 @pytest.mark.parametrize("raw", [b"", b"something else", seal(b"cut")[:-1]])
-def test_what_is_damaged_is_a_state_error_and_left_as_it_is(shelf: Shelf, values: Any, raw: bytes) -> None:
+def test_what_is_damaged_is_a_state_error_and_left_as_it_is(drawer: Drawer, values: Any, raw: bytes) -> None:
     """For reads and writes alike; a deletion without a token removes it."""
-    values[shelf.params.key] = (raw, 1)
-    for call in (shelf.get_state, lambda: shelf.set_state(b"x"), lambda: shelf.set_state(b"x", b"token")):
-        with pytest.raises(RendezvousStateError, match=f"shelf backend at 'here', key {shelf.params.key}"):
+    values[drawer.params.key] = (raw, 1)
+    for call in (drawer.get_state, lambda: drawer.set_state(b"x"), lambda: drawer.set_state(b"x", b"token")):
+        with pytest.raises(RendezvousStateError, match=f"drawer backend at 'here', key {drawer.params.key}"):
             call()
-    assert values[shelf.params.key] == (raw, 1)
-    assert shelf.delete_state()
+    assert values[drawer.params.key] == (raw, 1)
+    assert drawer.delete_state()
 
 
-def test_an_error_that_waiting_cannot_fix_is_its_own_kind(shelf: Shelf) -> None:
+def test_an_error_that_waiting_cannot_fix_is_its_own_kind(drawer: Drawer) -> None:
     """And is not looked into as a lost answer."""
-    shelf.before = {"read": [fail("wrong password")]}
+    drawer.before = {"read": [fail("wrong password")]}
     with pytest.raises(RendezvousConfigurationError, match="wrong password"):
-        shelf.get_state()
-    shelf.before = {"write_if": [fail("wrong password")]}
+        drawer.get_state()
+    drawer.before = {"write_if": [fail("wrong password")]}
     with pytest.raises(RendezvousConfigurationError, match="wrong password"):
-        shelf.set_state(b"x")
+        drawer.set_state(b"x")
 
 
-def test_close_releases_once_and_ends_calls_under_way(shelf: Shelf) -> None:
+def test_close_releases_once_and_ends_calls_under_way(drawer: Drawer) -> None:
     """A call that waits in the library is interrupted where its author has said how."""
     waits, ended = threading.Event(), threading.Event()
 
     def read() -> None:
-        with shelf.current_call().interruptible(ended.set):
+        with drawer.current_call().interruptible(ended.set):
             waits.set()
             assert ended.wait(20)
             raise StoreError("interrupted")
 
-    shelf.read = read  # type: ignore[method-assign]
+    drawer.read = read  # type: ignore[method-assign]
     raised: list[BaseException] = []
 
     def call() -> None:
         try:
-            shelf.get_state()
+            drawer.get_state()
         except RendezvousError as error:
             raised.append(error)
 
     thread = threading.Thread(target=call)
     thread.start()
     assert waits.wait(20)
-    shelf.close()
-    shelf.close()
+    drawer.close()
+    drawer.close()
     thread.join(20)
-    assert (shelf.releases, [type(error) for error in raised]) == (1, [RendezvousConnectionError])
+    assert (drawer.releases, [type(error) for error in raised]) == (1, [RendezvousConnectionError])
     assert "was closed" in str(raised[0])
-    for after in (shelf.get_state, lambda: shelf.set_state(b"x"), shelf.delete_state):
-        with pytest.raises(RendezvousConnectionError, match="shelf backend at 'here' was closed"):
+    for after in (drawer.get_state, lambda: drawer.set_state(b"x"), drawer.delete_state):
+        with pytest.raises(RendezvousConnectionError, match="drawer backend at 'here' was closed"):
             after()
 
 
-def test_outside_of_a_call_there_is_no_current_one(shelf: Shelf) -> None:
+def test_outside_of_a_call_there_is_no_current_one(drawer: Drawer) -> None:
     """A method of the author's own begins one itself."""
     with pytest.raises(RuntimeError, match=r"with self\.calling"):
-        shelf.current_call()
-    with shelf.calling(5) as call:
-        assert shelf.current_call() is call
+        drawer.current_call()
+    with drawer.calling(5) as call:
+        assert drawer.current_call() is call
         assert 4 < call.left <= 5

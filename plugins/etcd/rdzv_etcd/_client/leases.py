@@ -34,7 +34,7 @@ class Leases:
         return lease
 
     def keep_alive(self, lease: int) -> bool:
-        """Give the lease its whole ttl again; False if it has ended. Writes nothing and makes no revision.
+        """Renew the lease for its whole ttl; False if it has ended. Writes nothing and makes no revision.
 
         Those that this process sends while another one is under way are one request.
         """

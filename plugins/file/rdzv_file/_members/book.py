@@ -205,7 +205,7 @@ class MemberBook:
             pass  # other runs have theirs there
 
     def restart(self) -> None:
-        """Give every member a whole ttl: the store was out of reach."""
+        """Grant every member a whole ttl: the store was out of reach."""
         with self._reader.lock:
             self._sightings.restart()
 

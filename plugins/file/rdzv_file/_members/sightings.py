@@ -47,5 +47,5 @@ class Sightings:
         self._seen = {member: one for member, one in self._seen.items() if member in members}
 
     def restart(self) -> None:
-        """Give every member a whole ttl."""
+        """Grant every member a whole ttl."""
         self._seen.clear()
