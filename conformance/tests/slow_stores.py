@@ -10,38 +10,21 @@ from __future__ import annotations
 import random
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from rdzv_conformance.mutants._memory import SoundAndSlow
 from rdzv_sqlite import SqliteBackend
 
 from rdzv_core import RendezvousParameters, register_backend
-from rdzv_core.memory import MemoryBackend
 
 _jitter = random.Random()
 
 
-class SlowMemory(MemoryBackend):
+class SlowMemory(SoundAndSlow):
     """All capabilities; `SECONDS` a call, up to half more or less at random, and no call holds up another."""
 
-    SECONDS = 0.03
-
-    @property
-    def name(self) -> str:
-        return self._params.backend
-
-    def sibling(self, purpose: str) -> SlowMemory:
-        return type(self)(self._params.for_purpose(purpose))
-
-    @contextmanager
-    def opened(self) -> Iterator[threading.Condition]:
-        if not self.hub.changed._is_owned():  # type: ignore[attr-defined] # a call within a call is none of its own
-            time.sleep(_about(self.SECONDS))
-        with super().opened() as changed:
-            yield changed
+    def seconds(self) -> float:
+        return _about(self.SECONDS)
 
 
 class SlowSqlite(SqliteBackend):

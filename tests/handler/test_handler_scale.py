@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from rdzv_core import (
@@ -58,6 +59,25 @@ class TwoMethods(RendezvousBackend):
             return SetStateResult(*written, True)
 
 
+def parameters(nodes: int, **config: Any) -> RendezvousParameters:
+    """Return those of one of so many nodes."""
+    return RendezvousParameters("two-methods", "here", "run", nodes, nodes, **config)
+
+
+@contextmanager
+def handlers_of(
+    factory: Callable[[RendezvousParameters], RendezvousBackend], all_params: list[RendezvousParameters]
+) -> Iterator[list[RendezvousHandler]]:
+    """Return a handler for each, and close them at the end."""
+    registry = BackendRegistry(lambda: ())
+    registry.register("two-methods", factory)
+    with ExitStack() as closing:
+        handlers = [RendezvousHandler(registry.create(params, HANDLER_OPTIONS), params) for params in all_params]
+        for handler in handlers:
+            closing.callback(handler.close)
+        yield handlers
+
+
 def meet(handlers: list[RendezvousHandler]) -> set[int]:
     """Have all meet at once, and return the ranks."""
     ranks: list[int] = []
@@ -72,16 +92,8 @@ def meet(handlers: list[RendezvousHandler]) -> set[int]:
 def test_200_nodes_meet_on_a_two_method_backend_without_a_storm() -> None:
     """Eight attempts a node, half of them without a pause, and three writes of the head, however many come at once."""
     shared, nodes = Shared(), 200
-    registry = BackendRegistry(lambda: ())
-    registry.register("two-methods", lambda params: TwoMethods(params, shared))
-    all_params = [
-        RendezvousParameters("two-methods", "here", "run", nodes, nodes, local_addr=f"host{number}")
-        for number in range(nodes)
-    ]
-    with ExitStack() as closing:
-        handlers = [RendezvousHandler(registry.create(params), params) for params in all_params]
-        for handler in handlers:
-            closing.callback(handler.close)
+    all_params = [parameters(nodes, local_addr=f"host{number}") for number in range(nodes)]
+    with handlers_of(lambda params: TwoMethods(params, shared), all_params) as handlers:
         assert set(range(nodes)) == meet(handlers)
     head, directory = all_params[0].key, all_params[0].for_purpose("members").key
     assert shared.accepted[head] <= MOST_HEAD_WRITES
@@ -109,16 +121,8 @@ def test_a_node_has_a_handful_of_registers_open_on_a_two_method_backend() -> Non
             with shared.lock:
                 there[self.node] -= 1
 
-    registry = BackendRegistry(lambda: ())
-    registry.register("two-methods", lambda params: Counted(params, shared))
-    all_params = [
-        RendezvousParameters("two-methods", "here", "run", nodes, nodes, node_id=f"node{number}")
-        for number in range(nodes)
-    ]
-    with ExitStack() as closing:
-        handlers = [RendezvousHandler(registry.create(params, HANDLER_OPTIONS), params) for params in all_params]
-        for handler in handlers:
-            closing.callback(handler.close)
+    all_params = [parameters(nodes, node_id=f"node{number}") for number in range(nodes)]
+    with handlers_of(lambda params: Counted(params, shared), all_params) as handlers:
         for _ in range(2):
             assert set(range(nodes)) == meet(handlers)
     assert len(most) == nodes

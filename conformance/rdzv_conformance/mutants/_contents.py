@@ -151,12 +151,11 @@ class _Torn(SoundMemory):
     "the-new-half-and-the-old",
     "A reader sees the first half of a large state as it is, and the second as it was.",
     "STATE-11",
-    message="with parts of",
+    message="parts of 2 writes",
 )
 class TheNewHalfAndTheOld(_Torn):
     def mixed(self, new: bytes, old: bytes) -> bytes:
-        half = len(new) // 2
-        return new[:half] + old[half:]
+        return new[: len(new) // 2] + old[len(old) // 2 :]
 
 
 @mutant(

@@ -38,9 +38,13 @@ class SoundAndSlow(SoundMemory):
     @contextmanager
     def opened(self) -> Iterator[threading.Condition]:
         if not self.hub.changed._is_owned():  # type: ignore[attr-defined] # a call within a call is none of its own
-            time.sleep(self.SECONDS)
+            time.sleep(self.seconds())
         with super().opened() as changed:
             yield changed
+
+    def seconds(self) -> float:
+        """Return how long the next call takes."""
+        return self.SECONDS
 
 
 class StallingHub(MemoryHub):

@@ -36,9 +36,19 @@ class WorksBeforeItSaysSo(Machine):
     lease_keeper_type = _Boastful
 
 
-class _LeasedFromTheAnswer(LeaseKeeper):
+class _KeeperThatIsTold(LeaseKeeper):
     now = 0.0
+    """When the answer came that is being taken in."""
 
+
+class _MachineThatTells(Machine):
+    def done(self, operation: Operation, result: Any, now: float) -> None:
+        assert isinstance(self.lease_keeper, _KeeperThatIsTold)
+        self.lease_keeper.now = now
+        super().done(operation, result, now)
+
+
+class _LeasedFromTheAnswer(_KeeperThatIsTold):
     def take_in(self, operation: Operation, result: Any) -> bool:
         kept = super().take_in(operation, result)
         if self.lease is not None and kept and not isinstance(operation, operations.Leave):
@@ -46,35 +56,23 @@ class _LeasedFromTheAnswer(LeaseKeeper):
         return kept
 
 
-class LeaseRunsFromTheAnswer(Machine):
+class LeaseRunsFromTheAnswer(_MachineThatTells):
     """A lease is counted from when the answer came, not from when the refresh was sent."""
 
     lease_keeper_type = _LeasedFromTheAnswer
 
-    def done(self, operation: Operation, result: Any, now: float) -> None:
-        assert isinstance(self.lease_keeper, _LeasedFromTheAnswer)
-        self.lease_keeper.now = now
-        super().done(operation, result, now)
 
-
-class _RenewedByBeingTold(LeaseKeeper):
-    now = 0.0
-
+class _RenewedByBeingTold(_KeeperThatIsTold):
     def take_in_late(self, operation: Operation, result: Any) -> None:
         super().take_in_late(operation, result)
         if self.lease is not None and result and isinstance(operation, operations.Update | operations.Refresh):
             self.lease.renewed(self.now)
 
 
-class LateRenewalCountsFromItsAnswer(Machine):
+class LateRenewalCountsFromItsAnswer(_MachineThatTells):
     """A keep-alive that was given up renews the lease from when its answer comes, not from when it was sent."""
 
     lease_keeper_type = _RenewedByBeingTold
-
-    def done(self, operation: Operation, result: Any, now: float) -> None:
-        assert isinstance(self.lease_keeper, _RenewedByBeingTold)
-        self.lease_keeper.now = now
-        super().done(operation, result, now)
 
 
 class _Deaf(LeaseKeeper):
