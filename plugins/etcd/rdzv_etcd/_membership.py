@@ -25,6 +25,8 @@ LONGEST_TTL = 9_000_000_000 - SLACK_SECONDS
 _MOST_MEMBERS = 2**31 - 1
 """More than any run has, and less than etcd's limits can count."""
 _SEQUENCE_BYTES = 8
+_WRITTEN_AT_ONCE = 2
+"""How many keys an entry writes: the member's, and the incarnation's."""
 
 
 @dataclass
@@ -65,12 +67,13 @@ class Membership:
     """`SupportsMembership` by etcd's leases: etcd's leader ends a member by its own clock. Thread-safe.
 
     - `enter`: a grant and one transaction, which also counts who is there.
-    - `refresh`: one keep-alive, which writes nothing. A key deleted by hand is found by the first look at the
-      members after a ttl; if there is none for two ttls, by a read for that alone.
+    - `refresh`: one keep-alive, which writes nothing; and once in a ttl a read, which finds out whether the key was
+      deleted by hand.
     - `update`: a transaction that compares the sequence number, and a keep-alive unless the last one was just now.
     - `leave`: a revocation.
-    - The version is the newest revision among the members' keys and how many they are. Each entry also touches the
-      key of the incarnation: so two equal versions have no entry between them, hence no end, and no update.
+    - The version is the newest revision among the members' keys, the lease of the key that has it, and how many they
+      are. Each entry also touches the key of the incarnation: so two equal versions have no entry between them, hence
+      no end, and no update. A store that lost its data grants other leases.
     """
 
     def __init__(self, client: EtcdClient, run: Run, waiter: Waiter, *, observing: bool) -> None:
@@ -80,8 +83,6 @@ class Membership:
         self._end = messages.after(run.keys.members)
         self._waiter = waiter
         self._observing = observing
-        self._entered: EtcdLease | None = None
-        """The membership entered here last."""
 
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
         payload, ttl = checked_payload(payload), checked_ttl(ttl)
@@ -98,8 +99,7 @@ class Membership:
                     raise
                 continue  # the answers took so long that the lease was over meanwhile
             self._run.seen(joined.founding)
-            self._entered = EtcdLease(ttl, joined.founding, member, joined.ahead, lease, granted_at)
-            return self._entered
+            return EtcdLease(ttl, joined.founding, member, joined.ahead, lease, granted_at)
 
     def update(self, member: MemberLease, payload: bytes) -> bool:
         payload, lease, sequence = checked_payload(payload), _own(member), member.next_sequence()
@@ -135,16 +135,13 @@ class Membership:
         if not self._keep_alive(lease):
             return False
         lease.note_renewal(sequence)
-        if time.monotonic() - lease.renewals.checked_at > 2 * lease.ttl and not self._exists(lease):
+        if time.monotonic() - lease.renewals.checked_at > lease.ttl and not self._exists(lease):
             return False
         self._run.keep(lease.renewals.run_lease)
         return True
 
     def leave(self, member: MemberLease) -> None:
-        lease = _own(member)
-        if self._entered is lease:
-            self._entered = None
-        self._run.leases.revoke(lease.renewals.lease)
+        self._run.leases.revoke(_own(member).renewals.lease)
 
     def members(self) -> MembersView:
         return self._view(None)
@@ -192,7 +189,7 @@ class Membership:
     def _view(self, limit: int | None) -> MembersView:
         while True:
             known = self._run.last_seen
-            answer = self._read(limit)
+            answer = self._client.range(self._range_request(limit))
             found = messages.read_kvs(answer)
             founding = next((kv for kv in found if kv.key == self._keys.incarnation), None)
             if founding is None and not self._observing:
@@ -205,23 +202,7 @@ class Membership:
                 if kv is not founding
             ]
             incarnation = "" if founding is None else read_founding(founding).incarnation
-            extent = messages.Extent(max((kv.revision for kv in found), default=0), int(answer.get("count", 0)))
-            return MembersView(incarnation, _version(incarnation, extent), tuple(members[:limit]))
-
-    def _read(self, limit: int | None) -> dict[str, Any]:
-        """Read the members, and now and then find out by the way whether the one that entered here is among them.
-
-        Not each time: what all of a process's nodes read alike, they read together.
-        """
-        own, request = self._entered, self._range_request(limit)
-        if own is None or time.monotonic() - own.renewals.checked_at < own.ttl:
-            return self._client.range(request)
-        key, began = self._keys.member(own.id), time.monotonic()
-        count = messages.count_request(key)
-        operations = [{"request_range": each} for each in (request, count)]
-        outcome = self._client.transact(key, [], operations, repeatable=True)
-        self._note_existence(own, messages.read_count(outcome.answers[1]) > 0, began)
-        return outcome.answers[0]
+            return MembersView(incarnation, self._version(answer), tuple(members[:limit]))
 
     def _range_request(self, limit: int | None) -> dict[str, Any]:
         request = messages.range_request(self._keys.members) | {
@@ -234,17 +215,16 @@ class Membership:
 
     def _look(self) -> tuple[str, Watched]:
         """Return the version, and what to watch for another one."""
-        extent = messages.extent_request(self._keys.members, self._end)
-        outcome = self._client.transact(
-            self._keys.members,
-            [],
-            [{"request_range": messages.range_request(self._keys.incarnation)}, {"request_range": extent}],
-            repeatable=True,
-        )
-        incarnation = messages.read_kvs(outcome.answers[0])
-        found = messages.read_extent(outcome.answers[1])
-        version = _version(read_founding(incarnation[0]).incarnation if incarnation else "", found)
-        return version, Watched(Span(self._keys.members, self._end), outcome.revision + 1, found)
+        answer = self._client.range(messages.newest_request(self._keys.members, self._end, _WRITTEN_AT_ONCE))
+        watched = Span(self._keys.members, self._end)
+        return self._version(answer), Watched(watched, messages.read_revision(answer) + 1, messages.read_extent(answer))
+
+    def _version(self, answer: dict[str, Any]) -> str:
+        """Return the version by any read of the members that includes those written last."""
+        extent = messages.read_extent(answer)
+        newest = [kv for kv in messages.read_kvs(answer) if kv.revision == extent.revision]
+        lease = max(((kv.key == self._keys.incarnation, kv.lease) for kv in newest), default=(False, 0))[1]
+        return f"{lease:x}.{extent.revision}.{extent.total}"
 
     def _keep_alive(self, lease: EtcdLease) -> bool:
         began = time.monotonic()
@@ -255,19 +235,10 @@ class Membership:
     def _exists(self, lease: EtcdLease) -> bool:
         began = time.monotonic()
         there = messages.read_count(self._client.range(messages.count_request(self._keys.member(lease.id)))) > 0
-        self._note_existence(lease, there, began)
-        return there
-
-    def _note_existence(self, lease: EtcdLease, there: bool, at: float) -> None:
-        lease.renewals.checked_at = at
+        lease.renewals.checked_at = began
         if not there:  # its key was deleted by hand, unless the lease is over anyway: it has ended for good
             self._run.leases.revoke(lease.renewals.lease)
-            if self._entered is lease:
-                self._entered = None
-
-
-def _version(incarnation: str, extent: messages.Extent) -> str:
-    return f"{incarnation}.{extent.revision}.{extent.total}"
+        return there
 
 
 def _sealed(sequence: int, payload: bytes) -> bytes:

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rdzv_core import RendezvousTimeoutError, StateSnapshot, Store
 from rdzv_core.envelope import seal
@@ -160,7 +160,8 @@ class EtcdStore(Store):
         values = {}
         for part in _chunks(keys):
             requests = [messages.range_request(self._key(key)) for key in part]
-            for key, answer in zip(part, self._ranges(requests), strict=True):
+            answers = self._client.read_together(self._prefix, requests)
+            for key, answer in zip(part, answers, strict=True):
                 for found in messages.read_kvs(answer):
                     values[key] = read_record(found.key, found).state
         return values
@@ -169,13 +170,9 @@ class EtcdStore(Store):
         missing = []
         for part in _chunks(keys):
             requests = [messages.count_request(self._key(key)) for key in part]
-            answers = zip(part, self._ranges(requests), strict=True)
-            missing += [key for key, answer in answers if not messages.read_count(answer)]
+            answers = zip(part, self._client.count_together(requests), strict=True)
+            missing += [key for key, count in answers if not count]
         return missing
-
-    def _ranges(self, requests: list[messages.Message]) -> list[dict[str, Any]]:
-        operations = [{"request_range": request} for request in requests]
-        return self._client.transact(self._prefix, [], operations, repeatable=True).answers
 
     def _key(self, key: str) -> bytes:
         return self._prefix + key.encode("utf-8")

@@ -84,7 +84,8 @@ class EtcdClient(Caller):
     ) -> messages.Outcome:
         """Do the operations `success` if all of `compare` holds, else those of `failure`; all in one step.
 
-        `key` is any one that the operations are about.
+        `key` is any one that the operations are about. At least one of them is a write: for reads there is
+        `read_together`.
 
         A `repeatable` one may be done twice; the lost answer of any other is an `UnknownOutcomeError`.
         """
@@ -93,6 +94,19 @@ class EtcdClient(Caller):
         if not repeatable:
             self._find_member(key, deadline)
         return self._post("/v3/kv/txn", body, messages.read_outcome, deadline, repeatable=repeatable)
+
+    def read_together(self, key: bytes, reads: Sequence[messages.Message]) -> list[dict[str, Any]]:
+        """Return etcd's answers to reads of several keys as of one moment, which takes as long as a write.
+
+        `key` is any one that they are about.
+        """
+        if len(reads) == 1:
+            return [self.range(reads[0])]
+        return self._post("/v3/kv/txn", messages.txn_reads(key, reads), messages.read_outcome).answers
+
+    def count_together(self, counts: Sequence[messages.Message]) -> list[int]:
+        """Return the answers to `messages.count_request`s as of one moment."""
+        return self._post("/v3/kv/txn", messages.txn_counts(counts), messages.read_counts)
 
     def put_if(
         self,

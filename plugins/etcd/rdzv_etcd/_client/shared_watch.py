@@ -24,10 +24,6 @@ CHECK_SECONDS = 5.0
 LINGER_SECONDS = 10.0
 """How long a range is watched on after the last wait for it."""
 _JOIN_SECONDS = 0.5
-_OPERATIONS = 100
-"""The most reads in one transaction; etcd's limit is 128."""
-
-
 STREAM_SECONDS = 600.0
 """How long one stream is followed; the next one goes on from where it stood."""
 
@@ -233,15 +229,12 @@ class SharedWatch:
 
     def _read(self, feeds: list[Feed], use: Callable[[Feed, messages.Extent, int], None]) -> None:
         """Read the extent of each range, and the store's revision then; linearizable."""
-        for start in range(0, len(feeds), _OPERATIONS):
-            part = feeds[start : start + _OPERATIONS]
-            reads = [{"request_range": messages.extent_request(feed.span.key, feed.span.end)} for feed in part]
+        for feed in feeds:
+            read = messages.extent_request(feed.span.key, feed.span.end)
             with self._call(CHECK_SECONDS) as scope:
-                answer = self._gateway.post(scope, "/v3/kv/txn", {"success": reads}, repeatable=True, urgent=True)
-            outcome = messages.read_outcome(answer)
+                answer = self._gateway.post(scope, "/v3/kv/range", read, repeatable=True, urgent=True)
             with self._lock:
-                for feed, found in zip(part, outcome.answers, strict=True):
-                    use(feed, messages.read_extent(found), outcome.revision)
+                use(feed, messages.read_extent(answer), messages.read_revision(answer))
 
     @contextlib.contextmanager
     def _call(self, seconds: float) -> Iterator[CancelScope]:
