@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from rdzv_etcd import EtcdBackend, EtcdCluster
 from rdzv_etcd._client import endpoints
+from rdzv_etcd._client import gateway as gateway_module
 from rdzv_etcd._client.errors import RefusedError, UnansweredError, UnknownOutcomeError
+from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._client.lost_writes import LostWrite, term_of
 from rdzv_etcd._client.scope import CancelScope
 from rdzv_etcd._client.transport import Transport
@@ -73,6 +75,28 @@ def test_an_election_before_anything_was_answered_is_not_taken_for_one_since() -
     """The first look tells the term then."""
     assert _looks(0, _status(4, 2), _status(4, 2), _status(4, 2)) == ["", "", ""]
     assert term_of({"result": {}}) == 0
+
+
+def test_a_write_is_held_against_the_term_of_the_member_that_it_is_sent_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One member may have told of an election of which the other has not heard: what that one is sent is lost in it."""
+    ahead, behind = HostPort("127.0.0.1", 1), HostPort("127.0.0.1", 2)
+    terms = {ahead: 4, behind: 3}
+    held_against: list[tuple[HostPort, int]] = []
+
+    def noted(_: Any, scope: CancelScope, endpoint: HostPort, term: int) -> LostWrite:
+        held_against.append((endpoint, term))
+        return LostWrite(_Member(), scope, endpoint, term)
+
+    gateway = Gateway([ahead, behind], None, None)
+    monkeypatch.setattr(gateway_module, "LostWrite", noted)
+    monkeypatch.setattr(gateway.session, "post", lambda _, endpoint, *__: _status(terms[endpoint], 1))
+    for endpoint in (behind, ahead, behind):
+        gateway.endpoints.answered(endpoint, 0.001, time.monotonic())  # so it is asked next
+        with CancelScope(time.monotonic() + 60) as scope:
+            gateway.post(scope, "/v3/kv/range", {}, repeatable=True)
+    with CancelScope(time.monotonic() + 60) as scope:
+        gateway.post(scope, "/v3/kv/put", {}, repeatable=False)
+    assert held_against == [(behind, 3)]
 
 
 def test_a_write_to_a_leader_that_stands_still_is_given_up_early(

@@ -60,8 +60,8 @@ class Gateway:
         """The local address of the connection made last."""
         self._shows_certificate = shows_certificate
         self._turns = Turns(AT_ONCE)
-        self._term = 0
-        """The newest raft term that an answer told."""
+        self._terms: dict[HostPort, int] = {}
+        """The raft term that the last answer of each endpoint told."""
 
     def __str__(self) -> str:
         return ",".join(map(str, self.endpoints.all)) + f" over {self._scheme}"
@@ -117,7 +117,7 @@ class Gateway:
                     break
                 limit = write_limit or self.endpoints.read_limit(endpoint, turn, scope.deadline - began)
                 if not (repeatable or self.endpoints.alone):
-                    lost = LostWrite(self.session.transport, scope, endpoint, self._term)
+                    lost = LostWrite(self.session.transport, scope, endpoint, self._terms.get(endpoint, 0))
                     scope.on_silence(LOOK_EVERY, lost.look)
                 try:
                     with self._turn(scope, endpoint, urgent):
@@ -189,7 +189,7 @@ class Gateway:
         now = time.monotonic()
         self.endpoints.answered(endpoint, now - began, now)
         self.local_host = scope.local_host or self.local_host
-        self._term = max(self._term, term_of(answer))
+        self._terms[endpoint] = term_of(answer) or self._terms.get(endpoint, 0)
         return answer
 
     def _refused(self, error: RefusedError) -> RendezvousConnectionError:

@@ -20,7 +20,8 @@ class LostWrite:
     """Looks at the member that a write was sent to, again and again while it does not answer.
 
     A member that stands still answers nothing. A write that is under way when the leader is lost has mostly been lost
-    with it: then etcd answers no sooner than after 7 s. `term` is the one in which the write was sent.
+    with it: then etcd answers no sooner than after 7 s. `term` is the one in which that member was last
+    known to be, 0 if that is not known: others may have heard of an election before it.
     """
 
     def __init__(self, transport: Transport, scope: CancelScope, endpoint: HostPort, term: int) -> None:
