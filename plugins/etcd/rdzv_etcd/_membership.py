@@ -14,6 +14,7 @@ from rdzv_core.validation import checked_payload, checked_ttl
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.errors import lease_is_gone
+from rdzv_etcd._client.joint_calls import NOBODY, Gathering
 from rdzv_etcd._client.subscriptions import Span
 from rdzv_etcd._run_keys import Founding, Run, read_founding
 from rdzv_etcd._waiting import Waiter, Watched
@@ -29,7 +30,11 @@ _WRITTEN_AT_ONCE = 2
 """How many keys an entry writes: the member's, and the incarnation's."""
 
 
-@dataclass
+GATHER_SECONDS = 0.25
+"""How long a keep-alive waits for those of other members of this process, which mostly entered with it."""
+
+
+@dataclass(eq=False)
 class _Renewals:
     """What copies of a lease share. Without a lock: a renewal that is sent twice does no harm."""
 
@@ -49,6 +54,11 @@ class EtcdLease(MemberLease):
         super().__init__(ttl, founding.incarnation, member_id, ahead=ahead)
         self.renewals = _Renewals(lease, founding.lease, granted_at)
 
+    @property
+    def renewed_lately(self) -> bool:
+        """Whether it was renewed just now, by its entry too."""
+        return time.monotonic() - self.renewals.renewed_at < SLACK_SECONDS / 2
+
     def is_overtaken(self, sequence: int) -> bool:
         """Return whether a newer call has renewed the lease."""
         return sequence < self.renewals.newest
@@ -67,8 +77,8 @@ class Membership:
     """`SupportsMembership` by etcd's leases: etcd's leader ends a member by its own clock. Thread-safe.
 
     - `enter`: a grant and one transaction, which also counts who is there.
-    - `refresh`: one keep-alive, which writes nothing; and once in a ttl a read, which finds out whether the key was
-      deleted by hand.
+    - `refresh`: one keep-alive, which writes nothing; and once in two ttls a read, which finds out whether the key
+      was deleted by hand. It waits a moment for those of other members of this process, unless the last was just now.
     - `update`: a transaction that compares the sequence number, and a keep-alive unless the last one was just now.
     - `leave`: a revocation.
     - The version is the newest revision among the members' keys, the lease of the key that has it, and how many they
@@ -99,7 +109,9 @@ class Membership:
                     raise
                 continue  # the answers took so long that the lease was over meanwhile
             self._run.seen(joined.founding)
-            return EtcdLease(ttl, joined.founding, member, joined.ahead, lease, granted_at)
+            entered = EtcdLease(ttl, joined.founding, member, joined.ahead, lease, granted_at)
+            self._run.members_here.add(entered.renewals)
+            return entered
 
     def update(self, member: MemberLease, payload: bytes) -> bool:
         payload, lease, sequence = checked_payload(payload), _own(member), member.next_sequence()
@@ -122,8 +134,7 @@ class Membership:
         there = outcome.succeeded or messages.read_count(outcome.answers[0]) > 0
         lease.renewals.checked_at = time.monotonic()
         # One who has just entered has its whole ttl yet: in etcd the lease is longer than that.
-        is_recent = time.monotonic() - lease.renewals.renewed_at < SLACK_SECONDS / 2
-        if not there or not (is_recent or self._keep_alive(lease)):
+        if not there or not (lease.renewed_lately or self._keep_alive(lease)):
             return False
         lease.note_renewal(sequence)
         return True
@@ -132,16 +143,19 @@ class Membership:
         lease, sequence = _own(member), member.next_sequence()
         if lease.is_overtaken(sequence):
             return self._exists(lease)
-        if not self._keep_alive(lease):
+        many = 1 if lease.renewed_lately else len(self._run.members_here)
+        if not self._keep_alive(lease, Gathering(many, GATHER_SECONDS)):
             return False
         lease.note_renewal(sequence)
-        if time.monotonic() - lease.renewals.checked_at > lease.ttl and not self._exists(lease):
+        if time.monotonic() - lease.renewals.checked_at > 2 * lease.ttl and not self._exists(lease):
             return False
         self._run.keep(lease.renewals.run_lease)
         return True
 
     def leave(self, member: MemberLease) -> None:
-        self._run.leases.revoke(_own(member).renewals.lease)
+        lease = _own(member)
+        self._run.members_here.discard(lease.renewals)
+        self._run.leases.revoke(lease.renewals.lease)
 
     def members(self) -> MembersView:
         return self._view(None)
@@ -226,9 +240,9 @@ class Membership:
         lease = max(((kv.key == self._keys.incarnation, kv.lease) for kv in newest), default=(False, 0))[1]
         return f"{lease:x}.{extent.revision}.{extent.total}"
 
-    def _keep_alive(self, lease: EtcdLease) -> bool:
+    def _keep_alive(self, lease: EtcdLease, gathering: Gathering = NOBODY) -> bool:
         began = time.monotonic()
-        alive = self._run.leases.keep_alive(lease.renewals.lease)
+        alive = self._run.leases.keep_alive(lease.renewals.lease, gathering)
         lease.renewals.renewed_at = max(lease.renewals.renewed_at, began)
         return alive
 

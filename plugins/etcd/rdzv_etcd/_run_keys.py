@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from rdzv_core import RendezvousConnectionError, RendezvousParameters
 from rdzv_etcd._client import messages
@@ -67,6 +67,8 @@ class RunNotes:
         self.kept: dict[int, float] = {}
         """When each lease of the run was kept alive last, by `time.monotonic`; the run has one at a time."""
         self.turns = Turns(1)
+        self.members: WeakSet[object] = WeakSet()
+        """One for each membership that was entered in this process, and has not been left."""
 
     @staticmethod
     def of(gateway: Gateway, incarnation: bytes) -> RunNotes:
@@ -86,6 +88,11 @@ class Run:
         self.keys = keys
         self._ttl = ttl
         self._notes = RunNotes.of(client.gateway, keys.incarnation)
+
+    @property
+    def members_here(self) -> WeakSet[object]:
+        """What stands for each membership of the run that this process has entered, and has not left."""
+        return self._notes.members
 
     @property
     def last_seen(self) -> Founding | None:

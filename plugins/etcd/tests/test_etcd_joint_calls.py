@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rdzv_etcd import EtcdServer
 from rdzv_etcd._client import joint_calls
-from rdzv_etcd._client.joint_calls import JointCalls
+from rdzv_etcd._client.joint_calls import NOBODY, Gathering, JointCalls
 from rdzv_etcd._client.leases import Leases
 from rdzv_etcd._client.scope import CancelScope
 
@@ -44,10 +44,10 @@ class _Threads:
         self.scopes: list[CancelScope] = []
         self._pool = pool
 
-    def call(self, item: object, seconds: float = 60.0) -> Any:
+    def call(self, item: object, seconds: float = 60.0, gathering: Gathering = NOBODY) -> Any:
         scope = CancelScope(time.monotonic() + seconds)
         self.scopes.append(scope)
-        return self._pool.submit(self.joint.call, "what", scope, self.store.ask, item)
+        return self._pool.submit(self.joint.call, "what", scope, self.store.ask, item, gathering)
 
     def waiting(self) -> int:
         """Return how many take part in the next request."""
@@ -101,6 +101,24 @@ def test_one_after_the_other_is_told_and_who_has_gone_breaks_no_chain(
     assert second.result(60)[0] == 2
     assert all(other.result(60) for other in others)
     assert len(threads.store.asked) == 7
+
+
+def test_a_request_waits_for_others_until_all_are_there_or_its_time_is_over(
+    threads: _Threads, eventually: Eventually
+) -> None:
+    """Whoever comes meanwhile takes part in it; one that is closed waits no longer."""
+    for _ in range(3):
+        threads.store.may_answer.release()
+    gathered = [threads.call(1, gathering=Gathering(3, 60.0))]
+    eventually(lambda: threads.waiting() == 1)
+    gathered += [threads.call(number, gathering=Gathering(3, 60.0)) for number in (2, 3)]
+    assert {call.result(60)[0] for call in gathered} == {1}
+    assert sorted(gathered[0].result()[1]) == [1, 2, 3]
+    assert threads.call(4, gathering=Gathering(3, 0.01)).result(60) == (2, [4])
+    closed = threads.call(5, gathering=Gathering(3, 60.0))
+    eventually(lambda: threads.waiting() == 1)
+    threads.scopes[-1].cancel()
+    assert closed.result(60) == (3, [5])
 
 
 def test_where_the_joint_request_fails_each_asks_for_itself(threads: _Threads, eventually: Eventually) -> None:

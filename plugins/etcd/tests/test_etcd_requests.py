@@ -174,7 +174,37 @@ def test_a_founding_that_others_here_have_seen_may_have_ended_too(
         assert looks.kv(node.key) is None
 
 
-def test_a_refresh_finds_out_once_in_a_ttl_whether_the_key_is_there(
+def test_the_members_of_a_process_are_kept_alive_by_one_request(
+    etcd: EtcdServer, connect: Connect, requests: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for the others, unless it was renewed just now, or all have asked; one that is alone does not wait."""
+    monkeypatch.setattr(_membership, "GATHER_SECONDS", 60.0)
+    streams: list[int] = []
+    stream = Gateway.stream
+
+    def noted(self: Gateway, scope: Any, endpoint: Any, path: str, bodies: Any) -> Any:
+        streams.extend([len(bodies)] if path == KEEP_ALIVE else [])
+        return stream(self, scope, endpoint, path, bodies)
+
+    monkeypatch.setattr(Gateway, "stream", noted)
+    backends = [connect(etcd.get_endpoint()) for _ in range(3)]
+    members = [backend.enter(b"x", 60) for backend in backends]
+    for backend, member in zip(backends, members, strict=True):
+        assert isinstance(member, EtcdLease)
+        assert backend.refresh(member), "just after it entered"
+        member.renewals.renewed_at -= 5  # that long ago
+    requests.clear()
+    with ThreadPoolExecutor(3) as pool:
+        assert all(pool.map(EtcdBackend.refresh, backends, members, timeout=50))
+    assert (streams, requests) == ([3], [])
+    for backend, member in zip(backends[1:], members[1:], strict=True):
+        backend.leave(member)
+    assert isinstance(members[0], EtcdLease)
+    members[0].renewals.renewed_at -= 5
+    assert backends[0].refresh(members[0])
+
+
+def test_a_refresh_finds_out_once_in_two_ttls_whether_the_key_is_there(
     etcd: EtcdServer, connect: Connect, requests: list[str], oracle: Callable[..., Any]
 ) -> None:
     """A keep-alive alone keeps a lease whose key somebody has deleted; in between nothing is read for that."""
@@ -183,7 +213,7 @@ def test_a_refresh_finds_out_once_in_a_ttl_whether_the_key_is_there(
     assert isinstance(member, EtcdLease)
     assert backend.refresh(ahead)  # this keeps the run's lease alive too
     requests.clear()
-    member.renewals.checked_at -= 100  # that long ago
+    member.renewals.checked_at -= 200  # that long ago
     assert backend.refresh(member)
     assert backend.refresh(member)
     assert requests == [KEEP_ALIVE, RANGE, KEEP_ALIVE]
@@ -191,7 +221,7 @@ def test_a_refresh_finds_out_once_in_a_ttl_whether_the_key_is_there(
     looks.delete(next(key for key in looks.keys() if key.endswith(member.id.encode())))  # noqa: SIM118 - no dict
     assert backend.refresh(member)
     requests.clear()
-    member.renewals.checked_at -= 100
+    member.renewals.checked_at -= 200
     assert not backend.refresh(member)
     assert requests == [KEEP_ALIVE, RANGE, "/v3/lease/revoke"]
     assert not backend.refresh(member)

@@ -13,6 +13,7 @@ from rdzv_etcd._client import messages
 from rdzv_etcd._client.endpoints import Endpoints
 from rdzv_etcd._client.errors import UnknownOutcomeError
 from rdzv_etcd._client.gateway import Gateway
+from rdzv_etcd._client.joint_calls import NOBODY, Gathering
 from rdzv_etcd._client.scope import CancelScope
 from rdzv_etcd._client.shared_clients import Shared, share
 
@@ -119,10 +120,17 @@ class Caller:
         ):
             return list(itertools.islice(answers, len(bodies)))
 
-    def jointly(self, what: Hashable, ask: Callable[[list[Any]], T], item: Hashable, deadline: float) -> T:
+    def jointly(
+        self,
+        what: Hashable,
+        ask: Callable[[list[Any]], T],
+        item: Hashable,
+        deadline: float,
+        gathering: Gathering = NOBODY,
+    ) -> T:
         """Return what `ask` makes of `item` and those of other threads of this process; see `JointCalls`."""
         with self._call(deadline) as scope:
-            return self._shared.joint.call(what, scope, ask, item)
+            return self._shared.joint.call(what, scope, ask, item, gathering)
 
     def close(self) -> None:
         """End this client's calls, in other threads too, and its connections unless others share them. Idempotent."""

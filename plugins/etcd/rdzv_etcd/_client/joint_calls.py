@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rdzv_etcd._client.scope import CancelScope, Signal
 
@@ -15,6 +15,16 @@ T = TypeVar("T")
 
 PATIENCE_SECONDS = 1.0
 """How long a request waits for the one before it, which may hang at a member that stands still."""
+
+
+class Gathering(NamedTuple):
+    """How long a request may wait for those who are likely to ask for the same, and how many they are in all."""
+
+    number: int
+    seconds: float
+
+
+NOBODY = Gathering(1, 0.0)
 
 
 class JointCalls:
@@ -34,7 +44,12 @@ class JointCalls:
         self._of_process: dict[int, _Requests] = {}
 
     def call(
-        self, what: Hashable, scope: CancelScope, ask: Callable[[list[Any]], T], item: Hashable | None = None
+        self,
+        what: Hashable,
+        scope: CancelScope,
+        ask: Callable[[list[Any]], T],
+        item: Hashable | None = None,
+        gathering: Gathering = NOBODY,
     ) -> T:
         """Return what `ask` returns, here or on another thread that calls `what`; raises what it raises here.
 
@@ -45,7 +60,7 @@ class JointCalls:
         requests = self._of_process.get(pid) or self._of_process.setdefault(pid, _Requests())
         request, before = requests.join(what, item)
         if request is not before:
-            return requests.send(what, request, before, scope, ask)
+            return requests.send(what, request, before, scope, ask, gathering)
         requests.wait(request, scope, scope.deadline)
         return request.answer[0] if request.answer else ask([item])
 
@@ -58,6 +73,9 @@ class _Request:
         self.items: list[Any] = []
         self.answer: tuple[Any, ...] = ()
         self.waiting: deque[Signal] = deque()
+        self.wanted = 0
+        """How many its sender waits for."""
+        self.complete = Signal()
 
     def tell_next(self) -> None:
         """Wake one of those who wait; it tells the next."""
@@ -79,6 +97,8 @@ class _Requests:
             if request is None or request.sent:
                 request = self._newest[what] = _Request()
             request.items.append(item)
+            if len(request.items) == request.wanted:
+                request.complete.set()
             return request, newest
 
     def send(
@@ -88,11 +108,13 @@ class _Requests:
         before: _Request | None,
         scope: CancelScope,
         ask: Callable[[list[Any]], T],
+        gathering: Gathering,
     ) -> T:
-        """Send the request, once the one before it is over, and tell everybody the answer."""
+        """Send the request, once the one before it is over and others were waited for; tell everybody the answer."""
         try:
             if before is not None:
                 self.wait(before, scope, min(scope.deadline, time.monotonic() + PATIENCE_SECONDS))
+            self._gather(request, scope, gathering)
             with self._lock:
                 request.sent = True
             answer = ask(request.items)
@@ -104,6 +126,13 @@ class _Requests:
                 if self._newest.get(what) is request:
                     del self._newest[what]
                 request.tell_next()
+
+    def _gather(self, request: _Request, scope: CancelScope, gathering: Gathering) -> None:
+        with self._lock:
+            if len(request.items) >= gathering.number:
+                return
+            request.wanted = gathering.number
+        scope.wait(request.complete, min(scope.deadline, time.monotonic() + gathering.seconds))
 
     def wait(self, request: _Request, scope: CancelScope, until: float) -> None:
         """Wait until a request is over, or the scope is cancelled, and no longer than `until`."""

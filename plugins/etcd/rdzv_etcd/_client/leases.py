@@ -10,6 +10,7 @@ from typing import Any
 from rdzv_core import RendezvousConnectionError
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.errors import lease_exists, lease_is_gone
+from rdzv_etcd._client.joint_calls import NOBODY, Gathering
 
 _KEEP_ALIVE = "/v3/lease/keepalive"
 
@@ -33,14 +34,15 @@ class Leases:
                 raise
         return lease
 
-    def keep_alive(self, lease: int) -> bool:
+    def keep_alive(self, lease: int, gathering: Gathering = NOBODY) -> bool:
         """Renew the lease for its whole ttl; False if it has ended. Writes nothing and makes no revision.
 
-        Those that this process sends while another one is under way are one request.
+        Those that this process sends while another one is under way are one request, and those that come while it
+        waits for others.
         """
         deadline = time.monotonic() + self._client.timeout
         alive = self._client.jointly(
-            "keep-alive", lambda leases: self._keep_alive_all(leases, deadline), lease, deadline
+            "keep-alive", lambda leases: self._keep_alive_all(leases, deadline), lease, deadline, gathering
         )
         return alive[lease] if lease in alive else self._keep_alive_one(lease, deadline)
 
