@@ -11,6 +11,10 @@ fast as answers come. A line for each round has the seconds from the strike unti
 write, to a store's write and to a keep-alive that it has made after the strike. At the end: acknowledged writes that
 are not there, memberships that ended though they were kept alive within their ttl, and whether what the clients saw of
 the register was possible (linearizable). The exit status is 1 if anything is found.
+
+An etcd may be at fault itself: 3.5.0 to 3.5.2 lose data of a member that is killed while it works hard
+(https://github.com/etcd-io/etcd/issues/13766), and then members answer differently for good. So the members' keys are
+compared as well, and the first finding tells if they differ. RDZV_ETCD_BINARY names another etcd.
 """
 
 from __future__ import annotations
@@ -30,10 +34,14 @@ if __package__ in (None, ""):  # started as a script
 
 from rdzv_conformance.checks.linearizability import Found, Operation, check, draw, from_json
 from rdzv_etcd import EtcdBackend, EtcdCluster, create_backend
+from rdzv_etcd._client import messages
+from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._client.gateway import Gateway
 
 from benchmarks._etcd_client import STORE
 from benchmarks._processes import Child, child
 from rdzv_core import RendezvousParameters
+from rdzv_core.endpoint import parse_endpoint
 
 CALM_SECONDS = 2.0
 """How long all is well before each strike."""
@@ -91,6 +99,24 @@ def last_look(endpoints: str, run_id: str, told: list[dict[str, Any]]) -> list[s
     return findings
 
 
+def differing(cluster: EtcdCluster) -> list[str]:
+    """Compare the keys that each member holds, as of one revision; return what is wrong."""
+    everything = {"key": messages.encode(b"\0"), "range_end": messages.encode(b"\0")}
+    with contextlib.ExitStack() as closing:
+        clients = [
+            closing.enter_context(EtcdClient(Gateway([parse_endpoint(cluster.endpoint(member), 2379)], None, None)))
+            for member in range(cluster.size)
+        ]
+        version = clients[0].version()
+        own = everything | {"serializable": True, "keys_only": True}  # as the member itself has them
+        revision = min(messages.read_revision(client.range(own | {"limit": "1"})) for client in clients)
+        held = [messages.read_kvs(client.range(own | {"revision": str(revision)})) for client in clients]
+    if all(keys == held[0] for keys in held):
+        return []
+    counts = " and ".join(str(len(keys)) for keys in held)
+    return [f"the members of this etcd {version} hold different data, {counts} keys as of revision {revision}"]
+
+
 def main() -> int:
     """Print a line for each round, and what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -112,7 +138,7 @@ def main() -> int:
         kinds = list(itertools.islice(itertools.cycle(STRIKES), given.rounds))
         strikes = [(how, strike(cluster, how, given.away)) for how in kinds]
         told = end(clients)
-        findings = last_look(cluster.endpoints, run_id, told)
+        findings = [*differing(cluster), *last_look(cluster.endpoints, run_id, told)]
     rows = [
         {"leader": how}
         | {

@@ -7,7 +7,6 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from rdzv_core._handler.settings import HANDLER_OPTIONS
 from rdzv_core._secrets import with_files
 from rdzv_core.compat import resolved_name
 from rdzv_core.options import options_of
@@ -27,6 +26,9 @@ def backend_names(_ctx: click.Context, _param: click.Parameter, incomplete: str)
 
 def option_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the options that begin so, of the handler and of the backend that the line names, if it can be loaded."""
+    # Imported late: every command names this function, and few have a use for the handler.
+    from rdzv_core._handler.settings import HANDLER_OPTIONS
+
     options = [*HANDLER_OPTIONS, *_options_of(ctx.params.get("backend"))]
     return [
         CompletionItem(f"{option.name}=", help=option.help)
