@@ -1,7 +1,7 @@
 """A cluster for the conformance suite, one member of which is struck before each test.
 
 It runs in a process of its own, as the suite counts what its process has open. `python -m rdzv_etcd._struck_cluster
-DIR` prints the endpoints, and does what each line of stdin names.
+DIR` prints the endpoints and etcd's version, and does what each line of stdin names.
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ class StruckCluster:
         self._strikes = itertools.cycle((self._kill_leader, self._stop_leader, self._cut_follower))
         self._undo: Callable[[], None] = lambda: None
         self._running = set(range(cluster.size))
+
+    def version(self) -> str:
+        """Return the version of etcd."""
+        with EtcdClient(Gateway(parse_endpoints(self._cluster.endpoints, 0), None, None)) as client:
+            return client.version()
 
     def before_test(self) -> None:
         """Heal the member struck last, strike another, and wait until the others have a leader and take writes."""
@@ -108,7 +113,7 @@ def main() -> None:
     with EtcdCluster(3, directory=sys.argv[1]) as cluster:
         struck = StruckCluster(cluster)
         commands = {each.__name__: each for each in (struck.before_test, struck.pause, struck.resume, struck.restart)}
-        print(cluster.endpoints, flush=True)
+        print(cluster.endpoints, struck.version(), flush=True)
         for line in sys.stdin:
             try:
                 commands[line.strip()]()

@@ -19,7 +19,7 @@ from rdzv_etcd._options import KEY_PREFIX, gateway_of
 from rdzv_etcd._run_keys import REGISTERS
 from rdzv_etcd._server.binary import find_binary
 from rdzv_etcd._server.process import EtcdProcess, free_ports, standalone_flags
-from rdzv_etcd._server.versions import ending_signal
+from rdzv_etcd._server.versions import ending_signal, may_differ_after_a_kill
 
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
@@ -158,14 +158,22 @@ def own_store(sandbox: Any) -> Iterator[OwnStore]:
 class OwnCluster:
     """Three etcds behind a process that strikes them: see `StruckCluster` for what each method does."""
 
-    what = "3 etcds, another one lost in each test: the leader by SIGKILL or SIGSTOP, or a follower cut off"
     options: dict[str, str] = {}  # noqa: RUF012 - read only
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        self.endpoint = self._hear()
+        self.endpoint, _, self._version = self._hear().partition(" ")
         if not self.endpoint:
             raise RendezvousError("the cluster of 3 etcds did not start: see the error above")
+
+    @property
+    def what(self) -> str:
+        """What the suite has run on, and what is done to it."""
+        lost = "another one lost in each test: the leader by SIGKILL or SIGSTOP, or a follower cut off"
+        told = f"3 etcds {self._version}, {lost}"
+        if not may_differ_after_a_kill(self._version):
+            return told
+        return f"{told}; a member of this version that is killed may lose data (etcd issue 13766)"
 
     def before_test(self) -> None:
         """Heal the member struck last, and strike another."""

@@ -37,6 +37,13 @@ def _binaries() -> dict[str, str]:
 BINARIES = _binaries()
 
 
+def _ended_by_nobody(server: EtcdServer) -> None:
+    """Fail with etcd's last words if it has ended by itself: no client may bring that about."""
+    process = server._process
+    ended = process is not None and process.wait_end(0) and process._process.returncode >= 0
+    assert not ended, process.last_words()
+
+
 @pytest.fixture(scope="session", params=sorted(BINARIES), ids=lambda version: f"etcd-{version}")
 def etcd_binary(request: pytest.FixtureRequest) -> str:
     """The executable of each version found."""
@@ -48,6 +55,7 @@ def etcd(etcd_binary: str) -> Iterator[EtcdServer]:
     """An etcd shared by the tests, each with runs of its own."""
     with EtcdServer(binary=etcd_binary) as server:
         yield server
+        _ended_by_nobody(server)
 
 
 @pytest.fixture
@@ -55,6 +63,7 @@ def own_etcd(etcd_binary: str, tmp_path: Path) -> Iterator[EtcdServer]:
     """An etcd that the test may stop, hurt and start again on its data."""
     with EtcdServer(data_dir=tmp_path / "etcd", binary=etcd_binary) as server:
         yield server
+        _ended_by_nobody(server)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from rdzv_conformance import Sandbox
-from rdzv_etcd._server.versions import answers_before_its_log, ending_signal
+from rdzv_etcd._server.versions import answers_before_its_log, ending_signal, may_differ_after_a_kill
 from rdzv_etcd.conformance import own_store
 
 
@@ -23,6 +23,18 @@ def test_another_version_is_killed(version: str) -> None:
     """What is not known to lose anything gets what the suite asks for."""
     assert not answers_before_its_log(version)
     assert ending_signal(version) is signal.SIGKILL
+
+
+@pytest.mark.parametrize("version", ["3.5.0", "3.5.2"])
+def test_a_version_whose_killed_member_may_differ_is_known(version: str) -> None:
+    """etcd issue 13766."""
+    assert may_differ_after_a_kill(version)
+
+
+@pytest.mark.parametrize("version", ["3.4.2", "3.5.3", "3.5.21", "3.6.0", "unknown"])
+def test_another_version_keeps_its_members_alike(version: str) -> None:
+    """3.4 never had that fault."""
+    assert not may_differ_after_a_kill(version)
 
 
 def test_the_certificate_tells_the_version_and_how_it_was_ended(tmp_path: Path) -> None:

@@ -15,11 +15,17 @@ def answers_before_its_log(version: str) -> bool:
     etcd issue 14370, fixed in 3.4.21 and 3.5.5: https://github.com/etcd-io/etcd/issues/14370. A member of several waits
     for another member's log, so killing one of them loses nothing; killing all at once may.
     """
-    found = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
-    if found is None:
-        return False
-    major, minor, release = map(int, found.groups())
-    return release < SOUND_SINCE.get((major, minor), 0)
+    series, release = _parsed(version)
+    return release < SOUND_SINCE.get(series, 0)
+
+
+def may_differ_after_a_kill(version: str) -> bool:
+    """Whether a member of that version that is killed while it works hard may hold other data than the others for good.
+
+    etcd issue 13766, in 3.5.0 to 3.5.2: https://github.com/etcd-io/etcd/issues/13766.
+    """
+    series, release = _parsed(version)
+    return series == (3, 5) and release < 3
 
 
 def ending_signal(version: str) -> signal.Signals:
@@ -28,3 +34,10 @@ def ending_signal(version: str) -> signal.Signals:
     SIGKILL; where that loses writes, SIGTERM, upon which etcd finishes its log and is gone within milliseconds.
     """
     return signal.SIGTERM if answers_before_its_log(version) else signal.SIGKILL
+
+
+def _parsed(version: str) -> tuple[tuple[int, int], int]:
+    """Return the series and the release, (0, 0) and 0 where it has none."""
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
+    major, minor, release = map(int, found.groups()) if found else (0, 0, 0)
+    return (major, minor), release
