@@ -140,10 +140,16 @@ class Proxy:
 
     async def _cut(self, in_order: bool) -> None:
         if self._server is not None:
+            for listening in self._server.sockets:
+                self._loop.remove_reader(listening.fileno())
+            # What was taken a moment ago has its transport before the server is closed: later it would get none, and
+            # its socket would be closed by nobody.
+            await asyncio.sleep(0)
             self._server.close()
             self._server = None
         # All tasks and not the known pumps alone: a connection may have been taken a moment ago.
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.sleep(0)  # each takes its first step: one that is cancelled before that closes nothing
             for writer in list(self._writers):
                 _end(writer) if in_order else _reset(writer)
             for task in others:

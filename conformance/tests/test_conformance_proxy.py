@@ -1,0 +1,20 @@
+"""The proxy that the suite puts between a backend and its store."""
+
+from __future__ import annotations
+
+import gc
+import socket
+from contextlib import ExitStack, closing
+
+from rdzv_conformance.harness.proxy import Proxy
+
+
+def test_a_connection_that_was_taken_a_moment_before_a_cut_is_closed() -> None:
+    """At whatever step of its taking the cut comes: what is left open would be a leak of the backend under test."""
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=100)) as store:
+        for number in range(60):
+            with Proxy(*store.getsockname()) as proxy, ExitStack() as clients:
+                for _ in range(number % 4 + 1):
+                    clients.enter_context(socket.create_connection(("127.0.0.1", proxy.port), timeout=20))
+                proxy.cut()
+            gc.collect()  # the warning about a socket that was never closed is an error here
