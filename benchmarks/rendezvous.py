@@ -31,7 +31,7 @@ from benchmarks._stores import BY_ITSELF, store_of
 from benchmarks._two_methods import ASKED
 
 MEMBERSHIP_WRITES = ("Enter", "Update", "Refresh", "Leave")
-AT_MOST = {"tcp": 10_000, "file": 10_000, "file-directory": 10_000}
+AT_MOST = dict.fromkeys(("tcp", "file", "file-directory", "etcd"), 10_000)
 """On most other stores each further node costs the disk, or other nodes' turns: --fallback-nodes is their limit."""
 FALLBACK_AT_MOST = 256
 
