@@ -40,10 +40,10 @@ class SharedWatch:
     """Waits for changes of keys over one stream, which is open while somebody waits and for 10 s more. Thread-safe.
 
     A range is watched from the first wait for it on: the stream is opened again with one range more, from where it
-    stood. A silent stream proves nothing, so about once a second (with one endpoint: every 5 s) the ranges' extents are
-    read and compared with what was delivered; a stream that has missed a change is replaced. Whenever a stream is lost,
-    each wait ends, and its caller reads again: a store that was wiped meanwhile counts its revisions from 1, so a
-    stream that went on from the last revision would miss what came before that.
+    stood. A silent stream proves nothing, so about once a second (with one endpoint: every 5 s) the extent of one range,
+    the next in turn, is read and compared with what was delivered; a stream that has missed a change is replaced.
+    Whenever a stream is lost, each wait ends, and its caller reads again: a store that was wiped meanwhile counts its
+    revisions from 1, so a stream that went on from the last revision would miss what came before that.
     """
 
     def __init__(self, gateway: Gateway) -> None:
@@ -55,6 +55,7 @@ class SharedWatch:
         self._stream: CancelScope | None = None
         self._grown = False
         self._closed = False
+        self._checks = 0
 
     def wait(self, subscription: Subscription, within: Span | None = None) -> bool:
         """Wait for a change; False when the deadline came first.
@@ -154,6 +155,8 @@ class SharedWatch:
         """Follow one stream; returns when the next one may go on from where it stood."""
         with self._lock:
             feeds, self._grown = list(self._feeds.values()), False
+        if not feeds:
+            return  # `rest` came just now
         self._read(feeds, self._begin)
         endpoint = self._gateway.endpoints.preferred
         every = (CHECK_EVERY_ALONE if self._gateway.endpoints.alone else CHECK_EVERY) * random.uniform(0.8, 1.2)
@@ -206,7 +209,8 @@ class SharedWatch:
 
     def _check(self, feeds: list[Feed], endpoint: HostPort) -> None:
         """Prove that the stream is alive; raises `_IsOutdatedError`, or `_IsToReopenError` if a range has no waits."""
-        self._read(feeds, self._prove)
+        self._checks += 1
+        self._read([feeds[self._checks % len(feeds)]], self._prove)
         with self._lock:
             idle = any(feed.is_idle(LINGER_SECONDS) for feed in feeds)
             unconfirmed = not all(feed.stands for feed in feeds)
