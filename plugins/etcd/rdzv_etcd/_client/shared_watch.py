@@ -40,7 +40,7 @@ class SharedWatch:
     """Waits for changes of keys over one stream, which is open while somebody waits and for 10 s more. Thread-safe.
 
     A range is watched from the first wait for it on: the stream is opened again with one range more, from where it
-    stood. A silent stream proves nothing, so about once a second (with one endpoint: every 5 s) the extent of one range,
+    stood. A silent stream proves nothing, so about once a second (with one endpoint: every 5 s) the extent of a range,
     the next in turn, is read and compared with what was delivered; a stream that has missed a change is replaced.
     Whenever a stream is lost, each wait ends, and its caller reads again: a store that was wiped meanwhile counts its
     revisions from 1, so a stream that went on from the last revision would miss what came before that.
