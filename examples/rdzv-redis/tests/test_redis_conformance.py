@@ -16,7 +16,8 @@ class TestRedis(BackendConformance):
     backend = "redis"
 
     @pytest.fixture(scope="class")
-    def server(self, tmp_path_factory):
+    @classmethod
+    def server(cls, tmp_path_factory):
         with own_store(Sandbox(tmp_path_factory.mktemp("redis"))) as store:
             yield store
 

@@ -15,6 +15,8 @@ from rdzv_file._pin import Pin
 
 HEADER_BYTES = 128
 """The first line of a file, with the nonce of its last write, is in so many bytes."""
+_NEVER = -1
+"""No file has this size, or this time."""
 
 
 class Kept(NamedTuple):
@@ -37,7 +39,11 @@ class Kept(NamedTuple):
 
         Its `beginning` has `HEADER_BYTES`, if the file has.
         """
-        status = os.fstat(pin.fd)
+        try:
+            status = os.fstat(pin.fd)
+        except OSError:
+            # FUSE and NFS may lose an open file with its name, once it has been replaced: it is not the one there now.
+            return cls(path, pin, _NEVER, _NEVER, beginning[:HEADER_BYTES], values)
         return cls(path, pin, status.st_size, status.st_mtime_ns, beginning[:HEADER_BYTES], values)
 
     def value(self, key: str) -> bytes | None:

@@ -42,6 +42,32 @@ def test_an_unchanged_state_is_read_with_one_look_at_the_file(endpoint, open_bac
     assert looks == [file] * 2
 
 
+def test_a_file_that_the_file_system_loses_while_it_is_open_is_read_again(endpoint, open_backend, monkeypatch):
+    """FUSE and NFS may do so once it was replaced: what was read from it holds, and the next read opens another."""
+    writer, reader = open_backend(endpoint), open_backend(endpoint)
+    _, token, _ = writer.set_state(b"x")
+    of, fstat = _kept.Kept.of, os.fstat
+    kept: list[str] = []
+
+    def gone(_):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    def lost(path, pin, beginning, values):
+        kept.append(path)
+        monkeypatch.setattr(os, "fstat", gone)
+        try:
+            return of(path, pin, beginning, values)
+        finally:
+            monkeypatch.setattr(os, "fstat", fstat)
+
+    monkeypatch.setattr(_kept.Kept, "of", lost)
+    assert reader.get_state() == (b"x", token)
+    assert reader.get_state() == (b"x", token)
+    assert kept == [str(_register(endpoint))] * 2
+    monkeypatch.setattr(_kept.Kept, "of", of)
+    assert reader.set_state(b"y", token).has_set
+
+
 def test_a_file_whose_inode_number_came_back_is_another_one(endpoint, open_backend):
     """The file that was read stays open: so no later one has its number, however often it is replaced."""
     writer, reader = open_backend(endpoint), open_backend(endpoint)
