@@ -85,6 +85,27 @@ def test_a_store_that_is_not_there_could_not_be_tested() -> None:
         certify("sound-remote", f"127.0.0.1:{closed_port()}", {}, preload=INSTALL)
 
 
+MISTAKEN = """
+from rdzv_core import register_backend
+
+def create(params):
+    return {}["no such key"]
+
+def install():
+    register_backend("mistaken", create)
+"""
+
+
+def test_a_mistake_before_the_first_test_is_told_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The author's own line, not one of the suite's."""
+    (tmp_path / "mistaken_backend.py").write_text(MISTAKEN, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(CouldNotRunError, match=r"KeyError: 'no such key', in create \(.*mistaken_backend.py:5\)"):
+        certify("mistaken", "here", {}, ("core",), preload=("mistaken_backend:install",))
+
+
 def test_a_backend_that_kills_the_process_fails_that_clause_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

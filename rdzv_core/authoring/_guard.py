@@ -95,7 +95,8 @@ class CallGuard:
     def call(self, timeout: float | None = None) -> Iterator[Call]:
         """Begin a call, of `timeout` seconds (by default the guard's). Raises `RendezvousConnectionError` if closed.
 
-        An error that comes out of the block after `close` becomes the error of a closed instance, with its cause.
+        An error that comes out of the block after `close` becomes the error of a closed instance, with its cause; but
+        for `ValueError` and `TypeError`, which a library may mean for its caller, unless within `interruptible`.
         """
         call = Call(self, self.timeout if timeout is None else timeout)
         self._calls.add(call)

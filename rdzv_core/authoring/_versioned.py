@@ -142,10 +142,10 @@ class VersionedBackend(RendezvousBackend, SupportsDelete):
         with self.calling() as call:
             while True:
                 call.check()
-                raw = self.read()
+                raw = self._read()
                 if raw is None or (token is not None and not self._unsealed(raw).is_token(token)):
                     return False
-                if self.delete_if(raw[1]):
+                if self._said("delete_if", self.delete_if(raw[1])):
                     return True
 
     def close(self) -> None:
@@ -157,7 +157,7 @@ class VersionedBackend(RendezvousBackend, SupportsDelete):
     def _write(self, sealed: bytes, nonce: bytes, version: Any | None) -> bool:
         """Write; if the answer is lost, look once who has written. Only finding it there settles that."""
         try:
-            return self.write_if(sealed, version)
+            return self._said("write_if", self.write_if(sealed, version))
         except self.store_errors as lost:
             error = self.error_of(lost)
             if not _is_open(error) or not self._is_there(nonce):
@@ -176,8 +176,22 @@ class VersionedBackend(RendezvousBackend, SupportsDelete):
         return found is not None and found.snapshot.token == nonce
 
     def _find(self) -> _Found | None:
-        raw = self.read()
+        raw = self._read()
         return None if raw is None else self._unsealed(raw)
+
+    def _read(self) -> tuple[bytes, Any] | None:
+        raw = self.read()
+        if raw is None or (isinstance(raw, tuple) and len(raw) == 2):
+            return raw
+        raise TypeError(
+            f"{type(self).__name__}.read() returned {type(raw).__name__}: it must return the stored bytes and their "
+            "version, as a tuple, or None"
+        )
+
+    def _said(self, method: str, answer: bool | None) -> bool:
+        if answer is None:
+            raise TypeError(f"{type(self).__name__}.{method}() returned None: it must return True or False")
+        return answer
 
     def _unsealed(self, raw: tuple[bytes, Any]) -> _Found:
         try:

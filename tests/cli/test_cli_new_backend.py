@@ -93,6 +93,7 @@ def test_it_says_what_it_wrote_and_what_to_do_next(ask: Callable[..., Result], t
         ("rdzv-mine", "leave out 'rdzv-' of 'rdzv-mine'"),
         ("memory", "'memory' is one of rdzv's own"),
         ("etcd-v2", "'etcd-v2' is one of rdzv's own"),
+        ("conformance", "'conformance' is one of rdzv's own"),
         ("sqlite", "'sqlite' is that of an installed backend, of rdzv-sqlite"),
     ],
 )

@@ -122,6 +122,23 @@ def test_it_is_a_fenced_register(drawer: Drawer) -> None:
     assert not drawer.delete_state()
 
 
+def test_an_answer_that_is_none_is_told_with_its_method(drawer: Drawer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forgotten `return` would else look like a write that others are always faster than."""
+    monkeypatch.setattr(drawer, "write_if", lambda *_: None)
+    with pytest.raises(TypeError, match=r"Drawer.write_if\(\) returned None: it must return True or False"):
+        drawer.set_state(b"x")
+    monkeypatch.undo()
+    assert drawer.set_state(b"x")
+    monkeypatch.setattr(drawer, "delete_if", lambda _: None)
+    with pytest.raises(TypeError, match=r"Drawer.delete_if\(\) returned None: it must return True or False"):
+        drawer.delete_state()
+    monkeypatch.setattr(drawer, "read", lambda: b"x")
+    with pytest.raises(
+        TypeError, match=r"Drawer.read\(\) returned bytes: it must return the stored bytes and their ver"
+    ):
+        drawer.get_state()
+
+
 @pytest.mark.parametrize("has_state", [False, True])
 def test_a_write_whose_answer_was_lost_is_recognised_as_its_own(drawer: Drawer, has_state: bool) -> None:
     """It took effect: so it has won, whatever the library says."""

@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import threading
+import traceback
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -40,6 +41,8 @@ def main() -> None:
     os._exit(0)  # a thread of the backend that never ends must not keep this process
 
 
+_OURS = {"rdzv_core", "rdzv_conformance"}
+"""The packages of which an author sees nothing in an error of his own."""
 _told: queue.SimpleQueue[str] = queue.SimpleQueue()
 """What the command wants to be done next, one line each."""
 
@@ -76,7 +79,7 @@ def _in_order(job: dict[str, Any], say: Say, ending: ExitStack) -> None:
         # What the backend said itself is plainer than the finding that the watchdog made of it.
         said = error.__cause__ if isinstance(error, ClauseFailed) and error.__cause__ else error
         expected = isinstance(said, (ValueError, RendezvousError, ClauseFailed, OSError))
-        say("refused", message=str(said) if expected and str(said) else shown_error(said))
+        say("refused", message=str(said) if expected and str(said) else f"{shown_error(said)}{_place(said)}")
         return
     target = anchor.target
     with anchor:
@@ -109,6 +112,13 @@ def _in_order(job: dict[str, Any], say: Say, ending: ExitStack) -> None:
         except (Exception, SystemExit):  # noqa: BLE001, S110 - a report without a plot; what is wrong with the calls the tests say
             pass
         say("end")
+
+
+def _place(error: BaseException) -> str:
+    """Return where an error was raised, in the author's code if that is to be seen; "" where nothing is known."""
+    frames = traceback.extract_tb(error.__traceback__)
+    authors = [each for each in frames if not _OURS.intersection(Path(each.filename).parts)]
+    return "".join(f", in {each.name} ({each.filename}:{each.lineno})" for each in (authors or frames)[-1:])
 
 
 def _ask(say: Say) -> str:

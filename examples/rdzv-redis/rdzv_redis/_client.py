@@ -30,7 +30,7 @@ class Address(NamedTuple):
             self.port,
             username=self.username,
             password=self.password,
-            protocol=2,
+            protocol=2,  # with 3, a connection that another thread ends may abort the interpreter (redis-py 8.1)
             retry=Retry(NoBackoff(), 0),
             driver_info=None,
         )

@@ -15,6 +15,8 @@ from rdzv_core.registry import default_registry
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 LONGEST_NAME = 40
+_OWN = ("core", "conformance", "simulation", "torchrun")
+"""What comes after `rdzv-` in the names of rdzv's distributions that are no backends."""
 
 
 @click.command("new-backend")
@@ -58,7 +60,7 @@ def _checked(name: str) -> str:
             f"or _ between them, {LONGEST_NAME} characters at most"
         )
     wanted = normalize(name)
-    if wanted in ALIASES or wanted in KNOWN_DISTRIBUTIONS or wanted == "core":
+    if wanted in ALIASES or wanted in KNOWN_DISTRIBUTIONS or wanted in _OWN:
         raise click.UsageError(f"the name {name!r} is one of rdzv's own: choose another one")
     for info in default_registry().list():
         if info.name == wanted:
