@@ -50,6 +50,20 @@ class WaitsForOtherBytes(SoundMemory):
 
 
 @mutant(
+    "half-a-token-is-awaited",
+    "A wait compares the first eight bytes of tokens: one that is nearly the current one is taken for it.",
+    "WATCH-1",
+    message="has not returned",
+)
+class HalfATokenIsAwaited(SoundMemory):
+    def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
+        found = self.get_state()
+        if found is not None and type(token) is type(found.token) and token[:8] == found.token[:8]:  # type: ignore[index]
+            token = found.token
+        return super().wait_state(token, timeout)
+
+
+@mutant(
     "waits-for-events-only",
     "A wait begins with the next event: what happened since the token was read is missed.",
     "WATCH-1",
@@ -136,6 +150,7 @@ MUTANTS = (
     WaitsOverCorruption,
     AWaitHoldsTheLock,
     WaitsForOtherBytes,
+    HalfATokenIsAwaited,
     WaitsForEventsOnly,
     DeletionGoesUnseen,
     GivesUpEarly,

@@ -11,6 +11,7 @@ from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Untested, equal, raises, that
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running
+from rdzv_conformance.suite.malformed import nearly
 from rdzv_core import RendezvousStateError, StateSnapshot, SupportsDelete, SupportsWatch, Token
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class Watch:
         register, writer = _two(under_test)
         first = register.write(b"first")
         second = writer.write(b"second", first)
-        for stale in (first, "invalid", b"\xff"):
+        for stale in (first, "invalid", b"\xff", *nearly(second)):
             answer = _soon(under_test, _wait(under_test, register, stale), f"wait_state({stale!r})")
             equal(f"what wait_state({stale!r}) gave", answer, (True, StateSnapshot(b"second", second)))
         waiting = _wait(under_test, register, second)
