@@ -28,8 +28,7 @@ _MOST_MEMBERS = 2**31 - 1
 _SEQUENCE_BYTES = 8
 _WRITTEN_AT_ONCE = 2
 """How many keys an entry writes: the member's, and the incarnation's."""
-
-
+_NOTHING = messages.KeyValue(b"", 0)
 GATHER_SECONDS = 0.25
 """How long a keep-alive waits for those of other members of this process, which mostly entered with it."""
 
@@ -216,7 +215,7 @@ class Membership:
                 if kv is not founding
             ]
             incarnation = "" if founding is None else read_founding(founding).incarnation
-            return MembersView(incarnation, self._version(answer), tuple(members[:limit]))
+            return MembersView(incarnation, self._version(found, messages.read_count(answer)), tuple(members[:limit]))
 
     def _range_request(self, limit: int | None) -> dict[str, Any]:
         request = messages.range_request(self._keys.members) | {
@@ -230,15 +229,17 @@ class Membership:
     def _look(self) -> tuple[str, Watched]:
         """Return the version, and what to watch for another one."""
         answer = self._client.range(messages.newest_request(self._keys.members, self._end, _WRITTEN_AT_ONCE))
-        watched = Span(self._keys.members, self._end)
-        return self._version(answer), Watched(watched, messages.read_revision(answer) + 1, messages.read_extent(answer))
+        version = self._version(messages.read_kvs(answer), messages.read_count(answer))
+        span = Span(self._keys.members, self._end)
+        return version, Watched(span, messages.read_revision(answer) + 1, messages.read_extent(answer))
 
-    def _version(self, answer: dict[str, Any]) -> str:
-        """Return the version by any read of the members that includes those written last."""
-        extent = messages.read_extent(answer)
-        newest = [kv for kv in messages.read_kvs(answer) if kv.revision == extent.revision]
-        lease = max(((kv.key == self._keys.incarnation, kv.lease) for kv in newest), default=(False, 0))[1]
-        return f"{lease:x}.{extent.revision}.{extent.total}"
+    def _version(self, found: list[messages.KeyValue], total: int) -> str:
+        """Return the version by what a read has found, those written last among them, of so many keys in all.
+
+        Of the two keys that an entry writes, the incarnation's tells the lease.
+        """
+        newest = max(found, key=lambda kv: (kv.revision, kv.key == self._keys.incarnation), default=_NOTHING)
+        return f"{newest.lease:x}.{newest.revision}.{total}"
 
     def _keep_alive(self, lease: EtcdLease, gathering: Gathering = NOBODY) -> bool:
         began = time.monotonic()
