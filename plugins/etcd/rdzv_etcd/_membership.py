@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -28,6 +29,8 @@ _MOST_MEMBERS = 2**31 - 1
 _SEQUENCE_BYTES = 8
 _WRITTEN_AT_ONCE = 2
 """How many keys an entry writes: the member's, and the incarnation's."""
+_COUNTED_AT_ONCE = 64
+"""How many keys one request counts: etcd takes 128 operations in a transaction unless configured otherwise."""
 _NOTHING = messages.KeyValue(b"", 0)
 GATHER_SECONDS = 0.25
 """How long a keep-alive waits for those of other members of this process, which mostly entered with it."""
@@ -92,6 +95,7 @@ class Membership:
         self._end = messages.after(run.keys.members)
         self._waiter = waiter
         self._observing = observing
+        self._looked: tuple[str, Watched] | None = None
 
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
         payload, ttl = checked_payload(payload), checked_ttl(ttl)
@@ -170,7 +174,9 @@ class Membership:
         if version is None:
             self._look()
             return True
-        return self._waiter.wait(self._look, lambda found: found != version, timeout)[0]
+        looked = self._looked
+        known = looked if looked is not None and looked[0] == version else None
+        return self._waiter.wait(self._look, lambda found: found != version, timeout, known)[0]
 
     def _join(self, key: bytes, value: bytes, lease: int) -> _Joined:
         while True:
@@ -201,7 +207,7 @@ class Membership:
 
     def _view(self, limit: int | None) -> MembersView:
         while True:
-            known = self._run.last_seen
+            known, began = self._run.last_seen, time.monotonic()
             answer = self._client.range(self._range_request(limit))
             found = messages.read_kvs(answer)
             founding = next((kv for kv in found if kv.key == self._keys.incarnation), None)
@@ -215,7 +221,10 @@ class Membership:
                 if kv is not founding
             ]
             incarnation = "" if founding is None else read_founding(founding).incarnation
-            return MembersView(incarnation, self._version(found, messages.read_count(answer)), tuple(members[:limit]))
+            version = self._version(found, messages.read_count(answer))
+            if limit is None:
+                self._note(version, answer, began)
+            return MembersView(incarnation, version, tuple(members[:limit]))
 
     def _range_request(self, limit: int | None) -> dict[str, Any]:
         request = messages.range_request(self._keys.members) | {
@@ -228,10 +237,17 @@ class Membership:
 
     def _look(self) -> tuple[str, Watched]:
         """Return the version, and what to watch for another one."""
+        began = time.monotonic()
         answer = self._client.range(messages.newest_request(self._keys.members, self._end, _WRITTEN_AT_ONCE))
         version = self._version(messages.read_kvs(answer), messages.read_count(answer))
-        span = Span(self._keys.members, self._end)
-        return version, Watched(span, messages.read_revision(answer) + 1, messages.read_extent(answer))
+        return version, self._note(version, answer, began)
+
+    def _note(self, version: str, answer: Mapping[str, Any], began: float) -> Watched:
+        """Note what a read that began then has found of all members, so that a wait may go on from it."""
+        span, start = Span(self._keys.members, self._end), messages.read_revision(answer) + 1
+        watched = Watched(span, start, messages.read_extent(answer))
+        self._looked = version, watched._replace(looked_at=began)
+        return watched
 
     def _version(self, found: list[messages.KeyValue], total: int) -> str:
         """Return the version by what a read has found, those written last among them, of so many keys in all.
@@ -241,6 +257,14 @@ class Membership:
         newest = max(found, key=lambda kv: (kv.revision, kv.key == self._keys.incarnation), default=_NOTHING)
         return f"{newest.lease:x}.{newest.revision}.{total}"
 
+    def _present(self, keys: Sequence[bytes]) -> dict[bytes, bool]:
+        """Return which members' keys exist; with those that other threads of this process ask for meanwhile."""
+        counts: list[int] = []
+        for begin in range(0, len(keys), _COUNTED_AT_ONCE):
+            some = [messages.count_request(key) for key in keys[begin : begin + _COUNTED_AT_ONCE]]
+            counts += self._client.count_together(some)
+        return {key: count > 0 for key, count in zip(keys, counts, strict=True)}
+
     def _keep_alive(self, lease: EtcdLease, gathering: Gathering = NOBODY) -> bool:
         began = time.monotonic()
         alive = self._run.leases.keep_alive(lease.renewals.lease, gathering)
@@ -248,8 +272,8 @@ class Membership:
         return alive
 
     def _exists(self, lease: EtcdLease) -> bool:
-        began = time.monotonic()
-        there = messages.read_count(self._client.range(messages.count_request(self._keys.member(lease.id)))) > 0
+        began, key = time.monotonic(), self._keys.member(lease.id)
+        there = self._client.jointly("existence", self._present, key, began + self._client.timeout)[key]
         lease.renewals.checked_at = began
         if not there:  # its key was deleted by hand, unless the lease is over anyway: it has ended for good
             self._run.leases.revoke(lease.renewals.lease)

@@ -45,8 +45,9 @@ class Register:
         # the transaction compares it with what is there.
         self._seen: Version | None = None
         # What the last look has found, and what to watch from there on: a wait that goes on from it looks no more.
-        self._looked: tuple[Token | None, Watched] | None = None
+        self._looked: tuple[StateSnapshot | None, Watched] | None = None
         self._keep = keep
+        self._lease = 0
 
     def read(self, deadline: float | None = None) -> Observed:
         """Return what is there; a linearizable read of one request."""
@@ -102,8 +103,11 @@ class Register:
     def wait(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
         """Wait until the state's token differs from `token`; a lost watch is taken up again for up to 10 s."""
         looked = self._looked
-        known = looked[1] if looked is not None and looked[0] == token else None
-        return self._waiter.wait(self._look, lambda snapshot: (snapshot and snapshot.token) != token, timeout, known)
+        known = looked if looked is not None and _token_of(looked[0]) == token else None
+        changed, found = self._waiter.wait(self._look, lambda snapshot: _token_of(snapshot) != token, timeout, known)
+        if self._keep is not None:  # there may have been no read
+            self._keep(self._lease)
+        return changed, found
 
     def _look(self) -> tuple[StateSnapshot | None, Watched]:
         record, store_revision = self.read()
@@ -114,13 +118,15 @@ class Register:
         return Watched(Span(self._key), store_revision + 1, extent, self._within, looked_at)
 
     def _note(self, record: Record | None, store_revision: int, began: float) -> None:
-        self._looked = (record and record.version.nonce, self._watched(record, store_revision, began))
+        self._looked = (record and record.snapshot, self._watched(record, store_revision, began))
 
     def _record(self, found: messages.KeyValue | None) -> Record | None:
         if found is None:
+            self._lease = 0
             return None
         record = read_record(self._key, found)
         self._seen = record.version
+        self._lease = found.lease
         if self._keep is not None:
             self._keep(found.lease)
         return record
@@ -185,3 +191,7 @@ class Register:
 
     def _deadline(self) -> float:
         return time.monotonic() + self._client.timeout
+
+
+def _token_of(snapshot: StateSnapshot | None) -> Token | None:
+    return snapshot and snapshot.token

@@ -11,7 +11,7 @@ from rdzv_core import RendezvousConnectionError
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.messages import Extent
 from rdzv_etcd._client.pauses import retry_pause
-from rdzv_etcd._client.subscriptions import Span
+from rdzv_etcd._client.subscriptions import Span, WaitEnd
 
 RESOLVE_SECONDS = 10.0
 """How long a lost answer is looked into, and a lost watch tried again: an election or a quick restart takes less."""
@@ -46,33 +46,37 @@ class Waiter:
         read: Callable[[], tuple[T, Watched]],
         changed: Callable[[T], bool],
         timeout: float,
-        known: Watched | None = None,
+        known: tuple[T, Watched] | None = None,
     ) -> tuple[bool, T]:
         """Read until `changed` holds of what is read; returns whether it does, and the last read.
 
         `known` is what an earlier read has found, of which `changed` does not hold: then the first read is left out
-        where the range has been watched ever since. No change is missed. etcd may be out of reach for up to 10 s: then
-        what `read` or the watch raises is raised.
+        where the range has been watched ever since. No change is missed. There is no last read either where the watch
+        was found to be whole meanwhile. etcd may be out of reach for up to 10 s: then what `read` or the watch raises
+        is raised.
         """
         end = time.monotonic() + timeout
-        losing_since = None if known is None else self._watch(known, end, None)
+        losing_since: float | None = None
         while True:
-            found, watched = self._read_patiently(read, end)
-            if changed(found):
+            found, watched = known or self._read_patiently(read, end)
+            if known is None and changed(found):
                 return True, found
-            if time.monotonic() >= end:
+            if known is None and time.monotonic() >= end:
                 return False, found
-            losing_since = self._watch(watched, end, losing_since)
+            ended, losing_since = self._watch(watched, end, losing_since)
+            if ended is WaitEnd.UNCHANGED and time.monotonic() >= end:
+                return False, found
+            known = None
 
     def pause(self) -> bool:
         """Wait a moment before another try; True if the instance was closed meanwhile."""
         return self._closing.wait(retry_pause())
 
-    def _watch(self, watched: Watched, end: float, losing_since: float | None) -> float | None:
-        """Wait for a change until `end` at most; return since when the watch has been lost again and again, if so."""
+    def _watch(self, watched: Watched, end: float, losing_since: float | None) -> tuple[WaitEnd, float | None]:
+        """Wait for a change until `end` at most; return also since when the watch was lost again and again, if so."""
         started = time.monotonic()
         try:
-            self._client.wait_change(
+            ended = self._client.wait_change(
                 watched.span,
                 watched.start_revision,
                 min(end, started + self._client.timeout),
@@ -86,8 +90,8 @@ class Waiter:
                 losing_since = now
             if now - losing_since > RESOLVE_SECONDS or self.pause():
                 raise
-            return losing_since  # the next read shows whether etcd is really gone
-        return None
+            return WaitEnd.WOKEN, losing_since  # the next read shows whether etcd is really gone
+        return ended, None
 
     def _read_patiently(self, read: Callable[[], tuple[T, Watched]], end: float) -> tuple[T, Watched]:
         """Read; when etcd cannot be reached, try again for a while if there is time to wait anyway."""

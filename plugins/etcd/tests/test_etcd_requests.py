@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from rdzv_etcd import EtcdBackend, EtcdServer, _membership
-from rdzv_etcd._client import turns
+from rdzv_etcd._client import shared_watch, turns
 from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._membership import EtcdLease
 
@@ -45,9 +45,14 @@ def _watch(backend: EtcdBackend, token: Any, eventually: Eventually, pool: Threa
 
 
 def test_a_wait_goes_on_from_what_was_read(
-    etcd: EtcdServer, connect: Connect, requests: list[str], eventually: Eventually
+    etcd: EtcdServer,
+    connect: Connect,
+    requests: list[str],
+    eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """While the register is watched, a wait with the token last seen reads once: when it is woken, or is over."""
+    monkeypatch.setattr(shared_watch, "CHECK_EVERY_ALONE", 600.0)
     backend, writer = connect(etcd.get_endpoint()), connect(etcd.get_endpoint())
     first = writer.set_state(b"1")
     assert first is not None
@@ -64,6 +69,30 @@ def test_a_wait_goes_on_from_what_was_read(
         requests.clear()
         assert waits.result(20) == (True, (b"2", second.token))
         assert requests.count(RANGE) <= 1
+
+
+@pytest.mark.parametrize("what", ["register", "members"])
+def test_a_wait_in_which_the_watch_was_proven_whole_reads_nothing(
+    etcd: EtcdServer, connect: Connect, requests: list[str], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The proof is a read of the whole range, made within the wait, for all of this process's waits."""
+    monkeypatch.setattr(shared_watch, "CHECK_EVERY_ALONE", 0.02)
+    backend, writer = connect(etcd.get_endpoint()), connect(etcd.get_endpoint())
+    writer.enter(b"x", 60)
+    first = writer.set_state(b"1")
+    assert first is not None
+    version = backend.members().version
+    assert backend.get_state()
+    for seconds in (0.1, 0.1, 2.0):  # the first one has the range watched, the second one looks once that has begun
+        requests.clear()
+        if what == "members":
+            assert not backend.wait_members(version, seconds)
+        else:
+            assert backend.wait_state(first.token, seconds) == (False, (b"1", first.token))
+    assert requests == []
+    writer.enter(b"y", 60)
+    assert writer.set_state(b"2", first.token)
+    assert backend.wait_members(version, 60) if what == "members" else backend.wait_state(first.token, 60)[0]
 
 
 def test_a_change_between_a_read_and_a_wait_ends_the_wait(
@@ -226,3 +255,22 @@ def test_a_refresh_finds_out_once_in_two_ttls_whether_the_key_is_there(
     assert requests == [KEEP_ALIVE, RANGE, "/v3/lease/revoke"]
     assert not backend.refresh(member)
     assert backend.refresh(ahead)
+
+
+def test_the_members_of_a_process_find_out_together_whether_their_keys_are_there(
+    etcd: EtcdServer, connect: Connect, requests: list[str], oracle: Callable[..., Any]
+) -> None:
+    """Those who ask while one request is under way share the next; each is told of its own key."""
+    backends = [connect(etcd.get_endpoint()) for _ in range(8)]
+    members = [backend.enter(b"x", 60) for backend in backends]
+    looks = oracle(etcd.get_endpoint())
+    looks.delete(next(key for key in looks.keys() if key.endswith(members[3].id.encode())))  # noqa: SIM118 - no dict
+    for member in members:
+        assert isinstance(member, EtcdLease)
+        member.renewals.checked_at -= 200
+        member.renewals.renewed_at -= 5
+    requests.clear()
+    with ThreadPoolExecutor(8) as pool:
+        alive = list(pool.map(EtcdBackend.refresh, backends, members, timeout=50))
+    assert alive == [number != 3 for number in range(8)]
+    assert 1 <= requests.count(RANGE) + requests.count(TXN) <= 4

@@ -166,18 +166,18 @@ def test_a_deletion_that_was_not_delivered_is_missed() -> None:
     """It leaves no revision behind, so the keys are counted; what is only late has until the next proof."""
     feed = _feed(Extent(5, 2), 10)
     feed.deliver([_event(b"a3", 11, 11)])
-    assert feed.prove(Extent(11, 3), 20)
+    assert feed.prove(Extent(11, 3), 20, 0.0)
     waits = _wait(feed, b"a1", 21)
-    assert feed.prove(Extent(11, 2), 30)
+    assert feed.prove(Extent(11, 2), 30, 0.0)
     assert waits.wait()
-    assert not feed.prove(Extent(11, 2), 40)
+    assert not feed.prove(Extent(11, 2), 40, 0.0)
     feed.deliver([_event(b"a1", 25)])
-    assert feed.prove(Extent(11, 2), 50)
+    assert feed.prove(Extent(11, 2), 50, 0.0)
 
 
 def test_a_store_that_counts_again_proves_nothing() -> None:
     """A revision below what was delivered is of a store that lost its data."""
-    assert not _feed(Extent(5, 2), 10).prove(Extent(5, 2), 9)
+    assert not _feed(Extent(5, 2), 10).prove(Extent(5, 2), 9, 0.0)
 
 
 def test_a_wait_that_has_not_looked_since_the_base_looks_first() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.caller import Caller
-from rdzv_etcd._client.subscriptions import Span, Subscription
+from rdzv_etcd._client.subscriptions import Span, Subscription, WaitEnd
 
 
 class EtcdClient(Caller):
@@ -106,6 +106,8 @@ class EtcdClient(Caller):
 
     def count_together(self, counts: Sequence[messages.Message]) -> list[int]:
         """Return the answers to `messages.count_request`s as of one moment."""
+        if len(counts) == 1:
+            return [messages.read_count(self.range(counts[0]))]
         return self._post("/v3/kv/txn", messages.txn_counts(counts), messages.read_counts)
 
     def put_if(
@@ -141,13 +143,13 @@ class EtcdClient(Caller):
         known: messages.Extent | None = None,
         within: Span | None = None,
         looked_at: float | None = None,
-    ) -> bool:
-        """Wait until a key of the span changes at `start_revision` or later; False when the deadline came first.
+    ) -> WaitEnd:
+        """Wait until a key of the span changes at `start_revision` or later, or until the deadline.
 
         All clients of this process that share a gateway wait over one stream, which watches the range `within`, by
-        default the span. True may also come without a change: when that stream was lost, or does not reach back to
+        default the span. `WOKEN` may also come without a change: when that stream was lost, or does not reach back to
         `start_revision`. `known` is the extent that the caller has read, which saves another read if it is still that.
-        A caller who has not read just now says when that was, by `time.monotonic` (`looked_at`): True comes at once
+        A caller who has not read just now says when that was, by `time.monotonic` (`looked_at`): `WOKEN` comes at once
         unless the range has been watched since. Raises `RendezvousConnectionError` when the watch is lost or refused.
         """
         subscription = Subscription(span, start_revision, deadline, known, looked_at)

@@ -30,6 +30,7 @@ class Feed:
         self._idle_since = time.monotonic()
         self.begun = False
         self._begun_at = float("inf")
+        self._proven_at = float("-inf")
         self.stands = False
         """Whether etcd has confirmed the watch of the present stream."""
         self.delivered = 0
@@ -93,9 +94,14 @@ class Feed:
             woken |= dict.fromkeys(each for each in self.subscriptions.of(key) if revision >= each.start_revision)
         self._wake(woken)
 
-    def prove(self, extent: messages.Extent, revision: int) -> bool:
+    def is_proven_for(self, subscription: Subscription) -> bool:
+        """Return whether a read that began within this wait has found that nothing was missed."""
+        return self._proven_at >= subscription.began
+
+    def prove(self, extent: messages.Extent, revision: int, began: float) -> bool:
         """Compare with a linearizable read of the extent; False: the watch has missed a change, or is late by a read.
 
+        The read has begun then, by `time.monotonic`.
         Nothing is missing if what was delivered reaches the read; or if no key has a newer revision than that, and as
         many are there as were counted. Else whoever waits is told to look, as after a change, and what is missing may
         still come until the next read.
@@ -104,7 +110,7 @@ class Feed:
             return False  # the store has lost its data, and counts again
         reached = self.delivered == revision
         if reached or (self.delivered >= extent.revision and self._total == extent.total):
-            self.delivered, self._owed = revision, 0
+            self.delivered, self._owed, self._proven_at = revision, 0, began
             return True
         late = self._owed > 0 and self.delivered < self._owed
         self._owed = revision

@@ -117,7 +117,7 @@ class Gateway:
                     break
                 limit = write_limit or self.endpoints.read_limit(endpoint, turn, scope.deadline - began)
                 if not (repeatable or self.endpoints.alone):
-                    lost = LostWrite(self.session.transport, scope, endpoint, self._terms.get(endpoint, 0))
+                    lost = LostWrite(self.session, scope, endpoint, self._terms.get(endpoint, 0), body)
                     scope.on_silence(LOOK_EVERY, lost.look)
                 try:
                     with self._turn(scope, endpoint, urgent):

@@ -201,6 +201,13 @@ def txn_reads(key: bytes, reads: Sequence[Message]) -> Message:
     }
 
 
+def written_key(body: Mapping[str, Any]) -> bytes | None:
+    """Return the first key that a transaction or a put would write, or None if it names none."""
+    operation = next(iter(body.get("success", ())), {"request_put": body})
+    key = next(iter(operation.values())).get("key")
+    return None if key is None else base64.b64decode(key)
+
+
 def txn_counts(counts: Sequence[Message]) -> Message:
     """Return a transaction of `count_request`s: it reads no key, and so may be one that can only read."""
     return {"success": [{"request_range": each} for each in counts]}

@@ -15,7 +15,7 @@ from rdzv_etcd._client import messages
 from rdzv_etcd._client.feed import Feed
 from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._client.scope import CancelScope
-from rdzv_etcd._client.subscriptions import Span, Subscription
+from rdzv_etcd._client.subscriptions import Span, Subscription, WaitEnd
 
 CHECK_EVERY, CHECK_EVERY_ALONE = 1.0, 5.0
 """Seconds between two proofs that the watch is alive; the latter where there is no other endpoint to move to."""
@@ -57,10 +57,10 @@ class SharedWatch:
         self._closed = False
         self._checks = 0
 
-    def wait(self, subscription: Subscription, within: Span | None = None) -> bool:
-        """Wait for a change; False when the deadline came first.
+    def wait(self, subscription: Subscription, within: Span | None = None) -> WaitEnd:
+        """Wait for a change until the subscription's deadline.
 
-        True may also come without a change: whoever called must read, and may wait again. `within` is the range to
+        `WOKEN` may also come without a change: whoever called must read, and may wait again. `within` is the range to
         watch, if others wait in it as well. Raises `RendezvousConnectionError` when the watch is lost or refused, and
         when the subscription is cancelled.
         """
@@ -70,12 +70,15 @@ class SharedWatch:
         finally:
             with self._lock:
                 feed.remove(subscription)
+                proven = feed.is_proven_for(subscription)
             subscription.pass_on()
         if subscription.cancelled:
             raise self._gateway.closed()
         if subscription.error is not None:
             raise type(subscription.error)(*subscription.error.args) from subscription.error.__cause__
-        return woken
+        if woken:
+            return WaitEnd.WOKEN
+        return WaitEnd.UNCHANGED if proven else WaitEnd.SILENT
 
     def rest(self) -> None:
         """End the stream if nobody waits."""
@@ -221,24 +224,25 @@ class SharedWatch:
         if idle:
             raise _IsToReopenError
 
-    def _begin(self, feed: Feed, extent: messages.Extent, revision: int) -> None:
+    def _begin(self, feed: Feed, extent: messages.Extent, revision: int, _: float) -> None:
         if not feed.begun:
             feed.begin(extent, revision)
         elif revision < feed.delivered:
             raise _IsOutdatedError
 
-    def _prove(self, feed: Feed, extent: messages.Extent, revision: int) -> None:
-        if not feed.prove(extent, revision):
+    def _prove(self, feed: Feed, extent: messages.Extent, revision: int, began: float) -> None:
+        if not feed.prove(extent, revision, began):
             raise _IsOutdatedError
 
-    def _read(self, feeds: list[Feed], use: Callable[[Feed, messages.Extent, int], None]) -> None:
+    def _read(self, feeds: list[Feed], use: Callable[[Feed, messages.Extent, int, float], None]) -> None:
         """Read the extent of each range, and the store's revision then; linearizable."""
         for feed in feeds:
+            began = time.monotonic()
             read = messages.extent_request(feed.span.key, feed.span.end)
             with self._call(CHECK_SECONDS) as scope:
                 answer = self._gateway.post(scope, "/v3/kv/range", read, repeatable=True, urgent=True)
             with self._lock:
-                use(feed, messages.read_extent(answer), messages.read_revision(answer))
+                use(feed, messages.read_extent(answer), messages.read_revision(answer), began)
 
     @contextlib.contextmanager
     def _call(self, seconds: float) -> Iterator[CancelScope]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
+from enum import Enum
 from typing import NamedTuple
 
 from rdzv_etcd._client import messages
@@ -19,6 +20,14 @@ class Span(NamedTuple):
 
     def __contains__(self, key: object) -> bool:
         return key == self.key if self.end is None else isinstance(key, bytes) and self.key <= key < self.end
+
+
+class WaitEnd(Enum):
+    """How a wait for a change has ended."""
+
+    WOKEN = "something may have changed"
+    UNCHANGED = "its deadline came, and a linearizable read that began within the wait proves that nothing had changed"
+    SILENT = "its deadline came"
 
 
 class Subscription:
@@ -37,6 +46,7 @@ class Subscription:
     ) -> None:
         self.span, self.start_revision, self.deadline, self.known = span, start_revision, deadline, known
         self.looked_at = looked_at
+        self.began = time.monotonic()
         self.error: Exception | None = None
         self.sent = False
         """Whether the watch stands."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import secrets
 import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rdzv_core import RendezvousError
 from rdzv_etcd._server.binary import find_binary
-from rdzv_etcd._server.forwarders import HOST, ForwarderLoop
+from rdzv_etcd._server.forwarders import HOST, Forwarder, ForwarderLoop
 from rdzv_etcd._server.member import Member
 from rdzv_etcd._server.process import free_ports
 
@@ -127,6 +128,23 @@ class EtcdCluster:
         """Undo `cut`: what was held back passes now, as TCP would send it again."""
         self._set_cut(member, False)
 
+    @contextlib.contextmanager
+    def losing(self, member: int) -> Iterator[None]:
+        """Hold back what passes on the connections that the others have made to a member, and break them at the end.
+
+        On these it sends them its messages: so all that it sends the others within is lost, without an election
+        where that takes less than a second, and clients reach it all the while.
+        """
+        struck = self._member(member)
+        struck.losing = True
+        self._look_again(struck.peer_forwarder)
+        try:
+            yield
+        finally:
+            self._running_loop().run(struck.peer_forwarder.break_all())
+            struck.losing = False
+            self._look_again(struck.peer_forwarder)
+
     def leader(self, timeout: float = 30) -> int:
         """Return the member that a majority takes for the leader, waiting up to `timeout` seconds for one.
 
@@ -183,15 +201,21 @@ class EtcdCluster:
         return any(member.cut and member.id == member_id for member in self._members)
 
     def _set_cut(self, number: int, cut: bool) -> None:
-        assert self._loop is not None
         self._member(number).cut = cut
         for member in self._members:
-            for forwarder in (member.client_forwarder, member.peer_forwarder):
-                self._loop.run(forwarder.look_again())
+            self._look_again(member.client_forwarder, member.peer_forwarder)
+
+    def _look_again(self, *forwarders: Forwarder) -> None:
+        for forwarder in forwarders:
+            self._running_loop().run(forwarder.look_again())
+
+    def _running_loop(self) -> ForwarderLoop:
+        if self._loop is None:
+            raise RendezvousError("this EtcdCluster is not running: start() it first")
+        return self._loop
 
     def _member(self, number: int) -> Member:
-        if not self._members:
-            raise RendezvousError("this EtcdCluster is not running: start() it first")
+        self._running_loop()
         if not 0 <= number < self.size:
             raise ValueError(f"member={number!r}: the members are 0 to {self.size - 1}")
         return self._members[number]

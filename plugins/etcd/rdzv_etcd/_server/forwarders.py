@@ -54,13 +54,17 @@ class Forwarder:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def close(self) -> None:
-        """End everything."""
-        await self.refuse()
+    async def break_all(self) -> None:
+        """End every connection, with what is held back on it; new ones are accepted."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """End everything."""
+        await self.refuse()
+        await self.break_all()
         self._socket.close()
 
     def _accept(self) -> None:

@@ -26,26 +26,30 @@ class Member:
     ) -> None:
         self.name, self._data_dir, self._port, self._peer_port = name, data_dir, port, peer_port
         self.id = ""
-        self.cut = self._paused = False
+        self.cut = self.losing = self._paused = False
         self.command: list[str] = []
         self._loop = loop
         self._process: EtcdProcess | None = None
         self.client_forwarder: Forwarder = loop.forwarder(port, lambda _: self.cut)
         # What another member sends here is held back also when that member is cut off.
-        self.peer_forwarder: Forwarder = loop.forwarder(peer_port, lambda sender: self.cut or is_cut(sender))
+        self.peer_forwarder: Forwarder = loop.forwarder(
+            peer_port, lambda sender: self.cut or self.losing or is_cut(sender)
+        )
 
     @property
     def state(self) -> str:
         """What has been done to it, for `repr`."""
         if self._process is None:
             return "killed"
-        states = [word for word, holds in (("paused", self._paused), ("cut", self.cut)) if holds]
+        states = [
+            word for word, holds in (("paused", self._paused), ("cut", self.cut), ("losing", self.losing)) if holds
+        ]
         return " and ".join(states) or f"pid {self._process.pid}"
 
     @property
     def reachable(self) -> bool:
         """Whether it should answer."""
-        return self._process is not None and not self._paused and not self.cut
+        return self._process is not None and not (self._paused or self.cut or self.losing)
 
     def flags(self, cluster: str) -> list[str]:
         """Return its flags: it listens on its own ports and advertises those of the forwarders."""
