@@ -35,13 +35,10 @@ if __package__ in (None, ""):  # started as a script
 from rdzv_conformance.checks.linearizability import Found, Operation, check, draw, from_json
 from rdzv_etcd import EtcdBackend, EtcdCluster, create_backend
 from rdzv_etcd._client import messages
-from rdzv_etcd._client.client import EtcdClient
-from rdzv_etcd._client.gateway import Gateway
 
 from benchmarks._etcd_client import STORE
 from benchmarks._processes import Child, child
 from rdzv_core import RendezvousParameters
-from rdzv_core.endpoint import parse_endpoint
 
 CALM_SECONDS = 2.0
 """How long all is well before each strike."""
@@ -103,10 +100,7 @@ def differing(cluster: EtcdCluster) -> list[str]:
     """Compare the keys that each member holds, as of one revision; return what is wrong."""
     everything = {"key": messages.encode(b"\0"), "range_end": messages.encode(b"\0")}
     with contextlib.ExitStack() as closing:
-        clients = [
-            closing.enter_context(EtcdClient(Gateway([parse_endpoint(cluster.endpoint(member), 2379)], None, None)))
-            for member in range(cluster.size)
-        ]
+        clients = [closing.enter_context(cluster.client(member)) for member in range(cluster.size)]
         version = clients[0].version()
         own = everything | {"serializable": True, "keys_only": True}  # as the member itself has them
         revision = min(messages.read_revision(client.range(own | {"limit": "1"})) for client in clients)

@@ -12,9 +12,6 @@ import time
 from collections.abc import Callable
 
 from rdzv_core import RendezvousConnectionError, RendezvousError
-from rdzv_core.endpoint import parse_endpoints
-from rdzv_etcd._client.client import EtcdClient
-from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._server.cluster import EtcdCluster
 
 START_SECONDS = 60.0
@@ -40,7 +37,7 @@ class StruckCluster:
 
     def version(self) -> str:
         """Return the version of etcd."""
-        with EtcdClient(Gateway(parse_endpoints(self._cluster.endpoints, 0), None, None)) as client:
+        with self._cluster.client() as client:
             return client.version()
 
     def before_test(self) -> None:
@@ -96,8 +93,7 @@ class StruckCluster:
 
     def _wait_for_write(self, member: int) -> None:
         until = time.monotonic() + START_SECONDS
-        gateway = Gateway(parse_endpoints(self._cluster.endpoint(member), 0), None, None)
-        with EtcdClient(gateway, timeout=WRITE_SECONDS) as client:
+        with self._cluster.client(member, timeout=WRITE_SECONDS) as client:
             while True:
                 try:
                     client.put(b"struck", b"")

@@ -14,6 +14,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rdzv_core import RendezvousError
+from rdzv_core.endpoint import HostPort
+from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._server.binary import find_binary
 from rdzv_etcd._server.forwarders import HOST, Forwarder, ForwarderLoop
 from rdzv_etcd._server.member import Member
@@ -102,6 +105,11 @@ class EtcdCluster:
     def endpoint(self, member: int) -> str:
         """Return one member's `host:port`."""
         return f"{HOST}:{self._member(member).client_forwarder.port}"
+
+    def client(self, *members: int, timeout: float = 60) -> EtcdClient:
+        """Return a client of these members, by default of all, as theirs reach them. It is closed by the caller."""
+        ports = [self._member(member).client_forwarder.port for member in members or range(self.size)]
+        return EtcdClient(Gateway([HostPort(HOST, port) for port in ports], None, None), timeout)
 
     def kill(self, member: int) -> None:
         """Kill a member (SIGKILL); its ports refuse connections from then on. `restart` starts it on its data."""
