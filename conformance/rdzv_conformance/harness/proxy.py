@@ -38,6 +38,7 @@ class Proxy:
         self._cuts = 0
         self._piece = CHUNK
         self._pause = 0.0
+        self._late = 0.0
         self.port: int = 0
         self._thread = threading.Thread(target=self._loop.run_forever, name="rdzv-conformance-proxy", daemon=True)
 
@@ -92,6 +93,10 @@ class Proxy:
     def dribble(self, piece: int, seconds: float) -> None:
         """From now on forward in pieces of `piece` bytes, `seconds` apart."""
         self._do(lambda: self.__dict__.update(_piece=piece, _pause=seconds))
+
+    def delay_answers(self, seconds: float) -> None:
+        """From now on forward each answer `seconds` after it came."""
+        self._do(lambda: setattr(self, "_late", seconds))
 
     def half_open(self) -> None:
         """Let the store's end of every connection be gone, without a word to the client; new ones work."""
@@ -186,10 +191,7 @@ class Proxy:
                 if answers:
                     await self._passage()
                 length = self._length(len(data), answers)
-                for start in range(0, length, self._piece):
-                    writer.write(data[start : min(start + self._piece, length)])
-                    await writer.drain()
-                    await asyncio.sleep(self._pause)
+                await self._deliver(writer, data[:length], self._late if answers else 0.0)
                 if length < len(data):
                     for each in list(self._writers):
                         _end(each) if answers and self._cut_in_order else _reset(each)
@@ -200,6 +202,16 @@ class Proxy:
         else:
             if writer not in self._silent:
                 writer.close()
+
+    async def _deliver(self, writer: asyncio.StreamWriter, data: bytes, late: float) -> None:
+        if late:
+            # By a clock of its own: what comes behind it meanwhile is no later for that.
+            self._loop.call_later(late, _write, writer, data)
+            return
+        for start in range(0, len(data), self._piece):
+            writer.write(data[start : start + self._piece])
+            await writer.drain()
+            await asyncio.sleep(self._pause)
 
     async def _passage(self) -> None:
         """Wait for as long as answers are held back."""
@@ -231,6 +243,11 @@ class Proxy:
         self._swallow_after = None
         self._swallowed += 1
         return False
+
+
+def _write(writer: asyncio.StreamWriter, data: bytes) -> None:
+    if not writer.is_closing():
+        writer.write(data)
 
 
 def _end(writer: asyncio.StreamWriter) -> None:

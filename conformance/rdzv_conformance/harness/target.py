@@ -81,18 +81,18 @@ class Target:
         """Return the options with which an instance hosts no store itself."""
         return {"is_host": False} if "is_host" in {option.name for option in self.option_table()} else {}
 
-    def impatient(self) -> dict[str, Any]:
+    def impatient(self, seconds: float = IMPATIENT_SECONDS) -> dict[str, Any]:
         """Return the options with which a call on a store that does not answer gives up soon, where there are such."""
         timeouts = [o for o in self.option_table() if "timeout" in o.name and o.type in (int, float)]
-        return {option.name: option.type(self._impatient_seconds()) for option in timeouts}
+        return {option.name: option.type(self._whole(seconds)) for option in timeouts}
 
     def impatience(self) -> float:
         """Return the seconds within which a call with the options `impatient` must have ended."""
-        allowed = len(self.impatient()) * self._impatient_seconds()
+        allowed = sum(self.impatient().values())
         return allowed + 4.0 * self.pace if allowed else self.patience
 
-    def _impatient_seconds(self) -> int:
-        return math.ceil(IMPATIENT_SECONDS * self.pace)  # whole: an option may be one
+    def _whole(self, seconds: float) -> int:
+        return math.ceil(seconds * self.pace)  # whole: an option may be one
 
 
 def preload(modules: tuple[str, ...]) -> None:

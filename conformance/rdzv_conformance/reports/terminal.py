@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from rdzv_conformance.reports import matrix_rows
+from rdzv_conformance.reports._causes import causes, repeated
 from rdzv_conformance.reports._text import lines, plain
 from rdzv_conformance.run.results import ClauseResult, Report, Status, count
 
@@ -28,18 +29,26 @@ WIDEST = 1_000_000
 
 
 def show_report(report: Report) -> None:
-    """Print every clause, what was tested, and the verdict, which is the last line."""
+    """Print every clause, what was tested, and the verdict, which is the last line.
+
+    A cause that several clauses have is told of the first, and once more, with all of them, behind the last.
+    """
+    found = causes(report.clauses)
+    known = repeated(found)
     if sys.stdout.isatty():
-        _draw(_clauses(report))
+        _draw(_clauses(report, known))
         for each in report.clauses:
-            if len(lines(each.message)) > 1:
+            if len(lines(each.message)) > 1 and each.clause not in known:
                 click.echo(f"{each.clause}: {_first(each)}")
                 _show_drawing(each)
     else:
-        rows = aligned([(each.clause, each.status, _first(each)) for each in report.clauses])
+        rows = aligned([(each.clause, each.status, _remark(each, known)) for each in report.clauses])
         for line, each in zip(rows, report.clauses, strict=True):
             click.echo(line)
-            _show_drawing(each)
+            if each.clause not in known:
+                _show_drawing(each)
+    for cause in found:
+        click.echo(f"{cause.told()}: {_first(cause.clauses[0])}")
     unclaimed = [each for each in report.capabilities if each.found and not each.claimed]
     for capability in unclaimed:
         click.echo(f"not claimed, but there: {capability.name} ({capability.remark})")
@@ -60,9 +69,11 @@ def show_matrix(reports: Sequence[Report]) -> None:
         for line in aligned([columns, *rows]):
             click.echo(line)
     for report in reports:
+        known = repeated(causes(report.clauses))
         for each in (*report.of("fail"), *report.of("error")):
-            click.echo(f"{report.subject.backend}: {each.clause} {each.status}: {_first(each)}")
-            _show_drawing(each)
+            click.echo(f"{report.subject.backend}: {each.clause} {each.status}: {_remark(each, known)}")
+            if each.clause not in known:
+                _show_drawing(each)
     for report in reports:
         _verdict(report, f"{report.subject.backend}: ")
 
@@ -87,6 +98,10 @@ def _first(each: ClauseResult) -> str:
     return plain(lines(each.message)[0])
 
 
+def _remark(each: ClauseResult, known: Mapping[str, str]) -> str:
+    return f"the same cause as {known[each.clause]}" if each.clause in known else _first(each)
+
+
 def _show_drawing(each: ClauseResult) -> None:
     """Print what a finding draws below its first line: the calls that show it, say."""
     for line in lines(each.message)[1:]:
@@ -104,7 +119,7 @@ def _draw(table: Table) -> None:
     Console().print(table)
 
 
-def _clauses(report: Report) -> Table:
+def _clauses(report: Report, known: Mapping[str, str]) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -114,7 +129,7 @@ def _clauses(report: Report) -> Table:
         table.add_column(column, overflow="fold")
     for each in report.clauses:
         # Text, not markup: what a backend says is shown as it is.
-        remark = Text(_first(each) or each.text)
+        remark = Text(_remark(each, known) or each.text)
         table.add_row(each.clause, Text(each.status, style=STYLES[each.status]), remark)
     return table
 

@@ -5,6 +5,7 @@ The job comes in as a line of JSON on stdin, what happens goes out as lines of J
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import queue
@@ -34,6 +35,7 @@ from rdzv_core import RendezvousError
 
 def main() -> None:
     """Run the job's tests: say `refused` (with why), or `plan`, then `start` and `done` for each, then `end`."""
+    faulthandler.enable()  # so that a crash of the interpreter says where it was
     say = answer_on_stdout()
     line = sys.stdin.readline()
     threading.Thread(target=_follow_the_command, name="rdzv-conformance-end", daemon=True).start()

@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from rdzv_conformance.harness.backend_under_test import TEST_LIMIT
+from rdzv_conformance.harness.last_words import KEPT_LINES, last_words
 from rdzv_conformance.harness.lines import follow
 from rdzv_conformance.harness.load import slowness
 
 LOOK_EVERY = 1.0
 READER_LIMIT = 5.0
-LAST_WORDS = 50
 SILENCE_LIMIT = TEST_LIMIT + 60.0
 """Seconds, times the pace, of silence after which a process counts as hung where its own watchdog cannot reach."""
 
@@ -46,7 +46,7 @@ class SuiteProcess:
         )
         assert self._process.stdin is not None
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._said: deque[str] = deque(maxlen=LAST_WORDS)
+        self._said: deque[str] = deque(maxlen=KEPT_LINES)
         self._readers = [
             follow(self._process.stdout, self._events.put, lambda: self._events.put(""), "rdzv-certify-reader"),
             follow(self._process.stderr, self._said.append, lambda: None, "rdzv-certify-reader"),
@@ -102,7 +102,7 @@ class SuiteProcess:
             self._process.stdin.close()
         for reader in self._readers:
             reader.join(READER_LIMIT)  # it goes on where a process that left the group holds the pipe
-        last = next((line.strip() for line in reversed(self._said) if line.strip()), "")
+        last = last_words(self._said)
         return f"{'it hung' if hung else f'status {code}'}{f', {last}' if last else ''}"
 
 

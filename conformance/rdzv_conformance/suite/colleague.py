@@ -10,6 +10,7 @@ from typing import Any
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.lines import Say
 from rdzv_conformance.harness.register import Register
+from rdzv_conformance.suite.changes import Changes
 from rdzv_conformance.suite.processes import Worker, decode, encode
 from rdzv_core import SetStateResult, StateSnapshot
 
@@ -37,6 +38,10 @@ class Colleague:
         found = self._do("set", state=encode(state), token=encode(token))["found"]
         return None if found is None else SetStateResult(decode(found[0]), decode(found[1]), found[2])
 
+    def change(self, run_id: str, what: str, *arguments: Any) -> None:
+        """Make a change in a run, of `Changes`."""
+        self._do("change", run_id=run_id, change=what, arguments=[encode(each) for each in arguments])
+
     def _do(self, what: str, **arguments: Any) -> dict[str, Any]:
         self._worker.send(json.dumps({"do": what, **arguments}))
         return self._worker.expect("did")
@@ -45,9 +50,17 @@ class Colleague:
 def obey(under_test: BackendUnderTest, say: Say) -> None:
     """Do what each line says, until stdin ends."""
     register = under_test.open()
+    runs: dict[str, Changes] = {}
     say("ready")
     for line in sys.stdin:
         order = json.loads(line)
+        if order["do"] == "change":
+            run_id = order["run_id"]
+            if run_id not in runs:
+                runs[run_id] = Changes(under_test, run_id)
+            getattr(runs[run_id], order["change"])(*map(decode, order["arguments"]))
+            say("did")
+            continue
         found = _done(under_test, register, order)
         say("did", found=None if found is None else [encode(value) for value in found])
 

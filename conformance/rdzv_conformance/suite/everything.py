@@ -16,6 +16,7 @@ from rdzv_conformance.suite.forks import Forks
 from rdzv_conformance.suite.freshness import Freshness
 from rdzv_conformance.suite.holding_up import HoldingUp
 from rdzv_conformance.suite.lasting import Lasting
+from rdzv_conformance.suite.late_answers import LateAnswers
 from rdzv_conformance.suite.leases import Leases
 from rdzv_conformance.suite.life import Life
 from rdzv_conformance.suite.listing import Listing
@@ -25,6 +26,8 @@ from rdzv_conformance.suite.names import Names
 from rdzv_conformance.suite.outages import Outages
 from rdzv_conformance.suite.param import Parameters
 from rdzv_conformance.suite.pkg import Packaging
+from rdzv_conformance.suite.prompt_ends import PromptEnds
+from rdzv_conformance.suite.promptness import Promptness
 from rdzv_conformance.suite.run import Isolation
 from rdzv_conformance.suite.secrets import Secrets
 from rdzv_conformance.suite.secure import Secure
@@ -52,6 +55,7 @@ class Suite(
     Connection,
     Forks,
     Outages,
+    LateAnswers,
     Faults,
     CutAnswers,
     Life,
@@ -62,6 +66,8 @@ class Suite(
     Listing,
     Watch,
     WakeUps,
+    Promptness,
+    PromptEnds,
     HoldingUp,
     Membership,
     Leases,

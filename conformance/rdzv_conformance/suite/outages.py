@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
@@ -123,14 +124,16 @@ def await_return(under_test: BackendUnderTest, register: Register) -> None:
 
 
 @contextmanager
-def through_proxy(under_test: BackendUnderTest, run_id: str | None = None) -> Iterator[tuple[Register, Proxy]]:
+def through_proxy(
+    under_test: BackendUnderTest, run_id: str | None = None, timeouts: Mapping[str, Any] | None = None
+) -> Iterator[tuple[Register, Proxy]]:
     """An instance that reaches its store through a proxy; a second one on the store itself keeps it there."""
     under_test.needs_connection()
     network = under_test.target.network_endpoint()
     if network is None:
         raise Untested("needs an endpoint that is a host:port, before which the suite puts a proxy")
     under_test.open(run_id)
-    options = {**under_test.target.as_client(), **under_test.target.impatient()}
+    options = {**under_test.target.as_client(), **(timeouts or under_test.target.impatient())}
     with Proxy(network.host, network.port) as proxy:
         register = under_test.open(run_id, network.at(proxy.port), **options)
         yield register, proxy

@@ -14,13 +14,13 @@ from typing import Any
 
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed
+from rdzv_conformance.harness.last_words import KEPT_LINES, last_words
 from rdzv_conformance.harness.lines import follow
 from rdzv_conformance.harness.load import slowness
 
 ANSWER_LIMIT = 45.0
 """Seconds, times the pace, that another process may take for an answer."""
 READER_LIMIT = 5.0
-LAST_WORDS = 50
 HINTS = dict.fromkeys(
     ("fork", "fork_and_write", "fork_and_hammer", "fork_amidst"),
     ": a call on one side of a fork goes on without end (does it wait for an answer that the other side took from a "
@@ -65,7 +65,7 @@ class Worker:
         )
         self._limit = ANSWER_LIMIT * target.pace
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._complaints: deque[str] = deque(maxlen=LAST_WORDS)
+        self._complaints: deque[str] = deque(maxlen=KEPT_LINES)
         self._readers = [
             follow(self._process.stdout, self._answers.put, lambda: self._answers.put(""), "rdzv-conformance-reader"),
             follow(self._process.stderr, self._complaints.append, lambda: None, "rdzv-conformance-reader"),
@@ -129,8 +129,8 @@ class Worker:
     def _last_words(self) -> str:
         code = self._process.wait()
         self._readers[1].join(READER_LIMIT)
-        said = "".join(self._complaints).strip().splitlines()
-        return f"status {code}{', ' + said[-1] if said else ''}"
+        said = last_words(self._complaints)
+        return f"status {code}{f', {said}' if said else ''}"
 
 
 def in_another_process(under_test: BackendUnderTest, task: str, **arguments: Any) -> dict[str, Any]:

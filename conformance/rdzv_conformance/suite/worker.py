@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import math
 import os
@@ -32,6 +33,7 @@ FORK_LIMIT = 20
 
 def main() -> None:
     """Read a job, say `ready`, wait for `go`, do it, say `done`; then stay until stdin ends."""
+    faulthandler.enable()  # so that a crash of the interpreter says where it was
     say = answer_on_stdout()
     job = json.loads(sys.stdin.readline())
     arguments = {name: decode(value) for name, value in job["arguments"].items()}

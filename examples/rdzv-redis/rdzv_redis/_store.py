@@ -54,12 +54,14 @@ class RedisStore(Store):
         return found
 
     def add(self, key: str, amount: int) -> int:
-        while True:  # in whole numbers of any size, which Redis has not
-            there = self._send("HGET", checked_key(key))
-            total = _integer(key, there) + amount
-            old = () if there is None else (there,)
-            if self._run(COMPARE_SET, key, b"%d" % total, *old)[0]:
-                return total
+        name, keys = checked_key(key), [self._index, self._key]
+        with self._backend.calling():  # one call, however many steps it takes
+            while True:  # in whole numbers of any size, which Redis has not
+                there = self._backend.send("HGET", self._key, name)
+                total = _integer(key, there) + amount
+                old = () if there is None else (there,)
+                if self._backend.run(COMPARE_SET, keys, KEPT_STORES, name, b"%d" % total, *old)[0]:
+                    return total
 
     def check(self, keys: Iterable[str]) -> bool:
         return None not in self._values(checked_keys(keys))

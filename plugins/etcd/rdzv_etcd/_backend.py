@@ -21,6 +21,7 @@ from rdzv_core import (
 )
 from rdzv_core.addresses import usable_by_peers
 from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._client.scope import whole_call
 from rdzv_etcd._membership import Membership
 from rdzv_etcd._options import KEY_PREFIX, RUN_TTL, client_of
 from rdzv_etcd._record import MAX_STATE_BYTES
@@ -87,10 +88,12 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
         """Return the local address of the connection to etcd that was made last."""
         return usable_by_peers(self._client.local_host)
 
+    @whole_call
     def get_state(self) -> StateSnapshot | None:
         """Return the state and its token; a linearizable read of one request."""
         return self._register.get()
 
+    @whole_call
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
         """Write `state` if the register still has `token`; one request if this instance saw it last."""
         if len(state) > self.max_state_bytes:
@@ -107,6 +110,7 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
         """
         return self._register.wait(token, timeout)
 
+    @whole_call
     def delete_state(self, token: Token | None = None) -> bool:
         """Delete the key if it still has `token`, or whatever its value; a lost answer is raised as unknown.
 
@@ -117,34 +121,42 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
             self._run.remove(members=False)
         return deleted
 
+    @whole_call
     def delete_leftovers(self) -> None:
         """Delete the run's stores and memberships; the leases of members that are still listed are revoked."""
         self._run.remove(members=True)
 
+    @whole_call
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
         """Become a member under a lease of etcd's: two requests."""
         return self._membership.enter(payload, ttl)
 
+    @whole_call
     def update(self, member: MemberLease, payload: bytes) -> bool:
         """Replace the payload and refresh the lease; False: the membership has ended, for good."""
         return self._membership.update(member, payload)
 
+    @whole_call
     def refresh(self, member: MemberLease) -> bool:
         """Keep the lease alive, which writes nothing; False: the membership has ended, for good."""
         return self._membership.refresh(member)
 
+    @whole_call
     def leave(self, member: MemberLease) -> None:
         """Revoke the lease. Idempotent."""
         self._membership.leave(member)
 
+    @whole_call
     def members(self) -> MembersView:
         """Return the members in entry order; a linearizable read."""
         return self._membership.members()
 
+    @whole_call
     def first(self, k: int) -> MembersView:
         """Return the first `k` in entry order; a linearizable read."""
         return self._membership.first(k)
 
+    @whole_call
     def count(self) -> int:
         """Return how many members there are."""
         return self._membership.count()
@@ -157,6 +169,7 @@ class EtcdBackend(RendezvousBackend, SupportsWatch, SupportsMembership, Supports
         """Return the run's store named `prefix`; nothing is sent."""
         return EtcdStore(self._client, self._run, self._waiter, prefix)
 
+    @whole_call
     def list_keys(self) -> list[str]:
         """Return the registers' keys, without the option `key_prefix`; a linearizable read of one request."""
         found = self._client.keys(self._prefix + REGISTERS)

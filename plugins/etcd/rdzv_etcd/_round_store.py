@@ -13,6 +13,7 @@ from rdzv_core.envelope import seal
 from rdzv_core.validation import checked_key, checked_keys, checked_value
 from rdzv_etcd._client import messages
 from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._client.scope import whole_call
 from rdzv_etcd._client.subscriptions import Span
 from rdzv_etcd._record import MAX_STATE_BYTES, read_record
 from rdzv_etcd._register import Register
@@ -44,6 +45,7 @@ class EtcdStore(Store):
         self._prefix = run.keys.store(name)
         self._listed = False
 
+    @whole_call
     def set(self, key: str, value: bytes) -> None:
         wanted = self._checked(key, value)
         self._edit(key, lambda _: wanted)
@@ -51,25 +53,30 @@ class EtcdStore(Store):
     def get(self, key: str, timeout: float | None = None) -> bytes:
         return self.multi_get([key], timeout)[0]
 
+    @whole_call
     def compare_set(self, key: str, expected: bytes | None, desired: bytes) -> bytes | None:
         wanted = self._checked(key, desired)
         return self._edit(key, lambda there: wanted if there == expected else None)
 
+    @whole_call
     def add(self, key: str, amount: int) -> int:
         checked_key(key)
         total = self._edit(key, lambda there: b"%d" % (_integer(key, b"0" if there is None else there) + amount))
         assert total is not None
         return int(total)
 
+    @whole_call
     def check(self, keys: Iterable[str]) -> bool:
         return not self._missing(checked_keys(keys))
 
     def wait(self, keys: Iterable[str], timeout: float | None = None) -> None:
         self.multi_get(keys, timeout)
 
+    @whole_call
     def delete_key(self, key: str) -> bool:
         return self._register(checked_key(key)).delete(None)
 
+    @whole_call
     def num_keys(self) -> int:
         return messages.read_count(
             self._client.range(messages.count_request(self._prefix, messages.after(self._prefix)))
@@ -92,6 +99,7 @@ class EtcdStore(Store):
                 self._await(random.choice(missing), wanted, limit, deadline)
                 missing = self._missing(missing)
 
+    @whole_call
     def multi_set(self, items: Mapping[str, bytes]) -> None:
         given = {key: self._checked(checked_key(key), value) for key, value in items.items()}
         if len(given) == 1:

@@ -7,13 +7,17 @@ every receive asks the current scope how much of its time is left.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 _local = threading.local()
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class CallCancelledError(OSError):
@@ -45,6 +49,7 @@ class CancelScope:
     """
 
     def __init__(self, deadline: float) -> None:
+        deadline = min(deadline, getattr(_local, "call_ends", deadline))
         self.deadline = deadline
         self.sent: bool = False
         """Whether any byte of the current attempt's request may have left this machine."""
@@ -143,6 +148,28 @@ class CancelScope:
         if left <= 0:
             raise TimeoutError("timed out")
         return left
+
+
+def whole_call(method: F) -> F:
+    """Let all requests of a method, and whatever they wait for, end within the timeout of its object's `_client`.
+
+    Each has that timeout of its own as well; this is for what takes several, one after the other.
+    """
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        outer = getattr(_local, "call_ends", None)
+        ends = time.monotonic() + self._client.timeout
+        _local.call_ends = ends if outer is None else min(ends, outer)
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            if outer is None:
+                del _local.call_ends
+            else:
+                _local.call_ends = outer
+
+    return call  # type: ignore[return-value]
 
 
 def current_scope() -> CancelScope | None:
