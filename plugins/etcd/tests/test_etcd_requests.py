@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from rdzv_etcd import EtcdBackend, EtcdServer, _membership
-from rdzv_etcd._client import shared_watch, turns
+from rdzv_etcd._client import joint_calls, shared_watch, turns
+from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._membership import EtcdLease
 
@@ -258,7 +259,11 @@ def test_a_refresh_finds_out_once_in_two_ttls_whether_the_key_is_there(
 
 
 def test_the_members_of_a_process_find_out_together_whether_their_keys_are_there(
-    etcd: EtcdServer, connect: Connect, requests: list[str], oracle: Callable[..., Any]
+    etcd: EtcdServer,
+    connect: Connect,
+    requests: list[str],
+    oracle: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Those who ask while one request is under way share the next; each is told of its own key."""
     backends = [connect(etcd.get_endpoint()) for _ in range(8)]
@@ -269,8 +274,24 @@ def test_the_members_of_a_process_find_out_together_whether_their_keys_are_there
         assert isinstance(member, EtcdLease)
         member.renewals.checked_at -= 200
         member.renewals.renewed_at -= 5
+    joined, all_joined, join = [0], threading.Event(), joint_calls._Requests.join
+    count_together = EtcdClient.count_together
+
+    def noted(self: Any, what: Any, item: Any) -> Any:
+        result = join(self, what, item)
+        joined[0] += what == "existence"
+        if joined[0] == 8:
+            all_joined.set()
+        return result
+
+    def held_up(self: EtcdClient, counts: Any) -> list[int]:
+        assert all_joined.wait(60)
+        return count_together(self, counts)
+
+    monkeypatch.setattr(joint_calls._Requests, "join", noted)
+    monkeypatch.setattr(EtcdClient, "count_together", held_up)
     requests.clear()
     with ThreadPoolExecutor(8) as pool:
-        alive = list(pool.map(EtcdBackend.refresh, backends, members, timeout=50))
+        alive = list(pool.map(EtcdBackend.refresh, backends, members, timeout=120))
     assert alive == [number != 3 for number in range(8)]
-    assert 1 <= requests.count(RANGE) + requests.count(TXN) <= 4
+    assert [path for path in requests if path in (RANGE, TXN)] == [RANGE, TXN]
