@@ -9,9 +9,8 @@ from rdzv_core._fallback.roll import Slot
 
 
 class _Sight(NamedTuple):
-    slot: Slot | None
+    slot: Slot
     since: float
-    ttl: float
 
 
 class Ages:
@@ -34,14 +33,14 @@ class Ages:
         """Note that a read was answered: the observer is awake, and the store is there."""
         gap = 0.0 if self._last_answer is None else now - self._last_answer
         self._last_answer = now
-        if any(sight.ttl < 2 * gap for sight in self._sights.values()):
-            self._sights = {member: sight for member, sight in self._sights.items() if sight.ttl >= 2 * gap}
+        if any(sight.slot.ttl < 2 * gap for sight in self._sights.values()):
+            self._sights = {member: sight for member, sight in self._sights.items() if sight.slot.ttl >= 2 * gap}
 
-    def age(self, member: str, ttl: float, slot: Slot | None, now: float) -> float:
+    def age(self, member: str, slot: Slot, now: float) -> float:
         """Return for how long the member's slot has held what a read, answered just now, has shown."""
         sight = self._sights.get(member)
         if sight is None or sight.slot != slot:
-            sight = self._sights[member] = _Sight(slot, now, ttl)
+            sight = self._sights[member] = _Sight(slot, now)
         return now - sight.since
 
     def keep(self, members: Collection[str]) -> None:

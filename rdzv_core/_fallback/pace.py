@@ -11,8 +11,8 @@ from rdzv_core.backoff import Backoff
 
 SHORTEST_POLL = 0.001
 LONGEST_POLL = 0.25
-LONGEST_BACKOFF = 100
-"""Times an attempt that a writer pauses at most."""
+FIRST_BACKOFF = 4
+"""Times an attempt that a writer pauses at first."""
 CONTENTION_LIMIT = 60.0
 """Seconds that a write may be kept from its turn by other writers before it gives up."""
 
@@ -62,23 +62,25 @@ class Life:
     def attempts(self, limit: float) -> Iterator[int]:
         """Count attempts at a write that others may get in before, with growing, jittered pauses between them.
 
-        How long an attempt took tells how fast the store is, and how many wait for it: the pause is drawn from four
-        times that at first, and from twice as many times after each further one. So a few hundred writers at once need
-        a few attempts each, and none sleeps on for long when the others are through. After `limit` seconds it raises
-        `RendezvousConnectionError`: a store on which no write gets its turn is as good as out of reach.
+        The fastest attempt so far tells how fast the store is: the pause is drawn from four times that at first, and
+        from twice as many times after each further one, up to 250 ms or four times that where the store is slower.
+        The latest one tells how busy this machine is as well; who slept by that would sleep on when all is quiet again.
+        After `limit` seconds it raises `RendezvousConnectionError`: a store on which no write gets its turn is as good
+        as out of reach.
         """
         deadline = time.monotonic() + limit
-        attempt, times = 1, Backoff(4, LONGEST_BACKOFF, jitter=1)
+        attempt, fastest, times = 1, float("inf"), Backoff(FIRST_BACKOFF, LONGEST_POLL / SHORTEST_POLL, jitter=1)
         while True:
             begun = time.monotonic()
             yield attempt
-            took = time.monotonic() - begun
+            fastest = min(fastest, max(time.monotonic() - begun, SHORTEST_POLL))
             if time.monotonic() >= deadline:
                 raise RendezvousConnectionError(
                     f"{self._what}: others wrote first {attempt} times in {limit:g} s; the store is too slow for so "
                     "many writers: try again, or use a backend that has this capability itself"
                 )
-            self.sleep(times.next() * max(took, SHORTEST_POLL))
+            times.longest = max(LONGEST_POLL / fastest, FIRST_BACKOFF)
+            self.sleep(times.next() * fastest)
             attempt += 1
 
 

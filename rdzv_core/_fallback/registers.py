@@ -11,7 +11,7 @@ import msgspec
 from rdzv_core._fallback.pace import Life
 from rdzv_core._fallback.pages import SlotRecord, page_purpose
 from rdzv_core._fallback.record import Record
-from rdzv_core._fallback.roll import Directory, Incarnation, Page
+from rdzv_core._fallback.roll import SLOTS, Directory, Incarnation, Page
 from rdzv_core.abc import RendezvousBackend
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -69,11 +69,12 @@ class Registers(Siblings):
 
     def slot(self, number: int) -> SlotRecord:
         """One member's own record."""
-        return SlotRecord(number, self.page(number), self.life)
+        return SlotRecord(number, self.page(number // SLOTS), self.life)
 
-    def page(self, number: int) -> Record[Page]:
-        """The page that has a slot."""
-        return self._record(page_purpose(number), Page, f"the record of member {number} and its neighbours")
+    def page(self, page: int) -> Record[Page]:
+        """The page of that number."""
+        what = f"the record of members {page * SLOTS} to {page * SLOTS + SLOTS - 1}"
+        return self._record(page_purpose(page), Page, what)
 
     def _record(self, purpose: str, kind: type[S], what: str) -> Record[S]:
         return Record(self.sibling(purpose), kind, what)

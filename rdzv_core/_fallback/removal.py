@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 from rdzv_core._fallback.pace import Life
-from rdzv_core._fallback.pages import SLOTS, page_purpose
+from rdzv_core._fallback.pages import page_purpose
 from rdzv_core._fallback.registers import Registers
 from rdzv_core._fallback.roll import Page
 from rdzv_core._fallback.store import store_purpose
@@ -33,10 +34,10 @@ def remove_memberships(backend: RendezvousBackend, has_gone: Callable[[bytes], b
     try:
         incarnation = registers.incarnation.read()[1]
         directory, token = registers.directory.read()
-        pages = list(_pages(registers))
+        pages = list(_pages(registers, 0 if directory is None else directory.pages))
+        listed = frozenset[str]() if directory is None else directory.members()
         slots = [slot for _, page, _ in pages for slot in page.slots.values()]
-        gone = {slot.id for slot in slots if slot.gone or has_gone(slot.payload)}
-        if directory is not None and any(entry.id not in gone for entry in directory.order):
+        if any(slot.id in listed and not slot.gone and not has_gone(slot.payload) for slot in slots):
             return 0
         if directory is not None and not _remove(backend, "members", token):
             return 0
@@ -46,14 +47,15 @@ def remove_memberships(backend: RendezvousBackend, has_gone: Callable[[bytes], b
         registers.close()
 
 
-def _pages(registers: Registers) -> Iterator[tuple[int, Page, Token | None]]:
-    number = missing = 0
-    while missing < _MISSING_PAGES:
+def _pages(registers: Registers, at_least: int) -> Iterator[tuple[int, Page, Token | None]]:
+    missing = 0
+    for number in itertools.count():
         page, token = registers.page(number).read()
         missing = missing + 1 if page is None else 0
         if page is not None:
             yield number, page, token
-        number += SLOTS
+        if number >= at_least and missing >= _MISSING_PAGES:
+            return
 
 
 def _remove(backend: RendezvousBackend, purpose: str, token: Token | None) -> int:

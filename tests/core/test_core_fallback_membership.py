@@ -72,6 +72,12 @@ def interference() -> Interference:
 
 
 @pytest.fixture
+def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts follow each other at once."""
+    monkeypatch.setattr(Life, "sleep", lambda life, seconds: life.check())
+
+
+@pytest.fixture
 def make_port(make_bare: Any, clock: Any, closing: ExitStack) -> Callable[..., RegisterMembership]:
     """Makes memberships of one run, as other nodes would have them."""
 
@@ -342,25 +348,83 @@ def test_who_has_left_is_gone_though_the_directory_still_lists_it(
 
 
 def test_one_who_is_entering_is_not_yet_shown(here: Any, there: Any, interference: Interference) -> None:
-    """An entry in the directory without its slot is nobody yet."""
+    """A slot without its entry in the directory is nobody yet."""
     seen: list[int] = []
-    interference.before("set", SLOT, lambda: seen.append(there.count()))
+    interference.before("set", DIRECTORY, lambda: seen.append(there.count()))
     here.enter(b"a", TTL)
     assert (seen, there.count()) == ([0], 1)
 
 
 def test_one_who_dies_while_entering_is_tidied_up(
-    here: Any, there: Any, clock: Any, hub: Any, interference: Interference
+    here: Any, there: Any, clock: Any, hub: Any, interference: Interference, no_sleep: None
 ) -> None:
-    """An entry whose slot is not taken for a ttl is dropped, and its slot is free again."""
-    interference.lose_call("set", SLOT)
+    """A slot whose member was never listed is free again after a ttl, and others enter beside it meanwhile."""
+    interference.lose_call("set", DIRECTORY)
     with pytest.raises(RendezvousConnectionError):
         here.enter(b"a", TTL)
-    assert len(directory(hub)["order"]) == 1
-    watch(there, clock, TTL + 1)
-    assert directory(hub)["order"] == []
-    there.enter(b"b", TTL)
-    assert [entry["slot"] for entry in directory(hub)["order"]] == [0]
+    lease = there.enter(b"b", TTL)
+    assert [member.payload for member in there.members().members] == [b"b"]
+    for _ in range(int(TTL) + 1):
+        clock.advance(1)
+        assert there.refresh(lease)
+        there.count()
+    assert page(hub, SLOT)["0"]["gone"]
+    there.enter(b"c", TTL)
+    assert [entry["slot"] for entry in directory(hub)["order"]] == [1, 0]
+
+
+def test_who_lists_itself_lists_those_who_came_into_its_page_since(
+    here: Any, make_port: Any, interference: Interference, no_sleep: None
+) -> None:
+    """One write of the directory for all of them: they find themselves listed, and write it not at all."""
+    late = Interference()
+    others = [make_port(late), make_port(late)]
+    first = make_port()
+
+    def enter_together() -> None:
+        first.enter(b"before", TTL)  # so that the write of the directory is refused
+        entering.extend(pool.submit(other.enter, b"late", TTL) for other in others)
+        for _ in others:
+            assert taken.acquire(timeout=10)
+
+    def wait_for_the_first() -> None:
+        taken.release()
+        assert listed.wait(10)
+
+    entering: list[Any] = []
+    taken, listed = threading.Semaphore(0), threading.Event()
+    for _ in others:
+        late.after("set", SLOT, wait_for_the_first)
+    interference.before("set", DIRECTORY, enter_together)
+    with ThreadPoolExecutor(2) as pool:
+        here.enter(b"first", TTL)
+        listed.set()
+        for one in entering:
+            one.result(10)
+    assert [member.payload for member in here.members().members] == [b"before", b"first", b"late", b"late"]
+    assert ("set", DIRECTORY) not in late.calls
+
+
+@pytest.mark.parametrize("age", [TTL / 2 - 1, TTL / 2])
+def test_who_is_slow_lists_nobody_who_may_have_died_meanwhile(
+    age: float, here: Any, there: Any, clock: Any, interference: Interference, make_port: Any, no_sleep: None
+) -> None:
+    """One that came into the page after it counts as alive for half a ttl; then it has to get listed itself."""
+    dying = Interference()
+    dead = make_port(dying)
+
+    def die() -> None:
+        there.enter(b"there", 100 * TTL)  # so that the write of the directory is refused
+        dying.before("get", DIRECTORY, lambda: None)
+        dying.lose_call("get", DIRECTORY)  # when it looks whether it is listed
+        with pytest.raises(RendezvousConnectionError):
+            dead.enter(b"dead", TTL)
+        clock.advance(age)
+
+    interference.before("set", DIRECTORY, die)
+    here.enter(b"slow", 100 * TTL)
+    shown = {member.payload for member in here.members().members}
+    assert shown == {b"there", b"slow"} | ({b"dead"} if age < TTL / 2 else set())
 
 
 @pytest.mark.parametrize("place", [("after", "set", DIRECTORY), ("before", "set", SLOT)])
@@ -442,6 +506,16 @@ def test_a_lost_directory_is_a_new_incarnation(here: Any, there: Any, hub: Any) 
     assert [member.payload for member in here.members().members] == [b"new"]
 
 
+def test_who_is_in_no_directory_any_more_leaves_its_slot(here: Any, there: Any, hub: Any) -> None:
+    """Its slot is free as soon as it knows; no observer would look there."""
+    lease = here.enter(b"a", TTL)
+    del hub.raw[DIRECTORY]
+    there.enter(b"b", TTL)
+    assert not here.refresh(lease)
+    there.enter(b"c", TTL)
+    assert [entry["slot"] for entry in directory(hub)["order"]] == [1, 0]
+
+
 def test_a_lost_incarnation_record_ends_nobody(here: Any, there: Any, hub: Any) -> None:
     """Where only the small record was lost, the directory tells that the member is there."""
     lease = here.enter(b"a", TTL)
@@ -467,7 +541,6 @@ def test_a_lost_slot_ends_its_member(here: Any, there: Any, clock: Any, hub: Any
     assert there.count() == 0
     assert not here.refresh(lease)
     assert not here.update(lease, b"b")
-    watch(there, clock, TTL + 1)
     assert directory(hub)["order"] == []
 
 
@@ -482,7 +555,7 @@ def test_a_store_that_lost_everything_ends_everybody(here: Any, there: Any, hub:
 # What is stored
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b"\xff", b'{"incarnation": "x", "order": [], "v": 2}'])
+@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b"\xff", b'{"incarnation": "x", "order": [], "v": 3}'])
 @pytest.mark.parametrize("purpose", ["members", "members.0", "members.incarnation"])
 def test_what_cannot_be_read_is_a_state_error(text: bytes, purpose: str, here: Any, make_bare: Any) -> None:
     """Something else where a record should be is a RendezvousStateError, and is left as it is."""
@@ -491,8 +564,8 @@ def test_what_cannot_be_read_is_a_state_error(text: bytes, purpose: str, here: A
     register.set_state(text, register.get_state().token)
     calls = {
         "members": [here.members, lambda: here.enter(b"", TTL)],
-        "members.0": [here.members, lambda: here.refresh(lease)],
-        "members.incarnation": [lambda: here.refresh(lease), lambda: here.enter(b"", TTL)],
+        "members.0": [here.members, lambda: here.refresh(lease), lambda: here.enter(b"", TTL)],
+        "members.incarnation": [lambda: here.refresh(lease)],
     }
     for call in calls[purpose]:
         with pytest.raises(RendezvousStateError, match="cannot be read"):
@@ -512,7 +585,7 @@ def test_a_full_directory_says_so(here: Any, make_bare: Any, hub: Any) -> None:
     register = make_bare().sibling("members")
     state, token = register.get_state()
     full = json.loads(state)
-    full["order"] += [{"slot": n, "id": f"{n:032x}", "ttl": TTL} for n in range(1, 6000)]
+    full["order"] += [{"slot": n, "id": f"{n:032x}"} for n in range(1, 6000)]
     while len(text := json.dumps(full, separators=(",", ":"))) > register.max_state_bytes:
         del full["order"][-20:]
     assert register.set_state(text.encode(), token).has_set

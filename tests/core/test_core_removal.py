@@ -18,6 +18,7 @@ from rdzv_core import (
     Token,
     create_handler,
 )
+from rdzv_core._fallback import RegisterMembership, remove_memberships
 from rdzv_core._removal import is_over, remove_run
 from rdzv_core.inspection import inspect_run
 from rdzv_core.memory import MemoryBackend, MemoryHub
@@ -91,6 +92,24 @@ def test_of_a_run_that_is_over_every_register_is_removed(make: Callable[..., Any
     assert remove_run(make()) == 5
     assert dict(hub.raw) == {}
     _meet(make)
+
+
+def test_pages_of_members_are_removed_though_others_before_them_were_never_there(
+    make: Callable[..., Any], hub: MemoryHub
+) -> None:
+    """Where many are needed a node takes a slot in any of the pages that they will fill."""
+    backend = make()
+    backend.params = RendezvousParameters("deleting", "", "run", 800, 800)
+    members = RegisterMembership(backend)
+    leases = [members.enter(b"", 60.0) for _ in range(5)]
+    assert remove_memberships(make(), lambda payload: False) == 0
+    for lease in leases:
+        members.leave(lease)
+    members.close()
+    assert len(hub.raw) > 2
+    registers = len(hub.raw)
+    assert remove_memberships(make(), lambda payload: False) == registers
+    assert dict(hub.raw) == {}
 
 
 def test_of_a_run_at_work_nothing_is_removed(make: Callable[..., Any]) -> None:

@@ -22,7 +22,7 @@ from rdzv_core import (
 from rdzv_core._handler.settings import HANDLER_OPTIONS
 
 LATENCY = 0.001
-MOST_ATTEMPTS = 8
+MOST_ATTEMPTS = 3
 MOST_HEAD_WRITES = 3
 
 
@@ -93,7 +93,9 @@ def meet(handlers: list[RendezvousHandler]) -> set[int]:
 
 @pytest.mark.parametrize("nodes", [64, pytest.param(200, marks=pytest.mark.cases)])
 def test_many_nodes_meet_on_a_two_method_backend_without_a_storm(nodes: int) -> None:
-    """Eight attempts a node, half of them without a pause, and three writes of the head, however many come at once.
+    """Three attempts a node at what all of them write, and three writes of the head, however many come at once.
+
+    The directory lists several at a time, and eight members share a page.
 
     The 200 threads of a process need the processor for 2 to 4 s: beside many other processes calls run out of time.
     """
@@ -103,8 +105,10 @@ def test_many_nodes_meet_on_a_two_method_backend_without_a_storm(nodes: int) -> 
         assert set(range(nodes)) == meet(handlers)
     head, directory = all_params[0].key, all_params[0].for_purpose("members").key
     assert shared.accepted[head] <= MOST_HEAD_WRITES
-    assert shared.accepted[directory] == nodes
+    assert shared.accepted[directory] < nodes
     assert nodes * MOST_ATTEMPTS >= sum(shared.accepted[key] + shared.refused[key] for key in (head, directory))
+    pages = [all_params[0].for_purpose(f"members.{page}").key for page in range(nodes)]
+    assert [page in shared.accepted for page in pages] == [page < nodes / 8 for page in range(nodes)]
 
 
 def test_a_node_has_a_handful_of_registers_open_on_a_two_method_backend() -> None:
