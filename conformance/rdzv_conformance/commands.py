@@ -98,7 +98,7 @@ def _read_options(ctx: click.Context, param: click.Parameter, values: tuple[str,
     show_default=True,
     metavar="N",
     help="Run the tests in N processes side by side: most of what they take is waiting. A store at an endpoint that "
-    "the suite stops or kills, and a cluster, are used by one.",
+    "the suite stops or kills, and a cluster, are used by one; one in the memory of its process by half as many again.",
 )
 @click.option(
     "--cluster",

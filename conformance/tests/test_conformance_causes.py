@@ -43,8 +43,6 @@ def test_the_cause_is_told_once_and_every_clause_keeps_its_status(capsys: pytest
     assert rows["RDZV-STATE-2"] == rows["RDZV-CAS-1"] == ["fail", "the same cause as RDZV-STATE-1"]
     assert rows["RDZV-CAS-2"] == ["fail", "the state is b'a': it must be b'b'"]
     told = [line for line in lines if line.startswith("one cause of ")]
-    assert told == [
-        "one cause of 3 clauses (RDZV-STATE-1, RDZV-STATE-2, RDZV-CAS-1): get_state() raised ValueError: no such "
-        "table: runs_0123456789ab"
-    ]
+    which = "one cause of 3 clauses (RDZV-STATE-1, RDZV-STATE-2, RDZV-CAS-1)"
+    assert told == [f"{which}: get_state() raised ValueError: no such table: runs_0123456789ab"]
     assert [each.message for each in clauses if each.clause == "RDZV-CAS-1"] == [BROKEN[2].message]

@@ -9,12 +9,14 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
 from click.testing import CliRunner
 from rdzv_conformance.commands import certify as command
-from rdzv_conformance.harness.installed_helpers import installed_helpers
+from rdzv_conformance.harness.helpers import Helpers
+from rdzv_conformance.harness.installed_helpers import StoreNotStartedError, installed_helpers, store_of_its_own
 from rdzv_conformance.harness.sandbox import Sandbox
 from rdzv_conformance.harness.target import Target
 from rdzv_conformance.run.certify import CouldNotRunError, certify
@@ -147,3 +149,15 @@ def test_the_version_is_that_of_what_is_installed(tmp_path: Path, monkeypatch: p
     monkeypatch.syspath_prepend(str(tmp_path))
     assert version_of("rdzv-tcp") == version("rdzv-core")
     assert version_of("rdzv-nothing") == version_of("") == ""
+
+
+def test_a_store_that_cannot_be_started_says_whose_it_is(tmp_path: Path) -> None:
+    """The author reads whose helper failed, and why."""
+
+    def own_store(_: Sandbox) -> NoReturn:
+        raise OSError("no such program: storage-server")
+
+    helpers = Helpers(own_store=own_store)
+    said = "own_store of the helpers of backend 'mine' started none: no such"
+    with pytest.raises(StoreNotStartedError, match=said), store_of_its_own("mine", helpers, tmp_path):
+        pass

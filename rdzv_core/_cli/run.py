@@ -186,7 +186,7 @@ def run(
     ending = Ending(tell)
     with reported(ending), open_handler(params, hooks) as handler:
         took = f"{time.monotonic() - began:.3f} s"
-        connected = f"connected in {took}" if handler.connected else f"no store there after {took}: still trying"
+        connected = f"opened in {took}" if handler.connected else f"no store there after {took}: still trying"
         speak_as(lambda: _speaker(handler))
         asking = f"run {run_id!r}: asking for a round of {_range(nodes)} on {backend} at {endpoint!r} ({connected})"
         store, failures = lambda: _store_of(asked, handler), Failures(handler, say, tail)

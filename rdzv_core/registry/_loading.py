@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rdzv_core._backend_names import normalize
@@ -12,10 +14,12 @@ from rdzv_core._errors import BackendLoadError
 from rdzv_core._parameters import RendezvousParameters
 from rdzv_core.abc import CONTRACT_VERSION, RendezvousBackend
 from rdzv_core.options import Option, OptionTable, accepts_options, options_of
-from rdzv_core.registry._listing import info_of
+from rdzv_core.registry._listing import BackendInfo, info_of
 
 if TYPE_CHECKING:
     from importlib_metadata import EntryPoint
+
+_REQUIRED = re.compile(r"[A-Za-z0-9._-]+")
 
 BackendFactory = Callable[[RendezvousParameters], RendezvousBackend]
 
@@ -30,8 +34,40 @@ def load_factory(point: EntryPoint) -> BackendFactory:
         raise
     except BaseException as error:  # an import may raise anything, SystemExit too: it must not end the program
         raise BackendLoadError(
-            f"{where} is installed but broken: {type(error).__name__}: {error}; reinstall or update {info.distribution}"
+            f"{where} is installed but broken: {type(error).__name__}: {error}; {_what_to_do(error, info)}"
         ) from error
+
+
+def _what_to_do(error: BaseException, info: BackendInfo) -> str:
+    """Return what helps: of a module that is not there, which distribution is missing."""
+    own = info.target.partition(":")[0].partition(".")[0]
+    lacking = error.name.partition(".")[0] if isinstance(error, ModuleNotFoundError) and error.name else own
+    if lacking == own:
+        return f"reinstall or update {info.distribution}"
+    missing = _missing_requirements(info.distribution)
+    if missing:
+        return f"{info.distribution} needs what is not installed: run `pip install {' '.join(missing)}`"
+    return (
+        f"the module {lacking!r} is of a distribution that is not installed, and that {info.distribution} does not "
+        "name among its dependencies: install it, and add it there"
+    )
+
+
+def _missing_requirements(distribution: str) -> list[str]:
+    """Return what a distribution requires in every case, and what is not installed."""
+    from importlib.metadata import Distribution, PackageNotFoundError  # here, since hardly anybody needs it
+
+    missing = []
+    with suppress(PackageNotFoundError):
+        for each in Distribution.from_name(distribution).requires or ():
+            name = _REQUIRED.match(each)
+            if name is None or ";" in each:
+                continue
+            try:
+                Distribution.from_name(name[0])
+            except PackageNotFoundError:
+                missing.append(name[0])
+    return missing
 
 
 def as_factory(loaded: Any) -> BackendFactory:
@@ -101,7 +137,11 @@ def check_backend(backend: object, asked: str, factory: object) -> RendezvousBac
             "which does not derive from rdzv_core.RendezvousBackend"
         )
     if normalize(str(backend.name)) != normalize(asked.rpartition(":")[2]):
-        _refuse(backend, f"backend {asked!r} was asked for, but {target_of(factory)} returned {backend.name!r}")
+        _refuse(
+            backend,
+            f"backend {asked!r} was asked for, but {target_of(factory)} returned {backend.name!r}: the name of the "
+            "entry point and the property name must be the same, so change one of them",
+        )
     if backend.contract_version > CONTRACT_VERSION:
         _refuse(
             backend,

@@ -121,3 +121,11 @@ def test_what_exists_is_not_touched(kind: str, ask: Callable[..., Result], tmp_p
     assert result.exit_code == 2
     assert "rdzv-mine exists already: nothing was written" in result.output
     assert [each.name for each in tmp_path.iterdir()] == ["rdzv-mine"]
+
+
+def test_a_place_that_cannot_be_written_is_named(ask: Callable[..., Result], tmp_path: Path) -> None:
+    """The place, the system's reason, and what to do: no raw error."""
+    (tmp_path / "file").write_text("in the way")
+    result = ask("mine", "--directory", str(tmp_path / "file" / "mine"))
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'file' / 'mine'} cannot be written: Not a directory; give another --directory" in result.output

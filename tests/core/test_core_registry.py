@@ -221,6 +221,31 @@ def test_E18_a_broken_plugin_is_told_from_a_missing_one(code: str, said: str, si
     registry.create(make_params("memory")).close()
 
 
+@pytest.mark.parametrize(
+    ("requires", "said"),
+    [
+        (
+            "Requires-Dist: no-such-client>=2\n",
+            "rdzv-out-needy needs what is not installed: run `pip install no-such-client`",
+        ),
+        (
+            "",
+            "the module 'no_such_client' is of a distribution that is not installed, and that rdzv-out-needy does not",
+        ),
+        ("Requires-Dist: pytest; extra == 'test'\n", "that rdzv-out-needy does not name among its dependencies"),
+    ],
+)
+def test_E18_a_missing_dependency_is_named(requires: str, said: str, site: Site, make_params: Params) -> None:
+    """E18: what the plugin needs and what is not there, or is not declared: to reinstall the plugin would not help."""
+    metadata = f"Metadata-Version: 2.1\nName: rdzv-out-needy\nVersion: 1.2\n{requires}"
+    code = "import no_such_client.deep"
+    site.install("rdzv-out-needy", "[rdzv_core.backends]\nneedy = rdzv_out_needy:Store\n", code, metadata=metadata)
+    with pytest.raises(BackendLoadError) as caught:
+        BackendRegistry().create(make_params("needy"))
+    assert said in str(caught.value)
+    assert "reinstall" not in str(caught.value)
+
+
 def test_ctrl_c_during_an_import_is_not_taken_for_a_broken_plugin(site: Site) -> None:
     """Somebody who interrupts a slow import interrupts the program."""
     site.install("rdzv-out-slow", "[rdzv_core.backends]\nslow = rdzv_out_slow:Store\n", "raise KeyboardInterrupt")

@@ -21,6 +21,11 @@ from rdzv_core import (
 TTL = 60.0
 KEY = "awaited"
 
+HOW_TO_END = (
+    "close() has to wake it: let it wait for an event or a condition that close() sets as well, or for a socket that "
+    "close() shuts down (rdzv_core.authoring.CallGuard does that for you)"
+)
+
 Call = Callable[[], object]
 
 

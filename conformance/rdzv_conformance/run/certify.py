@@ -42,7 +42,7 @@ def certify(
     Where `endpoint` is None the suite starts a store of its own, or a `cluster`. A test whose process died or hung is a
     failure of its clauses, and the suite goes on after it. The same `seed` makes the suite draw the same random
     numbers. No secret among the options is in the report. The tests run in `jobs` processes side by side, unless they
-    stop, kill or empty a store that these would share.
+    stop, kill or empty a store that these would share; in half as many again where the store is in each process itself.
     """
     began = time.monotonic()
     job = {
@@ -90,7 +90,7 @@ class _Lanes:
             while first.is_alive() and not self._events.planned.wait(LOOK_EVERY):
                 pass
             if self._events.planned.is_set() and not self._events.alone:
-                for _ in range(1, self._lanes):
+                for _ in range(1, self._lanes * 3 // 2 if self._events.in_process else self._lanes):
                     self._begin(False)
             for thread in self._threads:
                 while thread.is_alive():
@@ -165,6 +165,8 @@ class _Events:
     def __init__(self, findings: Findings, progress: Progress) -> None:
         self.planned = threading.Event()
         self.alone = False
+        self.in_process = False
+        """Whether the store is in the process of the suite, so that another process has none to start."""
         self._findings = findings
         self._progress = progress
         self._lock = threading.Lock()
@@ -183,6 +185,7 @@ class _Events:
             if not self.planned.is_set():
                 self._left.extend(event["tests"])
                 self._total, self.alone = len(event["tests"]), event["alone"]
+                self.in_process = event["in_process"]
                 self._findings.take_plan(event)
                 self._progress.planned(self._findings.profiles, event["tests"])
                 self.planned.set()

@@ -88,7 +88,12 @@ def _in_order(job: dict[str, Any], say: Say, ending: ExitStack) -> None:
         profiles = tuple(job["profiles"]) or claimed_profiles(anchor.backend)
         tests = select_tests(profiles)
         alone = _must_be_alone(anchor, helpers, shared=job["endpoint"] is not None)
-        about = {"module": type(anchor.backend).__module__, "claims": claims_of(anchor.backend)}
+        in_process = anchor.backend.topology == "process"
+        about = {
+            "in_process": in_process,
+            "module": type(anchor.backend).__module__,
+            "claims": claims_of(anchor.backend),
+        }
         secret = [option.name for option in target.option_table() if option.secret]
         known = {**options, **(helpers.secure_options or {})}
         lent = [str(value) for name, value in known.items() if name in secret and value]

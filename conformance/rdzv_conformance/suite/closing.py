@@ -9,7 +9,7 @@ from collections.abc import Callable
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Unsupported, equal, raises, that
-from rdzv_conformance.harness.waits import Waits
+from rdzv_conformance.harness.waits import HOW_TO_END, Waits
 from rdzv_core import RendezvousConnectionError, Store, SupportsMembership, SupportsStore
 
 LONG = 60.0
@@ -38,7 +38,7 @@ class Closing:
         register.close(limit)
         for what, running in begun.items():
             ended = running.ended(max(0.0, began + limit - time.monotonic()))
-            that(ended, f"{what} goes on {limit:.0f} s after close(): it must end within 1 s")
+            that(ended, f"{what} goes on {limit:.0f} s after close(): it must end within 1 s. {HOW_TO_END}")
             raises(RendezvousConnectionError, f"{what}, ended by close(),", running.result, 0, "")
 
     @clause("RDZV-LIFE-5")

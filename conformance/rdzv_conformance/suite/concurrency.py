@@ -27,7 +27,7 @@ class Concurrency:
         done = race(
             CLIENTS, lambda n: Client(register, f"thread {n}", f"{seed} {n}").run(least), under_test.target.pace
         )
-        judge_history(under_test, "threads", done)
+        judge_history(under_test, f"{len(done)} threads", done)
 
     @clause("RDZV-CAS-12")
     def test_RDZV_CAS_12_instances_in_one_process_lose_no_update(self, under_test: BackendUnderTest) -> None:
@@ -37,7 +37,7 @@ class Concurrency:
         done = race(
             CLIENTS, lambda n: Client(instances[n], f"instance {n}", f"{seed} {n}").run(least), under_test.target.pace
         )
-        judge_history(under_test, "instances", done)
+        judge_history(under_test, f"{len(done)} instances", done)
 
     @clause("RDZV-CAS-13")
     def test_RDZV_CAS_13_processes_lose_no_update(self, under_test: BackendUnderTest) -> None:
@@ -56,7 +56,7 @@ class Concurrency:
         finally:
             for worker in workers:
                 worker.stop()
-        judge_history(under_test, "processes", done)
+        judge_history(under_test, f"{len(done)} processes", done)
 
 
 def judge_history(under_test: BackendUnderTest, who: str, done: list[list[Operation]]) -> None:
@@ -67,7 +67,7 @@ def judge_history(under_test: BackendUnderTest, who: str, done: list[list[Operat
     if verdict.fault is not None:
         against = f" That is against {', '.join(verdict.fault.clauses)} too." if verdict.fault.clauses else ""
         fail(
-            f"{len(done)} {who} made {len(history)} calls (seed {under_test.target.seed}): "
+            f"{who} made {len(history)} calls (seed {under_test.target.seed}): "
             f"{verdict.fault.says}.{against} Calls must be as if one came after the other: "
             "each token has one winner, no update is lost. "
             f"These show it:\n{draw(verdict.shown_by)}"

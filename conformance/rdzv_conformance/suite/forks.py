@@ -23,7 +23,7 @@ class Forks:
         _needs_forks(under_test)
         seed, least = under_test.random.getrandbits(32), least_steps(under_test.open())
         answer = in_another_process(under_test, "fork_and_hammer", seed=str(seed), least=least)
-        judge_history(under_test, "sides of a fork", [[from_json(fields) for fields in answer["history"]]])
+        judge_history(under_test, "both sides of a fork", [[from_json(fields) for fields in answer["history"]]])
 
     @clause("RDZV-CONN-11")
     def test_RDZV_CONN_11_a_fork_amidst_calls_leaves_both_sides_usable(self, under_test: BackendUnderTest) -> None:

@@ -14,6 +14,7 @@ from rdzv_conformance.harness.expect import Unsupported, Untested, equal, raises
 from rdzv_conformance.harness.proxy import Proxy
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running, race
+from rdzv_conformance.harness.waits import HOW_TO_END
 from rdzv_conformance.suite.processes import Worker
 from rdzv_core import RendezvousConnectionError, SupportsDelete, SupportsMembership, SupportsStore, SupportsWatch
 
@@ -147,7 +148,7 @@ def _close_ends(under_test: BackendUnderTest, register: Register, waiting: Runni
     began = time.monotonic()
     register.close(limit)
     ended = waiting.ended(max(0.0, began + limit - time.monotonic()))
-    that(ended, f"{what} goes on {limit:.0f} s after close(): it must end within 1 s")
+    that(ended, f"{what} goes on {limit:.0f} s after close(): it must end within 1 s. {HOW_TO_END}")
     raises(RendezvousConnectionError, f"{what}, ended by close(),", waiting.result, 0, "")
 
 

@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from rdzv_core.authoring import Call, SharedClients
-from rdzv_redis._listener import Listener
+from rdzv_redis._listener import Listener, hang_up
 
 KEPT_CONNECTIONS = 8
 LISTENER_CONNECT_SECONDS = 2.0
@@ -30,7 +30,7 @@ class Address(NamedTuple):
             self.port,
             username=self.username,
             password=self.password,
-            protocol=2,  # with 3, a connection that another thread ends may abort the interpreter (redis-py 8.1)
+            protocol=2,  # what was subscribed to comes as an answer does; with 3 it is pushed to a handler
             retry=Retry(NoBackoff(), 0),
             driver_info=None,
         )
@@ -47,7 +47,7 @@ class RedisClient:
 
     def execute(self, call: Call, *command: str | bytes | float) -> Any:
         """Send a command and return its answer, within what the call has left; raises `RedisError` or `OSError`."""
-        with self._connection(call) as connection, call.interruptible(connection.disconnect):
+        with self._connection(call) as connection, call.interruptible(lambda: hang_up(connection)):
             connection.send_command(*command, check_health=False)
             return connection.read_response(timeout=_left(call))
 
@@ -83,7 +83,7 @@ class RedisClient:
             except IndexError:
                 connection = self._address.connection()
             connection.socket_timeout = connection.socket_connect_timeout = _left(call)
-            with call.interruptible(connection.disconnect):
+            with call.interruptible(lambda: hang_up(connection)):  # noqa: B023 - called within the block
                 if not connection.is_connected:
                     connection.connect()
                     return connection

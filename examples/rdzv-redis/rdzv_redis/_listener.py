@@ -1,12 +1,27 @@
 """Who is woken when something changes: one subscribed connection and one thread for a whole process."""
 
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from redis import Connection, RedisError
 
 RETRY_SECONDS = 0.2
+
+
+def hang_up(connection: Connection) -> None:
+    """End what another thread does on a connection: it sees that the other side is gone, and disconnects by itself.
+
+    To disconnect here would take away the socket and the buffer from which that thread reads.
+    """
+    sock = connection._sock
+    if connection.pid != os.getpid():
+        connection.disconnect()  # a fork of the parent's, which goes on there
+    elif sock is not None:
+        with suppress(OSError):  # it was gone already
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 class Listener:
@@ -53,7 +68,7 @@ class Listener:
             self._changed.notify_all()
             thread, connection = self._thread, self._connection
         if connection is not None:
-            connection.disconnect()
+            hang_up(connection)
         if thread is not None:
             thread.join(1.0)
 
@@ -62,7 +77,7 @@ class Listener:
             try:
                 self._connection.send_command(command, *names, check_health=False)
             except (RedisError, OSError):
-                self._connection.disconnect()  # the thread sees that, and connects again
+                hang_up(self._connection)  # the thread sees that, and connects again
 
     def _listen(self) -> None:
         while True:

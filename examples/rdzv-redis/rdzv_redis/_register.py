@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from redis import RedisError
+from redis import exceptions as redis_errors
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError
 
 from rdzv_core import (
@@ -37,7 +37,14 @@ class RedisRegister(VersionedBackend):
 
     name = "redis"
     options = (CALL_TIMEOUT, USERNAME, PASSWORD, DURABLE)
-    store_errors = (RedisError, OSError)
+    # Not all of RedisError: a DataError, say, is a mistake in this program, and no fault of server or connection.
+    store_errors = (
+        redis_errors.ConnectionError,
+        redis_errors.TimeoutError,
+        redis_errors.ResponseError,
+        redis_errors.InvalidResponse,
+        OSError,
+    )
 
     def __init__(self, params: RendezvousParameters) -> None:
         host, port = parse_endpoint(params.endpoint, PORT)

@@ -36,7 +36,11 @@ def new_backend(name: str, directory: Path | None) -> None:
     place = directory or Path(package.distribution)
     if place.exists() or place.is_symlink():
         raise click.UsageError(f"{place} exists already: nothing was written; give another --directory, or remove it")
-    package.write(place)
+    try:
+        package.write(place)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise click.UsageError(f"{place} cannot be written: {reason}; give another --directory") from error
     there = shlex.quote(str(place))
     click.echo(
         f"wrote {package.distribution} to {place}: {', '.join(package.files)}\n"
