@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from rdzv_etcd import EtcdCluster
+from rdzv_etcd._server.forwarders import ForwarderLoop
 
 from rdzv_core import RendezvousError
 
@@ -116,3 +117,23 @@ def test_members_that_do_not_serve_are_an_error_with_their_last_words(etcd_binar
         cluster.start()
     assert time.monotonic() - started < 30
     assert repr(cluster) == "<EtcdCluster stopped>"
+
+
+def _listen_as_etcd_does(port: int) -> None:
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", port))
+        sock.listen()
+
+
+def test_a_forwarder_holds_its_port_before_it_listens_and_while_it_refuses() -> None:
+    """An etcd of another cluster that had found the port free must not get it: both would take it for theirs."""
+    loop = ForwarderLoop()
+    forwarder = loop.forwarder(1, lambda _: False)
+    try:
+        for step in (forwarder.open, forwarder.refuse, forwarder.open):
+            with pytest.raises(OSError, match="in use"):
+                _listen_as_etcd_does(forwarder.port)
+            loop.run(step())
+    finally:
+        loop.close()

@@ -72,7 +72,8 @@ class EtcdCluster:
             except BaseException as error:
                 self.stop()
                 # Another process may have taken a port that was free: then etcd ends at once.
-                if attempt == _ATTEMPTS or time.monotonic() > deadline or not isinstance(error, RendezvousError):
+                again = isinstance(error, RendezvousError | OSError)
+                if attempt == _ATTEMPTS or time.monotonic() > deadline or not again:
                     raise
             else:
                 return

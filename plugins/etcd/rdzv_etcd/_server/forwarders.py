@@ -38,6 +38,7 @@ class Forwarder:
         """Accept connections."""
         if not self._is_open:
             self._is_open = True
+            _allow_others(self._socket, True)  # or what is left of its connections holds the port, once it is closed
             self._socket.listen(128)
             self._loop.add_reader(self._socket, self._accept)
 
@@ -141,9 +142,17 @@ class ForwarderLoop:
 
 
 def _bound(port: int) -> socket.socket:
-    """Make a socket that holds a port and does not listen: connections to it are refused."""
+    """Make a socket that holds a port and does not listen: connections to it are refused.
+
+    While SO_REUSEADDR is set of a socket that does not listen, others may bind its port, and listen first.
+    """
     sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _allow_others(sock, port != 0)  # connections of the socket before it
     sock.bind((HOST, port))
+    _allow_others(sock, False)
     sock.setblocking(False)
     return sock
+
+
+def _allow_others(sock: socket.socket, allowed: bool) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(allowed))
