@@ -20,6 +20,7 @@ class _Entry(Generic[C]):
         self.lock = threading.Lock()
         self.holders = 0
         self.client: C | None = None
+        self.is_over = False
 
 
 class SharedClients(Generic[K, C]):
@@ -54,6 +55,8 @@ class SharedClients(Generic[K, C]):
 
     def _client(self, key: K, entry: _Entry[C]) -> C:
         with entry.lock:
+            if entry.is_over:  # the last release came after the caller had begun: nobody would close another client
+                raise _released()
             if entry.client is None:
                 entry.client = self._make(key)
             return entry.client
@@ -67,7 +70,7 @@ class SharedClients(Generic[K, C]):
                 return
             del self._entries[key]
         with entry.lock:
-            client, entry.client = entry.client, None
+            client, entry.client, entry.is_over = entry.client, None, True
         if client is not None:
             self._close(client)
 
@@ -88,7 +91,7 @@ class ClientHold(Generic[K, C]):
         Raises what making it raises, and `RendezvousConnectionError` after `release`.
         """
         if self._released:
-            raise RendezvousConnectionError("this share in a client was released: create a new backend")
+            raise _released()
         return self._clients._client(self._key, self._entry)
 
     def release(self) -> None:
@@ -100,3 +103,7 @@ class ClientHold(Generic[K, C]):
     def _join(self) -> None:
         if not self._released:
             self._entry = self._clients._join(self._key)
+
+
+def _released() -> RendezvousConnectionError:
+    return RendezvousConnectionError("this share in a client was released: create a new backend")

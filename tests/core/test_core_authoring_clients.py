@@ -149,6 +149,22 @@ def test_a_client_is_made_once_for_all_who_hold_it_and_closed_with_the_last() ->
     assert clients.made == ["a", "b", "a"]
 
 
+def test_a_call_that_the_last_release_overtakes_makes_no_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would ever close it: it begins before the release, and asks for the client after it."""
+    clients = Clients()
+    hold, client_of = clients.shared.hold("a"), clients.shared._client
+    hold.client()
+
+    def overtaken(key: str, entry: Any) -> str:
+        hold.release()
+        return client_of(key, entry)
+
+    monkeypatch.setattr(clients.shared, "_client", overtaken)
+    with pytest.raises(RendezvousConnectionError, match="released"):
+        hold.client()
+    assert (clients.made, len(clients.closed)) == (["a"], 1)
+
+
 def test_a_client_that_cannot_be_made_is_tried_again() -> None:
     """The first who asks gets the error, the next one a client."""
     answers: list[Any] = [OSError("refused"), "client"]

@@ -1,7 +1,7 @@
 """What a process shares of one Redis server: a few connections for commands, and one that listens for changes."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from redis import Connection, RedisError
@@ -55,8 +55,7 @@ class RedisClient:
         """Close the connections; what is under way is ended by its own instance."""
         self._closed = True
         self.listener.close()
-        while self._idle:
-            self._idle.pop().disconnect()
+        self._close_idle()
 
     @contextmanager
     def _connection(self, call: Call) -> Iterator[Connection]:
@@ -71,10 +70,17 @@ class RedisClient:
             connection.disconnect()
             raise
         finally:
-            if connection.is_connected and not self._closed and len(self._idle) < KEPT_CONNECTIONS:
+            if connection.is_connected and len(self._idle) < KEPT_CONNECTIONS:
                 self._idle.append(connection)
             else:
                 connection.disconnect()
+            if self._closed:  # read after the append: `close` empties the list after setting it
+                self._close_idle()
+
+    def _close_idle(self) -> None:
+        with suppress(IndexError):  # another thread takes the last one
+            while self._idle:
+                self._idle.pop().disconnect()
 
     def _connected(self, call: Call) -> Connection:
         while True:
