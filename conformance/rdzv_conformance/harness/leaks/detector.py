@@ -1,8 +1,9 @@
 """The leak detector: threads, file descriptors, processes, temp files and keys that a test leaves when all was closed.
 
 What a test leaves once may belong to a library that made it at its first use and keeps it. A pool that instances share
-fills up over a few tests: another instance of this process, the anchor, keeps it open. So a test that left something is run
-again, up to three times: what each run leaves is the backend's, and is reported under its clause with the test's name.
+fills up over a few tests: another instance of this process, the anchor, keeps it open. So a test that left something is
+run again, up to three times: what each run leaves is the backend's, and is reported under its clause with the test's
+name.
 """
 
 from __future__ import annotations
