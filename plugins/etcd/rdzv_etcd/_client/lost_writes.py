@@ -35,8 +35,7 @@ class LostWrite:
         self, session: Session, scope: CancelScope, endpoint: HostPort, term: int, body: Mapping[str, Any]
     ) -> None:
         self._session, self._scope, self._endpoint, self._term = session, scope, endpoint, term
-        key = messages.written_key(body)
-        self._later_write = b"" if key is None else json.dumps(messages.txn_reads(key, [])).encode("ascii")
+        self._body = body
         self._was_replaced = self._was_overtaken = False
 
     def look(self) -> None:
@@ -59,10 +58,11 @@ class LostWrite:
         self._was_overtaken = self._answers_a_later_write()
 
     def _answers_a_later_write(self) -> bool:
-        if not self._later_write:
+        key = messages.written_key(self._body)
+        if key is None:
             return False
         try:
-            self._ask("/v3/kv/txn", self._later_write)
+            self._ask("/v3/kv/txn", json.dumps(messages.txn_reads(key, [])).encode("ascii"))
         except (RefusedError, UnansweredError):
             return False  # it is busy, or without a leader: that says nothing
         return True
