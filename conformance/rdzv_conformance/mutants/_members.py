@@ -82,6 +82,7 @@ class UpdateMovesToTheEnd(SoundMemory):
     "MEMBER-8",
     "MEMBER-11",
     message="the members",
+    may_break=("MEMBER-7",),
 )
 class UpdateKeepsThePayload(SoundMemory):
     def update(self, member: MemberLease, payload: bytes) -> bool:
