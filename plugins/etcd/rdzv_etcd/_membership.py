@@ -6,7 +6,6 @@ import math
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, Token
@@ -17,6 +16,7 @@ from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.errors import lease_is_gone
 from rdzv_etcd._client.joint_calls import NOBODY, Gathering
 from rdzv_etcd._client.subscriptions import Span
+from rdzv_etcd._members_here import Renewals
 from rdzv_etcd._run_keys import Founding, Run, read_founding
 from rdzv_etcd._waiting import Waiter, Watched
 
@@ -36,25 +36,12 @@ GATHER_SECONDS = 0.25
 """How long a keep-alive waits for those of other members of this process, which mostly entered with it."""
 
 
-@dataclass(eq=False)
-class _Renewals:
-    """What copies of a lease share. Without a lock: a renewal that is sent twice does no harm."""
-
-    lease: int
-    run_lease: int
-    renewed_at: float
-    newest: int = 0
-    checked_at: float = field(default_factory=time.monotonic)
-
-
 class EtcdLease(MemberLease):
     """A membership whose key is under a lease of etcd's."""
 
-    def __init__(
-        self, ttl: float, founding: Founding, member_id: str, ahead: int | None, lease: int, granted_at: float
-    ) -> None:
-        super().__init__(ttl, founding.incarnation, member_id, ahead=ahead)
-        self.renewals = _Renewals(lease, founding.lease, granted_at)
+    def __init__(self, ttl: float, incarnation: str, member_id: str, ahead: int | None, renewals: Renewals) -> None:
+        super().__init__(ttl, incarnation, member_id, ahead=ahead)
+        self.renewals = renewals
 
     @property
     def renewed_lately(self) -> bool:
@@ -79,8 +66,9 @@ class Membership:
     """`SupportsMembership` by etcd's leases: etcd's leader ends a member by its own clock. Thread-safe.
 
     - `enter`: a grant and one transaction, which also counts who is there.
-    - `refresh`: one keep-alive, which writes nothing; and once in two ttls a read, which finds out whether the key
-      was deleted by hand. It waits a moment for those of other members of this process, unless the last was just now.
+    - `refresh`: one keep-alive, which writes nothing. It waits a moment for those of other members of this process,
+      unless the last was just now. Once in two ttls also a read, which finds out whether the key was deleted by hand;
+      it asks for those of others here as well.
     - `update`: a transaction that compares the sequence number, and a keep-alive unless the last one was just now.
     - `leave`: a revocation.
     - The version is the newest revision among the members' keys, the lease of the key that has it, and how many they
@@ -104,17 +92,17 @@ class Membership:
         deadline = time.monotonic() + self._client.timeout
         while True:
             granted_at, member = time.monotonic(), secrets.token_hex(16)
-            lease = self._run.leases.grant(math.ceil(ttl) + SLACK_SECONDS)
+            key, lease = self._keys.member(member), self._run.leases.grant(math.ceil(ttl) + SLACK_SECONDS)
             try:
-                joined = self._join(self._keys.member(member), _sealed(0, payload), lease)
+                founding, ahead = self._join(key, _sealed(0, payload), lease)
             except RendezvousConnectionError as error:
                 if not lease_is_gone(error) or time.monotonic() >= deadline:
                     raise
                 continue  # the answers took so long that the lease was over meanwhile
-            self._run.seen(joined.founding)
-            entered = EtcdLease(ttl, joined.founding, member, joined.ahead, lease, granted_at)
-            self._run.members_here.add(entered.renewals)
-            return entered
+            self._run.seen(founding)
+            renewals = Renewals(key, ttl, lease, founding.lease, granted_at)
+            self._run.members_here.add(renewals)
+            return EtcdLease(ttl, founding.incarnation, member, ahead, renewals)
 
     def update(self, member: MemberLease, payload: bytes) -> bool:
         payload, lease, sequence = checked_payload(payload), _own(member), member.next_sequence()
@@ -150,7 +138,7 @@ class Membership:
         if not self._keep_alive(lease, Gathering(many, GATHER_SECONDS)):
             return False
         lease.note_renewal(sequence)
-        if time.monotonic() - lease.renewals.checked_at > 2 * lease.ttl and not self._exists(lease):
+        if lease.renewals.unchecked_for(2) and not self._exists(lease):
             return False
         self._run.keep(lease.renewals.run_lease)
         return True
@@ -258,12 +246,17 @@ class Membership:
         return f"{newest.lease:x}.{newest.revision}.{total}"
 
     def _present(self, keys: Sequence[bytes]) -> dict[bytes, bool]:
-        """Return which members' keys exist; with those that other threads of this process ask for meanwhile."""
-        counts: list[int] = []
+        """Return which members' keys exist. Notes it of those here that would soon ask for it themselves."""
+        began, soon = time.monotonic(), self._run.members_here.unchecked()
+        keys, counts = list({*keys, *soon}), []
         for begin in range(0, len(keys), _COUNTED_AT_ONCE):
             some = [messages.count_request(key) for key in keys[begin : begin + _COUNTED_AT_ONCE]]
             counts += self._client.count_together(some)
-        return {key: count > 0 for key, count in zip(keys, counts, strict=True)}
+        present = {key: count > 0 for key, count in zip(keys, counts, strict=True)}
+        for key, renewals in soon.items():
+            if present[key]:  # who is out finds that out itself
+                renewals.checked_at = began
+        return present
 
     def _keep_alive(self, lease: EtcdLease, gathering: Gathering = NOBODY) -> bool:
         began = time.monotonic()

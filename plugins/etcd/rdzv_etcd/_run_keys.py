@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 from rdzv_core import RendezvousConnectionError, RendezvousParameters
 from rdzv_etcd._client import messages
@@ -17,6 +17,7 @@ from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._client.leases import Leases
 from rdzv_etcd._client.scope import CancelScope
 from rdzv_etcd._client.turns import Turns
+from rdzv_etcd._members_here import MembersHere
 from rdzv_etcd._options import KEY_PREFIX
 
 T = TypeVar("T")
@@ -67,8 +68,7 @@ class RunNotes:
         self.kept: dict[int, float] = {}
         """When each lease of the run was kept alive last, by `time.monotonic`; the run has one at a time."""
         self.turns = Turns(1)
-        self.members: WeakSet[object] = WeakSet()
-        """One for each membership that was entered in this process, and has not been left."""
+        self.members = MembersHere()
 
     @staticmethod
     def of(gateway: Gateway, incarnation: bytes) -> RunNotes:
@@ -90,8 +90,8 @@ class Run:
         self._notes = RunNotes.of(client.gateway, keys.incarnation)
 
     @property
-    def members_here(self) -> WeakSet[object]:
-        """What stands for each membership of the run that this process has entered, and has not left."""
+    def members_here(self) -> MembersHere:
+        """The members of the run that this process has entered."""
         return self._notes.members
 
     @property

@@ -296,4 +296,28 @@ def test_the_members_of_a_process_find_out_together_whether_their_keys_are_there
     with ThreadPoolExecutor(8) as pool:
         alive = list(pool.map(EtcdBackend.refresh, backends, members, timeout=120))
     assert alive == [number != 3 for number in range(8)]
-    assert [path for path in requests if path in (RANGE, TXN)] == [RANGE, TXN]
+    assert [path for path in requests if path in (RANGE, TXN)] == [TXN, TXN]
+
+
+def test_one_who_looks_for_its_key_looks_for_those_of_the_others_here(
+    etcd: EtcdServer, connect: Connect, requests: list[str], oracle: Callable[..., Any]
+) -> None:
+    """A ttl after they were last known to be there: so they ask together from then on. Who is out asks itself."""
+    backend = connect(etcd.get_endpoint())
+    due, soon, lately, out = members = [backend.enter(b"x", 60) for _ in range(4)]
+    assert backend.refresh(due)  # this keeps the run's lease alive too
+    looks = oracle(etcd.get_endpoint())
+    looks.delete(next(key for key in looks.keys() if key.endswith(out.id.encode())))  # noqa: SIM118 - no dict
+    for member, ago in zip(members, [121, 61, 59, 61], strict=True):
+        assert isinstance(member, EtcdLease)
+        member.renewals.checked_at -= ago
+    requests.clear()
+    assert backend.refresh(due)
+    for member in soon, lately, out:
+        assert isinstance(member, EtcdLease)
+        member.renewals.checked_at -= 62
+    assert backend.refresh(soon)
+    assert requests == [KEEP_ALIVE, TXN, KEEP_ALIVE]
+    assert backend.refresh(lately)
+    assert not backend.refresh(out)
+    assert requests[3:] == [KEEP_ALIVE, TXN, KEEP_ALIVE, RANGE, "/v3/lease/revoke"]
