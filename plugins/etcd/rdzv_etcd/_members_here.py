@@ -44,7 +44,7 @@ class MembersHere:
     def __len__(self) -> int:
         return len(self._by_key)
 
-    def unchecked(self) -> dict[bytes, Renewals]:
-        """Return those, by key, that were not known to be there for a ttl."""
+    def unchecked_for(self, ttls: float) -> dict[bytes, Renewals]:
+        """Return those, by key, that were not known to be there for so many ttls."""
         here = [ref() for ref in self._by_key.valuerefs()]  # in one step: others enter and leave meanwhile
-        return {each.key: each for each in here if each is not None and each.unchecked_for(1)}
+        return {each.key: each for each in here if each is not None and each.unchecked_for(ttls)}

@@ -31,9 +31,11 @@ _WRITTEN_AT_ONCE = 2
 """How many keys an entry writes: the member's, and the incarnation's."""
 _COUNTED_AT_ONCE = 64
 """How many keys one request counts: etcd takes 128 operations in a transaction unless configured otherwise."""
+_CHECKED_EVERY = 2
+"""Ttls after which a member finds out whether its key is there, unless that was found out meanwhile."""
 _NOTHING = messages.KeyValue(b"", 0)
 GATHER_SECONDS = 0.25
-"""How long a keep-alive waits for those of other members of this process, which mostly entered with it."""
+"""How long a keep-alive, or a look for its key, waits for those of other members here: most entered with it."""
 
 
 class EtcdLease(MemberLease):
@@ -138,7 +140,7 @@ class Membership:
         if not self._keep_alive(lease, Gathering(many, GATHER_SECONDS)):
             return False
         lease.note_renewal(sequence)
-        if lease.renewals.unchecked_for(2) and not self._exists(lease):
+        if lease.renewals.unchecked_for(_CHECKED_EVERY) and not self._exists(lease):
             return False
         self._run.keep(lease.renewals.run_lease)
         return True
@@ -247,7 +249,7 @@ class Membership:
 
     def _present(self, keys: Sequence[bytes]) -> dict[bytes, bool]:
         """Return which members' keys exist. Notes it of those here that would soon ask for it themselves."""
-        began, soon = time.monotonic(), self._run.members_here.unchecked()
+        began, soon = time.monotonic(), self._run.members_here.unchecked_for(1)
         keys, counts = list({*keys, *soon}), []
         for begin in range(0, len(keys), _COUNTED_AT_ONCE):
             some = [messages.count_request(key) for key in keys[begin : begin + _COUNTED_AT_ONCE]]
@@ -266,7 +268,8 @@ class Membership:
 
     def _exists(self, lease: EtcdLease) -> bool:
         began, key = time.monotonic(), self._keys.member(lease.id)
-        there = self._client.jointly("existence", self._present, key, began + self._client.timeout)[key]
+        gathering = Gathering(len(self._run.members_here.unchecked_for(_CHECKED_EVERY)), GATHER_SECONDS)
+        there = self._client.jointly("existence", self._present, key, began + self._client.timeout, gathering)[key]
         lease.renewals.checked_at = began
         if not there:  # its key was deleted by hand, unless the lease is over anyway: it has ended for good
             self._run.leases.revoke(lease.renewals.lease)

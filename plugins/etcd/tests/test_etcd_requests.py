@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from rdzv_etcd import EtcdBackend, EtcdServer, _membership
-from rdzv_etcd._client import joint_calls, shared_watch, turns
-from rdzv_etcd._client.client import EtcdClient
+from rdzv_etcd._client import shared_watch, turns
 from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._membership import EtcdLease
 
@@ -267,7 +266,7 @@ def test_the_members_of_a_process_find_out_together_whether_their_keys_are_there
     oracle: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Those who ask while one request is under way share the next; each is told of its own key."""
+    """Those who ask at the same time share one request; each is told of its own key."""
     backends = [connect(etcd.get_endpoint()) for _ in range(8)]
     members = [backend.enter(b"x", 60) for backend in backends]
     looks = oracle(etcd.get_endpoint())
@@ -276,27 +275,12 @@ def test_the_members_of_a_process_find_out_together_whether_their_keys_are_there
         assert isinstance(member, EtcdLease)
         member.renewals.checked_at -= 200
         member.renewals.renewed_at -= 5
-    joined, all_joined, join = [0], threading.Event(), joint_calls._Requests.join
-    count_together = EtcdClient.count_together
-
-    def noted(self: Any, what: Any, item: Any) -> Any:
-        result = join(self, what, item)
-        joined[0] += what == "existence"
-        if joined[0] == 8:
-            all_joined.set()
-        return result
-
-    def held_up(self: EtcdClient, counts: Any) -> list[int]:
-        assert all_joined.wait(60)
-        return count_together(self, counts)
-
-    monkeypatch.setattr(joint_calls._Requests, "join", noted)
-    monkeypatch.setattr(EtcdClient, "count_together", held_up)
+    monkeypatch.setattr(_membership, "GATHER_SECONDS", 60)  # less is enough where all come at once
     requests.clear()
     with ThreadPoolExecutor(8) as pool:
         alive = list(pool.map(EtcdBackend.refresh, backends, members, timeout=120))
     assert alive == [number != 3 for number in range(8)]
-    assert [path for path in requests if path in (RANGE, TXN)] == [TXN, TXN]
+    assert [path for path in requests if path in (RANGE, TXN)] == [TXN]
 
 
 def test_one_who_looks_for_its_key_looks_for_those_of_the_others_here(
