@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 from rdzv_conformance.mutants import (
+    _among,
+    _apart,
     _caches,
     _closing,
     _contents,
@@ -13,8 +15,10 @@ from rdzv_conformance.mutants import (
     _expiry,
     _extremes,
     _forks,
+    _forks_further,
     _holding,
     _kept,
+    _kept_odd,
     _kept_stores,
     _lasting,
     _late_answers,
@@ -33,6 +37,9 @@ from rdzv_conformance.mutants import (
     _remote_members,
     _remote_stores,
     _secrets,
+    _secrets_near,
+    _silence,
+    _stale,
     _states,
     _store_edges,
     _store_values,
@@ -42,6 +49,7 @@ from rdzv_conformance.mutants import (
     _unique,
     _waits,
     _wake_ups,
+    _within,
 )
 from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._settings import remotely
@@ -52,15 +60,18 @@ MODULES = (
         _states,
         _lasting,
         _contents,
+        _within,
         _caches,
         _names,
         _tokens,
         _unique,
+        _apart,
         _life,
         _closing,
         _options,
         _packaging,
         _submit,
+        _among,
         _listing,
     ),
     *(
@@ -81,9 +92,14 @@ MODULES = (
         _stores,
         _store_values,
         _store_edges,
+        _silence,
+        _stale,
+        _forks_further,
         _kept,
+        _kept_odd,
         _kept_stores,
         _secrets,
+        _secrets_near,
         _disclosure,
     ),
 )

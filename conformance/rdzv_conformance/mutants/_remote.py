@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +34,6 @@ from rdzv_core.envelope import seal
 from rdzv_core.memory._registers import RegisterTable
 
 READ_TIMEOUT = Option("read_timeout", int, 10, "seconds to wait for an answer", positive=True)
-
 
 AUTHORITY = "ours"
 NAMES = ["127.0.0.1", "localhost"]
@@ -186,6 +187,7 @@ class SoundRemote(RendezvousBackend):
         self.closed = False
         self.connection: socket.socket | None = None
         self.lock = threading.Lock()
+        self.ends = math.inf
         self.pid = os.getpid()
         if "\0" in params.endpoint:
             raise ValueError(f"endpoint {params.endpoint!r} holds a NUL")
@@ -231,14 +233,25 @@ class SoundRemote(RendezvousBackend):
 
     def ask(self, request: dict[str, Any]) -> Any:
         self.after_a_fork()
-        with self.lock:
-            try:
-                return self.exchange(request)
-            except (OSError, ValueError) as error:
-                self.drop()
-                raise RendezvousConnectionError(
-                    f"backend {self.name!r} at {self.params.endpoint!r} did not answer: {error}"
-                ) from error
+        ends = math.inf if self.timeout is None else time.monotonic() + self.timeout
+        if not self.lock.acquire(timeout=-1 if self.timeout is None else self.timeout):
+            raise RendezvousConnectionError(
+                f"backend {self.name!r} at {self.params.endpoint!r} is still in other calls"
+            )
+        self.ends = ends
+        try:
+            return self.exchange(request)
+        except (OSError, ValueError) as error:
+            self.drop()
+            raise RendezvousConnectionError(
+                f"backend {self.name!r} at {self.params.endpoint!r} did not answer: {error}"
+            ) from error
+        finally:
+            self.lock.release()
+
+    def time_left(self) -> float | None:
+        """Return what is left of the call's time; None: there is no limit."""
+        return None if self.timeout is None else max(0.001, self.ends - time.monotonic())
 
     def after_a_fork(self) -> None:
         """Let go of what is the parent's: its connection, and a lock that one of its threads may have held."""
@@ -249,9 +262,10 @@ class SoundRemote(RendezvousBackend):
         if self.closed:
             raise OSError("closed")
         if self.connection is None:
-            self.connection = socket.create_connection(self.where, self.timeout)
+            self.connection = socket.create_connection(self.where, self.time_left())
             self.connection.settimeout(self.timeout)
             self.introduce()
+        self.connection.settimeout(self.time_left())
         return self.converse(request)
 
     def introduce(self) -> None:

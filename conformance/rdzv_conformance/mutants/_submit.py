@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass
@@ -83,13 +84,18 @@ class Runner:
         try:
             result = getattr(self.backend, errand.method)(*errand.arguments)
         except Exception as error:  # noqa: BLE001 - it is what the call raises
-            errand.done(None, error)
+            self.tell(errand, None, error)
             return True
         changed = result[0] if isinstance(result, tuple) else result
         if errand.ends is not None and not changed and time.monotonic() < errand.ends:
             return False
-        errand.done(result, None)
+        self.tell(errand, result, None)
         return True
+
+    def tell(self, errand: Errand, result: Any, error: Exception | None) -> None:
+        """Call `done`; what it raises is its own affair."""
+        with contextlib.suppress(Exception):
+            errand.done(result, error)
 
 
 class SubmittingMemory(SoundMemory, SupportsSubmit):

@@ -89,6 +89,42 @@ _MARKED = (
     ),
     *("#", "&", "=", "x_", "x%", "x-", "x:", "x,", "x;", "x|y", "x@y", "~", "plumless", "buckeroo", "-0", "0", "00"),
 )
+_ESCAPED = (
+    *(
+        "a%2Fb",
+        "a%2fb",
+        "a__b",
+        "a_b",
+        "a-b",
+        "a.b",
+        "a:b",
+        "a~b",
+        "a=2Fb",
+        "a\\x2fb",
+        "a\\/b",
+        "a//b",
+        "a&#47;b",
+        "ab",
+    ),
+    *("x\\0", "x%00", "x\\x00", "x_00", "x\\n", "x%0A", "x%20", "x%2E", "x%25", "x%", "x%%", "x\\\\", "x\x85", "x\x1f"),
+    *(
+        "x.lock",
+        "x:lock",
+        "x/lock",
+        "x-lock",
+        "x_lock",
+        ".lock",
+        ":lock",
+        "/lock",
+        "-lock",
+        "_lock",
+        ".tmp",
+        "~",
+        ".bak",
+    ),
+    *(".token", ":token", "/token", ":version", "/version", ".version", ":seq", ":state", "/state", ".state", "/value"),
+)
+"""What escapes of such characters look like, and what is kept beside a key."""
 _CUTS = (32, 63, 64, 127, 128, 250, 255, 256, 511, 900)
 
 
@@ -96,6 +132,7 @@ def names_alike(longest: int = 1024) -> list[str]:
     """Return names, all different, none empty, none of more than `longest` bytes in UTF-8."""
     filled = ["x" * length + end for length in _CUTS for end in ("y", "z")]
     beginning = ["y" + "x" * 300, "z" + "x" * 300, "x" * 150 + "y" + "x" * 150, "x" * 150 + "z" + "x" * 150]
+    beginning += ["x" * 250 + end + "x" * 250 for end in "yz"] + ["x" * 400 + end + "x" * 400 for end in "yz"]
     wide = ["ä" * 127 + "y", "ä" * 127 + "z", "🚀" * 63 + "y", "🚀" * 63 + "z"]
-    every = dict.fromkeys([*_CASES, *_COMPOSED, *_MARKED, *filled, *beginning, *wide])
+    every = dict.fromkeys([*_CASES, *_COMPOSED, *_MARKED, *_ESCAPED, *filled, *beginning, *wide])
     return [name for name in every if len(name.encode()) <= longest]

@@ -28,9 +28,9 @@ class Colleague:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._worker.stop()
 
-    def get_state(self, fresh: bool = False) -> StateSnapshot | None:
-        """Read, by an instance that is used for all, or by a fresh one."""
-        found = self._do("get", fresh=fresh)["found"]
+    def get_state(self, fresh: bool = False, purpose: str = "") -> StateSnapshot | None:
+        """Read, by an instance that is used for all, or by a fresh one, or by the sibling for a purpose."""
+        found = self._do("get", fresh=fresh, purpose=purpose)["found"]
         return None if found is None else StateSnapshot(*map(decode, found[:2]))
 
     def set_state(self, state: bytes, token: Any = None) -> SetStateResult | None:
@@ -51,6 +51,7 @@ def obey(under_test: BackendUnderTest, say: Say) -> None:
     """Do what each line says, until stdin ends."""
     register = under_test.open()
     runs: dict[str, Changes] = {}
+    siblings = {"": register}
     say("ready")
     for line in sys.stdin:
         order = json.loads(line)
@@ -61,7 +62,10 @@ def obey(under_test: BackendUnderTest, say: Say) -> None:
             getattr(runs[run_id], order["change"])(*map(decode, order["arguments"]))
             say("did")
             continue
-        found = _done(under_test, register, order)
+        purpose = order.get("purpose", "")
+        if purpose not in siblings:
+            siblings[purpose] = register.sibling(purpose)
+        found = _done(under_test, siblings[purpose], order)
         say("did", found=None if found is None else [encode(value) for value in found])
 
 

@@ -20,6 +20,8 @@ from rdzv_conformance.suite.whole import check_whole, whole_state
 from rdzv_core import StateSnapshot
 
 LARGEST = 256 * 1024
+OVER = (300_000, 2**19, 2**19 + 1, 786_432)
+LONGEST_TRIED = 2 * 1024 * 1024
 EVERY_BYTE_SECONDS = 1.5
 READ_SECONDS = 0.5
 LEAST_WRITES = 12
@@ -100,6 +102,18 @@ class Contents:
 
         together(in_parts(_lengths()), check, under_test.target.pace)
 
+    @clause("RDZV-STATE-10")
+    def test_RDZV_STATE_10_the_longest_state_is_kept_whole(self, under_test: BackendUnderTest) -> None:
+        """Of max_state_bytes, of one less, and of some lengths over 256 KiB: no part of it is like another one."""
+        register = under_test.open()
+        largest = min(register.backend.max_state_bytes, LONGEST_TRIED)
+        lengths = {largest, largest - 1, *(length for length in OVER if length < largest)}
+        token = None
+        for length in sorted(lengths, reverse=True):
+            state = hashlib.shake_128(b"%d" % length).digest(length)
+            token = register.write(state, token)
+            _kept(register.get_state(), StateSnapshot(state, token))
+
     @clause("RDZV-STATE-11")
     def test_RDZV_STATE_11_nobody_sees_parts_of_two_writes(self, under_test: BackendUnderTest) -> None:
         """While large states are written others read, are refused, and read in another process: all is whole."""
@@ -149,6 +163,21 @@ def _can_be_the_first(under_test: BackendUnderTest, run_id: str, value: bytes) -
 def _lengths() -> list[int]:
     powers = [2**power + beside for power in range(19) for beside in (-1, 0, 1)]
     others = [10, 100, 1000, 1460, 9000, 10_000, 12_288, 40_960, 65_507, 65_520, 70_000, 100_000, 131_056, 200_000]
+    # Each is a multiple of many lengths that a block may have.
+    others += [
+        192_000,
+        196_608,
+        225_792,
+        229_376,
+        240_000,
+        245_760,
+        250_000,
+        258_048,
+        261_340,
+        261_800,
+        262_088,
+        262_140,
+    ]
     return sorted({length for length in (*powers, *others) if length <= LARGEST})
 
 

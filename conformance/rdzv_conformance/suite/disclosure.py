@@ -7,6 +7,8 @@ import contextlib
 import io
 import json
 import logging
+import os
+import threading
 import traceback
 import urllib.parse
 import warnings
@@ -14,6 +16,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from rdzv_conformance.harness.expect import ClauseFailed
+
+AT_FIRST = dict(os.environ)
+"""The environment before a backend was used: what a user put there is the user's affair."""
 
 LONG_SECRET = 16
 TELLING = 12
@@ -48,6 +53,12 @@ class Disclosure:
                     if shown in text:
                         raise ClauseFailed(f"the {where} holds a secret{form}")
 
+    def look_around(self, when: str) -> None:
+        """Add what others can see of this process: the environment, which every child has, and names."""
+        added = {name: value for name, value in os.environ.items() if AT_FIRST.get(name) != value}
+        self.add(f"environment {when}", " ".join(f"{name}={value}" for name, value in added.items()))
+        self.add(f"name of a thread {when}", " ".join(thread.name for thread in threading.enumerate()))
+
     @contextlib.contextmanager
     def listening(self, where: str) -> Iterator[None]:
         """Add what is logged, warned of and printed meanwhile."""
@@ -79,7 +90,9 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         told = told_by(record.exc_info[1]) if record.exc_info and record.exc_info[1] else ""
-        self._disclosure.add(f"log record {self._where}", f"{record.getMessage()} {record.args!r} {told}")
+        fields = {name: value for name, value in vars(record).items() if name not in ("exc_info", "msg", "args")}
+        text = f"{record.getMessage()} {record.args!r} {told} {fields!r}"
+        self._disclosure.add(f"log record {self._where}", text)
 
 
 def told_by(error: BaseException) -> str:
@@ -108,6 +121,10 @@ def forms_of(secret: str) -> dict[str, str]:
             " (percent-encoded)": urllib.parse.quote(secret, safe=""),
             " (percent-encoded, with plus signs)": urllib.parse.quote_plus(secret),
             " (backwards)": secret[::-1],
+            " (as UTF-16 in hexadecimal)": secret.encode("utf-16-le", "surrogatepass").hex(),
+            " (letter by letter)": " ".join(secret),
+            " (base64 of base64)": base64.b64encode(base64.b64encode(raw)).decode().rstrip("=")[:-2],
+            " (as base85)": base64.b85encode(raw).decode()[: len(raw) // 4 * 5],
             " (as base32)": base64.b32encode(raw).decode().rstrip("=")[: len(raw) * 8 // 5],
             " (as a list of numbers)": ", ".join(map(str, raw)),
         }

@@ -2,12 +2,14 @@
 
 from rdzv_conformance.suite.cas import CompareAndSet
 from rdzv_conformance.suite.closing import Closing
+from rdzv_conformance.suite.coming import Coming
 from rdzv_conformance.suite.concurrency import Concurrency
 from rdzv_conformance.suite.conn import Connection
 from rdzv_conformance.suite.contents import Contents
 from rdzv_conformance.suite.cut_answers import CutAnswers
 from rdzv_conformance.suite.durable import Durable
 from rdzv_conformance.suite.durable_kept import DurableKept
+from rdzv_conformance.suite.durable_odd import DurableOdd
 from rdzv_conformance.suite.expiry import Expiry
 from rdzv_conformance.suite.extremes import Extremes
 from rdzv_conformance.suite.faults import Faults
@@ -31,20 +33,25 @@ from rdzv_conformance.suite.promptness import Promptness
 from rdzv_conformance.suite.run import Isolation
 from rdzv_conformance.suite.secrets import Secrets
 from rdzv_conformance.suite.secure import Secure
+from rdzv_conformance.suite.silence import Silence
 from rdzv_conformance.suite.state import State
 from rdzv_conformance.suite.store import KeyValueStore
 from rdzv_conformance.suite.store_edges import StoreEdges
 from rdzv_conformance.suite.store_values import StoreValues
 from rdzv_conformance.suite.submit import Submitting
+from rdzv_conformance.suite.submit_among import SubmittedAmong
 from rdzv_conformance.suite.tokens import Tokens
 from rdzv_conformance.suite.wake_ups import WakeUps
 from rdzv_conformance.suite.watch import Watch
+from rdzv_conformance.suite.within import Within
 
 
 class Suite(
     Lasting,  # the first: pytest runs its tests last
     State,
     Contents,
+    Within,
+    Coming,
     Freshness,
     CompareAndSet,
     Fencing,
@@ -56,6 +63,7 @@ class Suite(
     Forks,
     Outages,
     LateAnswers,
+    Silence,
     Faults,
     CutAnswers,
     Life,
@@ -63,6 +71,7 @@ class Suite(
     Parameters,
     Packaging,
     Submitting,
+    SubmittedAmong,
     Listing,
     Watch,
     WakeUps,
@@ -78,6 +87,7 @@ class Suite(
     Extremes,
     Durable,
     DurableKept,
+    DurableOdd,
     Secure,
     Secrets,
     Models,

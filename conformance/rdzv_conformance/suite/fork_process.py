@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+import queue
 import signal
 import sys
 import threading
@@ -19,27 +21,32 @@ from rdzv_conformance.harness.expect import ClauseFailed, equal, shown, shown_er
 from rdzv_conformance.harness.lines import Say
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running
-from rdzv_core import RendezvousConnectionError, SupportsDelete, SupportsMembership, SupportsWatch
+from rdzv_core import RendezvousConnectionError, SupportsDelete, SupportsMembership, SupportsSubmit, SupportsWatch
 
 SEVERAL_CALLS = 10.0
 """Seconds, times the pace, on top of what one call may take."""
 WRITES = 5
 FORKS = 12
+A_MOMENT = 0.2
+ASIDE = "made-in-a-child"
 LONG = 60.0
 TTL = 60.0
 
 
 class Child:
-    """A fork of this process, which does one thing and tells what came of it. It begins when it is told to."""
+    """A fork of this process, which does one thing and tells what came of it. It begins when it is told to.
 
-    def __init__(self, does: Callable[[], Any], limit: float) -> None:
+    It is gone at once after that, unless it `leaves` as a program does, with all that is done at its end.
+    """
+
+    def __init__(self, does: Callable[[], Any], limit: float, leaves: bool = False) -> None:
         told_here, self._told = os.pipe()
         starts, self._start = os.pipe()
         self.pid: int = os.fork()
         if self.pid == 0:
             os.close(told_here)
             os.close(self._start)
-            _be_the_child(does, starts, self._told, limit)
+            _be_the_child(does, starts, self._told, limit, leaves)
         os.close(self._told)
         os.close(starts)
         self._answers: IO[str] = os.fdopen(told_here)
@@ -66,7 +73,7 @@ class Child:
         return answer["gave"]
 
 
-def _be_the_child(does: Callable[[], Any], starts: int, told: int, limit: float) -> None:
+def _be_the_child(does: Callable[[], Any], starts: int, told: int, limit: float, leaves: bool) -> None:
     os.read(starts, 1)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(math.ceil(limit))  # the watchdog: it needs no thread, and a fork has only this one
@@ -76,6 +83,8 @@ def _be_the_child(does: Callable[[], Any], starts: int, told: int, limit: float)
         said = {"raised": str(error) if isinstance(error, ClauseFailed) else shown_error(error)}
     with os.fdopen(told, "w") as answers:
         answers.write(json.dumps(said))
+    if leaves:
+        sys.exit(0)  # as programs end: what is to be done at the end of a process is done here
     os._exit(0)
 
 
@@ -104,6 +113,8 @@ def fork_and_hammer(under_test: BackendUnderTest, say: Say, seed: str, least: in
     works: tuple[Callable[[], Any], ...] = (
         lambda: _hammered(register, "child", f"{seed} 1", least),
         lambda: _hammered(under_test.open(), "child with a new instance", f"{seed} 2", least),
+        lambda: _with_a_child(register, f"{seed} 3", least, limit),
+        lambda: _aside(register, least),
     )
     children = [Child(work, limit) for work in works]
     for child in children:
@@ -125,6 +136,8 @@ def fork_and_hammer(under_test: BackendUnderTest, say: Say, seed: str, least: in
         "children called too: they must not disturb it (do they share its connection?)",
     )
     told = [each for child in children for each in child.result()]
+    if isinstance(register.backend, SupportsDelete):
+        register.sibling(ASIDE).delete_state()
     say("done", history=[*(to_json(each) for each in history), *told])
 
 
@@ -137,6 +150,39 @@ def _hammered(register: Register, name: str, seed: str, least: int) -> list[Any]
     return [to_json(each) for each in client.history]
 
 
+def _with_a_child(register: Register, seed: str, least: int, limit: float) -> list[Any]:
+    """Fork once more, after a first call: a grandchild's connection is not its parent's either."""
+    client = Client(register, "child that forks", seed)
+    if any(each.answer is None for each in client.read()):
+        return []  # it is refused in a child
+    grandchild = Child(lambda: _hammered(register, "grandchild", f"{seed} 1", least), limit)
+    grandchild.begin()
+    try:
+        client.run(least)
+    except RendezvousConnectionError:
+        pass
+    told = grandchild.result()
+    failed = sum(each.answer is None for each in client.history)
+    that(
+        not failed, f"{failed} of {len(client.history)} calls of a child that forked failed while its own child called"
+    )
+    return [*(to_json(each) for each in client.history), *told]
+
+
+def _aside(register: Register, least: int) -> list[Any]:
+    """Write and read a sibling that is made in the child, of an instance from before the fork."""
+    try:
+        sibling = register.sibling(ASIDE)
+        found = sibling.get_state()
+        token = found and found.token
+        for number in range(max(least, WRITES)):
+            token = sibling.write(b"%d" % number, token)
+            sibling.holds(b"%d" % number, token, "of a sibling that was made in a forked child")
+    except RendezvousConnectionError:
+        pass
+    return []
+
+
 def fork_amidst(under_test: BackendUnderTest, say: Say) -> None:
     """Fork again and again while threads call and wait; each child reads, writes and closes what it has inherited."""
     register = ready_to_fork(under_test, say)
@@ -145,13 +191,22 @@ def fork_amidst(under_test: BackendUnderTest, say: Say) -> None:
     stop = threading.Event()
     calling = [Running(_call_on, register, stop) for _ in range(2)]
     found = register.get_state()
+    submits = isinstance(backend, SupportsSubmit) and "get_state" in backend.submittable
+    if submits:
+        _submitted(register, _limit(under_test))
     # Of another purpose, for nobody writes there meanwhile.
     quiet = register.sibling("quiet")
     waiting = Running(quiet.wait_state, None, LONG) if isinstance(quiet.backend, SupportsWatch) else None
     children = []
     for number in range(FORKS):
         uses = number % 3 != 1  # else it closes what it has inherited without a call
-        children.append(Child(lambda uses=uses: _use_inherited(register, quiet, uses), _limit(under_test)))  # type: ignore[misc]
+        does: Callable[[], Any] = lambda uses=uses: _use_inherited(register, quiet, uses)  # type: ignore[misc] # noqa: E731
+        if submits and number % 4 == 0:
+            does = lambda: _submitted(register, _limit(under_test) / 2)  # noqa: E731
+        elif number % 4 == 2 and isinstance(backend, SupportsWatch):
+            does = lambda: _wait_inherited(quiet)  # noqa: E731
+        leaves = number % 4 == 3
+        children.append(Child((lambda: "left") if leaves else does, _limit(under_test), leaves))
         children[-1].begin()
     # Awaited together: each may take as long as a call that cannot be answered.
     told = [child.result() for child in children]
@@ -174,6 +229,29 @@ def _call_on(register: Register, stop: threading.Event) -> None:
     while not stop.is_set():
         found = register.get_state()
         register.set_state(b"meanwhile", found and found.token)
+
+
+def _submitted(register: Register, limit: float) -> str:
+    """Submit a read, and wait for its end."""
+    ends: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
+    backend: Any = register.backend
+    backend.submit("get_state", (), lambda result, error: ends.put((result, error)))
+    try:
+        _, error = ends.get(timeout=limit)
+    except queue.Empty:
+        raise ClauseFailed(
+            "get_state(), submitted in the child of a fork, has not ended: it must work or raise"
+        ) from None
+    if error is not None and not isinstance(error, RendezvousConnectionError):
+        raise error
+    return "works" if error is None else "refused"
+
+
+def _wait_inherited(quiet: Register) -> str:
+    """Wait in vain; it must end."""
+    with contextlib.suppress(RendezvousConnectionError):
+        quiet.backend.wait_state(None, A_MOMENT)  # type: ignore[attr-defined]
+    return "over"
 
 
 def _use_inherited(register: Register, quiet: Register, uses: bool) -> str:

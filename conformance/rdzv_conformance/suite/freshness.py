@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
@@ -13,6 +14,9 @@ from rdzv_core import StateSnapshot, SupportsDelete
 
 PAUSES = (0.0, 0.0, 0.005, 0.02, 0.06, 0.0, 0.15, 0.3, 0.6)
 """Seconds between two writes, none after all: what a cache, a poll or a replica keeps is kept for some such time."""
+
+SIZES = (1, 9000, 1)
+"""How often a state repeats its number: what is large may be kept where what is small is not."""
 
 
 class Freshness:
@@ -28,16 +32,40 @@ class Freshness:
             _equal("before the first write", other.get_state(), None)
             for turn, pause in enumerate(PAUSES):
                 _rest(pause)
-                state = b"%d" % turn
+                state = (b"%d" % turn) * SIZES[turn % len(SIZES)]
                 token = register.write(state, token)
                 _rest(pause if turn % 2 else 0.0)
-                _equal(f"{pause:g} s after its last read", other.get_state(), StateSnapshot(state, token))
+                looks: list[Callable[[], object]] = [lambda: other.get_state(), lambda: _refused(other)]
+                for look, where in zip(looks, ("there", "there by a refused write"), strict=True):
+                    _equal(f"{where}, {pause:g} s after its last call", look(), StateSnapshot(state, token))
                 _equal("in a new instance there", other.get_state(fresh=True), StateSnapshot(state, token))
-                answer = other.set_state(b"late", "invalid")
-                _equal("by a refused write", answer and StateSnapshot(*answer[:2]), StateSnapshot(state, token))
+                token = register.write(state, token)
+                for look in (
+                    looks[1],
+                    looks[0],
+                    looks[1],
+                ):  # what was read last is old: who is refused first is told what is there
+                    _equal("there by a refused write, or after it", look(), StateSnapshot(state, token))
             if isinstance(register.backend, SupportsDelete):
                 register.delete_state()
-                _equal("after a deletion", other.get_state(), None)
+                _equal("there after a deletion", other.get_state(), None)
+                _equal("there after a deletion, again,", other.get_state(), None)
+                token = register.write(b"anew")
+                _equal("there after it was created again", other.get_state(), StateSnapshot(b"anew", token))
+
+    @clause("RDZV-STATE-12")
+    def test_RDZV_STATE_12_another_process_reads_what_was_acknowledged_of_a_sibling(
+        self, under_test: BackendUnderTest
+    ) -> None:
+        """A register for a purpose is no other than that of the run: there is nothing of it to keep either."""
+        under_test.needs_other_processes()
+        register, token = under_test.open().sibling("fresh"), None
+        with Colleague(under_test) as other:
+            _equal("of a sibling before the first write", other.get_state(purpose="fresh"), None)
+            for turn in range(4):
+                state = b"%d" % turn
+                token = register.write(state, token)
+                _equal("of a sibling there", other.get_state(purpose="fresh"), StateSnapshot(state, token))
 
     @clause("RDZV-STATE-12")
     def test_RDZV_STATE_12_this_process_reads_what_another_one_wrote(self, under_test: BackendUnderTest) -> None:
@@ -57,6 +85,11 @@ class Freshness:
                 token = answer.token
                 for reader in (second, register):
                     _equal("here", reader.get_state(), StateSnapshot(state, token), "another process's")
+
+
+def _refused(other: Colleague) -> StateSnapshot | None:
+    answer = other.set_state(b"late", "invalid")
+    return answer and StateSnapshot(*answer[:2])
 
 
 def _rest(seconds: float) -> None:

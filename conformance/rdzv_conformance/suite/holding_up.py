@@ -10,7 +10,7 @@ from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.harness.waits import Waits
 from rdzv_core import SupportsMembership, SupportsStore, SupportsWatch
 
-AT_ONCE = 9
+AT_ONCE = 40
 LONG = 60.0
 SHORT = 0.3
 SOON = 6.0
@@ -21,13 +21,13 @@ class HoldingUp:
 
     @clause("RDZV-WATCH-6")
     def test_RDZV_WATCH_6_a_wait_for_a_state_holds_up_nothing(self, under_test: BackendUnderTest) -> None:
-        """Nine threads wait for the state; calls of every kind return, and another wait ends in its own time."""
+        """Forty threads wait for the state; calls of every kind return, and another wait ends in its own time."""
         under_test.needs(SupportsWatch, under_test.open())
         _holds_up_nothing(under_test, "wait_state")
 
     @clause("RDZV-MEMBER-16")
     def test_RDZV_MEMBER_16_a_wait_for_members_holds_up_nothing(self, under_test: BackendUnderTest) -> None:
-        """Nine threads wait for the members; calls of every kind return, and another wait ends in its own time."""
+        """Forty threads wait for the members; calls of every kind return, and another wait ends in its own time."""
         under_test.needs(SupportsMembership, under_test.open())
         _holds_up_nothing(under_test, "wait_members")
 

@@ -35,10 +35,12 @@ class Lockstep:
         waiting: str,
         change: Callable[[int], None],
         wait: Callable[[int], bool],
+        seconds: float = SECONDS,
     ) -> None:
         self._under_test = under_test
         self._what, self._waiting = what, waiting
         self._change, self._wait = change, wait
+        self._lasts = seconds * under_test.target.pace
         self._begun = self._waited = 0
         self._over = self._pauses = False
         self._pausing, self._stop_at, self._seconds = Pausing(), 0, LEAST_PAUSE
@@ -57,7 +59,7 @@ class Lockstep:
 
     def go_through(self, step: Callable[[int], None], last: bool = False) -> None:
         """Make a change a turn by `step`, for a while; after the `last` one the waiting ends."""
-        ends = time.monotonic() + SECONDS * self._under_test.target.pace
+        ends = time.monotonic() + self._lasts
         first = self._waited + 1
         for turn in range(first, first + MOST_TURNS):
             enough = turn == first + MOST_TURNS - 1 or (turn >= first + LEAST_TURNS and time.monotonic() > ends)
@@ -82,7 +84,8 @@ class Lockstep:
         lines = max(self._pausing.lines, LEAST_LINES)
         self._change(turn)
         self._seconds = min(max(2 * (time.monotonic() - began), LEAST_PAUSE), MOST_PAUSE)
-        self._stop_at = 1 + (turn * 7) % lines if self._pauses else 0  # 7 goes round nearly all numbers
+        # 7 goes round nearly all numbers; every other turn by itself, for it may be of another kind.
+        self._stop_at = 1 + (turn // 2 * 7 + turn % 2) % lines if self._pauses else 0
         self._pauses = True
         self._pausing.go_on.set()
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import string
 from typing import Any
 
 MALFORMED: tuple[Any, ...] = (
     *("invalid", 12345, b"invalid", b"\xff\xfe", b"\x00", ("a", 1), "\udc80", "0", -1, 2**80, 1.5),
     *("", b"", 0, (), False),
+    *([], ["invalid"], {"token": 1}, {1}, bytearray(b"invalid"), float("nan"), float("inf"), 1j, 10**5000),
+    *("x" * 100_000, b"x" * 100_000, "\U0001f680", "\0", object),
 )
 MOST_PLACES = 64
+DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 
 
 def nearly(token: object) -> list[Any]:
@@ -23,7 +27,8 @@ def nearly(token: object) -> list[Any]:
 
 def _near_bytes(token: Any) -> list[Any]:
     places = _places(len(token))
-    one_other = [token[:at] + bytes([token[at] ^ 0x80]) + token[at + 1 :] for at in places]
+    one_other = [token[:at] + bytes([token[at] ^ bit]) + token[at + 1 :] for at in places for bit in (0x80, 1)]
+    one_other += [bytes(byte ^ bit for byte in token) for bit in (2, 4, 8, 16, 32, 64)]
     longer = [token + b"\0", token + token, b"\0" + token, token + b" "]
     shorter = [token[:length] for length in (1, 4, 8, len(token) // 2, len(token) - 1)] + [token[1:], token[-8:]]
     return [*one_other, *longer, *shorter, token[::-1], token.swapcase(), token.hex(), token.hex().encode()]
@@ -34,7 +39,17 @@ def _near_text(token: Any) -> list[Any]:
     one_other = [token[:at] + chr(ord(token[at]) ^ 1) + token[at + 1 :] for at in places]
     longer = [f"{token} ", f" {token}", token + token, f"{token}\0", f"0{token}", f"{token}.0"]
     shorter = [token[:length] for length in (1, 4, 8, len(token) // 2, len(token) - 1)] + [token[1:], token[-8:]]
-    return [*one_other, *longer, *shorter, token[::-1], token.swapcase(), token.encode("utf-8", "replace")]
+    # As wide as Chinese characters, which one normal form takes for the same; and base64 of the same bytes.
+    wide = "".join(chr(ord(each) + 0xFEE0) if "!" <= each <= "~" else each for each in token)
+    loose = [token[:at] + _next(token[at]) + token[at + 1 :] for at in range(max(0, len(token) - 4), len(token))]
+    others = [wide, *loose, token[:1] + "-" + token[1:], token[:1] + " " + token[1:]]
+    return [*one_other, *longer, *shorter, *others, token[::-1], token.swapcase(), token.encode("utf-8", "replace")]
+
+
+def _next(digit: str) -> str:
+    """Return the digit of base64 behind this one, which differs in the last bit where that is not set."""
+    at = DIGITS.find(digit)
+    return DIGITS[at ^ 1] if at >= 0 else digit
 
 
 def _near_number(token: Any) -> list[Any]:

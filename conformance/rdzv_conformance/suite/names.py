@@ -36,7 +36,7 @@ class Names:
         def sibling(purpose: str) -> Callable[[], Register]:
             return lambda: under_test.open().sibling(purpose)
 
-        _kept_apart(under_test, "purpose", {purpose: sibling(purpose) for purpose in names_alike(256)})
+        _kept_apart(under_test, "purpose", {purpose: sibling(purpose) for purpose in [*names_alike(256), *_LONG]})
 
     @clause("RDZV-MEMBER-12")
     def test_RDZV_MEMBER_12_runs_that_are_nearly_named_alike_share_no_member(
@@ -96,6 +96,9 @@ class Names:
                 equal(f"num_keys() of the store {shown(prefix)}", store.num_keys(), 1)
 
         together(range(0, len(prefixes), AT_A_TIME - 1), check, under_test.target.pace)
+
+
+_LONG = ["x" * 500 + "y", "x" * 500 + "z", "x" * 1023 + "y", "x" * 1023 + "z"]
 
 
 def _opener(under_test: BackendUnderTest, run_id: str) -> Callable[[], Register]:

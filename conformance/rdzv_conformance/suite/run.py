@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
-from rdzv_conformance.harness.expect import equal, that
+from rdzv_conformance.harness.expect import equal, shown, that
 from rdzv_conformance.harness.register import Register
-from rdzv_core import RendezvousParameters, StateSnapshot, SupportsDelete, register_key
+from rdzv_core import RendezvousParameters, StateSnapshot, SupportsDelete, Token, register_key
 
 MARK = b"written by rdzv-conformance: "
 
@@ -25,6 +25,34 @@ class Isolation:
         token = one.write(b"one again", token)
         other.holds(b"other", theirs, "of a run after another run was updated")
         one.holds(b"one again", token, "of a run after another run was written")
+
+    @clause("RDZV-RUN-1", "RDZV-RUN-3")
+    def test_RDZV_RUN_1_what_is_done_to_one_is_done_to_no_other(self, under_test: BackendUnderTest) -> None:
+        """An update, and a deletion, of a register whose name begins others, or is a pattern that fits them."""
+        base = under_test.open()
+        changed = [base, *(under_test.open(under_test.run_id + tail) for tail in _PATTERNS)]
+        others = [under_test.open(under_test.run_id + tail) for tail in _FITTING]
+        others += [base.sibling(purpose) for purpose in ("a", "a_b", "aXb")]
+        kept = [(each, each.write(b"kept")) for each in others]
+        tokens = [each.write(b"updated", each.write(b"first")) for each in changed]
+        _all_kept(kept, "an update")
+        for each, token in zip(changed, tokens, strict=True):
+            each.holds(b"updated", token, "after others were updated")
+        if isinstance(base.backend, SupportsDelete):
+            for number, (each, token) in enumerate(zip(changed, tokens, strict=True)):
+                equal("what delete_state gave", each.delete_state(None if number % 2 else token), True)
+                for left, its_own in [*zip(changed, tokens, strict=True)][number + 1 :]:
+                    left.holds(b"updated", its_own, f"after a deletion of run and purpose {shown(each.pair)}")
+            _all_kept(kept, "a deletion")
+
+    @clause("RDZV-RUN-3")
+    def test_RDZV_RUN_3_a_sibling_of_a_sibling_is_one_of_the_run(self, under_test: BackendUnderTest) -> None:
+        """It is the register for its own purpose, whoever made it, and not one of both purposes."""
+        register = under_test.open()
+        direct = register.sibling("b")
+        token = direct.write(b"direct")
+        register.sibling("a").sibling("b").holds(b"direct", token, "of a sibling's sibling")
+        register.sibling("a").is_empty("of the sibling between")
 
     @clause("RDZV-RUN-2")
     def test_RDZV_RUN_2_a_run_may_be_named_with_dots_and_slashes_alone(self, under_test: BackendUnderTest) -> None:
@@ -85,6 +113,15 @@ class Isolation:
             found = register.get_state()
             equal(f"the state of {pair!r}", found and found.state, repr(pair).encode())
         that(len(registers) == len(pairs), "the suite's pairs are not all different")
+
+
+_PATTERNS = ("a_b", "a%", "a*b", "a?b", "a.b", "a[X]b")
+_FITTING = ("aXb", "aXXb", "AXB", "A_B", "a", "-2", "2", "/a", ".a", ":a", "a.bc")
+
+
+def _all_kept(kept: list[tuple[Register, Token]], after: str) -> None:
+    for register, token in kept:
+        register.holds(b"kept", token, f"of run and purpose {shown(register.pair)} after {after} of another register")
 
 
 def _look_alikes(run_id: str) -> list[tuple[str, str]]:

@@ -65,6 +65,7 @@ class Secrets:
         for when, act in moments:
             with shown.listening(when):
                 act()
+                shown.look_around(when)
             shown.check(secrets)
 
     @clause("RDZV-SECURE-4")
@@ -101,6 +102,14 @@ def nearly(secret: str) -> dict[str, str]:
         "the secret with another character within": secret[:middle] + other + secret[middle + 1 :],
         "the secret with another end": secret[:-1] + ("x" if not secret.endswith("x") else "y"),
         "the secret twice": secret * 2,
+        "the secret with a space behind it": f"{secret} ",
+        "the secret with a space before it": f" {secret}",
+        "the secret with a newline behind it": f"{secret}\n",
+        "the secret with a NUL and more behind it": f"{secret}\0x",
+        "the secret in wide characters": "".join(chr(ord(e) + 0xFEE0) if "!" <= e <= "~" else e for e in secret),
+        "the secret without its spaces": secret.replace(" ", ""),
+        "the secret backwards": secret[::-1],
+        "the secret without an accent": "".join(e for e in secret if e.isascii()),
     }
     return {what: value for what, value in near.items() if value and value != secret}
 

@@ -107,6 +107,18 @@ class State:
         _look(under_test)
         witness.holds(b"something", token, "after another instance was created, read from and closed")
 
+    @clause("RDZV-STATE-9")
+    def test_RDZV_STATE_9_a_state_outlives_all_instances(self, under_test: BackendUnderTest) -> None:
+        """The last instance of a run, or of a purpose, was closed: who comes later finds what it wrote."""
+        register = under_test.open()
+        sibling = register.sibling("alone")
+        token, its_own = register.write(b"there"), sibling.write(b"there too")
+        for each in (sibling, register):
+            each.close()
+        later = under_test.open()
+        later.holds(b"there", token, "after the last instance of its run was closed")
+        later.sibling("alone").holds(b"there too", its_own, "after the last instance for its purpose was closed")
+
 
 def _look(under_test: BackendUnderTest) -> None:
     looker = under_test.open()

@@ -22,6 +22,7 @@ MOST_WRITES = 70_000
 WRITE_SECONDS = 2.0
 LEAST_WRITES = 20
 WRITERS = 2
+LEAST_WIDTH = 2**48
 
 
 class Tokens:
@@ -42,6 +43,7 @@ class Tokens:
         given = race(WRITERS, lambda number: _write_on(under_test, registers[number]), under_test.target.pace)
         for tokens in given:
             _all_differ(tokens, "one register")
+            _wide_enough(tokens)
         if len({type(token) for tokens in given for token in tokens}) == 1:
             _all_differ([token for tokens in given for token in tokens], f"{WRITERS} registers")
 
@@ -106,6 +108,31 @@ def _write_on(under_test: BackendUnderTest, register: Register) -> list[Any]:
     limit = WRITE_SECONDS + LEAST_WRITES * under_test.target.patience
     answer: list[Any] = register.call("many writes, one after the other", write, limit=limit)
     return answer
+
+
+def _wide_enough(tokens: list[Any]) -> None:
+    """Fail the clause if tokens are neither counted nor drawn from so many that two never come to be alike."""
+    for order in ("big", "little"):
+        numbers = [_number(token, order) for token in tokens]
+        if any(number is None for number in numbers) or numbers == sorted(numbers):  # type: ignore[type-var]
+            return
+    width = max(numbers) - min(numbers)  # type: ignore[type-var, operator]
+    that(
+        width >= LEAST_WIDTH,
+        f"tokens are drawn at random, and all {len(tokens)} are within 2^{width.bit_length()}, as {shown(tokens[0])}: "
+        "of so few two are alike some day, and each write must have a token of its own. Draw 64 bits at least",
+    )
+
+
+def _number(token: Any, order: Any) -> int | None:
+    if isinstance(token, bytes):
+        return int.from_bytes(token, order)
+    if isinstance(token, str):
+        try:
+            return int(token.replace("-", ""), 16)
+        except ValueError:
+            return None
+    return token if isinstance(token, int) else None
 
 
 def _all_differ(tokens: list[Any], where: str) -> None:

@@ -13,8 +13,8 @@ from rdzv_conformance.harness.expect import Blamed, ClauseFailed, Untested, equa
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.submitted import Submitter
 from rdzv_conformance.harness.threads import Running, frequent_switches
-from rdzv_conformance.suite.lockstep import LOST_AFTER, Lockstep
-from rdzv_core import SupportsMembership, SupportsStore, SupportsWatch
+from rdzv_conformance.suite.lockstep import LOST_AFTER, SECONDS, Lockstep
+from rdzv_core import SupportsDelete, SupportsMembership, SupportsStore, SupportsWatch
 
 TTL = 60.0
 CHAIN = 20
@@ -42,6 +42,28 @@ class WakeUps:
             return bool(changed)
 
         _in_lockstep(under_test, "a write", "wait_state(current token)", change, wait)
+
+    @clause("RDZV-WATCH-5")
+    def test_RDZV_WATCH_5_no_creation_or_deletion_is_lost_in_hundreds(self, under_test: BackendUnderTest) -> None:
+        """In turn a state is created and deleted when the wait for it begins, a few instructions before or after."""
+        register, writer = under_test.open(), under_test.open()
+        under_test.needs(SupportsWatch, register)
+        under_test.needs(SupportsDelete, writer)
+        seen: Any = None
+
+        def change(turn: int) -> None:
+            if turn % 2:
+                _written(writer, b"%d" % turn, None)
+            else:
+                that(writer.backend.delete_state(), "delete_state() of what is there gave False")  # type: ignore[attr-defined]
+
+        def wait(_: int) -> bool:
+            nonlocal seen
+            changed, found = register.backend.wait_state(seen, under_test.paced(TTL))  # type: ignore[attr-defined]
+            seen = found[1] if found else None
+            return bool(changed)
+
+        _in_lockstep(under_test, "a creation or a deletion", "wait_state(current token or None)", change, wait, 0.25)
 
     @clause("RDZV-MEMBER-7")
     def test_RDZV_MEMBER_7_no_change_is_missed_in_thousands(self, under_test: BackendUnderTest) -> None:
@@ -174,6 +196,7 @@ def _in_lockstep(
     waiting: str,
     change: Callable[[int], None],
     wait: Callable[[int], bool],
+    seconds: float = SECONDS,
 ) -> None:
     """Let one thread wait and another one change, turn by turn; fail the clause if a wait goes on.
 
@@ -181,7 +204,7 @@ def _in_lockstep(
     of the turns both begin at the same moment. In the second half the wait stands still at one of its lines, another
     one each time, until the change is made: a gap of a few instructions is hit for sure, where it is one of Python.
     """
-    steps = Lockstep(under_test, what, waiting, change, wait)
+    steps = Lockstep(under_test, what, waiting, change, wait, seconds)
     with frequent_switches():
         steps.running = Running(steps.wait_on)
         steps.go_through(steps.race)

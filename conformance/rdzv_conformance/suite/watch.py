@@ -89,6 +89,24 @@ class Watch:
             "what wait_state gave", _soon(under_test, again, "wait_state(token) where there is no state"), (True, None)
         )
 
+    @clause("RDZV-WATCH-3")
+    def test_RDZV_WATCH_3_what_was_created_again_is_another_state(self, under_test: BackendUnderTest) -> None:
+        """Equal bytes, written as often as before the deletion: a wait with the token of before ends at once."""
+        register, writer = _two(under_test)
+        under_test.needs(SupportsDelete, writer)
+        old = register.write(b"same")
+        waiting = _wait(under_test, register, old)
+        that(
+            not waiting.ended(under_test.paced(SHORT)), "wait_state(current token) returned though nothing had changed"
+        )
+        writer.delete_state()
+        newer = writer.write(b"same")
+        again = (True, StateSnapshot(b"same", newer))
+        gave = _soon(under_test, waiting, "wait_state(current token) after a deletion and a creation of equal bytes")
+        that(gave in (again, (True, None)), f"what wait_state gave after a deletion and a creation is {gave!r}")
+        what = "wait_state(token of a deleted state) where the state was created again"
+        equal(f"what {what} gave", _soon(under_test, _wait(under_test, register, old), what), again)
+
     @clause("RDZV-WATCH-4")
     def test_RDZV_WATCH_4_without_a_change_the_wait_ends_in_time(self, under_test: BackendUnderTest) -> None:
         """After its timeout, not before, the wait gives what is there."""

@@ -10,12 +10,12 @@ from rdzv_conformance.harness.lines import Say
 from rdzv_conformance.harness.threads import Running
 
 UNIT = 16
-SIZES = (100 * 1024, 256 * 1024, 37 * 1024)
+SIZES = (100 * 1024, 256 * 1024, 37 * 1024, 6 * 1024, 9 * 1024)
 STUCK = 60.0
 
 
 def whole_state(number: int) -> bytes:
-    """Return the state of the write `number`: of one of three sizes, the number again and again."""
+    """Return the state of the write `number`: of one of five sizes, the number again and again."""
     size = SIZES[number % len(SIZES)]
     return (b"%0*d" % (UNIT, number)) * (size // UNIT)
 

@@ -119,12 +119,14 @@ def test_a_node_that_hosts_asks_for_its_own_secret(open_backend: Open) -> None:
     [
         ({}, "this server asks for a shared secret, and the client has none: give it auth_token or auth_token_file"),
         ({"auth_token": "guessed"}, "the client's secret is not this server's"),
+        ({"auth_token": SECRET + " "}, "the client's secret is not this server's"),
+        ({"auth_token": "\n" + SECRET}, "the client's secret is not this server's"),
     ],
 )
 def test_a_client_without_the_secret_is_refused(
     guarded: TcpServer, caplog: pytest.LogCaptureFixture, config: dict[str, Any], text: str
 ) -> None:
-    """Without one, or with another: the error says which, and so does a line in the server's log."""
+    """Without one, or with another, if only by a space: the error says which, and so does the server's log."""
     assert text in refused(guarded, **config)
     assert text in caplog.text
     assert "refused ('127.0.0.1'" in caplog.text

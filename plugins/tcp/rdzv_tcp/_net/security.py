@@ -58,12 +58,12 @@ def serving_tls(cert: str | None, key: str | None, client_ca: str | None) -> ssl
 
 
 def read_secret(token: str | None) -> bytes | None:
-    """Return the secret as bytes, without the white space around it. Raises `ValueError` for an empty one."""
+    """Return the secret as bytes, white space and all. Raises `ValueError` where there is nothing else."""
     if token is None:
         return None
     if not token.strip():
         raise ValueError("option auth_token is empty: give a secret, or leave it out")
-    return token.strip().encode("utf-8", "surrogateescape")
+    return token.encode("utf-8", "surrogateescape")
 
 
 def _check_pair(cert: str | None, key: str | None) -> None:
