@@ -20,6 +20,8 @@ from rdzv_conformance.suite.late_answers import LateAnswers
 from rdzv_conformance.suite.leases import Leases
 from rdzv_conformance.suite.life import Life
 from rdzv_conformance.suite.listing import Listing
+from rdzv_conformance.suite.member_processes import MemberProcesses
+from rdzv_conformance.suite.member_waits import MemberWaits
 from rdzv_conformance.suite.membership import Membership
 from rdzv_conformance.suite.models import Models
 from rdzv_conformance.suite.names import Names
@@ -37,6 +39,7 @@ from rdzv_conformance.suite.store_edges import StoreEdges
 from rdzv_conformance.suite.store_values import StoreValues
 from rdzv_conformance.suite.submit import Submitting
 from rdzv_conformance.suite.tokens import Tokens
+from rdzv_conformance.suite.views import Views
 from rdzv_conformance.suite.wake_ups import WakeUps
 from rdzv_conformance.suite.watch import Watch
 
@@ -72,6 +75,9 @@ class Suite(
     Membership,
     Leases,
     Expiry,
+    Views,
+    MemberWaits,
+    MemberProcesses,
     KeyValueStore,
     StoreValues,
     StoreEdges,
