@@ -35,7 +35,9 @@ from rdzv_conformance.suite.secrets import Secrets
 from rdzv_conformance.suite.secure import Secure
 from rdzv_conformance.suite.state import State
 from rdzv_conformance.suite.store import KeyValueStore
+from rdzv_conformance.suite.store_calls import StoreCalls
 from rdzv_conformance.suite.store_edges import StoreEdges
+from rdzv_conformance.suite.store_races import StoreRaces
 from rdzv_conformance.suite.store_values import StoreValues
 from rdzv_conformance.suite.submit import Submitting
 from rdzv_conformance.suite.tokens import Tokens
@@ -81,6 +83,8 @@ class Suite(
     KeyValueStore,
     StoreValues,
     StoreEdges,
+    StoreCalls,
+    StoreRaces,
     Extremes,
     Durable,
     DurableKept,
