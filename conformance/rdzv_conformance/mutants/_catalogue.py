@@ -15,6 +15,7 @@ from rdzv_conformance.mutants import (
     _forks,
     _holding,
     _kept,
+    _kept_members,
     _kept_stores,
     _lasting,
     _late_answers,
@@ -94,6 +95,7 @@ MODULES = (
         _store_times,
         _store_races,
         _kept,
+        _kept_members,
         _kept_stores,
         _secrets,
         _disclosure,
@@ -175,6 +177,7 @@ def references() -> dict[str, Mutant]:
                 "It is sound, and keeps registers and members when it is killed.",
                 ("RDZV-DURABLE-1", "RDZV-MEMBER-14", "RDZV-MEMBER-15"),
                 "",
+                _remote_members.sound_kept_members,
                 setting=_remote_members.at_server(),
             ),
             Mutant(

@@ -8,6 +8,7 @@ from rdzv_conformance.suite.contents import Contents
 from rdzv_conformance.suite.cut_answers import CutAnswers
 from rdzv_conformance.suite.durable import Durable
 from rdzv_conformance.suite.durable_kept import DurableKept
+from rdzv_conformance.suite.durable_members import DurableMembers
 from rdzv_conformance.suite.expiry import Expiry
 from rdzv_conformance.suite.extremes import Extremes
 from rdzv_conformance.suite.faults import Faults
@@ -88,6 +89,7 @@ class Suite(
     Extremes,
     Durable,
     DurableKept,
+    DurableMembers,
     Secure,
     Secrets,
     Models,
