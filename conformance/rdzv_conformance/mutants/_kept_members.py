@@ -194,7 +194,7 @@ MUTANTS = (
     _stores(
         "keys-as-lines",
         "A store is kept as lines: a key with a line's end in it is not read again.",
-        "keys 2 are lost in the store",
+        "are lost in the store",
         _KeysAsLines,
     ),
     _stores(

@@ -27,7 +27,7 @@ PROCESSES, ENTRIES = 2, 12
 STALLED_TTL = 1.0
 STALLED = 1.6
 """Of that ttl: for so long the observer stands still."""
-AFTER = 0.3
+SEEN, AFTER = 0.3, 0.3
 RENEW_EVERY = 0.2
 EXIT_LIMIT = 20.0
 
@@ -93,28 +93,30 @@ class MemberProcesses:
 
     @clause("RDZV-MEMBER-10")
     def test_RDZV_MEMBER_10_an_observer_that_was_stalled_ends_nobody(self, under_test: BackendUnderTest) -> None:
-        """Another process that looks on is stopped for longer than a ttl, and goes on: who has renewed stays."""
+        """Another process looks on, is stopped for longer than a ttl, and goes on: who has renewed stays."""
         one, other = two_members(under_test)
         under_test.needs_other_processes()
         ttl = under_test.paced(STALLED_TTL)
-        leases = [one.enter(b"%d" % number, ttl) for number in range(2)]
         worker = Worker(under_test, "look_on")
         try:
             worker.expect("ready")
             worker.send("go")
             worker.expect("looked")
+            renewing = _Renewing(one, ttl)
+            renewing.go_on(SEEN * ttl)
             worker.signal(signal.SIGSTOP)
             try:
-                renewed = _renew(one, leases, STALLED * ttl, ttl)
+                renewing.go_on(STALLED * ttl)
             finally:
                 worker.signal(signal.SIGCONT)
-            renewed = renewed and _renew(one, leases, AFTER * ttl, ttl)
+            renewing.go_on(AFTER * ttl)
             found = [each.id for each in other.members().members]
+            in_time = renewing.is_in_time()
         finally:
             worker.stop()
-        if renewed:  # else this process has stood still itself, which shows nothing
+        if in_time:  # else this process has stood still itself, which shows nothing
             told = "the members after another process that looks on had been stopped for longer than their ttl"
-            equal(told, found, [lease.id for lease in leases])
+            equal(told, found, [lease.id for lease in renewing.leases])
 
     @clause("RDZV-CONN-11")
     def test_RDZV_CONN_11_a_child_that_exits_ends_no_membership(self, under_test: BackendUnderTest) -> None:
@@ -142,19 +144,30 @@ def fork_and_exit(under_test: BackendUnderTest, say: Say) -> None:
     say("done", found=found, member=lease.id, refreshed=members.refresh(lease))
 
 
-def _renew(backend: SupportsMembership, leases: list[Any], seconds: float, ttl: float) -> bool:
-    """Renew for a while; return whether it was in time all along."""
-    ends = time.monotonic() + seconds
-    last, in_time = time.monotonic(), True
-    while True:
-        gave = [backend.refresh(lease) for lease in leases]
-        in_time = in_time and time.monotonic() < last + ttl / 2
-        last = time.monotonic()
-        if in_time:
-            equal("what refresh of a member in time gave", gave, [True for _ in leases])
-        if last > ends or not in_time:
-            return in_time
-        threading.Event().wait(min(RENEW_EVERY, ttl / 8))  # as a member does
+class _Renewing:
+    """Two members that renew; `in_time` as long as no two renewals were half a ttl apart."""
+
+    def __init__(self, backend: SupportsMembership, ttl: float) -> None:
+        self._backend, self._ttl = backend, ttl
+        self._last = time.monotonic()
+        self.leases = [backend.enter(b"%d" % number, ttl) for number in range(2)]
+        self.in_time = True
+
+    def is_in_time(self) -> bool:
+        """Whether it has renewed in time until now."""
+        return self.in_time and time.monotonic() < self._last + self._ttl / 2
+
+    def go_on(self, seconds: float) -> None:
+        """Renew for so long."""
+        ends = time.monotonic() + seconds
+        while self.in_time and time.monotonic() < ends:
+            began = time.monotonic()
+            gave = [self._backend.refresh(lease) for lease in self.leases]
+            self.in_time = self.is_in_time()
+            self._last = began
+            if self.in_time:
+                equal("what refresh of a member in time gave", gave, [True, True])
+            threading.Event().wait(min(RENEW_EVERY, self._ttl / 8))  # as a member does
 
 
 def look_on(under_test: BackendUnderTest, say: Say) -> None:
