@@ -194,7 +194,7 @@ MUTANTS = (
         "a-stalled-observer-judges",
         "Who looks ends whom it has not seen to renew in time: one that was stopped has seen nobody for that long.",
         "MEMBER-10",
-        message="the members after another process that looks on had been stopped",
+        message="it must be [",
         broken=_Judges,
         members=_EndsNobody,
         may_break=("MEMBER-2", "MEMBER-3", "MEMBER-4", "MEMBER-5", "MEMBER-6", "MEMBER-7", "MEMBER-8"),
