@@ -77,7 +77,7 @@ class ARefreshMovesToTheEnd(SoundMemory):
         return there
 
 
-class _Versions(SoundMemory):
+class Versions(SoundMemory):
     """Sound but for its version: `told` makes it from the sound one's view."""
 
     def told(self, view: MembersView) -> Any:
@@ -99,7 +99,7 @@ class _Versions(SoundMemory):
     message="the number of different versions",
     may_break=("MEMBER-7",),
 )
-class EightUpdatesAreNone(_Versions):
+class EightUpdatesAreNone(Versions):
     def told(self, view: MembersView) -> Any:
         return f"{view.incarnation}:{int(str(view.version).rpartition(':')[2]) % 8}"
 
@@ -110,7 +110,7 @@ class EightUpdatesAreNone(_Versions):
     "MEMBER-6",
     message="the number of different versions",
 )
-class TheVersionIsAChecksum(_Versions):
+class TheVersionIsAChecksum(Versions):
     def told(self, view: MembersView) -> Any:
         return f"{view.incarnation}:{zlib.crc32(repr(view.members).encode())}"
 

@@ -125,7 +125,7 @@ class NobodyEverEnds(SoundMemory):
     "MEMBER-4",
     "MEMBER-5",
     message="what refresh of an ended membership gave",
-    may_break=("MEMBER-8", "MEMBER-9"),
+    may_break=("MEMBER-7", "MEMBER-8", "MEMBER-9", "MEMBER-12"),
 )
 class ARefreshRevives(SoundMemory):
     def refresh(self, member: MemberLease) -> bool:
@@ -158,6 +158,7 @@ class LeavingTakesATtl(SoundMemory):
     "Leaving a membership that has ended is a KeyError.",
     "MEMBER-5",
     message="raised KeyError",
+    may_break=("MEMBER-12",),
 )
 class LeavesOnceOnly(SoundMemory):
     def leave(self, member: MemberLease) -> None:
@@ -350,6 +351,7 @@ class AnyTtl(SoundMemory):
     "Memberships are kept by endpoint, not by run.",
     "MEMBER-12",
     message="the members of a run",
+    may_break=("MEMBER-1", "MEMBER-7"),
 )
 class MembersOfAllRuns(SoundMemory):
     def __init__(self, params: RendezvousParameters) -> None:

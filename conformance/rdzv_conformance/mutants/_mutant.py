@@ -15,9 +15,9 @@ NEED_A_REGISTER = tuple(
 )
 """Clauses whose tests write, read and wait for long, by many: whatever is wrong with a register may be seen there."""
 
-NEED_A_STORE = tuple(f"RDZV-STORE-{number}" for number in (6, 7, 8, 9, 10, 11))
+NEED_A_STORE = tuple(f"RDZV-STORE-{number}" for number in (6, 7, 8, 9, 10, 11, 12, 13, 14))
 NEED_A_WAIT = ("RDZV-WATCH-5", "RDZV-WATCH-8")
-NEED_MEMBERS = ("RDZV-MEMBER-17", "RDZV-MEMBER-18")
+NEED_MEMBERS = ("RDZV-MEMBER-17", "RDZV-MEMBER-18", "RDZV-MEMBER-19", "RDZV-MEMBER-20")
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,7 @@ MUTANTS = (
         "Many keys come in the order in which the store has them.",
         "STORE-1",
         message="gave another value for",
+        may_break=("STORE-3",),
     ),
     store_mutant(
         _WakesOne,

@@ -139,6 +139,7 @@ MUTANTS = (
         "A deleted key is kept with an empty value.",
         "STORE-1",
         message="delete_key of one that is",
+        may_break=("STORE-3",),
     ),
     store_mutant(
         _AnyKeyWillDo,
@@ -168,6 +169,7 @@ MUTANTS = (
         "A wait in vain ends with the KeyError of the map below.",
         "STORE-2",
         message="raised KeyError",
+        may_break=("STORE-1",),
     ),
     store_mutant(
         _AddsInTwoSteps,

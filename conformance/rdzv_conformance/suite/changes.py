@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
-from rdzv_core import MemberLease, Store, SupportsMembership, SupportsStore
+from rdzv_core import MemberLease, MembersView, Store, SupportsMembership, SupportsStore
 
 TTL = 600.0
 PREFIX = "changes"
@@ -41,6 +41,10 @@ class Changes:
         """End its membership."""
         if self._lease is not None:
             self._members.leave(self._lease)
+
+    def view(self) -> MembersView:
+        """Return who is there."""
+        return self._members.members()
 
     def set(self, key: str) -> None:
         """Set a key."""

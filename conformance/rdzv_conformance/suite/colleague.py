@@ -12,7 +12,7 @@ from rdzv_conformance.harness.lines import Say
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.suite.changes import Changes
 from rdzv_conformance.suite.processes import Worker, decode, encode
-from rdzv_core import SetStateResult, StateSnapshot
+from rdzv_core import MembersView, SetStateResult, StateSnapshot
 
 
 class Colleague:
@@ -42,6 +42,11 @@ class Colleague:
         """Make a change in a run, of `Changes`."""
         self._do("change", run_id=run_id, change=what, arguments=[encode(each) for each in arguments])
 
+    def members(self, run_id: str) -> dict[str, Any]:
+        """Return the incarnation, version and ids of a run's members, as they are read there."""
+        told: dict[str, Any] = self._do("view", run_id=run_id)["view"]
+        return {**told, "version": decode(told["version"])}
+
     def _do(self, what: str, **arguments: Any) -> dict[str, Any]:
         self._worker.send(json.dumps({"do": what, **arguments}))
         return self._worker.expect("did")
@@ -55,10 +60,13 @@ def obey(under_test: BackendUnderTest, say: Say) -> None:
     say("ready")
     for line in sys.stdin:
         order = json.loads(line)
+        if order["do"] in ("change", "view") and order["run_id"] not in runs:
+            runs[order["run_id"]] = Changes(under_test, order["run_id"])
+        if order["do"] == "view":
+            say("did", view=_told(runs[order["run_id"]].view()))
+            continue
         if order["do"] == "change":
             run_id = order["run_id"]
-            if run_id not in runs:
-                runs[run_id] = Changes(under_test, run_id)
             getattr(runs[run_id], order["change"])(*map(decode, order["arguments"]))
             say("did")
             continue
@@ -67,6 +75,11 @@ def obey(under_test: BackendUnderTest, say: Say) -> None:
             siblings[purpose] = register.sibling(purpose)
         found = _done(under_test, siblings[purpose], order)
         say("did", found=None if found is None else [encode(value) for value in found])
+
+
+def _told(view: MembersView) -> dict[str, Any]:
+    ids = [each.id for each in view.members]
+    return {"incarnation": view.incarnation, "version": encode(view.version), "ids": ids}
 
 
 def _done(under_test: BackendUnderTest, register: Register, order: dict[str, Any]) -> tuple[Any, ...] | None:

@@ -9,6 +9,7 @@ from rdzv_conformance.suite.contents import Contents
 from rdzv_conformance.suite.cut_answers import CutAnswers
 from rdzv_conformance.suite.durable import Durable
 from rdzv_conformance.suite.durable_kept import DurableKept
+from rdzv_conformance.suite.durable_members import DurableMembers
 from rdzv_conformance.suite.durable_odd import DurableOdd
 from rdzv_conformance.suite.expiry import Expiry
 from rdzv_conformance.suite.extremes import Extremes
@@ -22,6 +23,8 @@ from rdzv_conformance.suite.late_answers import LateAnswers
 from rdzv_conformance.suite.leases import Leases
 from rdzv_conformance.suite.life import Life
 from rdzv_conformance.suite.listing import Listing
+from rdzv_conformance.suite.member_processes import MemberProcesses
+from rdzv_conformance.suite.member_waits import MemberWaits
 from rdzv_conformance.suite.membership import Membership
 from rdzv_conformance.suite.models import Models
 from rdzv_conformance.suite.names import Names
@@ -36,11 +39,14 @@ from rdzv_conformance.suite.secure import Secure
 from rdzv_conformance.suite.silence import Silence
 from rdzv_conformance.suite.state import State
 from rdzv_conformance.suite.store import KeyValueStore
+from rdzv_conformance.suite.store_calls import StoreCalls
 from rdzv_conformance.suite.store_edges import StoreEdges
+from rdzv_conformance.suite.store_races import StoreRaces
 from rdzv_conformance.suite.store_values import StoreValues
 from rdzv_conformance.suite.submit import Submitting
 from rdzv_conformance.suite.submit_among import SubmittedAmong
 from rdzv_conformance.suite.tokens import Tokens
+from rdzv_conformance.suite.views import Views
 from rdzv_conformance.suite.wake_ups import WakeUps
 from rdzv_conformance.suite.watch import Watch
 from rdzv_conformance.suite.within import Within
@@ -81,13 +87,19 @@ class Suite(
     Membership,
     Leases,
     Expiry,
+    Views,
+    MemberWaits,
+    MemberProcesses,
     KeyValueStore,
     StoreValues,
     StoreEdges,
+    StoreCalls,
+    StoreRaces,
     Extremes,
     Durable,
     DurableKept,
     DurableOdd,
+    DurableMembers,
     Secure,
     Secrets,
     Models,

@@ -21,6 +21,8 @@ RENEWALS = 3
 LATER = 2.4
 """Times the short ttl: it ends when the other one is over, renewed as that is."""
 WHOLE_TTL = 1.2
+BRIEF = 0.4
+"""Of that ttl."""
 ATTEMPTS = 3
 LOOK_EVERY = 0.05
 """Of a ttl."""
@@ -53,7 +55,7 @@ class Expiry:
             if _renewed_for_a_whole_ttl(one, other, under_test.paced(WHOLE_TTL) * attempt):
                 return
 
-    @clause("RDZV-MEMBER-1", "RDZV-MEMBER-6")
+    @clause("RDZV-MEMBER-1", "RDZV-MEMBER-6", "RDZV-MEMBER-20")
     def test_RDZV_MEMBER_6_after_an_end_place_and_version_are_new(self, under_test: BackendUnderTest) -> None:
         """Who enters when a lease has run out stands last, and no version is one that was there before."""
         one, other = two_members(under_test)
@@ -72,6 +74,12 @@ class Expiry:
                 f"after a lease had run out and another member entered the members' ids are {_ids(view)}: they must be "
                 f"{[second.id, third.id]}, who entered last behind who was there",
                 ("RDZV-MEMBER-1",),
+            )
+        if len({first.incarnation, second.incarnation, third.incarnation, view.incarnation}) != 1:
+            raise Blamed(
+                f"a lease had run out, and then the incarnation is {view.incarnation!r} instead of "
+                f"{second.incarnation!r}: the end of a lease is no loss of the store",
+                ("RDZV-MEMBER-20",),
             )
         if len({*versions}) != len(versions):
             raise Blamed(
@@ -128,6 +136,7 @@ def _renewed_for_a_whole_ttl(one: SupportsMembership, other: SupportsMembership,
     leases = {what: one.enter(b"same", ttl) for what in ("refresh", "update", "update with equal bytes")}
     began = time.monotonic()
     _pass(0.5 * ttl)
+    one.enter(b"brief", BRIEF * ttl)  # its ttl is of no other member
     renewed = time.monotonic()
     gave = {
         "refresh": one.refresh(leases["refresh"]),

@@ -1,4 +1,4 @@
-"""RDZV-MEMBER-7: the end of a lease wakes who waits when it comes, not at the next look."""
+"""RDZV-MEMBER-7 and 18: the end of a lease wakes who waits when it comes: not before, and not at the next look."""
 
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
@@ -9,12 +9,14 @@ import time
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
-from rdzv_conformance.harness.expect import that
+from rdzv_conformance.harness.expect import Blamed, that
 from rdzv_conformance.harness.wakes import Wakes, listed
 from rdzv_core import MembersView, SupportsMembership
 
 FIRST, APART, LEASES = 1.0, 0.2, 5
 """Seconds of the shortest ttl, by how much the next one is longer, and how many there are: all end within a second."""
+WHOLE = 0.93
+"""Of a ttl: what is less is not for want of a clock's precision."""
 TRIES = 3
 ENDS_WITHIN = 12.0
 LOOK_EVERY = 0.02
@@ -23,7 +25,7 @@ LOOK_EVERY = 0.02
 class PromptEnds:
     """Who waits for members is told of the end of a lease as of any other change."""
 
-    @clause("RDZV-MEMBER-7")
+    @clause("RDZV-MEMBER-7", "RDZV-MEMBER-18")
     def test_RDZV_MEMBER_7_the_end_of_a_lease_wakes_who_waits(self, under_test: BackendUnderTest) -> None:
         """Of leases that end one after the other each wakes, typically, when the store ends it."""
         register = under_test.open()
@@ -50,7 +52,9 @@ def _late(under_test: BackendUnderTest, name: str, waits: bool = True) -> float:
         under_test.needs(SupportsMembership, under_test.open(f"{under_test.run_id}-{name}")) for _ in range(2)
     )
     ttls = [under_test.paced(FIRST + number * APART) for number in range(LEASES)]
+    began = time.monotonic()
     leases = [(entering.enter(b"%d" % number, ttl), ttl) for number, ttl in enumerate(ttls)]
+    earliest = {lease.id: began + WHOLE * ttl for lease, ttl in leases}
     view = other.members()
     seen = time.monotonic()  # from then at the latest a ttl runs, for who sees a member for the first time too
     over = {lease.id: seen + ttl for lease, ttl in leases}
@@ -63,10 +67,22 @@ def _late(under_test: BackendUnderTest, name: str, waits: bool = True) -> float:
             threading.Event().wait(LOOK_EVERY)  # between two looks: this is who is not told
         found = time.monotonic()
         view = other.members()
+        for each in over.keys() - _ids(view):
+            _not_too_soon(earliest[each], over[each])
         gone = [over.pop(each) for each in over.keys() - _ids(view)]
         if gone:
             took.append(max(0.0, found - min(gone)))
     return statistics.median_high(took) if took else 0.0
+
+
+def _not_too_soon(earliest: float, over: float) -> None:
+    """Fail the clause about it if a member has gone by now, and its ttl is not over."""
+    if (now := time.monotonic()) < earliest:
+        raise Blamed(
+            f"a member is gone {over - now:.2f} s before its ttl is over: a ttl is never shorter than the number that "
+            "was given",
+            ("RDZV-MEMBER-18",),
+        )
 
 
 def _ids(view: MembersView) -> set[str]:

@@ -23,7 +23,9 @@ from rdzv_conformance.harness.target import Target, preload
 from rdzv_conformance.harness.writing import Writings, write_once
 from rdzv_conformance.suite.colleague import obey
 from rdzv_conformance.suite.fork_process import fork_amidst, fork_and_hammer, fork_and_write
+from rdzv_conformance.suite.member_processes import enter_on, fork_and_exit, look_on
 from rdzv_conformance.suite.processes import decode
+from rdzv_conformance.suite.store_races import change_store
 from rdzv_conformance.suite.store_writer import set_on
 from rdzv_conformance.suite.whole import read_whole
 from rdzv_core import RendezvousConnectionError
@@ -153,6 +155,10 @@ TASKS: dict[str, Callable[..., None]] = {
     "read_whole": read_whole,
     "write_on": write_on,
     "set_on": set_on,
+    "change_store": change_store,
+    "enter_on": enter_on,
+    "look_on": look_on,
+    "fork_and_exit": fork_and_exit,
     "hammer": hammer,
     "fork": fork,
     "fork_and_write": fork_and_write,

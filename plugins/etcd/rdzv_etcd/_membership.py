@@ -108,6 +108,8 @@ class Membership:
 
     def update(self, member: MemberLease, payload: bytes) -> bool:
         payload, lease, sequence = checked_payload(payload), _own(member), member.next_sequence()
+        if self._is_of_another_run(lease):
+            return False
         if lease.is_overtaken(sequence):
             return self._exists(lease)
         key = self._keys.member(lease.id)
@@ -134,6 +136,8 @@ class Membership:
 
     def refresh(self, member: MemberLease) -> bool:
         lease, sequence = _own(member), member.next_sequence()
+        if self._is_of_another_run(lease):
+            return False
         if lease.is_overtaken(sequence):
             return self._exists(lease)
         many = 1 if lease.renewed_lately else len(self._run.members_here)
@@ -147,6 +151,8 @@ class Membership:
 
     def leave(self, member: MemberLease) -> None:
         lease = _own(member)
+        if self._is_of_another_run(lease):
+            return
         self._run.members_here.discard(lease.renewals)
         self._run.leases.revoke(lease.renewals.lease)
 
@@ -167,6 +173,12 @@ class Membership:
         looked = self._looked
         known = looked if looked is not None and looked[0] == version else None
         return self._waiter.wait(self._look, lambda found: found != version, timeout, known)[0]
+
+    def _is_of_another_run(self, lease: EtcdLease) -> bool:
+        if lease.renewals.key == self._keys.member(lease.id):
+            return False
+        self.count()  # raises where any other call would
+        return True
 
     def _join(self, key: bytes, value: bytes, lease: int) -> _Joined:
         while True:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rdzv_etcd import EtcdBackend, EtcdCluster, EtcdServer, create_backend
 
-from rdzv_core import RendezvousParameters
+from rdzv_core import RendezvousConnectionError, RendezvousParameters
 
 Connect = Callable[..., EtcdBackend]
 Eventually = Callable[[Callable[[], object]], None]
@@ -56,6 +56,21 @@ def test_versions_differ_when_a_member_came_and_went_between(etcd: EtcdServer, c
     assert one.members().members == ()
     assert one.members().version != before
     assert one.wait_members(before, 0)
+
+
+def test_a_lease_of_another_run_is_none(etcd: EtcdServer, connect: Connect, run_id: str) -> None:
+    """etcd keeps a lease alive by its number, whatever is under it: of a foreign one it is not asked to."""
+    one, other = connect(etcd.get_endpoint()), connect(etcd.get_endpoint(), run=f"{run_id}-other")
+    lease = one.enter(b"ours", 60)
+    version = one.members().version
+    assert not other.refresh(lease)
+    assert not other.update(lease, b"theirs")
+    other.leave(lease)
+    assert one.members().version == version
+    assert one.refresh(lease)
+    other.close()
+    with pytest.raises(RendezvousConnectionError):
+        other.refresh(lease)
 
 
 def test_a_member_whose_key_was_deleted_by_hand_ends(own_etcd: EtcdServer, connect: Connect, eventually: Any) -> None:

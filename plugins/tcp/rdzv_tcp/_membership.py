@@ -28,6 +28,14 @@ from rdzv_tcp._protocol import (
 )
 
 
+class TcpLease(MemberLease):
+    """A membership of a run: the server finds it by its id alone, so the client says of which run it is."""
+
+    def __init__(self, run: str, ttl: float, entered: Entered, member: bytes) -> None:
+        super().__init__(ttl, entered.incarnation.hex(), member.hex(), ahead=entered.ahead)
+        self.run = run
+
+
 class TcpMembership(SupportsMembership):
     """`SupportsMembership` by the server's leases and the server's clock, for a backend with these attributes.
 
@@ -73,13 +81,16 @@ class TcpMembership(SupportsMembership):
             request = Enter(self._run, member, payload, ttl, client)
             answer = yield self._session.asking(lambda: request)  # noqa: B023 - read while the loop stands still
             if isinstance(answer, Entered):
-                return MemberLease(ttl, answer.incarnation.hex(), member.hex(), ahead=answer.ahead)
+                return TcpLease(self._run, ttl, answer, member)
             if isinstance(answer, Failed):
                 raise RendezvousConnectionError(self._session.not_kept(answer))
             # Its first sending took so long to be answered by the second that the membership was over meanwhile.
             assert isinstance(answer, Ended), answer
 
     def _leaving(self, member: MemberLease) -> Steps[None]:
+        if self._is_of_another_run(member):
+            yield from self._asking(0, 0)  # raises where any other call would
+            return
         request = Leave(bytes.fromhex(member.id))
         answer = yield self._session.asking(lambda: request)
         if isinstance(answer, Failed):
@@ -93,11 +104,17 @@ class TcpMembership(SupportsMembership):
         return self._renewing(member, None)
 
     def _renewing(self, member: MemberLease, payload: bytes | None) -> Steps[bool]:
+        if self._is_of_another_run(member):
+            yield from self._asking(0, 0)  # raises where any other call would
+            return False
         request = Renew(bytes.fromhex(member.id), member.next_sequence(), payload)
         answer = yield self._session.asking(lambda: request)
         if isinstance(answer, Failed):
             raise RendezvousConnectionError(self._session.not_kept(answer))
         return isinstance(answer, Done)
+
+    def _is_of_another_run(self, member: MemberLease) -> bool:
+        return isinstance(member, TcpLease) and member.run != self._run
 
     def _looking(self, k: int) -> Steps[MembersView]:
         return self._viewing(min(max(k, 0), MAX_PLACE))

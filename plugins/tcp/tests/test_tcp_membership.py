@@ -61,6 +61,20 @@ backend.close()
 """
 
 
+def test_a_lease_of_another_run_is_none(backend: TcpBackend, open_backend: Callable[..., TcpBackend]) -> None:
+    """The server finds a member by its id alone: on a backend of another run its lease renews, and ends, nobody."""
+    lease = backend.enter(b"ours", 3600.0)
+    other = open_backend(backend.endpoint, "another run", is_host=False)
+    version = backend.members().version
+    assert not other.refresh(lease)
+    assert not other.update(lease, b"theirs")
+    other.leave(lease)
+    assert backend.members().version == version
+    other.close()
+    with pytest.raises(RendezvousConnectionError):
+        other.refresh(lease)
+
+
 @pytest.mark.parametrize("ends", ["killed", "closed"])
 def test_who_dies_or_closes_without_leaving_is_gone_before_its_ttl(
     ends: str, backend: TcpBackend, run_python: Callable[..., Any]
