@@ -5,8 +5,8 @@ import random
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -74,7 +74,7 @@ class SqliteBackend(VersionedBackend):
     def _create(self) -> None:
         """Complete the database before it gets its name: with 0 bytes, as SQLite begins, it would look truncated."""
         new = self._path.with_name(f"{self._path.name}.{secrets.token_hex(8)}")
-        with self.calling(), _CALLS, closing(_connected(new, "rwc")) as database:
+        with self.calling() as call, _turn(call.left), closing(_connected(new, "rwc")) as database:
             try:
                 database.execute(SCHEMA)
                 os.link(new, self._path)
@@ -91,12 +91,22 @@ class SqliteBackend(VersionedBackend):
         call = self.current_call()
         while True:
             try:
-                with _CALLS, closing(_connected(self._path, "rw")) as database:
+                with _turn(call.left), closing(_connected(self._path, "rw")) as database:
                     return use(database)
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or call.left < self.guard.timeout / 2:
                     raise
             call.pause(random.uniform(0, LONGEST_PAUSE))
+
+
+@contextmanager
+def _turn(seconds: float) -> Iterator[None]:
+    if not _CALLS.acquire(timeout=seconds):
+        raise sqlite3.OperationalError("other threads of this process kept it locked")
+    try:
+        yield
+    finally:
+        _CALLS.release()
 
 
 def _connected(path: Path, mode: str) -> sqlite3.Connection:
