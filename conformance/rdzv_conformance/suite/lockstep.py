@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -15,8 +16,8 @@ LEAST_TURNS = 10
 SECONDS = 0.5
 """For each of two ways."""
 LOST_AFTER = 6.0
-DELAYS = 40
-"""Steps of a loop by which a change may come later than the wait begins, drawn at random."""
+WINDOW = 2.0
+"""A change comes up to this many times as late as the shortest wait took, at random: the wait looks meanwhile."""
 LEAST_LINES = 20
 LEAST_PAUSE = 0.005
 MOST_PAUSE = 0.5
@@ -43,18 +44,21 @@ class Lockstep:
         self._lasts = seconds * under_test.target.pace
         self._begun = self._waited = 0
         self._over = self._pauses = False
+        self._shortest = math.inf
         self._pausing, self._stop_at, self._seconds = Pausing(), 0, LEAST_PAUSE
 
     def wait_on(self) -> None:
         """Wait for one change after the other."""
         while not self._over:
-            turn = self._begun = self._waited + 1
+            turn, began = self._waited + 1, time.perf_counter()
+            self._begun = turn
             if self._pauses:
                 found = self._pausing.run(self._stop_at, self._seconds, self._wait, turn - 1)
             else:
                 found = self._wait(turn - 1)
             if not found:
                 raise ClauseFailed(f"{self._waiting} ended in vain, though {self._what} came when it began")
+            self._shortest = min(self._shortest, time.perf_counter() - began)
             self._waited = turn
 
     def go_through(self, step: Callable[[int], None], last: bool = False) -> None:
@@ -73,7 +77,9 @@ class Lockstep:
         """Make the change a moment after the wait has begun."""
         while self._begun < turn and not self.running.ended(0.0):
             pass
-        for _ in range(self._under_test.random.randrange(DELAYS)):
+        late = self._under_test.random.uniform(0, WINDOW * self._shortest) if self._waited else 0.0
+        ends = time.perf_counter() + late
+        while time.perf_counter() < ends:
             pass
         self._change(turn)
 
