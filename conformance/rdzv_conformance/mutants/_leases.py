@@ -148,6 +148,7 @@ class _KnowsItsOwn(SoundMemory):
     "An instance knows the members that entered on it: leave of another one's does nothing.",
     "MEMBER-17",
     message="the members after leave on another instance",
+    may_break=("MEMBER-5",),
 )
 class LeavesItsOwnOnly(_KnowsItsOwn):
     def leave(self, member: MemberLease) -> None:

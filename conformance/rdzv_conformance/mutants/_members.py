@@ -141,12 +141,7 @@ class ARefreshRevives(SoundMemory):
     "MEMBER-5",
     "MEMBER-6",
     message="the members",
-    may_break=(
-        "MEMBER-1",
-        "MEMBER-7",
-        "MEMBER-11",
-        "MEMBER-12",
-    ),
+    may_break=("MEMBER-1", "MEMBER-7", "MEMBER-11", "MEMBER-12"),
 )
 class LeavingTakesATtl(SoundMemory):
     def leave(self, member: MemberLease) -> None:
@@ -172,10 +167,7 @@ class LeavesOnceOnly(SoundMemory):
     "Every refresh changes the version, and wakes every waiter: n members make n² messages.",
     "MEMBER-6",
     message="the version after a refresh",
-    may_break=(
-        "MEMBER-7",
-        "MEMBER-8",
-    ),
+    may_break=("MEMBER-7", "MEMBER-8"),
 )
 class ARefreshIsAChange(SoundMemory):
     def refresh(self, member: MemberLease) -> bool:

@@ -60,7 +60,7 @@ class HangsInClose(SoundMemory):
     "PKG-2",
     "CAS-5",
     message="has not returned",
-    may_break=("LIFE-4", "LIFE-6"),
+    may_break=("LIFE-4", "LIFE-6", "RUN-1", "STATE-9"),
 )
 class HangsInASibling(SoundMemory):
     def sibling(self, purpose: str) -> SoundMemory:

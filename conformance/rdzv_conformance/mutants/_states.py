@@ -238,6 +238,7 @@ class ConstructorClears(SoundMemory):
     "RUN-2",
     "RUN-4",
     message="does another run share its key?",
+    may_break=("RUN-1", "RUN-3"),
 )
 class RunEndsAtASlash(SoundMemory):
     def __init__(self, params: RendezvousParameters) -> None:
@@ -250,7 +251,7 @@ class RunEndsAtASlash(SoundMemory):
     "The run id becomes a file name on a file system that ignores case.",
     "RUN-2",
     message="does another run share its key?",
-    may_break=("RUN-4",),
+    may_break=("RUN-4", "RUN-1", "RUN-3"),
 )
 class RunInAnyCase(SoundMemory):
     def __init__(self, params: RendezvousParameters) -> None:
@@ -283,7 +284,7 @@ class OneRunOnly(SoundMemory):
     "RUN-3",
     "RUN-4",
     message="of a sibling after the run's own register was written",
-    may_break=("CAS-5", "LIFE-5"),
+    may_break=("CAS-5", "LIFE-5", "RUN-1", "STATE-9"),
 )
 class SiblingIsTheSame(SoundMemory):
     def __init__(self, params: RendezvousParameters) -> None:
@@ -296,7 +297,7 @@ class SiblingIsTheSame(SoundMemory):
     "The key of a sibling is the run id, a slash and the purpose (E10).",
     "RUN-4",
     message="of the new",
-    may_break=("RUN-2", "STATE-6", "STATE-7", "PARAM-3", "LIFE-6"),
+    may_break=("RUN-2", "STATE-6", "STATE-7", "PARAM-3", "LIFE-6", "RUN-1", "RUN-3"),
 )
 class PurposeBehindASlash(SoundMemory):
     def __init__(self, params: RendezvousParameters) -> None:

@@ -168,6 +168,7 @@ class AnswersNothing(SubmittingMemory):
     "SUBMIT-1",
     "SUBMIT-3",
     message="gave None: it must raise a",
+    may_break=("SUBMIT-5",),
 )
 class SubmittedErrorsAreNone(SubmittingMemory):
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
@@ -214,6 +215,7 @@ class ForgetsTheUnanswered(SubmittingRemote):
     "close() takes away what is submitted, and tells nobody.",
     "SUBMIT-3",
     message="goes on 2 s after close()",
+    may_break=("SUBMIT-5",),
 )
 class CloseForgetsTheSubmitted(SubmittingMemory):
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
@@ -248,7 +250,7 @@ class AThreadForEach(SubmittingMemory):
     "A submitted call is made at once, and the caller that submits it waits.",
     "SUBMIT-4",
     message="has not returned",
-    may_break=("SUBMIT-1", "SUBMIT-2", "SUBMIT-3"),
+    may_break=("SUBMIT-1", "SUBMIT-2", "SUBMIT-3", "SUBMIT-5"),
 )
 class SubmitsByCalling(SubmittingMemory):
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:

@@ -36,6 +36,7 @@ class AWaitHoldsTheLock(SoundMemory):
     "A wait compares states, not tokens: it misses a write of equal bytes.",
     "WATCH-1",
     message="after a write of equal bytes",
+    may_break=("WATCH-3",),
 )
 class WaitsForOtherBytes(SoundMemory):
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
