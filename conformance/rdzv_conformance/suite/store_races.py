@@ -50,7 +50,7 @@ class StoreRaces:
         def racer(number: int) -> dict[str, bytes]:
             told: dict[str, bytes] = {}
             for turn in _turns():
-                told |= _set_own(stores[number], number, turn % 20)
+                told |= _set_own(stores[number], number, turn)
             return told
 
         there = {key: value for told in race(len(stores), racer, under_test.target.pace) for key, value in told.items()}
@@ -143,7 +143,7 @@ def _changed(store: Store, number: int) -> tuple[int, dict[str, bytes]]:
     total, there = 0, dict[str, bytes]()
     for turn in _turns(2 * SECONDS):
         total += (_add, _compare_and_add)[turn % 2](store, number)
-        there |= _set_own(store, number, turn % 20)
+        there |= _set_own(store, number, turn)
     return total, there
 
 
