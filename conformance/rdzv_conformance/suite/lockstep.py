@@ -18,7 +18,7 @@ SECONDS = 0.5
 LOST_AFTER = 6.0
 WINDOW = 2.0
 """A change comes up to this many times as late as the shortest wait took, at random: the wait looks meanwhile."""
-LEAST_LINES = 20
+LEAST_LINES, MOST_LINES = 20, 400
 LEAST_PAUSE = 0.005
 MOST_PAUSE = 0.5
 """Seconds that a wait stands still at most: it may hold a lock that the change needs."""
@@ -44,7 +44,7 @@ class Lockstep:
         self._lasts = seconds * under_test.target.pace
         self._begun = self._waited = 0
         self._over = self._pauses = False
-        self._shortest = math.inf
+        self._shortest, self._lines = math.inf, LEAST_LINES
         self._pausing, self._stop_at, self._seconds = Pausing(), 0, LEAST_PAUSE
 
     def wait_on(self) -> None:
@@ -54,6 +54,7 @@ class Lockstep:
             self._begun = turn
             if self._pauses:
                 found = self._pausing.run(self._stop_at, self._seconds, self._wait, turn - 1)
+                self._lines = min(max(self._pausing.lines, LEAST_LINES), MOST_LINES)
             else:
                 found = self._wait(turn - 1)
             if not found:
@@ -87,10 +88,10 @@ class Lockstep:
         """Make the change while the wait stands at one of its lines, and choose another line for the next turn."""
         self._pausing.stopped.wait(self._seconds)
         began = time.monotonic()
-        lines = max(self._pausing.lines, LEAST_LINES)
         self._change(turn)
         self._seconds = min(max(2 * (time.monotonic() - began), LEAST_PAUSE), MOST_PAUSE)
-        # 7 goes round nearly all numbers; every other turn by itself, for it may be of another kind.
+        # 7 goes round all numbers, but for its multiples; every other turn by itself, for it may be of another kind.
+        lines = self._lines + (self._lines % 7 == 0)
         self._stop_at = 1 + (turn // 2 * 7 + turn % 2) % lines if self._pauses else 0
         self._pauses = True
         self._pausing.go_on.set()

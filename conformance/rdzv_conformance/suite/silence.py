@@ -51,7 +51,7 @@ class Silence:
                     f"be within {limit:.0f} s. To wait for another one's call is a part of the call's time",
                 )
 
-    @clause("RDZV-CONN-5", "RDZV-WATCH-1")
+    @clause("RDZV-CONN-5")
     def test_RDZV_CONN_5_a_wait_whose_connection_is_lost_sees_the_next_change(
         self, under_test: BackendUnderTest
     ) -> None:

@@ -130,7 +130,7 @@ class WakeUps:
             seen = result[1][1]
             return bool(result[0])
 
-        _in_lockstep(under_test, "a write", "the submitted wait_state(current token)", change, wait)
+        _in_lockstep(under_test, "a write", "the submitted wait_state(current token)", change, wait, 2 * SECONDS)
 
     @clause("RDZV-SUBMIT-5")
     def test_RDZV_SUBMIT_5_calls_are_submitted_from_within_done(self, under_test: BackendUnderTest) -> None:
