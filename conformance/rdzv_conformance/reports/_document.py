@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ def schema() -> dict[str, Any]:
     # What is not in the document was not found: a default of this program is not a finding.
     document["required"] = list(document["properties"])
     for each in (document, *made["$defs"].values()):
+        each["description"] = inspect.cleandoc(
+            each.get("description", "")
+        )  # msgspec 0.22 leaves a docstring's indentation
         each["required"] = list(each["properties"])
         for value in each["properties"].values():
             value.pop("default", None)
