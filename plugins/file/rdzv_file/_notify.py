@@ -7,6 +7,7 @@ It shortens a wait and is never relied upon: where there is no inotify, or no in
 
 from __future__ import annotations
 
+import ctypes  # not at the first wait: a fork amidst an import leaves the child the module's lock
 import os
 import select
 import struct
@@ -36,8 +37,6 @@ class _Instance:
     """One inotify instance and the thread that reads it."""
 
     def __init__(self) -> None:
-        import ctypes  # here, since it takes a while and few need it
-
         self._libc: Any = ctypes.CDLL(None, use_errno=True)
         self._fd = int(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
         if self._fd < 0:
