@@ -32,9 +32,8 @@ def schema() -> dict[str, Any]:
     # What is not in the document was not found: a default of this program is not a finding.
     document["required"] = list(document["properties"])
     for each in (document, *made["$defs"].values()):
-        each["description"] = inspect.cleandoc(
-            each.get("description", "")
-        )  # msgspec 0.22 leaves a docstring's indentation
+        # msgspec 0.22 leaves a docstring's indentation
+        each["description"] = inspect.cleandoc(each.get("description", ""))
         each["required"] = list(each["properties"])
         for value in each["properties"].values():
             value.pop("default", None)

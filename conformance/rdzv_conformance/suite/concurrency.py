@@ -11,7 +11,7 @@ from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import fail
 from rdzv_conformance.harness.threads import race
-from rdzv_conformance.suite.processes import Worker
+from rdzv_conformance.suite.processes import Worker, once_ready
 
 CLIENTS = 4
 
@@ -47,15 +47,10 @@ class Concurrency:
         workers = [
             Worker(under_test, "hammer", name=f"process {n}", seed=f"{seed} {n}", least=least) for n in range(CLIENTS)
         ]
-        try:
+        with once_ready(workers):
             for worker in workers:
-                worker.expect("ready")
-            for worker in workers:
-                worker.send("go")
+                worker.go()
             done = [[from_json(fields) for fields in worker.expect("done")["history"]] for worker in workers]
-        finally:
-            for worker in workers:
-                worker.stop()
         judge_history(under_test, f"{len(done)} processes", done)
 
 

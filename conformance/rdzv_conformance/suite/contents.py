@@ -15,7 +15,7 @@ from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.harness.together import in_parts, together
 from rdzv_conformance.suite.awkward import TWINS, awkward_values
-from rdzv_conformance.suite.processes import Worker
+from rdzv_conformance.suite.processes import Worker, once_ready
 from rdzv_conformance.suite.whole import check_whole, whole_state
 from rdzv_core import StateSnapshot
 
@@ -120,23 +120,20 @@ class Contents:
         stop = threading.Event()
         register = under_test.open()
         token = register.write(whole_state(0))
-        elsewhere = Worker(under_test, "read_whole") if under_test.shared_by_processes() else None
-        try:
-            if elsewhere is not None:
-                elsewhere.expect("ready")
-                elsewhere.send("go")
-            readers = [Running(_read_whole, under_test, stop, refused) for refused in (False, True)]
-            _write_whole(register, token, [*readers])
-            stop.set()
+        elsewhere = [Worker(under_test, "read_whole")] if under_test.shared_by_processes() else []
+        with once_ready(elsewhere):
+            for worker in elsewhere:
+                worker.go()
+            try:
+                readers = [Running(_read_whole, under_test, stop, refused) for refused in (False, True)]
+                _write_whole(register, token, [*readers])
+            finally:
+                stop.set()
             for reader in readers:
                 reader.result(under_test.paced(STUCK), "a reader of large states has not ended")
-            if elsewhere is not None:
-                elsewhere.send("stop")
-                elsewhere.expect("done")
-        finally:
-            stop.set()
-            if elsewhere is not None:
-                elsewhere.stop()
+            for worker in elsewhere:
+                worker.send("stop")
+                worker.expect("done")
 
 
 def _in_turn(under_test: BackendUnderTest, number: int, values: Sequence[bytes]) -> None:

@@ -15,7 +15,7 @@ from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.suite.durable import needs_durable, needs_restart
 from rdzv_conformance.suite.outages import await_return
-from rdzv_conformance.suite.processes import Worker
+from rdzv_conformance.suite.processes import Worker, once_ready
 from rdzv_conformance.suite.store_writer import bytes_of, value_of
 from rdzv_core import RendezvousConnectionError, StateSnapshot, Store, SupportsDelete, SupportsStore
 
@@ -105,18 +105,13 @@ class DurableKept:
         under_test.needs_other_processes()
         store = under_test.needs(SupportsStore, under_test.open()).store("killed")
         workers = [Worker(under_test, "set_on", prefix="killed", name=f"writer-{number}") for number in range(KILLS)]
-        try:
+        with once_ready(workers):
             for worker in workers:
-                worker.expect("ready")
-            for worker in workers:
-                worker.send("go")
+                worker.go()
                 told = [worker.expect("set")["key"] for _ in range(under_test.random.randint(1, ENOUGH))]
                 told += [answer["key"] for answer in worker.kill() if answer["kind"] == "set"]
                 _all_there(under_test, store, told, "a process that set them was killed")
                 store.set("others go on", b"1")
-        finally:
-            for worker in workers:
-                worker.stop()
 
 
 def _client(under_test: BackendUnderTest, run_id: str) -> Register:

@@ -17,7 +17,7 @@ from rdzv_conformance.harness.proxy import Proxy
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.writing import Writings, write_despite_the_dead, write_once
 from rdzv_conformance.suite.outages import await_return, through_proxy
-from rdzv_conformance.suite.processes import Worker
+from rdzv_conformance.suite.processes import Worker, once_ready
 from rdzv_core import RendezvousConnectionError, StateSnapshot
 
 SIZE = 16 * 1024
@@ -188,11 +188,9 @@ def kill_writers(under_test: BackendUnderTest, kills: int, size: int) -> None:
     """Kill processes that write, one after the other at points drawn at random; what they were told must be there."""
     told, register = Writings(), under_test.open()
     writers = [Worker(under_test, "write_on", size=size) for _ in range(kills)]
-    try:
+    with once_ready(writers):
         for writer in writers:
-            writer.expect("ready")
-        for writer in writers:
-            writer.send("go")
+            writer.go()
             _take(writer, told, under_test.random.randint(1, MOST_ACKNOWLEDGED))
             _a_moment(under_test)
             told.take(writer.kill())
@@ -201,9 +199,6 @@ def kill_writers(under_test: BackendUnderTest, kills: int, size: int) -> None:
             told.check(register, size, "after a process that wrote was killed")
             went_on = write_despite_the_dead(register, size, told)
             that(went_on, "after a process that wrote was killed, a write was refused")
-    finally:
-        for writer in writers:
-            writer.stop()
 
 
 def _take(writer: Worker, told: Writings, acknowledged: int) -> None:
@@ -257,12 +252,8 @@ def _writer(under_test: BackendUnderTest, proxy: Proxy | None, hold: int | None 
         target if proxy is None or network is None else replace(target, endpoint=network.at(proxy.port))
     )
     there.run_id = under_test.run_id
-    writer = Worker(there, "write_on", size=SIZE)
-    try:
-        writer.expect("ready")
+    with once_ready([Worker(there, "write_on", size=SIZE)]) as (writer,):
         if proxy is not None and hold is not None:
             proxy.hold_answers(hold)  # before it begins: so it is known which answer that is
-        writer.send("go")
+        writer.go()
         yield writer
-    finally:
-        writer.stop()

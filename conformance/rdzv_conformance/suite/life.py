@@ -15,7 +15,7 @@ from rdzv_conformance.harness.proxy import Proxy
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running, race
 from rdzv_conformance.harness.waits import HOW_TO_END
-from rdzv_conformance.suite.processes import Worker
+from rdzv_conformance.suite.processes import Worker, once_ready
 from rdzv_core import RendezvousConnectionError, SupportsDelete, SupportsMembership, SupportsStore, SupportsWatch
 
 CLOSE_ENDS_WAITS = 1.0
@@ -90,18 +90,16 @@ class Life:
     @clause("RDZV-LIFE-4")
     def test_RDZV_LIFE_4_close_leaves_nothing_behind(self, under_test: BackendUnderTest) -> None:
         """After close no thread, descriptor, process or temp file is left, nor a lock that another would wait for."""
-        with tempfile.TemporaryDirectory(prefix="rdzv-conformance-") as own:
-            worker = Worker(under_test, "leave_nothing", {"TMPDIR": own}, instances=3)
-            try:
-                worker.expect("ready")
-                worker.send("go")
-                equal("what three instances left after close()", worker.expect("done")["left"], [])
-                # The process lives on: a lock that it still holds would stop these.
-                for register in (under_test.open(), under_test.open().sibling("sibling")):
-                    found = register.get_state()
-                    register.write(b"after all others were closed", found and found.token)
-            finally:
-                worker.stop()
+        with (
+            tempfile.TemporaryDirectory(prefix="rdzv-conformance-") as own,
+            once_ready([Worker(under_test, "leave_nothing", {"TMPDIR": own}, instances=3)]) as (worker,),
+        ):
+            worker.go()
+            equal("what three instances left after close()", worker.expect("done")["left"], [])
+            # The process lives on: a lock that it still holds would stop these.
+            for register in (under_test.open(), under_test.open().sibling("sibling")):
+                found = register.get_state()
+                register.write(b"after all others were closed", found and found.token)
 
     @clause("RDZV-LIFE-6")
     def test_RDZV_LIFE_6_of_a_deleted_register_no_key_is_left(self, under_test: BackendUnderTest) -> None:

@@ -44,19 +44,20 @@ class Lockstep:
         self._lasts = seconds * under_test.target.pace
         self._begun = self._waited = 0
         self._over = self._pauses = False
-        self._shortest, self._lines = math.inf, LEAST_LINES
-        self._pausing, self._stop_at, self._seconds = Pausing(), 0, LEAST_PAUSE
+        self._shortest, self._lines, self._pause = math.inf, LEAST_LINES, LEAST_PAUSE
+        self._prepared: tuple[int, Pausing] | None = None
+        """The turn that has been prepared last, and where its wait stops."""
 
     def wait_on(self) -> None:
         """Wait for one change after the other."""
         while not self._over:
-            turn, began = self._waited + 1, time.perf_counter()
+            turn, pauses = self._waited + 1, self._pauses
+            began = time.perf_counter()
             self._begun = turn
-            if self._pauses:
-                found = self._pausing.run(self._stop_at, self._seconds, self._wait, turn - 1)
-                self._lines = min(max(self._pausing.lines, LEAST_LINES), MOST_LINES)
-            else:
-                found = self._wait(turn - 1)
+            pausing = self._await_prepared(turn) if pauses else None
+            found = self._wait(turn - 1) if pausing is None else pausing.call(self._wait, turn - 1)
+            if pausing is not None:
+                self._lines = min(max(pausing.lines, LEAST_LINES), MOST_LINES)
             if not found:
                 raise ClauseFailed(f"{self._waiting} ended in vain, though {self._what} came when it began")
             self._shortest = min(self._shortest, time.perf_counter() - began)
@@ -69,15 +70,18 @@ class Lockstep:
         for turn in range(first, first + MOST_TURNS):
             enough = turn == first + MOST_TURNS - 1 or (turn >= first + LEAST_TURNS and time.monotonic() > ends)
             self._over = last and enough
-            step(turn)
-            self._await(turn)
+            try:
+                step(turn)
+                self._await(turn)
+            except BaseException:
+                self._over = True  # nobody prepares another turn
+                raise
             if enough or self.running.ended(0.0):
                 break
 
     def race(self, turn: int) -> None:
         """Make the change a moment after the wait has begun."""
-        while self._begun < turn and not self.running.ended(0.0):
-            pass
+        self._await_begun(turn)
         late = self._under_test.random.uniform(0, WINDOW * self._shortest) if self._waited else 0.0
         ends = time.perf_counter() + late
         while time.perf_counter() < ends:
@@ -85,16 +89,33 @@ class Lockstep:
         self._change(turn)
 
     def meet(self, turn: int) -> None:
-        """Make the change while the wait stands at one of its lines, and choose another line for the next turn."""
-        self._pausing.stopped.wait(self._seconds)
-        began = time.monotonic()
-        self._change(turn)
-        self._seconds = min(max(2 * (time.monotonic() - began), LEAST_PAUSE), MOST_PAUSE)
+        """Make the change while the wait stands at one of its lines, another one each turn."""
+        if not self._pauses:
+            self._await_begun(turn)  # as one that does not stop
+            self._pauses = True
+            self._change(turn)
+            return
         # 7 goes round all numbers, but for its multiples; every other turn by itself, for it may be of another kind.
         lines = self._lines + (self._lines % 7 == 0)
-        self._stop_at = 1 + (turn // 2 * 7 + turn % 2) % lines if self._pauses else 0
-        self._pauses = True
-        self._pausing.go_on.set()
+        pausing = Pausing(1 + (turn // 2 * 7 + turn % 2) % lines, self._pause)
+        self._prepared = turn, pausing
+        pausing.meanwhile(self._timed_change, turn)
+
+    def _timed_change(self, turn: int) -> None:
+        began = time.monotonic()
+        self._change(turn)
+        self._pause = min(max(2 * (time.monotonic() - began), LEAST_PAUSE), MOST_PAUSE)
+
+    def _await_begun(self, turn: int) -> None:
+        while self._begun < turn and not self.running.ended(0.0):
+            pass
+
+    def _await_prepared(self, turn: int) -> Pausing | None:
+        while self._prepared is None or self._prepared[0] < turn:
+            if self._over:
+                return None
+            time.sleep(0)  # the other thread's turn
+        return self._prepared[1]
 
     def _await(self, turn: int) -> None:
         limit = self._under_test.paced(LOST_AFTER)
@@ -102,7 +123,6 @@ class Lockstep:
         while self._waited < turn and not self.running.ended(0.0):
             time.sleep(0)  # the other thread's turn
             if time.monotonic() > ends:
-                self._over = True
                 raise ClauseFailed(
                     f"{self._waiting} has not returned {limit:.0f} s after {self._what} that came when it began, in "
                     f"turn {turn}: that wake-up is lost"

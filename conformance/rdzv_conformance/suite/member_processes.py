@@ -18,7 +18,7 @@ from rdzv_conformance.harness.expect import Blamed, equal, that
 from rdzv_conformance.harness.lines import Say
 from rdzv_conformance.suite.colleague import Colleague
 from rdzv_conformance.suite.pairs import two_members
-from rdzv_conformance.suite.processes import Worker, in_another_process
+from rdzv_conformance.suite.processes import Worker, in_another_process, once_ready
 from rdzv_core import MembersView, SupportsMembership
 
 TTL = 600.0
@@ -64,19 +64,13 @@ class MemberProcesses:
         """Two other processes and this one: each member is there, in a place of its own."""
         one, other = two_members(under_test)
         under_test.needs_other_processes()
-        workers = [Worker(under_test, "enter_on", entries=ENTRIES) for _ in range(PROCESSES)]
-        try:
+        with once_ready([Worker(under_test, "enter_on", entries=ENTRIES) for _ in range(PROCESSES)]) as workers:
             for worker in workers:
-                worker.expect("ready")
-            for worker in workers:
-                worker.send("go")
+                worker.go()
             entered = [_entered(one, number) for number in range(ENTRIES)]
             for worker in workers:
                 entered += [(member, ahead) for member, ahead in worker.expect("done")["entered"]]
             found = [each.id for each in other.members().members]
-        finally:
-            for worker in workers:
-                worker.stop()
         lost = [member for member, _ in entered if member not in found]
         if lost or len(found) != len(entered):
             raise Blamed(
@@ -97,10 +91,8 @@ class MemberProcesses:
         one, other = two_members(under_test)
         under_test.needs_other_processes()
         ttl = under_test.paced(STALLED_TTL)
-        worker = Worker(under_test, "look_on")
-        try:
-            worker.expect("ready")
-            worker.send("go")
+        with once_ready([Worker(under_test, "look_on")]) as (worker,):
+            worker.go()
             worker.expect("looked")
             renewing = _Renewing(one, ttl)
             renewing.go_on(SEEN * ttl)
@@ -112,8 +104,6 @@ class MemberProcesses:
             renewing.go_on(AFTER * ttl)
             found = [each.id for each in other.members().members]
             in_time = renewing.is_in_time()
-        finally:
-            worker.stop()
         if in_time:  # else this process has stood still itself, which shows nothing
             told = "the members after another process that looks on had been stopped for longer than their ttl"
             equal(told, found, [lease.id for lease in renewing.leases])

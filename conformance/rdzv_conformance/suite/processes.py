@@ -10,6 +10,7 @@ import queue
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
@@ -81,6 +82,10 @@ class Worker:
         except OSError:
             pass
 
+    def go(self) -> None:
+        """Let it do its task: it has said that it is ready."""
+        self.send("go")
+
     def expect(self, kind: str) -> dict[str, Any]:
         """Wait for the next answer, which must be of `kind`; fail the clause if none comes."""
         answer = self.answer()
@@ -133,15 +138,23 @@ class Worker:
         return f"status {code}{f', {said}' if said else ''}"
 
 
+@contextlib.contextmanager
+def once_ready(workers: Sequence[Worker]) -> Iterator[Sequence[Worker]]:
+    """Wait until all of them are ready to `go`; in the end each is stopped, whatever it is doing."""
+    try:
+        for worker in workers:
+            worker.expect("ready")
+        yield workers
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
 def in_another_process(under_test: BackendUnderTest, task: str, **arguments: Any) -> dict[str, Any]:
     """Do one task in a process of its own and give its answer."""
-    worker = Worker(under_test, task, **arguments)
-    try:
-        worker.expect("ready")
-        worker.send("go")
+    with once_ready([Worker(under_test, task, **arguments)]) as (worker,):
+        worker.go()
         return worker.expect("done")
-    finally:
-        worker.stop()
 
 
 def encode(value: Any) -> Any:

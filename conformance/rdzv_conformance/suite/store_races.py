@@ -6,22 +6,24 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
-from rdzv_conformance.harness.expect import ClauseFailed, equal, that
+from rdzv_conformance.harness.expect import ClauseFailed, equal, shown, that
 from rdzv_conformance.harness.lines import Say
-from rdzv_conformance.harness.threads import race
+from rdzv_conformance.harness.threads import frequent_switches, race
 from rdzv_conformance.suite.colleague import Colleague
 from rdzv_conformance.suite.pairs import two_stores
-from rdzv_conformance.suite.processes import Worker
-from rdzv_core import Store, SupportsStore
+from rdzv_conformance.suite.processes import Worker, once_ready
+from rdzv_core import RendezvousTimeoutError, Store, SupportsStore
 
 MOST, LEAST, SECONDS = 300, 12, 0.15
 """Turns of a race, by how long they may take."""
 SOON = 5.0
+GONE = 0.005
+"""Seconds that a wait for a key goes on that is there now and then."""
 PAUSES = (0.0, 0.0, 0.02, 0.1, 0.25)
 PROCESSES = 2
 
@@ -78,25 +80,41 @@ class StoreRaces:
             f"{len(turns)} times something else than one True)",
         )
 
+    @clause("RDZV-STORE-3")
+    def test_RDZV_STORE_3_a_key_that_comes_and_goes_is_there_or_is_not(self, under_test: BackendUnderTest) -> None:
+        """While one sets a key and deletes it, again and again, others find its value, or none: no third thing."""
+        stores = [*two_stores(under_test, "races"), two_stores(under_test, "races")[0]]
+        stores[0].set("stays", b"1")
+        limit = under_test.paced(GONE)
+
+        def racer(number: int) -> None:
+            store = stores[number]
+            looks = _looks_at_one_that_goes(store, limit)
+            for _ in _turns():
+                if number == 0:
+                    store.set("goes", b"7")
+                    store.delete_key("goes")
+                else:
+                    for what, look, allowed in looks:
+                        _gives(what, look, allowed)
+
+        with frequent_switches():
+            race(len(stores), racer, under_test.target.pace)
+
     @clause("RDZV-STORE-12")
     def test_RDZV_STORE_12_processes_lose_nothing_of_each_other(self, under_test: BackendUnderTest) -> None:
         """Two other processes and this one add to one number by add and by compare_set, and each sets its own keys."""
         store = two_stores(under_test, "races")[0]
         under_test.needs_other_processes()
         workers = [Worker(under_test, "change_store", number=number) for number in range(1, PROCESSES + 1)]
-        try:
+        with once_ready(workers):
             for worker in workers:
-                worker.expect("ready")
-            for worker in workers:
-                worker.send("go")
+                worker.go()
             total, there = _changed(store, 0)
             for worker in workers:
                 told = worker.expect("done")
                 total += told["total"]
                 there |= {key: value.encode() for key, value in told["there"].items()}
-        finally:
-            for worker in workers:
-                worker.stop()
         limit = under_test.paced(SOON)
         found = int(store.get("number", limit))
         equal("the sum of what several processes have added at the same time", found, total)
@@ -127,6 +145,28 @@ class StoreRaces:
                     equal("num_keys() after another process has set a key", store.num_keys(), 2)
                     equal("compare_set of it, expecting none,", store.compare_set("new", None, b"mine"), b"1")
                     equal("the sum of what another process has set and 0", store.add("key", 0), 1)
+
+
+def _looks_at_one_that_goes(store: Store, limit: float) -> list[tuple[str, Callable[[], object], tuple[object, ...]]]:
+    none = "RendezvousTimeoutError"
+    return [
+        ("check", lambda: store.check(["stays", "goes"]), (True, False)),
+        ("num_keys()", store.num_keys, (1, 2)),
+        ("get", lambda: store.get("goes", limit), (b"7", none)),
+        ("multi_get", lambda: store.multi_get(["stays", "goes"], limit), ([b"1", b"7"], none)),
+        ("wait", lambda: store.wait(["goes", "stays"], limit), (None, none)),
+        ("compare_set", lambda: store.compare_set("goes", b"other", b"third"), (b"7", None)),
+    ]
+
+
+def _gives(what: str, look: Callable[[], object], allowed: tuple[object, ...]) -> None:
+    try:
+        found = look()
+    except RendezvousTimeoutError:
+        found = "RendezvousTimeoutError"
+    except Exception as error:
+        raise ClauseFailed(f"{what} of a key that another one sets and deletes raised {error!r}") from error
+    that(found in allowed, f"{what} of a key that another one sets to b'7' and deletes gave {shown(found)}")
 
 
 def change_store(under_test: BackendUnderTest, say: Say, number: int) -> None:
