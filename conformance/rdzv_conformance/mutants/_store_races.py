@@ -57,6 +57,33 @@ class _LooksAndDeletes(MemoryStore):
         return there
 
 
+class _ReadsAfterItLooked(MemoryStore):
+    """It waits until the keys are there, and reads them then: one may be gone by now."""
+
+    def multi_get(self, keys: Iterable[str], timeout: float | None = None) -> list[bytes]:
+        wanted = [*keys]
+        super().multi_get(wanted, timeout)
+        time.sleep(0)
+        there = self._look()
+        return [self.of(there, key) for key in wanted]
+
+    def of(self, there: Mapping[str, bytes], key: str) -> bytes:
+        return there[key]
+
+
+class _ReadsNothingAfterItLooked(_ReadsAfterItLooked):
+    def of(self, there: Mapping[str, bytes], key: str) -> bytes:
+        return there.get(key, b"")
+
+
+class _DeletesAndSets(MemoryStore):
+    def multi_set(self, items: Mapping[str, bytes]) -> None:
+        for key in {checked_key(key): checked_value(key, value) for key, value in items.items()}:
+            self.delete_key(key)
+        time.sleep(0)
+        super().multi_set(items)
+
+
 class _LockedHere(RemoteMap):
     """It reads and writes with a lock of its process."""
 
@@ -155,6 +182,28 @@ MUTANTS = (
         "STORE-3",
         message="delete_key of one key, by 3 threads at once",
         broken=_LooksAndDeletes,
+    ),
+    store_mutant(
+        "reads-after-it-looked",
+        "multi_get reads the keys when all have been seen; who deletes one meanwhile makes it a KeyError.",
+        "STORE-3",
+        message="a key that another one sets and deletes raised KeyError",
+        broken=_ReadsAfterItLooked,
+    ),
+    store_mutant(
+        "reads-nothing-after-it-looked",
+        "A key that is deleted between looking and reading is read as an empty value.",
+        "STORE-3",
+        message="a key that another one sets and deletes gave",
+        broken=_ReadsNothingAfterItLooked,
+    ),
+    store_mutant(
+        "deletes-and-sets",
+        "A key is replaced by deleting it and setting it: in between it is not there.",
+        "STORE-3",
+        message="a key that another one sets anew gave",
+        broken=_DeletesAndSets,
+        may_break=("STORE-9",),
     ),
     _of_processes(
         "stores-locked-in-the-process",

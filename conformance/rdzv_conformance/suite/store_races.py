@@ -82,7 +82,7 @@ class StoreRaces:
 
     @clause("RDZV-STORE-3")
     def test_RDZV_STORE_3_a_key_that_comes_and_goes_is_there_or_is_not(self, under_test: BackendUnderTest) -> None:
-        """While one sets a key and deletes it, again and again, others find its value, or none: no third thing."""
+        """While one sets a key and deletes it, others find its value or none; what is set again stays."""
         stores = [*two_stores(under_test, "races"), two_stores(under_test, "races")[0]]
         stores[0].set("stays", b"1")
         limit = under_test.paced(GONE)
@@ -93,6 +93,7 @@ class StoreRaces:
             for _ in _turns():
                 if number == 0:
                     store.set("goes", b"7")
+                    store.set("stays", b"1")
                     store.delete_key("goes")
                 else:
                     for what, look, allowed in looks:
@@ -148,14 +149,16 @@ class StoreRaces:
 
 
 def _looks_at_one_that_goes(store: Store, limit: float) -> list[tuple[str, Callable[[], object], tuple[object, ...]]]:
-    none = "RendezvousTimeoutError"
+    goes, stays, late = "a key that another one sets and deletes", "a key that another one sets anew", "late"
     return [
-        ("check", lambda: store.check(["stays", "goes"]), (True, False)),
-        ("num_keys()", store.num_keys, (1, 2)),
-        ("get", lambda: store.get("goes", limit), (b"7", none)),
-        ("multi_get", lambda: store.multi_get(["stays", "goes"], limit), ([b"1", b"7"], none)),
-        ("wait", lambda: store.wait(["goes", "stays"], limit), (None, none)),
-        ("compare_set", lambda: store.compare_set("goes", b"other", b"third"), (b"7", None)),
+        (f"check of {stays}", lambda: store.check(["stays"]), (True,)),
+        (f"check of {goes}", lambda: store.check(["stays", "goes"]), (True, False)),
+        (f"num_keys() with {stays}", store.num_keys, (1, 2)),
+        (f"get of {stays}", lambda: store.get("stays", 0), (b"1",)),
+        (f"get of {goes}", lambda: store.get("goes", limit), (b"7", late)),
+        (f"multi_get of {goes}", lambda: store.multi_get(["stays", "goes"], limit), ([b"1", b"7"], late)),
+        (f"wait for {goes}", lambda: store.wait(["goes", "stays"], limit), (None, late)),
+        (f"compare_set of {goes}", lambda: store.compare_set("goes", b"other", b"third"), (b"7", None)),
     ]
 
 
@@ -163,10 +166,10 @@ def _gives(what: str, look: Callable[[], object], allowed: tuple[object, ...]) -
     try:
         found = look()
     except RendezvousTimeoutError:
-        found = "RendezvousTimeoutError"
+        found = "late"
     except Exception as error:
-        raise ClauseFailed(f"{what} of a key that another one sets and deletes raised {error!r}") from error
-    that(found in allowed, f"{what} of a key that another one sets to b'7' and deletes gave {shown(found)}")
+        raise ClauseFailed(f"{what} raised {error!r}") from error
+    that(found in allowed, f"{what} gave {shown(found)}")
 
 
 def change_store(under_test: BackendUnderTest, say: Say, number: int) -> None:
