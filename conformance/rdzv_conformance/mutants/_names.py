@@ -110,6 +110,25 @@ def _prefix(bend: Bend, name: str, sentence: str) -> Mutant:
     return mutant(name, sentence, "STORE-6", message="in the store", may_break=("STORE-4",))(Bent)
 
 
+def _beginning(between: str, name: str, sentence: str) -> Mutant:
+    """Return the one that counts the keys that begin with its prefix and what is between that and a key."""
+
+    class Counts(MemoryStore):
+        def num_keys(self) -> int:
+            with self._backend.opened():
+                begins = f"{self._prefix}{between}"
+                stores = self._backend.hub.stores.items()
+                run = {prefix: values for (run, prefix), values in stores if run == self._backend.run}
+                return sum(len(values) for prefix, values in run.items() if f"{prefix}{between}".startswith(begins))
+
+    class Counting(SoundMemory):
+        def store(self, prefix: str) -> Store:
+            super().store(prefix)
+            return Counts(self, prefix)
+
+    return mutant(name, sentence, "STORE-6", message="num_keys() of the store 'outer", may_break=("STORE-4",))(Counting)
+
+
 MUTANTS = (
     _run(_folded, "runs-in-any-case-of-any-script", "A collation ignores the case of ä and Ä."),
     _run(_composed, "runs-composed", "A file system keeps names in a normal form."),
@@ -128,5 +147,7 @@ MUTANTS = (
     _store(_first_bytes(255), "keys-of-255-bytes", "A store's keys are cut at 255 bytes."),
     _store(str.strip, "keys-stripped", "A store's keys are stripped of white space."),
     _prefix(_folded, "prefixes-in-any-case", "A collation ignores the case of a store's prefix."),
+    _beginning("/", "counts-what-is-below", "num_keys counts what is below a path: of a store below it as well."),
+    _beginning(":", "counts-what-begins", "num_keys counts the keys that begin with the prefix and a colon."),
     _prefix(_first_bytes(32), "prefixes-of-32-bytes", "A store's prefix is cut at 32 bytes."),
 )

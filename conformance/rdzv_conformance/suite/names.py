@@ -83,21 +83,25 @@ class Names:
     def test_RDZV_STORE_6_prefixes_that_are_nearly_one_are_several(self, under_test: BackendUnderTest) -> None:
         """Stores of such prefixes hold each its own value of one key: three at a time, for a run has few stores."""
         under_test.needs(SupportsStore, under_test.open())
-        prefixes = names_alike(LONGEST_KEY)
+        alike = names_alike(LONGEST_KEY)
+        groups = [alike[at : at + AT_A_TIME] for at in range(0, len(alike), AT_A_TIME - 1)]
+        groups += [["outer", f"outer{between}inner"] for between in _BETWEEN]
         limit = under_test.paced(SOON)
 
-        def check(at: int) -> None:
-            backend = under_test.needs(SupportsStore, under_test.open(f"{under_test.run_id}-{at}"))
-            stores = {prefix: backend.store(prefix) for prefix in prefixes[at : at + AT_A_TIME]}
+        def check(number: int) -> None:
+            backend = under_test.needs(SupportsStore, under_test.open(f"{under_test.run_id}-{number}"))
+            stores = {prefix: backend.store(prefix) for prefix in groups[number]}
             for prefix, store in stores.items():
                 store.set("key", prefix.encode())
             for prefix, store in stores.items():
                 equal(f"the value in the store {shown(prefix)}", store.get("key", limit), prefix.encode())
                 equal(f"num_keys() of the store {shown(prefix)}", store.num_keys(), 1)
 
-        together(range(0, len(prefixes), AT_A_TIME - 1), check, under_test.target.pace)
+        together(range(len(groups)), check, under_test.target.pace)
 
 
+_BETWEEN = ["", "/", "//", "\\", ":", "::", ".", "-", "_", "__", "|", "#", "@", "~", "+", ",", " ", "\0"]
+"""What a store puts between a prefix and its keys: the prefix `outer` begins the other's."""
 _LONG = ["x" * 500 + "y", "x" * 500 + "z", "x" * 1023 + "y", "x" * 1023 + "z"]
 
 
