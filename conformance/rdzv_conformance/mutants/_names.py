@@ -126,7 +126,7 @@ def _beginning(between: str, name: str, sentence: str) -> Mutant:
             super().store(prefix)
             return Counts(self, prefix)
 
-    return mutant(name, sentence, "STORE-6", message="num_keys() of the store 'outer", may_break=("STORE-4",))(Counting)
+    return mutant(name, sentence, "STORE-6", message="num_keys() of the store", may_break=("STORE-4",))(Counting)
 
 
 MUTANTS = (
