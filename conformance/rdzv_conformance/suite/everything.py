@@ -24,6 +24,7 @@ from rdzv_conformance.suite.leases import Leases
 from rdzv_conformance.suite.life import Life
 from rdzv_conformance.suite.listing import Listing
 from rdzv_conformance.suite.member_processes import MemberProcesses
+from rdzv_conformance.suite.member_races import MemberRaces
 from rdzv_conformance.suite.member_waits import MemberWaits
 from rdzv_conformance.suite.membership import Membership
 from rdzv_conformance.suite.models import Models
@@ -90,6 +91,7 @@ class Suite(
     Views,
     MemberWaits,
     MemberProcesses,
+    MemberRaces,
     KeyValueStore,
     StoreValues,
     StoreEdges,

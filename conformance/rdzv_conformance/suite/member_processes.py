@@ -17,6 +17,7 @@ from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed, equal, that
 from rdzv_conformance.harness.lines import Say
 from rdzv_conformance.suite.colleague import Colleague
+from rdzv_conformance.suite.member_races import CameAndWent, come_and_go, judge_members
 from rdzv_conformance.suite.pairs import two_members
 from rdzv_conformance.suite.processes import Worker, in_another_process, once_ready
 from rdzv_core import MembersView, SupportsMembership
@@ -59,18 +60,23 @@ class MemberProcesses:
                     _same(theirs, one.members())
             equal("what refresh gave after another process came and went", one.refresh(mine), True)
 
-    @clause("RDZV-MEMBER-1", "RDZV-MEMBER-13")
-    def test_RDZV_MEMBER_1_of_processes_that_enter_at_once_none_is_lost(self, under_test: BackendUnderTest) -> None:
-        """Two other processes and this one: each member is there, in a place of its own."""
+    @clause(*(f"RDZV-MEMBER-{number}" for number in (1, 2, 5, 13)))
+    def test_RDZV_MEMBER_1_processes_undo_nothing_of_each_other(self, under_test: BackendUnderTest) -> None:
+        """Two other processes and this one enter: each member has a place of its own; then more come, change and go."""
         one, other = two_members(under_test)
         under_test.needs_other_processes()
         with once_ready([Worker(under_test, "enter_on", entries=ENTRIES) for _ in range(PROCESSES)]) as workers:
             for worker in workers:
                 worker.go()
-            entered = [_entered(one, number) for number in range(ENTRIES)]
+            entered = [_entered(one) for _ in range(ENTRIES)]
             for worker in workers:
-                entered += [(member, ahead) for member, ahead in worker.expect("done")["entered"]]
+                entered += [(member, ahead) for member, ahead in worker.expect("entered")["entered"]]
             found = [each.id for each in other.members().members]
+            for worker in workers:
+                worker.go()
+            done = [come_and_go(one, "this process")]
+            done += [CameAndWent(**worker.expect("done")["done"]) for worker in workers]
+            after = other.members()
         lost = [member for member, _ in entered if member not in found]
         if lost or len(found) != len(entered):
             raise Blamed(
@@ -84,6 +90,7 @@ class MemberProcesses:
                 f"members entered at once in several processes; in entry order their leases say {aheads} were ahead",
                 ("RDZV-MEMBER-13",),
             )
+        judge_members(f"{PROCESSES + 1} processes", after, [CameAndWent(dict.fromkeys(found, "new"), []), *done])
 
     @clause("RDZV-MEMBER-10")
     def test_RDZV_MEMBER_10_an_observer_that_was_stalled_ends_nobody(self, under_test: BackendUnderTest) -> None:
@@ -173,16 +180,18 @@ def look_on(under_test: BackendUnderTest, say: Say) -> None:
 
 
 def enter_on(under_test: BackendUnderTest, say: Say, entries: int) -> None:
-    """Enter many times, and say the ids, and how many were ahead."""
+    """Enter many times, and say the ids, and how many were ahead; then let others come, change and go."""
     members = cast("SupportsMembership", under_test.open().backend)
     members.count()
     say("ready")
     sys.stdin.readline()
-    say("done", entered=[_entered(members, number) for number in range(entries)])
+    say("entered", entered=[_entered(members) for _ in range(entries)])
+    sys.stdin.readline()
+    say("done", done=come_and_go(members, f"process {os.getpid()}")._asdict())
 
 
-def _entered(members: SupportsMembership, number: int) -> tuple[str, int | None]:
-    lease = members.enter(b"%d" % number, TTL)
+def _entered(members: SupportsMembership) -> tuple[str, int | None]:
+    lease = members.enter(b"new", TTL)
     return lease.id, lease.ahead
 
 

@@ -13,7 +13,7 @@ from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed, equal, shown, that
 from rdzv_conformance.harness.lines import Say
-from rdzv_conformance.harness.threads import frequent_switches, race
+from rdzv_conformance.harness.threads import race
 from rdzv_conformance.suite.colleague import Colleague
 from rdzv_conformance.suite.pairs import two_stores
 from rdzv_conformance.suite.processes import Worker, once_ready
@@ -99,8 +99,7 @@ class StoreRaces:
                     for what, look, allowed in looks:
                         _gives(what, look, allowed)
 
-        with frequent_switches():
-            race(len(stores), racer, under_test.target.pace)
+        race(len(stores), racer, under_test.target.pace)
 
     @clause("RDZV-STORE-12")
     def test_RDZV_STORE_12_processes_lose_nothing_of_each_other(self, under_test: BackendUnderTest) -> None:
