@@ -125,6 +125,8 @@ _ESCAPED = (
     *(".token", ":token", "/token", ":version", "/version", ".version", ":seq", ":state", "/state", ".state", "/value"),
 )
 """What escapes of such characters look like, and what is kept beside a key."""
+BETWEEN = ("", "/", "//", "\\", ":", "::", ".", "-", "_", "__", "|", "#", "@", "~", "+", ",", " ", "%", "\0")
+"""What is put between two names where they are kept as one."""
 _CUTS = (32, 63, 64, 127, 128, 250, 255, 256, 511, 900)
 
 

@@ -50,6 +50,10 @@ class Changes:
         """Set a key."""
         self._store.set(key, b"1")
 
+    def delete_key(self, key: str) -> None:
+        """Delete a key."""
+        self._store.delete_key(key)
+
     def multi_set(self, key: str) -> None:
         """Set a key among several."""
         self._store.multi_set({f"{key} and": b"2", key: b"1"})

@@ -10,7 +10,7 @@ from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed, equal, shown, that
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.together import in_parts, together
-from rdzv_conformance.suite.alike import names_alike
+from rdzv_conformance.suite.alike import BETWEEN, names_alike
 from rdzv_core import SupportsMembership, SupportsStore
 
 TTL = 60.0
@@ -61,6 +61,51 @@ class Names:
         together(in_parts(ids), enter, under_test.target.pace)
         together(in_parts(ids), look, under_test.target.pace)
 
+    @clause("RDZV-STORE-4")
+    def test_RDZV_STORE_4_runs_that_are_nearly_named_alike_share_no_key(self, under_test: BackendUnderTest) -> None:
+        """One sets a key in the store of each of them: none sees another's."""
+        under_test.needs(SupportsStore, under_test.open())
+        ids = [f"{under_test.run_id}{name}" for name in names_alike(256)]
+        limit = under_test.paced(SOON)
+
+        def fill(part: list[str]) -> None:
+            for run_id in part:
+                under_test.needs(SupportsStore, under_test.open(run_id)).store("p").set("key", run_id.encode())
+
+        def look(part: list[str]) -> None:
+            for run_id in part:
+                store = under_test.needs(SupportsStore, under_test.open(run_id)).store("p")
+                equal(f"the value in the store of run {shown(run_id)}", store.get("key", limit), run_id.encode())
+
+        together(in_parts(ids), fill, under_test.target.pace)
+        together(in_parts(ids), look, under_test.target.pace)
+
+    @clause("RDZV-STORE-4")
+    def test_RDZV_STORE_4_where_a_name_ends_and_the_next_begins_is_kept(self, under_test: BackendUnderTest) -> None:
+        """Runs, prefixes and keys that put together make one text, whatever is between them, are several."""
+        under_test.needs(SupportsStore, under_test.open())
+        limit = under_test.paced(SOON)
+
+        def check(number: int) -> None:
+            between, run_id = BETWEEN[number], f"{under_test.run_id}-{number}"
+            longer = f"{run_id}{between}x"
+            names = [
+                (run_id, "p", f"x{between}k"),
+                (run_id, f"p{between}x", "k"),
+                (longer, "p", "k"),
+                (run_id, f"x{between}p", "k"),
+            ]
+            opened = {each: under_test.needs(SupportsStore, under_test.open(each)) for each in (run_id, longer)}
+            stores = [(opened[run].store(prefix), key) for run, prefix, key in names]
+            for turn, (store, key) in enumerate(stores):
+                equal(f"check of the key {key!r} in {names[turn]}, which nobody has set", store.check([key]), False)
+                store.set(key, b"%d" % turn)
+            for turn, (store, key) in enumerate(stores):
+                equal(f"the value of {names[turn]}", store.get(key, limit), b"%d" % turn)
+                equal(f"num_keys() of the store of {names[turn][:2]}", store.num_keys(), 1)
+
+        together(range(len(BETWEEN)), check, under_test.target.pace)
+
     @clause("RDZV-STORE-6")
     def test_RDZV_STORE_6_keys_that_are_nearly_one_are_several(self, under_test: BackendUnderTest) -> None:
         """Each has its value, is counted, and is deleted alone."""
@@ -85,7 +130,7 @@ class Names:
         under_test.needs(SupportsStore, under_test.open())
         alike = names_alike(LONGEST_KEY)
         groups = [alike[at : at + AT_A_TIME] for at in range(0, len(alike), AT_A_TIME - 1)]
-        groups += [["outer", f"outer{between}inner"] for between in _BETWEEN]
+        groups += [["outer", f"outer{between}inner"] for between in BETWEEN]
         limit = under_test.paced(SOON)
 
         def check(number: int) -> None:
@@ -100,8 +145,6 @@ class Names:
         together(range(len(groups)), check, under_test.target.pace)
 
 
-_BETWEEN = ["", "/", "//", "\\", ":", "::", ".", "-", "_", "__", "|", "#", "@", "~", "+", ",", " ", "\0"]
-"""What a store puts between a prefix and its keys: the prefix `outer` begins the other's."""
 _LONG = ["x" * 500 + "y", "x" * 500 + "z", "x" * 1023 + "y", "x" * 1023 + "z"]
 
 

@@ -33,7 +33,7 @@ PATTERNS = ("*", "k*", "k?y", "k[a-z]y", "k_y", "k%y", "^k", "key.*", "key/", "k
 LARGE = (65_535, 65_536, 65_537, 128 * 1024)
 HUGE = (128 * 1024 + 1, 512 * 1024 + 1, 1024 * 1024, 1024 * 1024 + 1)
 MANY, OF_SIZE = 24, 64 * 1024
-MISSING = 25
+MISSING, MANY_MISSING = 25, 300
 SHORT = 0.3
 LATE = 1.0
 TRIES = 3
@@ -119,7 +119,9 @@ class StoreCalls:
         before: bytes | None = None
         for size in LARGE:
             value = bytes_of("compared", size)
-            that(one.compare_set("key", before, value) == value, f"compare_set to {size} bytes gave something else")
+            gave = one.compare_set("key", before, value)
+            that(gave == value, f"compare_set to {size} bytes gave something else")
+            that(type(gave) is bytes, f"compare_set gave a value as {type(gave).__name__}: it must be bytes")
             before = other.get("key", limit)
             that(
                 before == value, f"a value of {size} bytes, set by compare_set, came back with {len(before)}, or others"
@@ -138,7 +140,7 @@ class StoreCalls:
         one, other = two_stores(under_test, "calls")
         ways: dict[str, Callable[[bytes, bytes], object]] = {
             "set": lambda _, value: one.set("key", value),
-            "multi_set": lambda _, value: one.multi_set({"key": value}),
+            "multi_set": lambda _, value: one.multi_set({"first": value[:1], "key": value, "last": value[:1]}),
             "compare_set": lambda before, value: one.compare_set("key", before, value),
         }
         for number, size in enumerate(HUGE):
@@ -159,6 +161,11 @@ class StoreCalls:
                     found == value,
                     f"a value of {size} bytes, set by {what}, was neither kept nor refused: there are {len(found)}",
                 )
+                beside = [other.check([key]) for key in ("first", "last")]
+                expected = [what == "multi_set" and value is not before] * 2
+                equal(f"whether the keys beside a value of {size} bytes are there after {what}", beside, expected)
+                one.delete_key("first")
+                one.delete_key("last")
 
     @clause("RDZV-STORE-9")
     def test_RDZV_STORE_9_wait_waits_until_all_are_there_at_once(self, under_test: BackendUnderTest) -> None:
@@ -178,6 +185,17 @@ class StoreCalls:
             waiting.result(under_test.paced(SOON), "wait was not woken by its last key")
             for key in (first, last):
                 one.delete_key(key)
+
+    @clause("RDZV-STORE-2")
+    def test_RDZV_STORE_2_missing_keys_are_named_as_they_are(self, under_test: BackendUnderTest) -> None:
+        """Hundreds of them, and those of other scripts: each is in the error, as it is or as repr shows it."""
+        one, _ = two_stores(under_test, "calls")
+        for keys in ([f"missing-{number:03}" for number in range(MANY_MISSING)], ["ä", "中文", "it's", "two words"]):
+            for what, call in (("multi_get", one.multi_get), ("wait", one.wait)):
+                said = str(raises(RendezvousTimeoutError, f"{what} of {len(keys)} missing keys", call, keys, 0))
+                unnamed = [key for key in keys if key not in said and repr(key) not in said]
+                told = f"the error of {what} does not name {len(unnamed)} of {len(keys)} missing keys ({unnamed[:3]})"
+                that(not unnamed, f"{told}: {said:.200}")
 
     @clause("RDZV-STORE-2", "RDZV-STORE-13")
     def test_RDZV_STORE_13_a_wait_in_vain_ends_when_its_time_is_over(self, under_test: BackendUnderTest) -> None:

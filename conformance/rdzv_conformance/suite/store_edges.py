@@ -3,6 +3,7 @@
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from rdzv_conformance.contract.labels import clause
@@ -10,8 +11,12 @@ from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import equal, that
 from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.suite.pairs import two_stores
+from rdzv_core import Store, SupportsStore
 
-MANY = 300
+MANY, LEAST_MANY = 1100, 300
+QUICK = 0.1
+"""Seconds that as many as that may take, or it is the least."""
+ROUNDS, KEPT = 8, 3
 WAITING = 6
 SHORT = 0.2
 SOON = 5.0
@@ -44,20 +49,44 @@ class StoreEdges:
 
     @clause("RDZV-STORE-1")
     def test_RDZV_STORE_1_of_many_keys_each_is_there(self, under_test: BackendUnderTest) -> None:
-        """Three hundred keys at once: counted, read in the order that is asked for, and deleted one by one."""
+        """Hundreds of keys at once: counted, read in the order that is asked for, and deleted one by one."""
         one, other = two_stores(under_test, "edges")
-        items = {f"key-{number}": b"%d" % number for number in range(MANY)}
+        many = MANY if _multi_set_takes(one, MANY) < QUICK * under_test.target.pace else LEAST_MANY
+        items = {f"key-{number}": b"%d" % number for number in range(many)}
         one.multi_set(items)
-        equal("num_keys() of many", other.num_keys(), MANY)
+        equal("num_keys() of many", other.num_keys(), many)
         keys = sorted(items, reverse=True)
         found = other.multi_get(keys, under_test.paced(SOON))
         wrong = [key for key, value in zip(keys, found, strict=True) if value != items[key]]
-        equal("the keys of 300 that multi_get gave another value for", wrong, [])
-        equal("check of 300 keys", other.check(keys), True)
-        equal("check of 300 keys and one that is not there", other.check([*keys, "none"]), False)
-        for key in keys[::100]:
+        equal(f"the keys of {many} that multi_get gave another value for", wrong, [])
+        equal(f"check of {many} keys", other.check(keys), True)
+        equal(f"check of {many} keys and one that is not there", other.check([*keys, "none"]), False)
+        deleted = keys[::100]
+        for key in deleted:
             equal(f"delete_key({key!r})", one.delete_key(key), True)
-        equal("num_keys() after three were deleted", other.num_keys(), MANY - 3)
+        equal(f"num_keys() after {len(deleted)} were deleted", other.num_keys(), many - len(deleted))
+
+    @clause("RDZV-STORE-1")
+    def test_RDZV_STORE_1_what_is_set_outlives_who_has_set_it(self, under_test: BackendUnderTest) -> None:
+        """The only instance of a run sets a key and is closed: who comes then reads it."""
+        register = under_test.open()
+        under_test.needs(SupportsStore, register).store("edges").set("key", b"1")
+        register.close()
+        later = under_test.needs(SupportsStore, under_test.open()).store("edges")
+        equal("check of a key whose run was left by all for a moment", later.check(["key"]), True)
+        equal("get of that key", later.get("key", under_test.paced(SOON)), b"1")
+
+    @clause("RDZV-STORE-1")
+    def test_RDZV_STORE_1_the_stores_of_the_last_three_rounds_are_kept(self, under_test: BackendUnderTest) -> None:
+        """Round after round makes a store: those of the last three are there, be there ever so many."""
+        backend = under_test.needs(SupportsStore, under_test.open())
+        limit = under_test.paced(SOON)
+        names = [f"round-{number}" for number in range(ROUNDS)]
+        for number, name in enumerate(names, 1):
+            backend.store(name).set("key", name.encode())
+            for kept in names[max(0, number - KEPT) : number]:
+                told = f"get from the store {kept!r}, one of the three that were made and used last,"
+                equal(told, backend.store(kept).get("key", limit), kept.encode())
 
     @clause("RDZV-STORE-9")
     def test_RDZV_STORE_9_all_who_wait_are_woken(self, under_test: BackendUnderTest) -> None:
@@ -77,3 +106,9 @@ class StoreEdges:
         for number, each in enumerate(others):
             late = f"get of one of {WAITING} keys has not been woken {soon:.0f} s after multi_set set them all"
             equal("what get gave", each.result(soon, late), b"%d" % number)
+
+
+def _multi_set_takes(store: Store, many: int) -> float:
+    began = time.monotonic()
+    store.multi_set({f"key-{number}": b"" for number in range(many // 10)})
+    return 10 * (time.monotonic() - began)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
-from rdzv_conformance.harness.expect import ClauseFailed, equal, shown, that
+from rdzv_conformance.harness.expect import ClauseFailed, equal, raises, shown, that
 from rdzv_conformance.harness.lines import Say
 from rdzv_conformance.harness.threads import race
 from rdzv_conformance.suite.colleague import Colleague
@@ -22,6 +22,9 @@ from rdzv_core import RendezvousTimeoutError, Store, SupportsStore
 MOST, LEAST, SECONDS = 300, 12, 0.15
 """Turns of a race, by how long they may take."""
 SOON = 5.0
+MILLION = 10**6
+WHOLE = 128 * 1024
+TO_DELETE = 12
 GONE = 0.005
 """Seconds that a wait for a key goes on that is there now and then."""
 PAUSES = (0.0, 0.0, 0.02, 0.1, 0.25)
@@ -101,25 +104,71 @@ class StoreRaces:
 
         race(len(stores), racer, under_test.target.pace)
 
+    @clause("RDZV-STORE-3")
+    def test_RDZV_STORE_3_compare_set_and_add_write_over_nothing(self, under_test: BackendUnderTest) -> None:
+        """One sets two keys, and deletes one of them, while others compare and add: what it did last is not undone."""
+        stores = [*two_stores(under_test, "races"), two_stores(under_test, "races")[0]]
+        limit = under_test.paced(SOON)
+
+        def racer(number: int) -> None:
+            for turn in _turns():
+                if number == 0:
+                    _sets_and_sees(stores[0], turn + 1, limit)
+                else:
+                    found: Any = stores[number].compare_set("set", None, b"created")
+                    stores[number].compare_set("set", found, b"after " + found.removeprefix(b"after "))
+                    _compares_if_there(stores[number], "deleted")
+                    stores[number].add("number", 1)
+
+        race(len(stores), racer, under_test.target.pace)
+
+    @clause("RDZV-STORE-8")
+    def test_RDZV_STORE_8_nobody_sees_parts_of_two_values(self, under_test: BackendUnderTest) -> None:
+        """While a large value is set, set anew and deleted, each get finds one of them, whole."""
+        setter, getter = two_stores(under_test, "races")
+        values = [bytes([65 + number]) * WHOLE for number in range(2)]
+        limit = under_test.paced(SOON)
+
+        def racer(number: int) -> None:
+            for turn in _turns():
+                if number == 0:
+                    for value in values:
+                        setter.set("key", value)
+                    if turn % 4 == 3:
+                        setter.delete_key("key")
+                    continue
+                try:
+                    found = getter.get("key", limit)
+                except RendezvousTimeoutError:
+                    continue
+                parts = f"of {len(found)} bytes, {found.count(b'A')} of one value and {found.count(b'B')} of the other"
+                that(found in values, f"get of a key that another one sets gave one {parts}: a value is read whole")
+
+        race(2, racer, under_test.target.pace)
+
     @clause("RDZV-STORE-12")
     def test_RDZV_STORE_12_processes_lose_nothing_of_each_other(self, under_test: BackendUnderTest) -> None:
         """Two other processes and this one add to one number by add and by compare_set, and each sets its own keys."""
         store = two_stores(under_test, "races")[0]
         under_test.needs_other_processes()
+        store.multi_set({f"deleted-{number}": b"1" for number in range(TO_DELETE)})
         workers = [Worker(under_test, "change_store", number=number) for number in range(1, PROCESSES + 1)]
         with once_ready(workers):
             for worker in workers:
                 worker.go()
-            total, there = _changed(store, 0)
+            total, there, deleted = _changed(store, 0)
             for worker in workers:
                 told = worker.expect("done")
                 total += told["total"]
+                deleted += told["deleted"]
                 there |= {key: value.encode() for key, value in told["there"].items()}
         limit = under_test.paced(SOON)
         found = int(store.get("number", limit))
         equal("the sum of what several processes have added at the same time", found, total)
         lost = [key for key in there if not store.check([key])]
         equal("the keys that several processes set at the same time and that are lost", lost, [])
+        by_all = f"how often delete_key gave True for {TO_DELETE} keys that {PROCESSES + 1} processes deleted"
+        equal(by_all, deleted, TO_DELETE)
         equal("the values of those keys", store.multi_get([*there], limit), [*there.values()])
 
     @clause("RDZV-STORE-12")
@@ -145,6 +194,40 @@ class StoreRaces:
                     equal("num_keys() after another process has set a key", store.num_keys(), 2)
                     equal("compare_set of it, expecting none,", store.compare_set("new", None, b"mine"), b"1")
                     equal("the sum of what another process has set and 0", store.add("key", 0), 1)
+                colleague.change(run_id, "delete_key", "new")
+                for store in (other, one):
+                    equal("check of what another process has deleted", store.check(["key", "new"]), False)
+                    equal("num_keys() after another process has deleted a key", store.num_keys(), 1)
+                    raises(RendezvousTimeoutError, "get of what another process has deleted", store.get, "new", 0)
+                    equal("delete_key of what another process has deleted", store.delete_key("new"), False)
+
+
+def _sets_and_sees(store: Store, turn: int, limit: float) -> None:
+    mine = b"set in turn %d" % turn
+    store.set("set", mine)
+    found = store.get("set", limit)
+    that(
+        found in (mine, b"after " + mine),
+        f"after set to {mine!r} get gave {found!r}: a compare_set that had found an older value wrote over it",
+    )
+    store.set("number", b"%d" % (turn * MILLION))
+    number = int(store.get("number", limit))
+    that(
+        turn * MILLION <= number < (turn + 1) * MILLION,
+        f"after set to {turn * MILLION} get gave {number}: an add that had found an older number wrote over it",
+    )
+    store.set("deleted", mine)
+    store.delete_key("deleted")
+    told = "check of a key that was deleted, and that others compare and set only where it is there,"
+    equal(told, store.check(["deleted"]), False)
+
+
+def _compares_if_there(store: Store, key: str) -> None:
+    try:
+        found = store.get(key, 0)
+    except RendezvousTimeoutError:
+        return
+    store.compare_set(key, found, b"after " + found)
 
 
 def _looks_at_one_that_goes(store: Store, limit: float) -> list[tuple[str, Callable[[], object], tuple[object, ...]]]:
@@ -177,16 +260,17 @@ def change_store(under_test: BackendUnderTest, say: Say, number: int) -> None:
     store.num_keys()
     say("ready")
     sys.stdin.readline()
-    total, there = _changed(store, number)
-    say("done", total=total, there={key: value.decode() for key, value in there.items()})
+    total, there, deleted = _changed(store, number)
+    say("done", total=total, deleted=deleted, there={key: value.decode() for key, value in there.items()})
 
 
-def _changed(store: Store, number: int) -> tuple[int, dict[str, bytes]]:
+def _changed(store: Store, number: int) -> tuple[int, dict[str, bytes], int]:
     total, there = 0, dict[str, bytes]()
+    deleted = sum(store.delete_key(f"deleted-{number}") for number in range(TO_DELETE))
     for turn in _turns(2 * SECONDS):
         total += (_add, _compare_and_add)[turn % 2](store, number)
         there |= _set_own(store, number, turn)
-    return total, there
+    return total, there, deleted
 
 
 def _turns(seconds: float = SECONDS) -> Iterator[int]:

@@ -13,7 +13,7 @@ from rdzv_conformance.harness.expect import Blamed, ClauseFailed, Untested, equa
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.submitted import Submitter
 from rdzv_conformance.harness.threads import Running, frequent_switches
-from rdzv_conformance.suite.lockstep import LOST_AFTER, SECONDS, Lockstep
+from rdzv_conformance.suite.lockstep import LOST_AFTER, MOST_TURNS, SECONDS, Lockstep
 from rdzv_core import SupportsDelete, SupportsMembership, SupportsStore, SupportsWatch
 
 TTL = 60.0
@@ -95,17 +95,33 @@ class WakeUps:
         one, other = under_test.open(), under_test.open()
         under_test.needs(SupportsStore, one)
         setter, getter = (each.backend.store("thousands") for each in (one, other))  # type: ignore[attr-defined]
+        ways = {
+            "set": lambda key, turn: setter.set(key, b"%d" % turn),
+            "multi_set": lambda key, turn: setter.multi_set({"another": b"", key: b"%d" % turn}),
+            "compare_set": lambda key, turn: setter.compare_set(key, None, b"%d" % turn),
+            "add": lambda key, turn: setter.add(key, turn),
+        }
+        limit = under_test.paced(TTL)
+        waits = {
+            "get": lambda key: getter.get(key, limit),
+            "wait": lambda key: getter.wait([key], limit) or getter.get(key, limit),
+            "multi_get": lambda key: getter.multi_get([key], limit)[0],
+        }
+        # Drawn at random, or each would always meet the same lines of the other.
+        drawn = [
+            (under_test.random.choice([*ways]), under_test.random.choice([*waits])) for _ in range(2 * MOST_TURNS + 2)
+        ]
 
         def change(turn: int) -> None:
-            setter.set(f"key-{turn % 50}", b"%d" % turn)
+            ways[drawn[turn][0]](f"key-{turn % 50}", turn)
 
         def wait(turn: int) -> bool:
             key = f"key-{(turn + 1) % 50}"
-            found = getter.get(key, under_test.paced(TTL))
+            found = waits[drawn[turn + 1][1]](key)
             setter.delete_key(key)
             return bool(found == b"%d" % (turn + 1))
 
-        _in_lockstep(under_test, "a set", "get of the key", change, wait)
+        _in_lockstep(under_test, "a set, multi_set, compare_set or add", "get, multi_get or wait", change, wait)
 
     @clause("RDZV-SUBMIT-2")
     def test_RDZV_SUBMIT_2_no_submitted_wait_is_lost_in_thousands(self, under_test: BackendUnderTest) -> None:
