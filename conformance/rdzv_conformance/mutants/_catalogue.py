@@ -45,10 +45,13 @@ from rdzv_conformance.mutants import (
     _silence,
     _stale,
     _states,
+    _store_answers,
     _store_calls,
     _store_edges,
+    _store_joins,
     _store_races,
     _store_times,
+    _store_undone,
     _store_values,
     _stores,
     _submit,
@@ -112,6 +115,9 @@ MODULES = (
         _store_calls,
         _store_times,
         _store_races,
+        _store_undone,
+        _store_answers,
+        _store_joins,
         _kept_members,
         _kept_stores,
         _secrets,
@@ -133,7 +139,8 @@ def mutants() -> dict[str, Mutant]:
     found = [mutant for module in MODULES for mutant in module.MUTANTS]
     by_name = {mutant.name: mutant for mutant in found}
     if len(by_name) != len(found):
-        raise ValueError("two mutants have one name")
+        twice = sorted({mutant.name for mutant in found if by_name[mutant.name] is not mutant})
+        raise ValueError(f"two mutants have one name: {', '.join(twice)}")
     return by_name
 
 

@@ -33,6 +33,20 @@ class _AHundredAtMost(MemoryStore):
         super().multi_set(dict(list(items.items())[:100]))
 
 
+class _FiveHundredAreCounted(MemoryStore):
+    def num_keys(self) -> int:
+        return min(super().num_keys(), 500)
+
+
+class _AThousandVariables(MemoryStore):
+    """A statement takes so many, and what is beyond is not asked for."""
+
+    def multi_get(self, keys: Iterable[str], timeout: float | None = None) -> list[bytes]:
+        wanted = [*keys]
+        found = super().multi_get(wanted[:999], timeout)
+        return [*found, *([b""] * (len(wanted) - len(found)))]
+
+
 class _InTheOrderOfTheStore(MemoryStore):
     def multi_get(self, keys: Iterable[str], timeout: float | None = None) -> list[bytes]:
         wanted = list(keys)
@@ -100,6 +114,22 @@ MUTANTS = (
         "A transaction takes a hundred keys, and the rest is left out.",
         "STORE-1",
         message="num_keys() of many",
+    ),
+    store_mutant(
+        _FiveHundredAreCounted,
+        "five-hundred-are-counted",
+        "num_keys counts the first page of a listing.",
+        "STORE-1",
+        message="num_keys() of many is 500",
+        may_break=("STORE-3",),
+    ),
+    store_mutant(
+        _AThousandVariables,
+        "a-thousand-variables",
+        "A statement takes 999 keys, and what is beyond them reads as empty.",
+        "STORE-1",
+        message="that multi_get gave another value for",
+        may_break=("STORE-3",),
     ),
     store_mutant(
         _InTheOrderOfTheStore,

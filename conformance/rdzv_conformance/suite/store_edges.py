@@ -85,8 +85,10 @@ class StoreEdges:
         for number, name in enumerate(names, 1):
             backend.store(name).set("key", name.encode())
             for kept in names[max(0, number - KEPT) : number]:
-                told = f"get from the store {kept!r}, one of the three that were made and used last,"
-                equal(told, backend.store(kept).get("key", limit), kept.encode())
+                store = backend.store(kept)
+                told = f"check of a key of {kept!r}, one of the three stores that were made and used last,"
+                equal(told, store.check(["key"]), True)
+                equal(f"get of a key of {kept!r}", store.get("key", limit), kept.encode())
 
     @clause("RDZV-STORE-9")
     def test_RDZV_STORE_9_all_who_wait_are_woken(self, under_test: BackendUnderTest) -> None:

@@ -194,6 +194,8 @@ class StoreRaces:
                     equal("num_keys() after another process has set a key", store.num_keys(), 2)
                     equal("compare_set of it, expecting none,", store.compare_set("new", None, b"mine"), b"1")
                     equal("the sum of what another process has set and 0", store.add("key", 0), 1)
+                for store in (other, one):
+                    equal("check after this process has changed a key", store.check(["key", "new"]), True)
                 colleague.change(run_id, "delete_key", "new")
                 for store in (other, one):
                     equal("check of what another process has deleted", store.check(["key", "new"]), False)
