@@ -15,7 +15,8 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rdzv_core import (
@@ -107,6 +108,10 @@ class _Conversation(socketserver.StreamRequestHandler):
 
     def _answer(self, request: dict[str, Any]) -> list[Any] | dict[str, Any] | None:
         assert isinstance(self.server, _Server)
+        if "delete" in request:
+            token = request["token"] and base64.b64decode(request["token"])
+            with self.server.lock:
+                return {"deleted": self.server.registers.delete(request["delete"], token)}
         if self.server.extension is not None and "state" not in request:
             return self.server.extension.answer(request, self.connection)
         with self.server.lock:
@@ -188,6 +193,7 @@ class SoundRemote(RendezvousBackend):
         self.connection: socket.socket | None = None
         self.lock = threading.Lock()
         self.ends = math.inf
+        self.of_thread = threading.local()
         self.pid = os.getpid()
         if "\0" in params.endpoint:
             raise ValueError(f"endpoint {params.endpoint!r} holds a NUL")
@@ -203,12 +209,7 @@ class SoundRemote(RendezvousBackend):
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
         if len(state) > self.max_state_bytes:
             raise ValueError(f"a state of {len(state)} bytes is over {self.max_state_bytes}")
-        used = token if (isinstance(token, bytes) and token) or token is None else b"of another type, or empty"
-        request = {
-            "key": self.key,
-            "state": base64.b64encode(state).decode(),
-            "token": used and base64.b64encode(used).decode(),
-        }
+        request = {"key": self.key, "state": base64.b64encode(state).decode(), "token": sent(token)}
         nonce = self.nonce()
         if nonce is not None:
             request["nonce"] = base64.b64encode(nonce).decode()
@@ -233,8 +234,8 @@ class SoundRemote(RendezvousBackend):
 
     def ask(self, request: dict[str, Any]) -> Any:
         self.after_a_fork()
-        ends = math.inf if self.timeout is None else time.monotonic() + self.timeout
-        if not self.lock.acquire(timeout=-1 if self.timeout is None else self.timeout):
+        ends = vars(self.of_thread).get("ends") or self.end_of_a_call()
+        if not self.lock.acquire(timeout=-1 if ends == math.inf else max(0.0, ends - time.monotonic())):
             raise RendezvousConnectionError(
                 f"backend {self.name!r} at {self.params.endpoint!r} is still in other calls"
             )
@@ -249,9 +250,22 @@ class SoundRemote(RendezvousBackend):
         finally:
             self.lock.release()
 
+    @contextmanager
+    def one_call(self) -> Iterator[None]:
+        """Make what this thread asks meanwhile parts of one call: its timeout is that of all of them."""
+        self.of_thread.ends = self.end_of_a_call()
+        try:
+            yield
+        finally:
+            self.of_thread.ends = None
+
+    def end_of_a_call(self) -> float:
+        """Return when a call that begins now has to be over."""
+        return math.inf if self.timeout is None else time.monotonic() + self.timeout
+
     def time_left(self) -> float | None:
         """Return what is left of the call's time; None: there is no limit."""
-        return None if self.timeout is None else max(0.001, self.ends - time.monotonic())
+        return None if self.ends == math.inf else max(0.001, self.ends - time.monotonic())
 
     def after_a_fork(self) -> None:
         """Let go of what is the parent's: its connection, and a lock that one of its threads may have held."""
@@ -294,6 +308,12 @@ class SoundRemote(RendezvousBackend):
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.close()
+
+
+def sent(token: Token | None) -> str | None:
+    """Return a token as it is sent: what cannot be one, as one that the server did not give."""
+    used = token if (isinstance(token, bytes) and token) or token is None else b"of another type, or empty"
+    return None if used is None else base64.b64encode(used).decode()
 
 
 sound_remote = accepts_options(READ_TIMEOUT)(lambda params: SoundRemote(params))

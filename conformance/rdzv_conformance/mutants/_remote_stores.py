@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from rdzv_conformance.harness.helpers import Helpers
-from rdzv_conformance.mutants._remote import READ_TIMEOUT, Extension, RemoteStore, SoundRemote
+from rdzv_conformance.mutants._remote import READ_TIMEOUT, Extension, RemoteStore, SoundRemote, sent
 from rdzv_conformance.mutants._settings import Place, Setting
 from rdzv_core import (
     RendezvousBackend,
@@ -31,17 +31,13 @@ R = TypeVar("R")
 
 
 class Stores(Extension):
-    """Every store as a map with a version; and the deletion of registers."""
+    """Every store as a map with a version."""
 
     def __init__(self) -> None:
         self.maps: dict[str, tuple[int, dict[str, str]]] = {}
         self.lock = threading.Lock()
-        self.registers: RegisterTable | None = None
 
     def answer(self, request: dict[str, Any], connection: socket.socket) -> dict[str, Any]:  # noqa: ARG002 - of the interface
-        if "delete" in request:
-            assert self.registers is not None
-            return {"deleted": self.registers.delete(request["delete"], None)}
         with self.lock:
             version, values = self.maps.get(request["map"], (0, {}))
             if request.get("version") == version:
@@ -68,12 +64,13 @@ class RemoteMap(MapStore):
         return self._read()[1]
 
     def _edit(self, edit: Callable[[dict[str, bytes]], R]) -> R:
-        while True:
-            version, values = self._read()
-            answer = edit(values)
-            sent = {key: base64.b64encode(value).decode() for key, value in values.items()}
-            if self._backend.ask({"map": self._name, "version": version, "values": sent})["changed"]:
-                return answer
+        with self._backend.one_call():
+            while True:
+                version, values = self._read()
+                answer = edit(values)
+                all_of_them = {key: base64.b64encode(value).decode() for key, value in values.items()}
+                if self._backend.ask({"map": self._name, "version": version, "values": all_of_them})["changed"]:
+                    return answer
 
     def _await(self, ready: Callable[[Mapping[str, bytes]], bool], timeout: float) -> Mapping[str, bytes]:
         ends = time.monotonic() + timeout
@@ -94,10 +91,7 @@ class SoundRemoteStores(SoundRemote, SupportsStore, SupportsDelete):
         return self.store_type(self, prefix)
 
     def delete_state(self, token: Token | None = None) -> bool:
-        found = self.get_state()
-        if found is None or (token is not None and token != found.token):
-            return False
-        return bool(self.ask({"delete": self.key})["deleted"])
+        return bool(self.ask({"delete": self.key, "token": sent(token)})["deleted"])
 
 
 @accepts_options(READ_TIMEOUT)
@@ -115,15 +109,7 @@ def with_stores(
 
     @contextmanager
     def setting() -> Iterator[Place]:
-        extension = stores()
-        registers = extension.registers = table()
-
-        def after(before: RegisterTable) -> RegisterTable:
-            left = survives(before)
-            extension.registers = left
-            return left
-
-        with RemoteStore(survives=after, registers=registers, extension=extension) as store:
+        with RemoteStore(survives=survives, registers=table(), extension=stores()) as store:
             yield Place(store.endpoint, {}, Helpers(restart=store.restart))
 
     return setting
