@@ -70,7 +70,10 @@ class SupportsMembership(ABC):
 
     @abstractmethod
     def update(self, member: MemberLease, payload: bytes) -> bool:
-        """Replace the payload and refresh the lease. False: the membership has ended, for good."""
+        """Replace the payload and refresh the lease. False: the membership has ended, for good.
+
+        Not to be called while another thread refreshes the same lease: an update that is overtaken changes nothing.
+        """
 
     @abstractmethod
     def refresh(self, member: MemberLease) -> bool:
