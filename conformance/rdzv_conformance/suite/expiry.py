@@ -132,6 +132,7 @@ class Expiry:
     def test_RDZV_MEMBER_17_a_lease_outlives_the_instance_it_was_entered_on(self, under_test: BackendUnderTest) -> None:
         """All instances are closed: the member is there, and another instance renews it, changes it, and ends it."""
         register = under_test.open()
+        _on_a_run(under_test, "other")  # its process has the store open
         lease = under_test.needs(SupportsMembership, register).enter(b"first", TTL)
         register.close()
         other = under_test.needs(SupportsMembership, under_test.open())
