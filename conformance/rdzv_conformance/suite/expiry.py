@@ -82,7 +82,7 @@ class Expiry:
         for what, look in looks.items():
             while look():
                 if time.monotonic() > ends:
-                    told = f"{what} shows a member with a ttl of {ttl:.1f} s long after it, where nobody calls members()"
+                    told = f"{what} shows a member long after its ttl of {ttl:.1f} s, where nobody calls members()"
                     raise Blamed(told, ("RDZV-MEMBER-4",))
                 _pass(LOOK_EVERY * ttl)
         one, other = runs["enter"]
@@ -140,8 +140,8 @@ class Expiry:
         equal("the members after all instances of the run had been closed", _ids(view), [lease.id])
         if view.incarnation != lease.incarnation:
             raise Blamed(
-                f"all instances of the run had been closed, and then the incarnation is {view.incarnation!r} instead of "
-                f"{lease.incarnation!r}, though its member is there",
+                f"all instances of the run had been closed, and then the incarnation is {view.incarnation!r} "
+                f"instead of {lease.incarnation!r}, though its member is there",
                 ("RDZV-MEMBER-20",),
             )
         equal("what refresh gave after the instance of the entry was closed", other.refresh(lease), True)
