@@ -95,7 +95,7 @@ class Lockstep:
             self._pauses = True
             self._change(turn)
             return
-        # 7 goes round a prime; every second, or third, or fourth turn by itself does, for it may be of a kind of its own.
+        # 7 goes round a prime; every second or third turn by itself does, too, for it may be of another kind.
         lines = next(each for each in range(self._lines, 2 * self._lines) if _is_prime(each))
         pausing = Pausing(1 + turn * 7 % lines, self._pause)
         self._prepared = turn, pausing

@@ -160,8 +160,8 @@ class Membership:
         equal("the version after an older update arrived", other.members().version, version)
 
     @clause("RDZV-MEMBER-8")
-    def test_RDZV_MEMBER_8_an_older_refresh_renews_nothing(self, under_test: BackendUnderTest) -> None:
-        """Writes that were overtaken by one of their kind, or of the other, keep nobody: who sends no newer one ends."""
+    def test_RDZV_MEMBER_8_an_older_write_renews_nothing(self, under_test: BackendUnderTest) -> None:
+        """Overtaken by a write of its kind, or of the other, it keeps nobody: a member that sends nothing newer ends."""
         one, other = two_members(under_test)
         writes: dict[str, Callable[[MemberLease], bool]] = {
             "refresh": one.refresh,
