@@ -21,22 +21,8 @@ LARGE_TWINS = tuple(
     (bytes(at) + b"1" + bytes(4095 - at), bytes(at) + b"2" + bytes(4095 - at)) for at in (0, 2047, 4095)
 )
 PURPOSES = (
-    *(
-        "",
-        "member",
-        "members",
-        "lease",
-        "leases",
-        "ttl",
-        "version",
-        "count",
-        "order",
-        "lock",
-        "state",
-        "store",
-        "stores",
-    ),
-    *("members/x", "members:x", "x/members"),
+    *("", "member", "members", "lease", "leases", "ttl", "version", "count", "order", "lock"),
+    *("state", "store", "stores", "members/x", "members:x"),
 )
 """Of registers that may be taken for what a backend keeps members in."""
 

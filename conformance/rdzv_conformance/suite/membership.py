@@ -161,7 +161,7 @@ class Membership:
 
     @clause("RDZV-MEMBER-8")
     def test_RDZV_MEMBER_8_an_older_write_renews_nothing(self, under_test: BackendUnderTest) -> None:
-        """Overtaken by a write of its kind, or of the other, it keeps nobody: a member that sends nothing newer ends."""
+        """Overtaken by a write of its kind, or of the other, it keeps nobody: who sends nothing newer ends."""
         one, other = two_members(under_test)
         writes: dict[str, Callable[[MemberLease], bool]] = {
             "refresh": one.refresh,
