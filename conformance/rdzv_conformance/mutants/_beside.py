@@ -54,7 +54,7 @@ class MembersInASibling(SoundMemory):
     "The version of the members is the store's revision, which every write in the run raises.",
     "MEMBER-12",
     message="the version of the members after the register for '' was written",
-    may_break=("MEMBER-7",),
+    may_break=("MEMBER-7", "MEMBER-16"),
 )
 class AWriteChangesTheVersion(SoundMemory):
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
