@@ -53,7 +53,7 @@ class FirstWithoutASweep(_SweepsSometimes):
     "ahead-before-the-sweep",
     "How many are ahead is counted before those are taken away whose time is over.",
     "MEMBER-13",
-    message="the ttl of the only member was over, and 1 were ahead",
+    message="where the ttl of the only other member was over is 1",
 )
 class AheadBeforeTheSweep(_SweepsSometimes):
     def enter(self, payload: bytes, ttl: float) -> MemberLease:
