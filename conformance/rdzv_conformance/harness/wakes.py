@@ -16,7 +16,7 @@ AS_SOON = 0.5
 ROUND_TRIPS = 5
 """What "as soon as" allows a wake-up: so many seconds, or so many times what a read takes."""
 QUICK = (0.1,)
-RESTED = (0.5, 1.0)
+RESTED = (0.5, 1.75)
 """Seconds that pass after the first wait of a kind has begun, and after the second one, before the change is made."""
 TRIES = {QUICK: (3, 6), RESTED: (1, 6)}
 """How many wake-ups are measured, and how many more of those that were late."""
@@ -84,12 +84,16 @@ class Wakes:
         for _ in range(times if kinds else 0):
             self._reads.append(self._round_trip())
             waits = [kind.arm() for kind in kinds]
+            began = time.monotonic()
             begun: list[list[Running[float]]] = [[] for _ in kinds]
             for pause in pauses:
                 for wait, running in zip(waits, begun, strict=True):
                     running.append(Running(_until_it_ends, wait, self._under_test.paced(LONG)))
                 time.sleep(pause)  # the waits have begun, and rest: nothing happens that could be awaited
             for kind, running in zip(kinds, begun, strict=True):
+                if any(each.ended(0.0) for each in running):
+                    told = f"{kind.call} has ended within {time.monotonic() - began:.1f} s, before {kind.what}"
+                    raise Blamed(f"{told}: its timeout is {self._under_test.paced(LONG):.0f} s", (kind.clause,))
                 kind.change()
                 kind.took.append(self._ended(kind, running))
                 time.sleep(min(kind.took[-1], A_BEAT))

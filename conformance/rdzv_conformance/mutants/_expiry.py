@@ -124,7 +124,7 @@ class RenewsByHalf(SoundMemory):
     "update-renews-short-leases",
     "An update renews a short lease only; of a long one it writes the payload.",
     "MEMBER-2",
-    message="by update:",
+    message="by update",
 )
 class UpdateRenewsLater(SoundMemory):
     def update(self, member: MemberLease, payload: bytes) -> bool:
@@ -237,7 +237,7 @@ class ANewcomerTakesAnEndedPlace(SoundMemory):
     "close-ends-its-members",
     "close() ends the leases that were entered on the instance, to be tidy: a node that opens another one is gone.",
     "MEMBER-17",
-    message="the members after the instance was closed on which one had entered",
+    message="the members after all instances of the run had been closed",
 )
 class CloseEndsItsMembers(SoundMemory):
     def enter(self, payload: bytes, ttl: float) -> MemberLease:

@@ -130,6 +130,20 @@ MUTANTS = (
         "wait_members",
     ),
     _mutant(
+        "sixty-four-members-wait",
+        "Waits for members run on a pool of sixty-four threads.",
+        "MEMBER-16",
+        "wait_members",
+        at_once=64,
+    ),
+    _mutant(
+        "a-hundred-members-wait",
+        "A connection has a hundred streams: the next wait begins when one has ended.",
+        "MEMBER-16",
+        "wait_members",
+        at_once=100,
+    ),
+    _mutant(
         "members-wait-with-the-lock",
         "wait_members holds the lock that entering takes.",
         "MEMBER-16",

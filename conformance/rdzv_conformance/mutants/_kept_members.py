@@ -134,7 +134,8 @@ def _mutant(
     return Mutant(name, sentence, (f"RDZV-{number}",), message, accepts_options(READ_TIMEOUT)(made), (), setting)
 
 
-def _members(name: str, sentence: str, message: str, members: Callable[[], Members]) -> Mutant:
+def of_members(name: str, sentence: str, message: str, members: Callable[[], Members]) -> Mutant:
+    """Make a mutant of MEMBER-15, whose server keeps its members in a way of its own."""
     return _mutant(name, sentence, "MEMBER-15", message, SoundKeptMembers, at_server(members))
 
 
@@ -143,43 +144,43 @@ def _stores(name: str, sentence: str, message: str, stores: Callable[[], Stores]
 
 
 MUTANTS = (
-    _members(
+    of_members(
         "members-of-the-first-start",
         "After a start the members are written into a new log, which the next start does not read.",
         "the members after kill 2",
         _OfTheFirstStart,
     ),
-    _members(
+    of_members(
         "versions-begin-again",
         "The version counts the changes since the start, and the incarnation is kept: it comes again.",
         "is one of before it, of other payloads",
         _VersionsBeginAgain,
     ),
-    _members(
+    of_members(
         "sequences-in-memory",
         "Sequence numbers are not on disk: after a restart an older write replaces a later one.",
         "and after an older write",
         _NoSequences,
     ),
-    _members(
+    of_members(
         "payloads-as-text",
         "Payloads are lines of a file on disk.",
         "the members after kill 1",
         _PayloadsAsText,
     ),
-    _members(
+    of_members(
         "ends-are-not-logged",
         "That a lease has run out is not on disk: a restart brings its member back.",
         "the members after kill 1",
         _EndsAreNotLogged,
     ),
-    _members(
+    of_members(
         "one-ttl-after-a-start",
         "The ttl is not on disk: after a restart each member has a minute.",
         "a member with a ttl of",
         _OneTtlForAll,
     ),
-    _members(
+    of_members(
         "downtime-counts",
         "The end of a lease is kept as a time of day: what passes while the store is down counts.",
         "the members just after the store was started again",

@@ -9,6 +9,7 @@ from itertools import islice
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import equal, shown, that
+from rdzv_conformance.harness.register import Register
 from rdzv_conformance.suite.awkward import awkward_values
 from rdzv_conformance.suite.durable import needs_restart
 from rdzv_conformance.suite.membership import numbered
@@ -45,6 +46,9 @@ KEYS = (
 )
 MANY = 300
 SOON = 5.0
+ODD_RUN, MANY_MEMBERS = ("-ü\n/x y", 2), ("-many", 150)
+"""What is added to the name of a run, and how many enter it at most."""
+LEAST_MANY, MANY_SECONDS = 80, 1.0
 
 
 class DurableMembers:
@@ -52,11 +56,12 @@ class DurableMembers:
 
     @clause("RDZV-MEMBER-15")
     def test_RDZV_MEMBER_15_members_are_kept_whole_after_each_kill(self, under_test: BackendUnderTest) -> None:
-        """Payloads of any bytes, sequence numbers and versions; who has left or ended stays away, twice."""
+        """Payloads of any bytes, numbers, versions, and other runs; who has left or ended stays away, twice."""
         two_members(under_test)
         restart = needs_restart(under_test)
         register = under_test.open(**under_test.target.as_client(), **under_test.target.impatient())
         members = under_test.needs(SupportsMembership, register)
+        others = _other_runs(under_test)
         over, left = members.enter(b"over", under_test.paced(SHORT_TTL)), members.enter(b"left", TTL)
         leases = [members.enter(payload, TTL) for payload in PAYLOADS]
         members.leave(left)
@@ -76,6 +81,13 @@ class DurableMembers:
             await_return(under_test, register)
             when = f"after kill {turn + 1}"
             equal(f"the members {when}", _seen(members.members()), [*expected.items()])
+            for run, (elsewhere, theirs, entered) in others.items():
+                await_return(under_test, elsewhere)
+                there = _seen(theirs.members())
+                that(
+                    there == entered,
+                    f"{len(there)} members of the run {run!r} are there {when}, or others: {len(entered)} had entered",
+                )
             for gone in (over, left):
                 equal(f"what refresh of one who was gone before gave {when}", members.refresh(gone), False)
             members.update(numbered(leases[0], 1), b"overtaken")
@@ -133,6 +145,24 @@ class DurableMembers:
             wrong = [key for key, value in zip(items, found, strict=True) if value != items[key]]
             that(not wrong, f"of {len(items)} keys {len(wrong)} have another value {where}: {shown(wrong)}")
             equal(f"num_keys() {where}", store.num_keys(), len(items))
+
+
+def _other_runs(
+    under_test: BackendUnderTest,
+) -> dict[str, tuple[Register, SupportsMembership, list[tuple[str, bytes]]]]:
+    """Let a few members enter a run with an odd name, and many enter another; return who is there."""
+    found = {}
+    for name, most in ODD_RUN, MANY_MEMBERS:
+        register = under_test.open(
+            under_test.run_id + name, **under_test.target.as_client(), **under_test.target.impatient()
+        )
+        theirs, entered = under_test.needs(SupportsMembership, register), list[tuple[str, bytes]]()
+        ends = time.monotonic() + MANY_SECONDS * under_test.target.pace
+        while len(entered) < most and (len(entered) < LEAST_MANY or time.monotonic() < ends):
+            payload = b"%d of another run" % len(entered)
+            entered.append((theirs.enter(payload, TTL).id, payload))
+        found[name] = register, theirs, entered
+    return found
 
 
 def _await_end(under_test: BackendUnderTest, members: SupportsMembership, lease: MemberLease) -> None:

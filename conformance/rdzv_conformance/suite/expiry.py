@@ -1,15 +1,18 @@
-"""RDZV-MEMBER-1, 2, 6, 7 and 17: when a lease ends, whom that wakes, and what follows."""
+"""RDZV-MEMBER-1, 2, 4, 6, 7, 13, 17 and 20: when a lease ends, whom that wakes, and what follows."""
 
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed, equal, that
-from rdzv_conformance.harness.threads import Running
+from rdzv_conformance.harness.threads import Running, race
 from rdzv_conformance.suite.pairs import two_members
 from rdzv_core import MemberLease, MembersView, SupportsMembership, Token
 
@@ -23,9 +26,17 @@ LATER = 2.4
 WHOLE_TTL = 1.2
 BRIEF = 0.4
 """Of that ttl."""
+EARLIER = 0.32
+"""Of that ttl: so long before the renewals some leases are entered, or renewed for the first time."""
 ATTEMPTS = 3
 LOOK_EVERY = 0.05
 """Of a ttl."""
+
+
+class _Renewed(NamedTuple):
+    what: str
+    lease: MemberLease
+    when: str = ""
 
 
 class Expiry:
@@ -48,12 +59,44 @@ class Expiry:
 
     @clause("RDZV-MEMBER-2")
     def test_RDZV_MEMBER_2_a_renewal_is_for_a_whole_ttl(self, under_test: BackendUnderTest) -> None:
-        """By refresh, by update, and by an update with what is there: a ttl from then, not from when it entered."""
+        """By refresh and by update, also with what is there, or a moment after the last one: a ttl from then."""
         one, other = two_members(under_test)
         for attempt in range(1, ATTEMPTS + 1):
             # A machine that stood still for long has shown nothing: again, with more time.
             if _renewed_for_a_whole_ttl(one, other, under_test.paced(WHOLE_TTL) * attempt):
                 return
+
+    @clause("RDZV-MEMBER-4")
+    def test_RDZV_MEMBER_4_whatever_is_called_first_sees_that_a_member_has_ended(
+        self, under_test: BackendUnderTest
+    ) -> None:
+        """Nobody calls members() or waits: count and first leave out a member whose ttl is over."""
+        ttl = under_test.paced(SHORT_TTL)
+        runs = {what: _on_a_run(under_test, what) for what in ("count", "first")}
+        for one, _ in runs.values():
+            one.enter(b"goes", ttl)
+        looks: dict[str, Callable[[], object]] = {
+            "count()": runs["count"][1].count,
+            "first(9)": lambda: len(runs["first"][1].first(9).members),
+        }
+        ends = time.monotonic() + under_test.paced(ENDS_WITHIN)
+        for what, look in looks.items():
+            while look():
+                told = f"{what} shows a member long after its ttl of {ttl:.1f} s, where nobody calls members()"
+                that(time.monotonic() < ends, told)
+                _pass(LOOK_EVERY * ttl)
+
+    @clause("RDZV-MEMBER-13")
+    def test_RDZV_MEMBER_13_a_member_that_has_ended_is_ahead_of_nobody(self, under_test: BackendUnderTest) -> None:
+        """Nobody has looked since its ttl was over: the next one who enters is told that nobody was there."""
+        ttl = under_test.paced(SHORT_TTL)
+        one, other = two_members(under_test)
+        goes, (elsewhere, _) = one.enter(b"goes", ttl), _on_a_run(under_test, "other")
+        _await_end(under_test, elsewhere, elsewhere.enter(b"goes later", ttl))
+        ahead = other.enter(b"new", TTL).ahead
+        # Where members end when an observer looks, and none has, it is still one: then this renews it.
+        if not one.refresh(goes) and ahead is not None:
+            equal("how many are ahead, as a lease says, where the ttl of the only other member was over", ahead, 0)
 
     @clause("RDZV-MEMBER-1", "RDZV-MEMBER-6", "RDZV-MEMBER-20")
     def test_RDZV_MEMBER_6_after_an_end_place_and_version_are_new(self, under_test: BackendUnderTest) -> None:
@@ -88,13 +131,22 @@ class Expiry:
                 ("RDZV-MEMBER-6",),
             )
 
-    @clause("RDZV-MEMBER-17")
+    @clause("RDZV-MEMBER-17", "RDZV-MEMBER-20")
     def test_RDZV_MEMBER_17_a_lease_outlives_the_instance_it_was_entered_on(self, under_test: BackendUnderTest) -> None:
-        """That instance is closed: the member is there, and another instance renews it, changes it, and ends it."""
-        register, other = under_test.open(), under_test.needs(SupportsMembership, under_test.open())
+        """All instances are closed: the member is there, and another instance renews it, changes it, and ends it."""
+        register = under_test.open()
+        _on_a_run(under_test, "other")  # its process has the store open
         lease = under_test.needs(SupportsMembership, register).enter(b"first", TTL)
         register.close()
-        equal("the members after the instance was closed on which one had entered", _ids(other.members()), [lease.id])
+        other = under_test.needs(SupportsMembership, under_test.open())
+        view = other.members()
+        equal("the members after all instances of the run had been closed", _ids(view), [lease.id])
+        if view.incarnation != lease.incarnation:
+            raise Blamed(
+                f"all instances of the run had been closed, and then the incarnation is {view.incarnation!r} "
+                f"instead of {lease.incarnation!r}, though its member is there",
+                ("RDZV-MEMBER-20",),
+            )
         equal("what refresh gave after the instance of the entry was closed", other.refresh(lease), True)
         equal("what update gave after the instance of the entry was closed", other.update(lease, b"second"), True)
         third = under_test.needs(SupportsMembership, under_test.open())
@@ -103,13 +155,25 @@ class Expiry:
         equal("the members after leave on a third instance", _ids(other.members()), [])
 
 
+def _on_a_run(under_test: BackendUnderTest, name: str) -> tuple[SupportsMembership, SupportsMembership]:
+    """Return two instances on a run of that name's own."""
+    run_id = f"{under_test.run_id}-{name}"
+    one, other = (under_test.needs(SupportsMembership, under_test.open(run_id)) for _ in range(2))
+    return one, other
+
+
 def _begin(
     under_test: BackendUnderTest, one: SupportsMembership, other: SupportsMembership, version: Token
 ) -> dict[str, Running[bool]]:
-    """Begin three waits for the next change, on two instances."""
+    """Begin four waits for the next change, on two instances."""
     limit = under_test.paced(LONG)
-    callers = {"on another instance": other, "by another thread there": other, "on the instance of the entry": one}
-    return {what: Running(backend.wait_members, version, limit) for what, backend in callers.items()}
+    callers = {
+        "on another instance": (other, limit),
+        "by another thread there": (other, limit),
+        "on the instance of the entry": (one, limit),
+        "without a limit of time": (other, math.inf),
+    }
+    return {what: Running(backend.wait_members, version, most) for what, (backend, most) in callers.items()}
 
 
 def _end_with(
@@ -133,32 +197,38 @@ def _end_with(
 
 def _renewed_for_a_whole_ttl(one: SupportsMembership, other: SupportsMembership, ttl: float) -> bool:
     """Return False where too much time has passed to tell."""
-    leases = {what: one.enter(b"same", ttl) for what in ("refresh", "update", "update with equal bytes")}
+    renewals: dict[str, Callable[[MemberLease], bool]] = {
+        "refresh": one.refresh,
+        "update": lambda lease: one.update(lease, b"new"),
+        "update with equal bytes": lambda lease: one.update(lease, b"same"),
+    }
+    leases = [_Renewed(what, one.enter(b"same", ttl)) for what in renewals]
+    often = ("refresh", "update")
+    again = [_Renewed(what, one.enter(b"same", ttl), ", the second one in a short time") for what in often]
     began = time.monotonic()
-    _pass(0.5 * ttl)
+    _pass((0.5 - EARLIER) * ttl)
+    gave = [(what, renewals[what](lease)) for what, lease, _ in again]
+    leases += again + [_Renewed(what, one.enter(b"same", ttl), " just after it had entered") for what in often]
+    _pass(began + 0.5 * ttl - time.monotonic())
     one.enter(b"brief", BRIEF * ttl)  # its ttl is of no other member
     renewed = time.monotonic()
-    gave = {
-        "refresh": one.refresh(leases["refresh"]),
-        "update": one.update(leases["update"], b"new"),
-        "update with equal bytes": one.update(leases["update with equal bytes"], b"same"),
-    }
+    gave += race(len(leases), lambda number: (leases[number].what, renewals[leases[number].what](leases[number].lease)))
     if time.monotonic() > began + 0.8 * ttl:
         return False
-    for what, answer in gave.items():
-        equal(f"what {what} gave after half of a ttl of {ttl:.1f} s", answer, True)
-    _pass(renewed + 0.75 * ttl - time.monotonic())
+    for what, answer in gave:
+        equal(f"what {what} gave within a ttl of {ttl:.1f} s", answer, True)
+    _pass(renewed + 0.8 * ttl - time.monotonic())
     found = _ids(other.members())
     told = time.monotonic() - renewed
-    for lease in leases.values():
-        other.leave(lease)
+    for each in leases:
+        other.leave(each.lease)
     if told > 0.95 * ttl:
         return False
-    for what, lease in leases.items():
+    for what, lease, when in leases:
         if lease.id not in found:
             raise Blamed(
-                f"a member with a ttl of {ttl:.1f} s is gone {told:.1f} s after its renewal by {what}: a renewal is "
-                "for a whole ttl",
+                f"a member with a ttl of {ttl:.1f} s is gone {told:.1f} s after its renewal by {what}{when}: a renewal "
+                "is for a whole ttl",
                 ("RDZV-MEMBER-3" if what == "refresh" else "RDZV-MEMBER-2",),
             )
     return True

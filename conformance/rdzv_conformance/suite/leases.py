@@ -1,4 +1,4 @@
-"""RDZV-MEMBER-1, 2, 5, 6, 11 and 17: places, renewals, versions and payloads, and leases in other hands."""
+"""RDZV-MEMBER-1, 2, 5, 6, 11, 12 and 17: places, renewals, versions and payloads, and leases in other hands."""
 
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
@@ -8,15 +8,23 @@ import time
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed, equal, shown, that
-from rdzv_conformance.suite.awkward import awkward_values
+from rdzv_conformance.suite.awkward import TWINS, awkward_values
 from rdzv_conformance.suite.pairs import two_members
-from rdzv_core import MembersView
+from rdzv_core import MembersView, SupportsDelete, SupportsMembership
 
 TTL = 60.0
 SHORT_TTL = 1.0
 ENDS_WITHIN = 12.0
 UPDATES = 40
 MOST_PAYLOAD = 4096
+LARGE_TWINS = tuple(
+    (bytes(at) + b"1" + bytes(4095 - at), bytes(at) + b"2" + bytes(4095 - at)) for at in (0, 2047, 4095)
+)
+PURPOSES = (
+    *("", "member", "members", "lease", "leases", "ttl", "version", "count", "order", "lock"),
+    *("state", "store", "stores", "members/x", "members:x"),
+)
+"""Of registers that may be taken for what a backend keeps members in."""
 
 
 class Leases:
@@ -50,6 +58,26 @@ class Leases:
             _ends_in_time(ends, ttl)
             other.wait_members(view.version, ttl / 4)
         equal("the members after one had updated, and the other had not,", _ids(other.members()), [stays.id])
+
+    @clause("RDZV-MEMBER-2", "RDZV-MEMBER-6")
+    def test_RDZV_MEMBER_2_nearly_the_same_payload_replaces_it(self, under_test: BackendUnderTest) -> None:
+        """Of the same length, checksum, beginning or end, and back again: it is another payload, and a change."""
+        one, other = two_members(under_test)
+        lease = one.enter(b"first", TTL)
+        before = other.members().version
+        for twins in (*TWINS, *LARGE_TWINS):
+            for payload in (*twins, *twins) if max(map(len, twins)) <= MOST_PAYLOAD else ():
+                equal(f"what update with {shown(payload, 40)} gave", one.update(lease, payload), True)
+                view = other.members()
+                that(
+                    view.members[0].payload == payload,
+                    f"after an update the payload is {shown(view.members[0].payload, 40)}, and not the new one, "
+                    f"{shown(payload, 40)}, which is nearly the same",
+                )
+                if view.version == before:
+                    told = f"an update with nearly the same payload left the version as it was, {before!r}"
+                    raise Blamed(told, ("RDZV-MEMBER-6",))
+                before = view.version
 
     @clause("RDZV-MEMBER-5")
     def test_RDZV_MEMBER_5_leaving_what_has_ended_changes_nothing(self, under_test: BackendUnderTest) -> None:
@@ -112,6 +140,25 @@ class Leases:
             found = [each.payload for each in other.members().members]
             that(found == [value], f"the payload {shown(value)} is read as {shown(found)}")
 
+    @clause("RDZV-MEMBER-12")
+    def test_RDZV_MEMBER_12_a_register_takes_no_member_along(self, under_test: BackendUnderTest) -> None:
+        """The run's register and its siblings are written and deleted: who is there stays, under the same version."""
+        register = under_test.open()
+        members = under_test.needs(SupportsMembership, register)
+        other = under_test.needs(SupportsMembership, under_test.open())
+        leases = [members.enter(b"%d" % number, TTL) for number in range(2)]
+        before = other.members()
+        for purpose in PURPOSES:
+            there = register.sibling(purpose) if purpose else register
+            token = there.write(b"a state")
+            _unchanged(other, before, f"the register for {purpose!r} was written")
+            if isinstance(there.backend, SupportsDelete):
+                there.write(b"another state", token)
+                that(there.delete_state(), f"delete_state() of the register for {purpose!r} gave False")
+                _unchanged(other, before, f"the register for {purpose!r} was deleted")
+        for lease in leases:
+            equal("what refresh gave after registers were written and deleted", members.refresh(lease), True)
+
     @clause("RDZV-MEMBER-17")
     def test_RDZV_MEMBER_17_a_lease_works_on_every_instance_of_its_run(self, under_test: BackendUnderTest) -> None:
         """One instance has entered; another refreshes, updates, and leaves, and the first one sees it."""
@@ -120,9 +167,25 @@ class Leases:
         equal("what refresh on another instance gave", other.refresh(lease), True)
         equal("what update on another instance gave", other.update(lease, b"second"), True)
         equal("the payload after an update on another instance", one.members().members[0].payload, b"second")
+        version = other.members().version
+        equal("what refresh gave after an update on another instance", one.refresh(lease), True)
+        view = other.members()
+        told = "the payload after an update on one instance, and a refresh on the one of the entry,"
+        equal(told, view.members[0].payload, b"second")
+        equal("the version after a refresh on the instance of the entry", view.version, version)
+        equal("what update gave after one on another instance", one.update(lease, b"third"), True)
+        equal("what refresh gave after an update on the instance of the entry", other.refresh(lease), True)
+        told = "the payload after an update on the instance of the entry, and a refresh on another one,"
+        equal(told, one.members().members[0].payload, b"third")
         other.leave(lease)
         equal("the members after leave on another instance", _ids(one.members()), [])
         equal("what refresh gave after leave on another instance", one.refresh(lease), False)
+
+
+def _unchanged(members: SupportsMembership, before: MembersView, what: str) -> None:
+    view = members.members()
+    equal(f"the members after {what}", _ids(view), _ids(before))
+    equal(f"the version of the members after {what}", view.version, before.version)
 
 
 def _ends_in_time(ends: float, ttl: float) -> None:

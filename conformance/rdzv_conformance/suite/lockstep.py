@@ -95,9 +95,9 @@ class Lockstep:
             self._pauses = True
             self._change(turn)
             return
-        # 7 goes round all numbers, but for its multiples; every other turn by itself, for it may be of another kind.
-        lines = self._lines + (self._lines % 7 == 0)
-        pausing = Pausing(1 + (turn // 2 * 7 + turn % 2) % lines, self._pause)
+        # 7 goes round a prime; every second or third turn by itself does, too, for it may be of another kind.
+        lines = next(each for each in range(self._lines, 2 * self._lines) if _is_prime(each))
+        pausing = Pausing(1 + turn * 7 % lines, self._pause)
         self._prepared = turn, pausing
         pausing.meanwhile(self._timed_change, turn)
 
@@ -127,3 +127,7 @@ class Lockstep:
                     f"{self._waiting} has not returned {limit:.0f} s after {self._what} that came when it began, in "
                     f"turn {turn}: that wake-up is lost"
                 )
+
+
+def _is_prime(number: int) -> bool:
+    return all(number % each for each in range(2, math.isqrt(number) + 1))

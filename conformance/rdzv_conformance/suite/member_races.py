@@ -3,6 +3,8 @@
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
 
+import copy
+import itertools
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -12,12 +14,16 @@ from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed, equal
 from rdzv_conformance.harness.threads import STUCK, Running, frequent_switches, race
+from rdzv_conformance.suite.membership import numbered
 from rdzv_conformance.suite.pairs import two_members
 from rdzv_core import MembersView, SupportsMembership
 
 TTL = 600.0
 MOST, LEAST, SECONDS = 60, 8, 0.2
 """Members that one lets come and go, by how long they may take."""
+
+APART = 1_000_000
+"""Between the sequence numbers of two updates."""
 
 
 class CameAndWent(NamedTuple):
@@ -43,17 +49,22 @@ class MemberRaces:
         """A thread renews a member, as an agent does, while another one changes its payload and reads it."""
         one, other = two_members(under_test)
         lease, over, renewals = one.enter(b"new", TTL), threading.Event(), list[bool]()
+        # Renewals are newer than the last update, and older than the next one: who is late may be overtaken.
+        renewed, numbers = copy.copy(lease), [itertools.count(1)]
+        vars(renewed)["next_sequence"] = lambda: next(numbers[-1])
 
         def renew() -> None:
             while not over.is_set():
-                renewals.append(one.refresh(lease))
+                renewals.append(one.refresh(renewed))
 
         with frequent_switches():
             renewing = Running(renew)
             try:
                 for turn in _turns():
-                    payload = b"%d" % turn
-                    equal("what update gave while another thread renews the member", one.update(lease, payload), True)
+                    payload, number = b"%d" % turn, (turn + 1) * APART
+                    gave = one.update(numbered(lease, number), payload)
+                    equal("what update gave while another thread renews the member", gave, True)
+                    numbers.append(itertools.count(number + 1))
                     begun = len(renewals)
                     while len(renewals) == begun and not renewing.ended(0.0):
                         time.sleep(0)  # the other thread's turn: one that had begun before the update is to end

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
-from rdzv_conformance.harness.expect import Blamed, Untested, equal, that
+from rdzv_conformance.harness.expect import Blamed, Untested, equal, shown, that
 from rdzv_conformance.harness.load import slowness
 from rdzv_conformance.harness.threads import Running
+from rdzv_conformance.suite.malformed import MALFORMED, nearly
 from rdzv_conformance.suite.membership import NO_SEQUENCE, asked, numbered
 from rdzv_conformance.suite.pairs import two_members
 from rdzv_core import SupportsMembership
@@ -17,6 +19,8 @@ from rdzv_core import SupportsMembership
 TTL = 600.0
 VERSIONS, LEAST_VERSIONS, VERSION_SECONDS = 520, 40, 1.5
 BEHIND = 40
+NEARLY = 7
+"""Of the versions that are nearly the current one every so many is tried."""
 SEQUENCES = (2**15, 2**16, 2**16 + 1, 2**24, 2**31 - 1, 2**31, 2**32 + 1)
 SHORT = 0.3
 LATE = 1.0
@@ -30,22 +34,32 @@ class MemberWaits:
 
     @clause("RDZV-MEMBER-7")
     def test_RDZV_MEMBER_7_any_other_version_ends_the_wait_at_once(self, under_test: BackendUnderTest) -> None:
-        """None, and one that forty changes lie behind: also while others wait there with the current one."""
+        """None, an old one, another run's, and what is no version: also while others wait with the current one."""
         one, other = two_members(under_test)
-        lease = one.enter(b"", TTL)
+        elsewhere = under_test.needs(SupportsMembership, under_test.open(f"{under_test.run_id}-other"))
+        limit = under_test.paced(SOON)
+        waiting = Running(other.wait_members, None, limit)
+        told = f"wait_members(None) has not returned after {limit:.0f} s where nobody is there"
+        equal("what wait_members(None) gave where nobody is there", waiting.result(2 * limit, told), True)
+        lease, theirs = one.enter(b"", TTL), elsewhere.enter(b"", TTL)
         versions = [other.members().version]
         for number in range(BEHIND):
             one.update(lease, b"%d" % number)
+            elsewhere.update(theirs, b"%d" % number)
             versions.append(other.members().version)
         if len({*versions}) != len(versions):  # the cause, where nobody could be woken
             raise Blamed(f"{BEHIND} updates have left {len({*versions})} versions", ("RDZV-MEMBER-6",))
         waiting = Running(other.wait_members, versions[-1], under_test.paced(LONG))
         that(not waiting.ended(SHORT / 3), "wait_members(current version) returned though nothing had changed")
-        limit = under_test.paced(SOON)
-        for what, version in (("None", None), *((f"{age} changes old", versions[-1 - age]) for age in (1, 17, BEHIND))):
-            running = Running(other.wait_members, version, 2 * limit)
+        others: dict[str, Any] = {"None": None, "of another run": elsewhere.members().version}
+        others |= {f"{age} changes old": versions[-1 - age] for age in (1, 17, BEHIND)}
+        others |= {shown(each, 40): each for each in (*MALFORMED, *nearly(versions[-1])[::NEARLY])}
+        begun = {what: Running(other.wait_members, version, 2 * limit) for what, version in others.items()}
+        ends = time.monotonic() + limit
+        for what, running in begun.items():
             told = f"wait_members with a version that is {what} has not returned after {limit:.0f} s"
-            equal(f"what wait_members with a version that is {what} gave", running.result(limit, told), True)
+            gave = running.result(max(0.0, ends - time.monotonic()), told)
+            equal(f"what wait_members with a version that is {what} gave", gave, True)
         that(not waiting.ended(0.0), "wait_members(current version) returned though nothing had changed")
         one.update(lease, b"last")
         equal("what wait_members gave after an update", waiting.result(limit, "wait_members was not woken"), True)

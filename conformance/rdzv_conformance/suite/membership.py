@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
-from rdzv_conformance.harness.expect import Unsupported, Untested, equal, raises, that
+from rdzv_conformance.harness.expect import Blamed, Unsupported, Untested, equal, raises, that
 from rdzv_conformance.harness.proxy import Proxy
 from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.suite.durable import needs_restart
@@ -27,6 +27,7 @@ LONG = 30.0
 SOON = 5.0
 EXPIRES_WITHIN = 12.0
 SETTLES = 0.2
+CHANGES = 3
 ENDING = 10
 RENEWED = 15
 """More seconds, at a ttl each, or at one for each that ends, than are waited."""
@@ -159,23 +160,35 @@ class Membership:
         equal("the version after an older update arrived", other.members().version, version)
 
     @clause("RDZV-MEMBER-8")
-    def test_RDZV_MEMBER_8_an_older_refresh_renews_nothing(self, under_test: BackendUnderTest) -> None:
-        """Refreshes that were overtaken keep nobody: a member that sends nothing newer ends."""
+    def test_RDZV_MEMBER_8_an_older_write_renews_nothing(self, under_test: BackendUnderTest) -> None:
+        """Overtaken by a write of its kind, or of the other, it keeps nobody: who sends nothing newer ends."""
         one, other = two_members(under_test)
-        lease = one.enter(b"goes", under_test.paced(SHORT_TTL))
-        older = _overtaken(lease)
+        writes: dict[str, Callable[[MemberLease], bool]] = {
+            "refresh": one.refresh,
+            "update": lambda lease: one.update(lease, b"overtaken"),
+        }
+        ttl, again = under_test.paced(SHORT_TTL), {}
+        for what, write in writes.items():
+            again[what] = _again(one.enter(b"asks", ttl))
+            write(again[what])
+        kinds = [what for what in writes if asked(again[what])]
+        goes = {(older, newer): one.enter(b"goes", ttl) for older in kinds for newer in kinds}
+        overtaken = {kind: _overtaken(lease) for kind, lease in goes.items()}
         for _ in range(3):
-            one.refresh(lease)
+            for (_, newer), lease in goes.items():
+                writes[newer](lease)
         ends = time.monotonic() + under_test.paced(EXPIRES_WITHIN)
-        while lease.id in [member.id for member in other.members().members]:
-            that(
-                time.monotonic() < ends,
-                f"overtaken refreshes keep a member with a ttl of {under_test.paced(SHORT_TTL):.1f} s for ever",
-            )
-            one.refresh(older)
-            if not asked(older):
-                _untested(NO_SEQUENCE)
-            other.wait_members(other.members().version, under_test.paced(SHORT_TTL) / 4)
+        while left := {each.id for each in other.members().members} & {lease.id for lease in goes.values()}:
+            for (older, newer), lease in goes.items():
+                that(
+                    time.monotonic() < ends or lease.id not in left,
+                    f"writes by {older} that were overtaken by newer ones by {newer} keep a member with a ttl of "
+                    f"{ttl:.1f} s for ever",
+                )
+                writes[older](overtaken[older, newer])
+            other.wait_members(other.members().version, ttl / 4)
+        if "refresh" not in kinds:
+            _untested(NO_SEQUENCE)
 
     @clause("RDZV-MEMBER-8")
     def test_RDZV_MEMBER_8_a_write_that_comes_twice_is_no_older_one(self, under_test: BackendUnderTest) -> None:
@@ -193,13 +206,17 @@ class Membership:
             equal(f"what refresh gave when it came for the {turn} time", one.refresh(again), True)
         equal("the members after a refresh came twice", _seen(other.members()), [(lease.id, b"new")])
 
-    @clause("RDZV-MEMBER-9")
+    @clause("RDZV-MEMBER-9", "RDZV-MEMBER-6")
     def test_RDZV_MEMBER_9_a_store_that_lost_the_members_has_a_new_incarnation(
         self, under_test: BackendUnderTest
     ) -> None:
         """After the loss nobody is there, the incarnation is another, and who waited or refreshes learns of it."""
         one, other = two_members(under_test)
         lease = one.enter(b"lost", TTL)
+        versions = [other.members().version]
+        for number in range(CHANGES):
+            one.update(lease, b"%d" % number)
+            versions.append(other.members().version)
         before = other.members()
         equal("the incarnation of the lease", lease.incarnation, before.incarnation)
         if under_test.helpers.lose_members is not None:
@@ -232,6 +249,14 @@ class Membership:
         again = one.enter(b"again", TTL)
         equal("the incarnation of a new lease", again.incarnation, view.incarnation)
         equal("the members", _seen(other.members()), [(again.id, b"again")])
+        for number in range(2 * CHANGES):
+            if other.members().version in versions:
+                raise Blamed(
+                    f"after the members were lost and others came, the version is {other.members().version!r}, which "
+                    "was there before: who has waited with it since then is not woken",
+                    ("RDZV-MEMBER-6",),
+                )
+            one.update(again, b"%d" % number)
 
     @clause("RDZV-MEMBER-10")
     def test_RDZV_MEMBER_10_after_a_stall_everybody_has_a_fresh_ttl(self, under_test: BackendUnderTest) -> None:

@@ -14,7 +14,7 @@ from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.submitted import Submitter
 from rdzv_conformance.harness.threads import Running, frequent_switches
 from rdzv_conformance.suite.lockstep import LOST_AFTER, MOST_TURNS, SECONDS, Lockstep
-from rdzv_core import SupportsDelete, SupportsMembership, SupportsStore, SupportsWatch
+from rdzv_core import MemberLease, SupportsDelete, SupportsMembership, SupportsStore, SupportsWatch
 
 TTL = 60.0
 CHAIN = 20
@@ -67,7 +67,7 @@ class WakeUps:
 
     @clause("RDZV-MEMBER-7")
     def test_RDZV_MEMBER_7_no_change_is_missed_in_thousands(self, under_test: BackendUnderTest) -> None:
-        """Each update comes when the wait for it begins, a few instructions before or after."""
+        """By turns an update, an entry and a leave come when the wait for it begins, a few instructions apart."""
         one, other = under_test.open(), under_test.open()
         under_test.needs(SupportsMembership, one)
         members, waiter = one.backend, other.backend
@@ -75,9 +75,15 @@ class WakeUps:
         assert isinstance(waiter, SupportsMembership)
         lease = members.enter(b"", TTL * under_test.target.pace)
         before = seen = waiter.members().version
+        passing: list[MemberLease] = []
 
         def change(turn: int) -> None:
-            that(members.update(lease, b"%d" % turn), "update of a member in time gave False")
+            if turn % 3 == 1:
+                that(members.update(lease, b"%d" % turn), "update of a member in time gave False")
+            elif turn % 3 == 2:
+                passing.append(members.enter(b"passes", TTL * under_test.target.pace))
+            else:
+                members.leave(passing.pop())
             if turn == 1 and members.members().version == before:  # the cause, where nobody is to be woken
                 raise Blamed("an update with another payload left the version as it was", ("RDZV-MEMBER-6",))
 
@@ -87,7 +93,7 @@ class WakeUps:
             seen = waiter.members().version
             return changed
 
-        _in_lockstep(under_test, "an update", "wait_members(current version)", change, wait)
+        _in_lockstep(under_test, "an update, an entry or a leave", "wait_members(current version)", change, wait)
 
     @clause("RDZV-STORE-9")
     def test_RDZV_STORE_9_no_wake_up_is_lost_in_thousands(self, under_test: BackendUnderTest) -> None:
