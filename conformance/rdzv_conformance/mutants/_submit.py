@@ -13,7 +13,6 @@ from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._remote import READ_TIMEOUT, SoundRemote
 from rdzv_conformance.mutants._settings import remotely
 from rdzv_core import (
-    RendezvousBackend,
     RendezvousConnectionError,
     RendezvousParameters,
     SupportsSubmit,
@@ -38,7 +37,7 @@ class Errand:
 class Runner:
     """One thread for all that is submitted, there while anything is: it tries each call, and a wait again and again."""
 
-    def __init__(self, backend: RendezvousBackend) -> None:
+    def __init__(self, backend: object) -> None:
         self.backend = backend
         self.lock = threading.Lock()
         self.errands: list[Errand] = []
@@ -48,8 +47,12 @@ class Runner:
         ends = None
         if method.startswith("wait_"):
             ends, arguments = time.monotonic() + arguments[1], (arguments[0], 0.0)
+        self.add(Errand(method, arguments, done, ends))
+
+    def add(self, errand: Errand) -> None:
+        """Have it done."""
         with self.lock:
-            self.errands.append(Errand(method, arguments, done, ends))
+            self.errands.append(errand)
             if not self.running:
                 self.running = True
                 threading.Thread(target=self.run, name="mutants' runner", daemon=True).start()

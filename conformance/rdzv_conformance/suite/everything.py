@@ -46,6 +46,7 @@ from rdzv_conformance.suite.store_races import StoreRaces
 from rdzv_conformance.suite.store_values import StoreValues
 from rdzv_conformance.suite.submit import Submitting
 from rdzv_conformance.suite.submit_among import SubmittedAmong
+from rdzv_conformance.suite.submit_waits import SubmittedWaits
 from rdzv_conformance.suite.tokens import Tokens
 from rdzv_conformance.suite.unreachable import Unreachable
 from rdzv_conformance.suite.views import Views
@@ -81,6 +82,7 @@ class Suite(
     Packaging,
     Submitting,
     SubmittedAmong,
+    SubmittedWaits,
     Listing,
     Watch,
     WakeUps,
