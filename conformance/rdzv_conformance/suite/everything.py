@@ -47,6 +47,7 @@ from rdzv_conformance.suite.store_values import StoreValues
 from rdzv_conformance.suite.submit import Submitting
 from rdzv_conformance.suite.submit_among import SubmittedAmong
 from rdzv_conformance.suite.tokens import Tokens
+from rdzv_conformance.suite.unrelated import Unrelated
 from rdzv_conformance.suite.views import Views
 from rdzv_conformance.suite.wake_ups import WakeUps
 from rdzv_conformance.suite.watch import Watch
@@ -81,6 +82,7 @@ class Suite(
     SubmittedAmong,
     Listing,
     Watch,
+    Unrelated,
     WakeUps,
     Promptness,
     PromptEnds,
