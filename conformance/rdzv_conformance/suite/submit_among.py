@@ -17,13 +17,14 @@ from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.submitted import Submitted, Submitter
 from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.harness.wakes import Kind, Wait, Wakes
-from rdzv_core import RendezvousConnectionError, StateSnapshot, SupportsDelete
+from rdzv_core import RendezvousConnectionError, StateSnapshot, SupportsDelete, SupportsWatch
 
 SHORT = 0.3
 SOON = 5.0
 LONG = 60.0
 WAITS = 12
 ENDLESS = (2**31 / 1000, 2**31, 2**32, 2**63, 1e300, math.inf)
+SUBMITTED = "a submitted write"
 READS: dict[str, tuple[Any, ...]] = {"get_state": (), "members": (), "count": (), "first": (1,)}
 
 
@@ -77,12 +78,16 @@ class SubmittedAmong:
     def test_RDZV_SUBMIT_1_a_change_wakes_who_waits_by_a_submitted_call(self, under_test: BackendUnderTest) -> None:
         """Typically a submitted wait ends with the write or deletion, as a called one does."""
         register = under_test.open()
-        Submitter(under_test, register.backend, "wait_state")
+        at = Submitter(under_test, register.backend, "wait_state", "set_state")
+        under_test.needs(SupportsWatch, register)
         whats = ["a write", *(["a deletion"] if isinstance(register.backend, SupportsDelete) else [])]
+        whats = whats if "wait_state" in at.submittable else []
+        whats += [SUBMITTED] if "set_state" in at.submittable else []
         kinds = []
         for number, what in enumerate(whats):  # each on a run of its own: nobody is woken by another kind
             waiting, changing = (under_test.open(f"{under_test.run_id}-{number}") for _ in range(2))
-            kinds.append(_kind(what, Submitter(under_test, waiting.backend), waiting, changing))
+            at, by = (Submitter(under_test, each.backend) for each in (waiting, changing))
+            kinds.append(_kind(what, at, by, waiting, changing))
         Wakes(under_test, register.get_state).judge(kinds)
 
     @clause("RDZV-SUBMIT-1")
@@ -180,19 +185,23 @@ class SubmittedAmong:
             raises(RendezvousConnectionError, f"{each.what}, ended by close(),", each.result, under_test.paced(SOON))
 
 
-def _kind(what: str, at: Submitter, register: Register, changing: Register) -> Kind:
+def _kind(what: str, at: Submitter, by: Submitter, register: Register, changing: Register) -> Kind:
     seen: list[Any] = [None]
 
     def arm() -> Wait:
         found = register.get_state()
         token = seen[0] = register.write(b"there") if found is None else found.token
+        if what == SUBMITTED:
+            return lambda timeout: register.wait_state(token, timeout)
         return lambda timeout: at.begin("wait_state", token, timeout).result(timeout)
 
     change: Callable[[], object] = {
         "a write": lambda: changing.write(b"changed", seen[0]),
+        SUBMITTED: lambda: by("set_state", b"changed", seen[0]),
         "a deletion": lambda: changing.delete_state(),
     }[what]
-    return Kind(what, "the submitted wait_state(current token)", "RDZV-SUBMIT-1", arm, change)
+    call = f"{'' if what == SUBMITTED else 'the submitted '}wait_state(current token)"
+    return Kind(what, call, "RDZV-SUBMIT-1", arm, change)
 
 
 def _a_read(at: Submitter) -> tuple[str, tuple[Any, ...]]:
