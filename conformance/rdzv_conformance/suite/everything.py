@@ -46,6 +46,7 @@ from rdzv_conformance.suite.store_races import StoreRaces
 from rdzv_conformance.suite.store_values import StoreValues
 from rdzv_conformance.suite.submit import Submitting
 from rdzv_conformance.suite.submit_among import SubmittedAmong
+from rdzv_conformance.suite.submit_values import SubmittedValues
 from rdzv_conformance.suite.tokens import Tokens
 from rdzv_conformance.suite.unrelated import Unrelated
 from rdzv_conformance.suite.views import Views
@@ -80,6 +81,7 @@ class Suite(
     Packaging,
     Submitting,
     SubmittedAmong,
+    SubmittedValues,
     Listing,
     Watch,
     Unrelated,

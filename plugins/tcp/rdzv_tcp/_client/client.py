@@ -116,7 +116,12 @@ class Client:
             self._reconnector.take(call)
             return
         try:
-            connection.submit(call, call.ask.make())
+            request = call.ask.make()
+        except Exception as error:  # noqa: BLE001 - of an argument that no request can hold
+            call.end(None, error)
+            return
+        try:
+            connection.submit(call, request)
         except CallFailed as error:
             self.lost(call, error)
 
