@@ -64,7 +64,7 @@ class SubmittedAmong:
         token = writer.write(b"there")
         for none in (0, 0.0, 1e-9):
             equal(f"wait_state with {none} s", at("wait_state", token, none), (False, StateSnapshot(b"there", token)))
-        waiting = [at.begin("wait_state", token, each) for each in (*ENDLESS, math.inf)]  # one of them twice
+        waiting = [at.begin("wait_state", token, each) for each in (*ENDLESS, *[math.inf] * 8)]
         waiting[0].ended(under_test.paced(SHORT))
         for each in waiting:
             that(not each.ended(0), f"{each.what} ended though nothing had changed: {each.ends}")
