@@ -25,6 +25,8 @@ SOON = 5.0
 LONG = 60.0
 WAITS = 300
 """More than a queue, a pool or a table of pending calls has by default."""
+MANY = 20
+"""Some of them end at the same time, which is never: a queue by time may have to compare calls."""
 ENDLESS = (2**31 / 1000, 2**31, 2**32, 2**63, 1e300, math.inf)
 SUBMITTED = "a submitted write"
 READS: dict[str, tuple[Any, ...]] = {"get_state": (), "members": (), "count": (), "first": (1,)}
@@ -64,8 +66,8 @@ class SubmittedAmong:
         token = writer.write(b"there")
         for none in (0, 0.0, 1e-9):
             equal(f"wait_state with {none} s", at("wait_state", token, none), (False, StateSnapshot(b"there", token)))
-        waiting = [at.begin("wait_state", token, each) for each in (*ENDLESS, *[math.inf] * 8)]
-        waiting[0].ended(under_test.paced(SHORT))
+        waiting = [at.begin("wait_state", token, each) for each in (*[math.inf] * MANY, *ENDLESS)]
+        waiting[-1].ended(under_test.paced(SHORT))
         for each in waiting:
             that(not each.ended(0), f"{each.what} ended though nothing had changed: {each.ends}")
         expected: Any = (True, None)

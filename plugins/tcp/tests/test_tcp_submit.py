@@ -248,8 +248,9 @@ print("both")
 )
 def test_wrong_arguments_are_an_error_for_done(backend: TcpBackend, method: str, arguments: tuple[Any, ...]) -> None:
     """`submit` raises nothing, and the instance works on."""
+    submitted = Submitting(backend, method, *arguments)
     with pytest.raises((TypeError, ValueError, AttributeError)):
-        Submitting(backend, method, *arguments).result()
+        submitted.result()
     assert Submitting(backend, "get_state").result() is None
 
 
@@ -258,8 +259,9 @@ def test_wrong_arguments_of_a_store_are_an_error_for_done(backend: TcpBackend) -
     store = backend.store("prefix")
     assert isinstance(store, SupportsSubmit)
     for arguments in ((), ("key", 1.0, 2), (object(), 1.0), ("key", "soon")):
+        submitted = Submitting(store, "get", *arguments)
         with pytest.raises((TypeError, ValueError, AttributeError)):
-            Submitting(store, "get", *arguments).result()
+            submitted.result()
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError])

@@ -116,14 +116,11 @@ class Client:
             self._reconnector.take(call)
             return
         try:
-            request = call.ask.make()
-        except Exception as error:  # noqa: BLE001 - of an argument that no request can hold
-            call.end(None, error)
-            return
-        try:
-            connection.submit(call, request)
+            connection.submit(call, call.ask.make())
         except CallFailed as error:
             self.lost(call, error)
+        except Exception as error:  # noqa: BLE001 - of an argument that no request can hold
+            call.end(None, error)
 
     def lost(self, call: SubmittedCall, error: Exception) -> None:
         """Have a submitted call whose connection was lost go on, within its time; end it after anything else."""
