@@ -46,7 +46,12 @@ class Runner:
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
         ends = None
         if method.startswith("wait_"):
-            ends, arguments = time.monotonic() + arguments[1], (arguments[0], 0.0)
+            try:
+                token, timeout = arguments
+                ends, arguments = time.monotonic() + timeout, (token, 0.0)
+            except (TypeError, ValueError) as error:
+                done(None, error)
+                return
         self.add(Errand(method, arguments, done, ends))
 
     def add(self, errand: Errand) -> None:
@@ -97,7 +102,7 @@ class Runner:
 
     def tell(self, errand: Errand, result: Any, error: Exception | None) -> None:
         """Call `done`; what it raises is its own affair."""
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(BaseException):
             errand.done(result, error)
 
 

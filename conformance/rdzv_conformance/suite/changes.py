@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
+from rdzv_conformance.harness.register import Register
 from rdzv_core import MemberLease, MembersView, Store, SupportsMembership, SupportsStore
 
 TTL = 600.0
@@ -24,9 +25,13 @@ class Changes:
         """Write the register."""
         self._register.write(state, token)
 
-    def delete(self) -> None:
+    def write_to_sibling(self, state: bytes, token: Any) -> None:
+        """Write the register of the sibling `PREFIX`."""
+        self._sibling.write(state, token)
+
+    def delete(self, token: Any = None) -> None:
         """Delete the register."""
-        self._register.delete_state()
+        self._register.delete_state(token)
 
     def enter(self) -> None:
         """Let a member enter."""
@@ -65,6 +70,10 @@ class Changes:
     def add(self, key: str) -> None:
         """Count with a key that is not there yet."""
         self._store.add(key, 1)
+
+    @cached_property
+    def _sibling(self) -> Register:
+        return self._register.sibling(PREFIX)
 
     @cached_property
     def _members(self) -> SupportsMembership:

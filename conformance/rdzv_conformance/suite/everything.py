@@ -46,9 +46,11 @@ from rdzv_conformance.suite.store_races import StoreRaces
 from rdzv_conformance.suite.store_values import StoreValues
 from rdzv_conformance.suite.submit import Submitting
 from rdzv_conformance.suite.submit_among import SubmittedAmong
+from rdzv_conformance.suite.submit_values import SubmittedValues
 from rdzv_conformance.suite.submit_waits import SubmittedWaits
 from rdzv_conformance.suite.tokens import Tokens
 from rdzv_conformance.suite.unreachable import Unreachable
+from rdzv_conformance.suite.unrelated import Unrelated
 from rdzv_conformance.suite.views import Views
 from rdzv_conformance.suite.wake_ups import WakeUps
 from rdzv_conformance.suite.watch import Watch
@@ -83,8 +85,10 @@ class Suite(
     Submitting,
     SubmittedAmong,
     SubmittedWaits,
+    SubmittedValues,
     Listing,
     Watch,
+    Unrelated,
     WakeUps,
     Promptness,
     PromptEnds,

@@ -16,7 +16,14 @@ from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running, race
 from rdzv_conformance.harness.waits import HOW_TO_END
 from rdzv_conformance.suite.processes import Worker, once_ready
-from rdzv_core import RendezvousConnectionError, SupportsDelete, SupportsMembership, SupportsStore, SupportsWatch
+from rdzv_core import (
+    RendezvousConnectionError,
+    SupportsDelete,
+    SupportsListing,
+    SupportsMembership,
+    SupportsStore,
+    SupportsWatch,
+)
 
 CLOSE_ENDS_WAITS = 1.0
 GRACE = 1.0
@@ -24,6 +31,7 @@ GRACE = 1.0
 
 LONG = 30.0
 SHORT = 0.2
+CLOSES = 300
 
 
 class Life:
@@ -40,19 +48,33 @@ class Life:
         third = under_test.open()
         race(4, lambda _: third.close(), under_test.target.pace)
 
+    @clause("RDZV-LIFE-1", "RDZV-LIFE-5")
+    def test_RDZV_LIFE_1_closing_often_lets_go_once(self, under_test: BackendUnderTest) -> None:
+        """Hundreds of close() of one instance, and of a sibling: what the others share with them stays theirs."""
+        one, other = under_test.open(), under_test.open()
+        closed, kept = one.sibling("closed"), one.sibling("kept")
+        token = other.write(b"there")
+        theirs = kept.write(b"kept")
+        for register in (closed, one):
+            register.close()
+            # The suite keeps instances of its own open: a count of users that falls too low needs as many.
+            register.call(
+                f"{CLOSES} times close()", lambda each=register.backend: [each.close() for _ in range(CLOSES)]
+            )
+        often = f"after another instance was closed {CLOSES} times"
+        other.holds(b"there", token, often)
+        kept.holds(b"kept", theirs, f"in a sibling {often}")
+        under_test.open().holds(b"there", token, f"in a new instance {often}")
+        other.write(b"next", token)
+
     @clause("RDZV-LIFE-2")
     def test_RDZV_LIFE_2_after_close_every_call_is_a_connection_error(self, under_test: BackendUnderTest) -> None:
         """A closed instance reads nothing, writes nothing, waits for nothing."""
         register, witness = under_test.open(), under_test.open()
-        token = register.write(b"there")
+        stale = register.write(b"before")
+        token = register.write(b"there", stale)
         register.close()
-        calls: dict[str, Callable[[], object]] = {
-            "get_state()": register.get_state,
-            "set_state(b'new')": lambda: register.set_state(b"new"),
-            "set_state(b'new', current token)": lambda: register.set_state(b"new", token),
-            "set_state(b'new', 'invalid')": lambda: register.set_state(b"new", "invalid"),
-            **_calls_of_capabilities(register),
-        }
+        calls = _calls(register, {"None": None, "current token": token, "stale token": stale, "'invalid'": "invalid"})
         for what, call in calls.items():
             raises(RendezvousConnectionError, f"{what} after close()", call)
         witness.holds(b"there", token, "after calls on a closed instance")
@@ -150,13 +172,27 @@ def _close_ends(under_test: BackendUnderTest, register: Register, waiting: Runni
     raises(RendezvousConnectionError, f"{what}, ended by close(),", waiting.result, 0, "")
 
 
+def _calls(register: Register, tokens: dict[str, Any]) -> dict[str, Callable[[], object]]:
+    """Return every call about the register, with each token and with time or none, and those of the capabilities."""
+    backend = register.backend
+    calls: dict[str, Callable[[], object]] = {"get_state()": register.get_state}
+    for named, token in tokens.items():
+        calls[f"set_state(b'new', {named})"] = lambda token=token: register.set_state(b"new", token)
+        if isinstance(backend, SupportsDelete):
+            calls[f"delete_state({named})"] = lambda token=token: register.delete_state(token)
+        if isinstance(backend, SupportsWatch):
+            for timeout in (0, 1.0):
+                wait = f"wait_state({named}, {timeout})"
+                calls[wait] = lambda token=token, timeout=timeout: register.wait_state(token, timeout)
+    return {**calls, **_calls_of_capabilities(register)}
+
+
 def _calls_of_capabilities(register: Register) -> dict[str, Callable[[], object]]:
     backend = register.backend
     calls: dict[str, Callable[[], object]] = {}
-    if isinstance(backend, SupportsWatch):
-        calls["wait_state(None, 1)"] = lambda: register.wait_state(None, 1.0)
-    if isinstance(backend, SupportsDelete):
-        calls["delete_state()"] = register.delete_state
+    if isinstance(backend, SupportsListing):
+        listing = backend
+        calls["list_keys()"] = lambda: register.call("list_keys()", listing.list_keys)
     if isinstance(backend, SupportsMembership):
         membership = backend
         calls["members()"] = lambda: register.call("members()", membership.members)

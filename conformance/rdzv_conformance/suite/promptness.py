@@ -20,6 +20,17 @@ Party = Callable[[str], Any]
 
 ELSEWHERE = " by another process"
 
+WRITES = {
+    "a write": b"changed",
+    "a write of nothing": b"",
+    "a write of 9000 bytes": bytes(9000),
+    "a write of 100 KiB": b"x" * 102_400,
+}
+"""Some stores announce a change in a message, with what was written in it: of 8000 bytes, say."""
+TO_A_SIBLING, TO_A_LONG_NAME = "a write to a sibling", "a write to a run with a long name"
+DELETIONS = ("a deletion", "a deletion with the current token")
+LONG_NAME = "-ü/" + "x" * 80
+
 
 class Promptness:
     """Each kind of change wakes who waits for it, whoever makes it."""
@@ -29,14 +40,21 @@ class Promptness:
         """Typically wait_state ends with the write or deletion, not with a look that comes later."""
         register = under_test.open()
         under_test.needs(SupportsWatch, register)
-        whats = ["a write", *(["a first write", "a deletion"] if isinstance(register.backend, SupportsDelete) else [])]
+        deletes = isinstance(register.backend, SupportsDelete)
+        whats = ["a write", *(["a first write", "a deletion"] if deletes else [])]
+        odd = [*WRITES, TO_A_SIBLING, TO_A_LONG_NAME, *(DELETIONS if deletes else [])]
         with _parties(under_test) as parties:
-            Wakes(under_test, register.get_state).judge(
-                [
-                    _of_the_register(what, f"{what}{whose}", under_test.open(run_id), party(run_id))
-                    for run_id, what, whose, party in _each(under_test, whats, parties)
-                ]
-            )
+            # The odd ones by the last party alone: what does not wake another process's wait may wake one here.
+            farthest = dict([[*parties.items()][-1]])
+            each = [
+                *_each(under_test, whats, parties),
+                *_each(under_test, [what for what in odd if what not in whats], farthest),
+            ]
+            kinds = [
+                _of_the_register(what, f"{what}{whose}", under_test.open(run_id), party(run_id))
+                for run_id, what, whose, party in each
+            ]
+            Wakes(under_test, register.get_state).judge(kinds)
 
     @clause("RDZV-MEMBER-7")
     def test_RDZV_MEMBER_7_a_change_wakes_who_waits(self, under_test: BackendUnderTest) -> None:
@@ -98,11 +116,14 @@ def _each(
     """Every kind of change by every party, each on a run of its own: nobody is woken by another kind."""
     for whose, party in parties.items():
         for what in whats:
-            yield f"{under_test.run_id}-{what}{whose}".replace(" ", "-"), what, whose, party
+            run_id = f"{under_test.run_id}-{what}{whose}".replace(" ", "-")
+            yield run_id + (LONG_NAME if what == TO_A_LONG_NAME else ""), what, whose, party
 
 
 def _of_the_register(what: str, told: str, register: Register, changes: Any) -> Kind:
     seen: list[Any] = [None]
+    if what == TO_A_SIBLING:
+        register = register.sibling(PREFIX)
 
     def arm() -> Wait:
         found = register.get_state()
@@ -113,12 +134,18 @@ def _of_the_register(what: str, told: str, register: Register, changes: Any) -> 
         token = seen[0] = register.write(b"there") if found is None else found.token
         return lambda timeout: register.wait_state(token, timeout)
 
-    number, call, change = {
-        "a write": (1, "wait_state(current token)", lambda: changes.write(b"changed", seen[0])),
-        "a first write": (2, "wait_state(None)", lambda: changes.write(b"first", None)),
-        "a deletion": (3, "wait_state(current token)", lambda: changes.delete()),
-    }[what]
-    return Kind(told, call, f"RDZV-WATCH-{number}", arm, change)
+    def change() -> None:
+        if what == "a first write":
+            changes.write(b"first", None)
+        elif what in DELETIONS:
+            changes.delete(*([] if what == DELETIONS[0] else [seen[0]]))
+        elif what == TO_A_SIBLING:
+            changes.write_to_sibling(b"changed", seen[0])
+        else:
+            changes.write(WRITES.get(what, b"changed"), seen[0])
+
+    number = 2 if what == "a first write" else 3 if what in DELETIONS else 1
+    return Kind(told, f"wait_state({'None' if number == 2 else 'current token'})", f"RDZV-WATCH-{number}", arm, change)
 
 
 def _of_a_member(what: str, told: str, members: SupportsMembership, changes: Any) -> Kind:

@@ -7,23 +7,28 @@ import contextlib
 import math
 import queue
 import threading
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
-from rdzv_conformance.harness.expect import ClauseFailed, Untested, equal, raises, that
+from rdzv_conformance.harness.expect import Blamed, ClauseFailed, Untested, equal, raises, that
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.submitted import Submitted, Submitter
 from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.harness.wakes import Kind, Wait, Wakes
-from rdzv_core import RendezvousConnectionError, StateSnapshot, SupportsDelete
+from rdzv_core import RendezvousConnectionError, StateSnapshot, SupportsDelete, SupportsWatch
 
 SHORT = 0.3
 SOON = 5.0
 LONG = 60.0
-WAITS = 12
+WAITS = 300
+"""More than a queue, a pool or a table of pending calls has by default."""
+MANY = 20
+"""Some of them end at the same time, which is never: a queue by time may have to compare calls."""
 ENDLESS = (2**31 / 1000, 2**31, 2**32, 2**63, 1e300, math.inf)
+SUBMITTED = "a submitted write"
 READS: dict[str, tuple[Any, ...]] = {"get_state": (), "members": (), "count": (), "first": (1,)}
 
 
@@ -32,7 +37,7 @@ class SubmittedAmong:
 
     @clause("RDZV-SUBMIT-1")
     def test_RDZV_SUBMIT_1_a_submitted_wait_holds_up_nothing(self, under_test: BackendUnderTest) -> None:
-        """While a dozen wait, submitted reads, calls, and another wait with a short timeout end in their own time."""
+        """While hundreds wait, submitted reads, calls, and another wait with a short timeout end in their own time."""
         register, writer = under_test.open(), under_test.open()
         at = Submitter(under_test, register.backend, "wait_state")
         token = writer.write(b"there")
@@ -61,8 +66,8 @@ class SubmittedAmong:
         token = writer.write(b"there")
         for none in (0, 0.0, 1e-9):
             equal(f"wait_state with {none} s", at("wait_state", token, none), (False, StateSnapshot(b"there", token)))
-        waiting = [at.begin("wait_state", token, each) for each in ENDLESS]
-        waiting[0].ended(under_test.paced(SHORT))
+        waiting = [at.begin("wait_state", token, each) for each in (*[math.inf] * MANY, *ENDLESS)]
+        waiting[-1].ended(under_test.paced(SHORT))
         for each in waiting:
             that(not each.ended(0), f"{each.what} ended though nothing had changed: {each.ends}")
         expected: Any = (True, None)
@@ -77,12 +82,16 @@ class SubmittedAmong:
     def test_RDZV_SUBMIT_1_a_change_wakes_who_waits_by_a_submitted_call(self, under_test: BackendUnderTest) -> None:
         """Typically a submitted wait ends with the write or deletion, as a called one does."""
         register = under_test.open()
-        Submitter(under_test, register.backend, "wait_state")
+        at = Submitter(under_test, register.backend, "wait_state", "set_state")
+        under_test.needs(SupportsWatch, register)
         whats = ["a write", *(["a deletion"] if isinstance(register.backend, SupportsDelete) else [])]
+        whats = whats if "wait_state" in at.submittable else []
+        whats += [SUBMITTED] if "set_state" in at.submittable else []
         kinds = []
         for number, what in enumerate(whats):  # each on a run of its own: nobody is woken by another kind
             waiting, changing = (under_test.open(f"{under_test.run_id}-{number}") for _ in range(2))
-            kinds.append(_kind(what, Submitter(under_test, waiting.backend), waiting, changing))
+            at, by = (Submitter(under_test, each.backend) for each in (waiting, changing))
+            kinds.append(_kind(what, at, by, waiting, changing))
         Wakes(under_test, register.get_state).judge(kinds)
 
     @clause("RDZV-SUBMIT-1")
@@ -127,30 +136,30 @@ class SubmittedAmong:
 
     @clause("RDZV-SUBMIT-5")
     def test_RDZV_SUBMIT_5_an_error_of_done_concerns_no_other_call(self, under_test: BackendUnderTest) -> None:
-        """What done raises ends neither the calls that wait nor those that are submitted afterwards."""
+        """What done raises ends neither the calls that wait nor later ones, and is no reason to call it again."""
         register, writer = under_test.open(), under_test.open()
         at = Submitter(under_test, register.backend)
-        method, arguments = _a_read(at)
+        read = _a_read(at)
         token = writer.write(b"there")
-        waits = "wait_state" in at.submittable
-        waiting = at.begin("wait_state", token, under_test.paced(LONG)) if waits else None
+        waiting = at.begin("wait_state", token, under_test.paced(LONG)) if "wait_state" in at.submittable else None
+        calls = {**READS, "enter": (b"", LONG), "wait_state": (None, SHORT)}
         ends: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-        def fail(result: Any, error: Exception | None) -> None:
-            ends.put((result, error))
-            raise ZeroDivisionError("done of the suite fails, as a user's may")
-
         with _quietly():
+            for method in [each for each in calls if each in at.submittable]:
+                for error in (ZeroDivisionError, CancelledError, ZeroDivisionError):
+                    what = f"{method}, whose done raises {error.__name__}"
+                    with contextlib.suppress(error):  # where the call ends within submit()
+                        at.target.submit(method, calls[method], _failing(what, error, ends))
+                    _next(ends, under_test.paced(SOON), f"{what}, submitted after done of another call has raised,")
             for _ in range(3):
-                with contextlib.suppress(ZeroDivisionError):  # where the call ends within submit()
-                    at.target.submit(method, arguments, fail)
-                _next(ends, under_test.paced(SOON), f"{method}, submitted after done of another call has raised,")
-            for _ in range(3):
-                at.begin(method, *arguments).result(under_test.paced(SOON))
+                at.begin(read[0], *read[1]).result(under_test.paced(SOON))
             equal("get_state() after done of a call has raised", register.get_state(), (b"there", token))
             if waiting is not None:
+                that(not waiting.ended(0), f"{waiting.what} ended when done of another call had raised: {waiting.ends}")
                 writer.write(b"next", token)
                 that(waiting.result(under_test.paced(SOON))[0], f"{waiting.what} ended in vain")
+        if not ends.empty():
+            raise Blamed(f"{ends.get()} has ended 2 times: done must be called once", ("RDZV-SUBMIT-2",))
 
     @clause("RDZV-SUBMIT-5")
     def test_RDZV_SUBMIT_5_an_instance_is_closed_from_within_done(self, under_test: BackendUnderTest) -> None:
@@ -180,19 +189,23 @@ class SubmittedAmong:
             raises(RendezvousConnectionError, f"{each.what}, ended by close(),", each.result, under_test.paced(SOON))
 
 
-def _kind(what: str, at: Submitter, register: Register, changing: Register) -> Kind:
+def _kind(what: str, at: Submitter, by: Submitter, register: Register, changing: Register) -> Kind:
     seen: list[Any] = [None]
 
     def arm() -> Wait:
         found = register.get_state()
         token = seen[0] = register.write(b"there") if found is None else found.token
+        if what == SUBMITTED:
+            return lambda timeout: register.wait_state(token, timeout)
         return lambda timeout: at.begin("wait_state", token, timeout).result(timeout)
 
     change: Callable[[], object] = {
         "a write": lambda: changing.write(b"changed", seen[0]),
+        SUBMITTED: lambda: by("set_state", b"changed", seen[0]),
         "a deletion": lambda: changing.delete_state(),
     }[what]
-    return Kind(what, "the submitted wait_state(current token)", "RDZV-SUBMIT-1", arm, change)
+    call = f"{'' if what == SUBMITTED else 'the submitted '}wait_state(current token)"
+    return Kind(what, call, "RDZV-SUBMIT-1", arm, change)
 
 
 def _a_read(at: Submitter) -> tuple[str, tuple[Any, ...]]:
@@ -200,6 +213,16 @@ def _a_read(at: Submitter) -> tuple[str, tuple[Any, ...]]:
         if method in at.submittable:
             return method, arguments
     raise Untested("the suite does not know how to submit what is submittable there")
+
+
+def _failing(what: str, error: type[BaseException], ends: queue.SimpleQueue[Any]) -> Callable[[Any, Any], None]:
+    """Return a done that notes that it was called, and raises."""
+
+    def done(_: Any, __: Exception | None) -> None:
+        ends.put(what)
+        raise error("done of the suite fails, as a user's may")
+
+    return done
 
 
 def _next(ends: queue.SimpleQueue[Any], limit: float, what: str) -> Any:

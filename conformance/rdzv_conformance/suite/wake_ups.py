@@ -33,7 +33,8 @@ class WakeUps:
 
         def change(turn: int) -> None:
             nonlocal written
-            written = _written(writer, b"%d" % turn, written)
+            # What a store announces with its content may be announced otherwise where that is empty, or large.
+            written = _written(writer, (b"%d" % turn, b"", b"%09000d" % turn)[turn % 3], written)
 
         def wait(_: int) -> bool:
             nonlocal seen
@@ -49,13 +50,16 @@ class WakeUps:
         register, writer = under_test.open(), under_test.open()
         under_test.needs(SupportsWatch, register)
         under_test.needs(SupportsDelete, writer)
+        written: Any = None
         seen: Any = None
 
         def change(turn: int) -> None:
+            nonlocal written
             if turn % 2:
-                _written(writer, b"%d" % turn, None)
-            else:
-                that(writer.backend.delete_state(), "delete_state() of what is there gave False")  # type: ignore[attr-defined]
+                written = _written(writer, b"%d" % turn, None)
+            else:  # in turn whatever is there, and by its token
+                token = written if turn % 4 else None
+                that(writer.backend.delete_state(token), "delete_state() of what is there gave False")  # type: ignore[attr-defined]
 
         def wait(_: int) -> bool:
             nonlocal seen

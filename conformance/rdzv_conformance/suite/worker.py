@@ -24,6 +24,7 @@ from rdzv_conformance.harness.writing import Writings, write_once
 from rdzv_conformance.suite.colleague import obey
 from rdzv_conformance.suite.fork_process import fork_amidst, fork_and_hammer, fork_and_write
 from rdzv_conformance.suite.member_processes import enter_on, fork_and_exit, look_on
+from rdzv_conformance.suite.opening import open_and_tell
 from rdzv_conformance.suite.processes import decode
 from rdzv_conformance.suite.store_races import change_store
 from rdzv_conformance.suite.store_writer import set_on
@@ -165,4 +166,5 @@ TASKS: dict[str, Callable[..., None]] = {
     "fork_and_hammer": fork_and_hammer,
     "fork_amidst": fork_amidst,
     "leave_nothing": leave_nothing,
+    "open_and_close": open_and_tell,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import queue
@@ -162,3 +163,25 @@ def test_a_forked_child_submits_by_threads_of_its_own(endpoint, open_backend):
     backend.set_state(b"x")
     assert waiting.result()[0]
     assert [member.payload for member in backend.members().members] == [b"parent", b"child"]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError])
+def test_what_done_raises_ends_no_call_of_another(endpoint, open_backend, caplog, error):
+    """Entries that are written together, and waits that end together, are each told; the log says what was raised."""
+    backend = open_backend(endpoint)
+    ends = queue.SimpleQueue()
+
+    def fail(*end) -> None:
+        ends.put(end)
+        raise error("of a done")
+
+    waiting = []
+    for method, arguments in (("enter", (b"", TTL)), ("wait_state", (None, SOON)), ("get_state", ())):
+        backend.submit(method, arguments, fail)
+        waiting.append(Call(backend, method, *arguments))
+    backend.set_state(b"there")
+    for call in waiting:
+        call.result()
+    assert [ends.get(timeout=SOON)[1] for _ in waiting] == [None] * 3
+    assert ends.empty()
+    assert any(record.exc_info and record.exc_info[0] is error for record in caplog.records)

@@ -179,7 +179,7 @@ class TcpBackend(
         return self._session.run(self._watching(token, timeout))
 
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
-        self._session.submit(_SUBMITTABLE[method](self, *arguments), done)
+        self._session.submit(lambda: _SUBMITTABLE[method](self, *arguments), done)
 
     def delete_state(self, token: Token | None = None) -> bool:
         answer, doubted = self._session.write(Delete(self._key, new_nonce(), _on_the_wire(token)))

@@ -56,7 +56,7 @@ class TcpRoundStore(Store, SupportsSubmit):
         return self._session.run(self._getting(key, timeout))
 
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
-        self._session.submit({"get": self._getting}[method](*arguments), done)
+        self._session.submit(lambda: {"get": self._getting}[method](*arguments), done)
 
     def compare_set(self, key: str, expected: bytes | None, desired: bytes) -> bytes | None:
         key, desired = self._checked(key, desired)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import queue
 import signal
@@ -229,3 +230,54 @@ print("both")
 """
     output, _ = run_python(code, backend.endpoint).communicate(timeout=60)
     assert "both" in output
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("get_state", (1,)),
+        ("wait_state", (b"x",)),
+        ("wait_state", (None, "soon")),
+        ("wait_state", (None, 1.0, 2)),
+        ("enter", ()),
+        ("enter", (b"", "long")),
+        ("first", ("one",)),
+        ("first", (object(),)),
+        ("refresh", (object(),)),
+    ],
+)
+def test_wrong_arguments_are_an_error_for_done(backend: TcpBackend, method: str, arguments: tuple[Any, ...]) -> None:
+    """`submit` raises nothing, and the instance works on."""
+    submitted = Submitting(backend, method, *arguments)
+    with pytest.raises((TypeError, ValueError, AttributeError)):
+        submitted.result()
+    assert Submitting(backend, "get_state").result() is None
+
+
+def test_wrong_arguments_of_a_store_are_an_error_for_done(backend: TcpBackend) -> None:
+    """A store submits as its backend does."""
+    store = backend.store("prefix")
+    assert isinstance(store, SupportsSubmit)
+    for arguments in ((), ("key", 1.0, 2), (object(), 1.0), ("key", "soon")):
+        submitted = Submitting(store, "get", *arguments)
+        with pytest.raises((TypeError, ValueError, AttributeError)):
+            submitted.result()
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError])
+def test_what_done_raises_ends_no_call_of_another(
+    backend: TcpBackend, error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of calls that end together each is told, the connection stays, and the log says what was raised."""
+
+    def fail(*_: object) -> None:
+        raise error("of a done")
+
+    connection = session_of(backend).client._connection
+    for _ in range(3):
+        backend.submit("wait_state", (None, 20.0), fail)
+    waits = [Submitting(backend, "wait_state", None, 20.0) for _ in range(3)]
+    backend.set_state(b"x")
+    assert [wait.result()[0] for wait in waits] == [True] * 3
+    assert session_of(backend).client._connection is connection
+    assert any(record.exc_info and record.exc_info[0] is error for record in caplog.records)

@@ -119,6 +119,8 @@ class Client:
             connection.submit(call, call.ask.make())
         except CallFailed as error:
             self.lost(call, error)
+        except Exception as error:  # noqa: BLE001 - of an argument that no request can hold
+            call.end(None, error)
 
     def lost(self, call: SubmittedCall, error: Exception) -> None:
         """Have a submitted call whose connection was lost go on, within its time; end it after anything else."""

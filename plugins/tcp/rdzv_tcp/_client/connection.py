@@ -116,7 +116,7 @@ class ClientConnection:
     def submit(self, call: SubmittedCall, request: Request) -> None:
         """Send a request and return; `call` is told by `answered` or `lost`, from another thread or this one.
 
-        Raises `ConnectionLost`, `CallAborted` or `Rejected` if it could not be sent.
+        Raises `ConnectionLost`, `CallAborted` or `Rejected` if it could not be sent, and what encoding it raises.
         """
         with self._lock:
             self._check(call)
@@ -126,7 +126,7 @@ class ClientConnection:
         try:
             self.attend()
             self._send(call, framed(call.request_id, request))
-        except (ConnectionLost, CallAborted, Rejected):
+        except Exception:
             if self.forget(call):  # else who broke the connection off has told it
                 raise
 
