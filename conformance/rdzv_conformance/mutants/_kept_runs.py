@@ -13,10 +13,10 @@ ROOM = 64
 
 
 class _OfPlainNames(Members):
-    """A run's members are in a file with its name, where that is one."""
+    """The key of a run with an odd name has a "_" for what is odd in it."""
 
     def restarted(self) -> Members:
-        for run in [each for each in self.tables if not each.isascii() or not each.isprintable()]:
+        for run in [each for each in self.tables if "_" in each]:
             self.tables[run] = MemberTable()
         return self
 
