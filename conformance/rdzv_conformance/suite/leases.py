@@ -52,11 +52,11 @@ class Leases:
         stays, goes = one.enter(b"0", ttl), one.enter(b"goes", ttl)
         ends = time.monotonic() + under_test.paced(ENDS_WITHIN)
         number = 0
-        while goes.id in _ids(view := other.members()):
+        while goes.id in _ids(other.members()):
             number += 1
             equal("what update of a member in time gave", one.update(stays, b"%d" % number), True)
             _ends_in_time(ends, ttl)
-            other.wait_members(view.version, ttl / 4)
+            other.wait_members(other.members().version, ttl / 4)
         equal("the members after one had updated, and the other had not,", _ids(other.members()), [stays.id])
 
     @clause("RDZV-MEMBER-2", "RDZV-MEMBER-6")

@@ -127,7 +127,7 @@ class StoreRaces:
         """While a large value is set, set anew and deleted, each get finds one of them, whole."""
         setter, getter = two_stores(under_test, "races")
         values = [bytes([65 + number]) * WHOLE for number in range(2)]
-        limit = under_test.paced(SOON)
+        limit = under_test.paced(GONE)
 
         def racer(number: int) -> None:
             for turn in _turns():
