@@ -120,6 +120,7 @@ class BackendUnderTest:
             register = self.open(self.target.kept.run_id)
             if register.get_state() is None:
                 self.target.kept.replaced(StateSnapshot(b"kept", register.write(b"kept")))
+            self.target.kept.keep_more(register.backend)
 
     def run(self, check: Callable[[], None]) -> None:
         """Run a test under the watchdog, then clean up."""

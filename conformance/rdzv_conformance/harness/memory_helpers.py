@@ -30,8 +30,11 @@ def truncated_memory(params: RendezvousParameters) -> Iterator[None]:
 
 
 def lose_members_of_memory(params: RendezvousParameters) -> None:
-    """Make the reference backend forget its members, in every run of its endpoint."""
-    MemoryBackend(params).hub.lose_members()
+    """Make the reference backend forget the members of a run."""
+    backend = MemoryBackend(params)
+    with backend.hub.changed:
+        backend.hub.members.pop(backend.run, None)
+    backend.hub.wake()
 
 
 def keys_of_memory(params: RendezvousParameters) -> Iterable[str]:

@@ -26,6 +26,7 @@ from rdzv_conformance.mutants import (
     _kept_runs,
     _kept_stores,
     _lasting,
+    _lasting_more,
     _late_answers,
     _leases,
     _life,
@@ -80,6 +81,7 @@ MODULES = (
     *(
         _states,
         _lasting,
+        _lasting_more,
         _contents,
         _within,
         _caches,

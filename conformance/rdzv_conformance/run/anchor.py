@@ -69,6 +69,8 @@ class Anchor:
         if answer is not None and answer.has_set:
             self._kept = Kept(self._under_test.run_id, StateSnapshot(answer.state, answer.token))
         self._latency = max(self._latency, statistics.median(took))
+        if self._kept is not None:
+            self._kept.keep_more(self.backend)
 
     def close(self) -> None:
         """Let the store go."""
