@@ -50,6 +50,7 @@ from rdzv_conformance.suite.submit_values import SubmittedValues
 from rdzv_conformance.suite.tokens import Tokens
 from rdzv_conformance.suite.unrelated import Unrelated
 from rdzv_conformance.suite.views import Views
+from rdzv_conformance.suite.wait_times import WaitTimes
 from rdzv_conformance.suite.wake_ups import WakeUps
 from rdzv_conformance.suite.watch import Watch
 from rdzv_conformance.suite.within import Within
@@ -85,6 +86,7 @@ class Suite(
     Listing,
     Watch,
     Unrelated,
+    WaitTimes,
     WakeUps,
     Promptness,
     PromptEnds,

@@ -58,7 +58,9 @@ class Life:
         for register in (closed, one):
             register.close()
             # The suite keeps instances of its own open: a count of users that falls too low needs as many.
-            register.call(f"{CLOSES} times close()", lambda each=register.backend: [each.close() for _ in range(CLOSES)])
+            register.call(
+                f"{CLOSES} times close()", lambda each=register.backend: [each.close() for _ in range(CLOSES)]
+            )
         often = f"after another instance was closed {CLOSES} times"
         other.holds(b"there", token, often)
         kept.holds(b"kept", theirs, f"in a sibling {often}")

@@ -61,7 +61,9 @@ class SubmittedValues:
             stale = token
         if "set_state" in at.submittable:
             too_large = bytes(register.backend.max_state_bytes + 1)
-            raises(ValueError, "the submitted set_state() of a state that is too large", at, "set_state", too_large, token)
+            raises(
+                ValueError, "the submitted set_state() of a state that is too large", at, "set_state", too_large, token
+            )
             other.holds(state, token, "after a submitted set_state() of a state that is too large")
 
     @clause("RDZV-SUBMIT-1")
