@@ -23,6 +23,7 @@ from rdzv_conformance.suite.late_answers import LateAnswers
 from rdzv_conformance.suite.leases import Leases
 from rdzv_conformance.suite.life import Life
 from rdzv_conformance.suite.listing import Listing
+from rdzv_conformance.suite.long_waits import LongWaits
 from rdzv_conformance.suite.member_processes import MemberProcesses
 from rdzv_conformance.suite.member_races import MemberRaces
 from rdzv_conformance.suite.member_waits import MemberWaits
@@ -87,6 +88,7 @@ class Suite(
     Watch,
     Unrelated,
     WaitTimes,
+    LongWaits,
     WakeUps,
     Promptness,
     PromptEnds,
