@@ -96,7 +96,7 @@ MUTANTS = (
     ),
     _unheard(
         "channels-are-cut",
-        "The channel's name is the run id, cut to 63 bytes: within a character it is another name than the one listened to.",
+        "The channel's name is the run id, cut to 63 bytes: it is another one than what is listened to.",
         "WATCH-1",
         when=_is_cut,
         may_break=("WATCH-3", "WATCH-5"),

@@ -23,6 +23,7 @@ from rdzv_conformance.suite.late_answers import LateAnswers
 from rdzv_conformance.suite.leases import Leases
 from rdzv_conformance.suite.life import Life
 from rdzv_conformance.suite.listing import Listing
+from rdzv_conformance.suite.long_waits import LongWaits
 from rdzv_conformance.suite.member_processes import MemberProcesses
 from rdzv_conformance.suite.member_races import MemberRaces
 from rdzv_conformance.suite.member_waits import MemberWaits
@@ -52,6 +53,7 @@ from rdzv_conformance.suite.tokens import Tokens
 from rdzv_conformance.suite.unreachable import Unreachable
 from rdzv_conformance.suite.unrelated import Unrelated
 from rdzv_conformance.suite.views import Views
+from rdzv_conformance.suite.wait_times import WaitTimes
 from rdzv_conformance.suite.wake_ups import WakeUps
 from rdzv_conformance.suite.watch import Watch
 from rdzv_conformance.suite.within import Within
@@ -89,6 +91,8 @@ class Suite(
     Listing,
     Watch,
     Unrelated,
+    WaitTimes,
+    LongWaits,
     WakeUps,
     Promptness,
     PromptEnds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 
@@ -37,7 +38,8 @@ def open_and_close(under_test: BackendUnderTest) -> list[str]:
         return raised
 
     with frequent_switches():
-        return list(dict.fromkeys(sum(race(OPENING, come_and_go, under_test.target.pace), [])))
+        raised = race(OPENING, come_and_go, under_test.target.pace)
+    return list(dict.fromkeys(itertools.chain.from_iterable(raised)))
 
 
 def open_and_tell(under_test: BackendUnderTest, say: Say) -> None:

@@ -91,8 +91,8 @@ class Session:
     def submit(self, begin: Callable[[], Steps[Any]], done: OnDone) -> None:
         """Go through a call's steps without waiting: `done` is told how it ended, from any thread.
 
-        What `begin` raises, of wrong arguments, it is told as well. What `done` raises is logged: who tells it has others
-        to tell.
+        What `begin` raises, of wrong arguments, it is told as well. What `done` raises is logged: the thread that tells
+        it has others to tell.
         """
 
         def finish(call: SubmittedCall, result: Any, error: Exception | None) -> None:
