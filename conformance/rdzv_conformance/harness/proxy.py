@@ -39,6 +39,8 @@ class Proxy:
         self._piece = CHUNK
         self._pause = 0.0
         self._late = 0.0
+        self._recorded: list[bytearray] = []
+        self._recording = False
         self.port: int = 0
         self._thread = threading.Thread(target=self._loop.run_forever, name="rdzv-conformance-proxy", daemon=True)
 
@@ -93,6 +95,15 @@ class Proxy:
     def dribble(self, piece: int, seconds: float) -> None:
         """From now on forward in pieces of `piece` bytes, `seconds` apart."""
         self._do(lambda: self.__dict__.update(_piece=piece, _pause=seconds))
+
+    def record(self) -> None:
+        """From now on keep what passes, each direction of each connection by itself: see `recorded`."""
+        self._do(lambda: setattr(self, "_recording", True))
+
+    @property
+    def recorded(self) -> list[bytes]:
+        """What passed since `record` was called."""
+        return [bytes(each) for each in self._recorded]
 
     def delay_answers(self, seconds: float) -> None:
         """From now on forward each answer `seconds` after it came."""
@@ -185,8 +196,12 @@ class Proxy:
             self._writers.discard(writer)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: bool) -> None:
+        passed = bytearray()
+        self._recorded.append(passed)
         try:
             while data := await reader.read(CHUNK):
+                if self._recording:
+                    passed += data
                 await self._flowing.wait()
                 if answers:
                     await self._passage()

@@ -36,6 +36,7 @@ from rdzv_conformance.mutants import (
     _network,
     _odd,
     _options,
+    _overheard,
     _packaging,
     _remote,
     _remote_members,
@@ -54,6 +55,7 @@ from rdzv_conformance.mutants import (
     _store_undone,
     _store_values,
     _stores,
+    _strangers,
     _submit,
     _tokens,
     _unique,
@@ -123,6 +125,8 @@ MODULES = (
         _secrets,
         _secrets_near,
         _disclosure,
+        _overheard,
+        _strangers,
     ),
 )
 """Where the mutants are, by the sections of the contract."""
