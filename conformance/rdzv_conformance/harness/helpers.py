@@ -44,7 +44,8 @@ class Helpers:
     pairs of options that go over those, None taking one away, and of words that the error must hold: the first without
     the right credentials, the second in plain text, or trusting another authority.
 
-    The suite tries by itself what is nearly the value of a secret option that `wrong_credentials` has, and a connection
+    The suite tries by itself what is nearly the value of a secret option that `wrong_credentials` has (give it more than
+    72 characters where the store takes so many: what lies behind the 72nd is not looked at by some), and a connection
     to an address that is not in the certificate. Where an option says which name the certificate must have, whatever
     the endpoint, `server_name` is the name of that option.
 

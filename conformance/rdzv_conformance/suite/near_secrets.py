@@ -37,10 +37,10 @@ def _with_more(secret: str) -> dict[str, str]:
         "a carriage return": "\r",
     }
     return {
-        **{f"the secret with {what} behind it": secret + more for what, more in around.items()},
-        **{f"the secret with {what} before it": more + secret for what, more in around.items()},
         "the secret with something behind it": f"{secret}x",
         "the secret with something before it": f"x{secret}",
+        **{f"the secret with {what} behind it": secret + more for what, more in around.items()},
+        **{f"the secret with {what} before it": more + secret for what, more in around.items()},
         "the secret twice": secret * 2,
         "the secret with a NUL and more behind it": f"{secret}\0x",
         "the secret in quotes": f"'{secret}'",
