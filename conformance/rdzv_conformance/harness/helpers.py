@@ -44,10 +44,10 @@ class Helpers:
     pairs of options that go over those, None taking one away, and of words that the error must hold: the first without
     the right credentials, the second in plain text, or trusting another authority.
 
-    The suite tries by itself what is nearly the value of a secret option that `wrong_credentials` has (give it more than
-    72 characters where the store takes so many: what lies behind the 72nd is not looked at by some), and a connection
-    to an address that is not in the certificate. Where an option says which name the certificate must have, whatever
-    the endpoint, `server_name` is the name of that option.
+    The suite tries by itself what is nearly the value of a secret option that `wrong_credentials` has, and a connection
+    to an address that is not in the certificate. Choose a secret of more than 72 characters where the store takes one:
+    there are stores that do not look at what comes behind those. Where an option says which name the certificate must
+    have, whatever the endpoint, `server_name` is the name of that option.
 
     `expires` is False for a store that cannot let a key expire: it is spared a minute in which a state has to stay.
 

@@ -38,7 +38,13 @@ class OtherTokens(SoundMemory):
     def _real(self, token: Any) -> Any:
         with self.opened():
             found = self.hub.registers.get(self.key) if token is not None else None
-            return None if token is None else found.token if found and self.shown(found) == token else NOT_CURRENT
+            if token is None:
+                return None
+            return found.token if found and self.is_same(self.shown(found), token) else NOT_CURRENT
+
+    def is_same(self, shown: Any, token: Any) -> bool:
+        """Return whether a token that was given is what callers see of the current one."""
+        return type(token) is type(shown) and bool(shown == token)
 
 
 @mutant(

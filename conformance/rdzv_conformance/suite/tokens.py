@@ -3,6 +3,7 @@
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections import Counter
@@ -14,8 +15,8 @@ from rdzv_conformance.harness.expect import ClauseFailed, Unsupported, equal, sh
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import race
 from rdzv_conformance.suite.malformed import MALFORMED, nearly
-from rdzv_conformance.suite.processes import in_another_process
-from rdzv_core import StateSnapshot, SupportsDelete
+from rdzv_conformance.suite.processes import Worker, decode, in_another_process, once_ready
+from rdzv_core import StateSnapshot, SupportsDelete, Token, create_backend
 
 MOST_WRITES = 70_000
 """More than 16 bits can count."""
@@ -23,6 +24,10 @@ WRITE_SECONDS = 2.0
 LEAST_WRITES = 20
 WRITERS = 2
 LEAST_WIDTH = 2**48
+MOST_INSTANCES = 100
+LEAST_INSTANCES = 10
+INSTANCE_SECONDS = 0.3
+NAMESAKES = 2
 
 
 class Tokens:
@@ -61,6 +66,35 @@ class Tokens:
             "token of its own (a generator of random numbers is copied by a fork)",
         )
 
+    @clause("RDZV-CAS-7")
+    def test_RDZV_CAS_7_instances_that_come_and_go_draw_no_token_twice(self, under_test: BackendUnderTest) -> None:
+        """Each writes once and is gone from memory before the next comes, perhaps at its place."""
+        tokens: list[Any] = []
+        ends = time.monotonic() + INSTANCE_SECONDS
+        while len(tokens) < LEAST_INSTANCES or (len(tokens) < MOST_INSTANCES and time.monotonic() < ends):
+            what = "creating, writing with and closing an instance"
+            last = tokens[-1] if tokens else None
+            tokens.append(under_test.calls.run(what, 3 * under_test.target.patience, _write_once, under_test, last))
+            gc.collect(0)
+        under_test.open()  # for the test's own clean-up
+        _all_differ(tokens, "instances that came and went one after the other")
+
+    @clause("RDZV-CAS-7")
+    def test_RDZV_CAS_7_processes_that_take_themselves_for_one_draw_no_token_twice(
+        self, under_test: BackendUnderTest
+    ) -> None:
+        """Two processes of one number, on hosts of one name, begin at the same time, as in containers."""
+        under_test.needs_other_processes()
+        began = time.time()
+        runs = [f"{under_test.run_id}-{number}" for number in range(NAMESAKES)]
+        with once_ready(
+            [Worker(under_test, "write_as_a_namesake", run_id=run, began=began) for run in runs]
+        ) as workers:
+            for worker in workers:
+                worker.go()
+            tokens = [decode(token) for worker in workers for token in worker.expect("done")["tokens"]]
+        _all_differ(tokens, "two processes that have one process id and one host name, as in containers,")
+
     @clause("RDZV-CAS-15")
     def test_RDZV_CAS_15_only_the_current_token_deletes(self, under_test: BackendUnderTest) -> None:
         """A stale, foreign, malformed or nearly right token deletes nothing and gives False."""
@@ -70,7 +104,7 @@ class Tokens:
         stale = register.write(b"there")
         current = StateSnapshot(b"there", register.write(b"there", stale))
         for token in (stale, other, *nearly(current.token), *MALFORMED):
-            if token != current.token and token is not None:
+            if token is not None and (type(token) is not type(current.token) or token != current.token):
                 equal(f"what delete_state({shown(token)}) gave", register.delete_state(token), False)
                 register.holds(*current, f"after delete_state({shown(token)}), which is not the current token")
         equal("what delete_state(current token) gave", register.delete_state(current.token), True)
@@ -88,6 +122,18 @@ class Tokens:
             used = (token, None)[turn % 2]
             told = race(4, lambda number, used=used: instances[number].delete_state(used), under_test.target.pace)  # type: ignore[misc]
             equal(f"how many were told that they deleted what was there, of 4 ({shown(used)})", told.count(True), 1)
+
+
+def _write_once(under_test: BackendUnderTest, token: Token | None) -> Token:
+    """Write with an instance that nobody else keeps."""
+    backend = create_backend(under_test.parameters())
+    try:
+        answer = backend.set_state(b"same", token)
+    finally:
+        backend.close()
+    if answer is None or not answer[2]:
+        raise ClauseFailed(f"a write with the current token gave {shown(answer)}")
+    return answer[1]
 
 
 def _write_on(under_test: BackendUnderTest, register: Register) -> list[Any]:
