@@ -95,7 +95,7 @@ class SoundRemoteStores(SoundRemote, SupportsStore, SupportsDelete):
 
     def delete_state(self, token: Token | None = None) -> bool:
         found = self.get_state()
-        if found is None or (token is not None and token != found.token):
+        if found is None or (token is not None and (type(token) is not bytes or token != found.token)):
             return False
         return bool(self.ask({"delete": self.key})["deleted"])
 

@@ -278,7 +278,7 @@ ROUND_TRIP = 0.0002
 class ChecksThenWrites(SoundMemory):
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
         found = self.get_state()
-        if found is None or token is None or token != found.token:
+        if found is None or type(token) is not bytes or token != found.token:
             return super().set_state(state, token)
         time.sleep(ROUND_TRIP)
         with self.opened():

@@ -87,6 +87,8 @@ class Tokens:
         under_test.needs_other_processes()
         began = time.time()
         runs = [f"{under_test.run_id}-{number}" for number in range(NAMESAKES)]
+        for run in runs:
+            under_test.open(run)  # for the test's own clean-up
         with once_ready(
             [Worker(under_test, "write_as_a_namesake", run_id=run, began=began) for run in runs]
         ) as workers:
