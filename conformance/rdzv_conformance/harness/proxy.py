@@ -38,6 +38,7 @@ class Proxy:
         self._cuts = 0
         self._piece = CHUNK
         self._pause = 0.0
+        self._answers_only = False
         self._late = 0.0
         self._recorded: list[bytearray] = []
         self._recording = False
@@ -92,9 +93,9 @@ class Proxy:
 
         self._do(release)
 
-    def dribble(self, piece: int, seconds: float) -> None:
-        """From now on forward in pieces of `piece` bytes, `seconds` apart."""
-        self._do(lambda: self.__dict__.update(_piece=piece, _pause=seconds))
+    def dribble(self, piece: int, seconds: float, *, answers_only: bool = False) -> None:
+        """From now on forward in pieces of `piece` bytes, `seconds` apart; requests too, unless `answers_only`."""
+        self._do(lambda: self.__dict__.update(_piece=piece, _pause=seconds, _answers_only=answers_only))
 
     def record(self) -> None:
         """From now on keep what passes, each direction of each connection by itself: see `recorded`."""
@@ -206,7 +207,7 @@ class Proxy:
                 if answers:
                     await self._passage()
                 length = self._length(len(data), answers)
-                await self._deliver(writer, data[:length], self._late if answers else 0.0)
+                await self._deliver(writer, data[:length], answers)
                 if length < len(data):
                     for each in list(self._writers):
                         _end(each) if answers and self._cut_in_order else _reset(each)
@@ -218,10 +219,14 @@ class Proxy:
             if writer not in self._silent:
                 writer.close()
 
-    async def _deliver(self, writer: asyncio.StreamWriter, data: bytes, late: float) -> None:
-        if late:
+    async def _deliver(self, writer: asyncio.StreamWriter, data: bytes, answers: bool) -> None:
+        if answers and self._late:
             # By a clock of its own: what comes behind it meanwhile is no later for that.
-            self._loop.call_later(late, _write, writer, data)
+            self._loop.call_later(self._late, _write, writer, data)
+            return
+        if self._answers_only and not answers:
+            writer.write(data)
+            await writer.drain()
             return
         for start in range(0, len(data), self._piece):
             writer.write(data[start : start + self._piece])

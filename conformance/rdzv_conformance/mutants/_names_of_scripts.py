@@ -1,4 +1,4 @@
-"""Mutants of RDZV-RUN-2 and 3: names that become one in other scripts, by a short hash, or by a word of the backend's."""
+"""Mutants of RDZV-RUN-2 and 3: names that become one in other scripts, by a short hash, or by a word."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def _by(algorithm: str) -> Callable[[str], str]:
     return lambda name: hashlib.new(algorithm, name.encode(), usedforsecurity=False).hexdigest()[:8]
 
 
-def _or(word: str) -> Callable[[str], str]:
-    return lambda purpose: purpose or word
+def _none_is(word: str) -> Callable[[str], str]:
+    return lambda purpose: "" if purpose == word else purpose
 
 
 MUTANTS = (
@@ -58,6 +58,8 @@ MUTANTS = (
     _run(_by("sha256"), "runs-by-eight-digits", "A run is found by the first 8 digits of its SHA-256."),
     _run(_by("md5"), "runs-by-eight-digits-of-md5", "A run is found by the first 8 digits of its MD5."),
     _purpose(_in_one_plane, "purposes-of-one-plane", "A purpose is kept in UCS-2."),
-    _purpose(_or("state"), "the-purpose-state", "`purpose or 'state'`: the sibling of that name is the run itself."),
-    _purpose(_or("default"), "the-default-purpose", "A run's own register is that of the purpose `default`."),
+    _purpose(
+        _none_is("state"), "the-purpose-state", "`purpose or 'state'`: the sibling of that name is the run itself."
+    ),
+    _purpose(_none_is("default"), "the-default-purpose", "A run's own register is that of the purpose `default`."),
 )

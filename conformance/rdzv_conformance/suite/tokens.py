@@ -11,12 +11,12 @@ from typing import Any
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
-from rdzv_conformance.harness.expect import ClauseFailed, Unsupported, equal, shown, that
+from rdzv_conformance.harness.expect import ClauseFailed, Unsupported, Untested, equal, raises, shown, that
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import race
 from rdzv_conformance.suite.malformed import MALFORMED, nearly
 from rdzv_conformance.suite.processes import Worker, decode, in_another_process, once_ready
-from rdzv_core import StateSnapshot, SupportsDelete, Token, create_backend
+from rdzv_core import RendezvousStateError, StateSnapshot, SupportsDelete, Token, create_backend
 
 MOST_WRITES = 70_000
 """More than 16 bits can count."""
@@ -113,6 +113,26 @@ class Tokens:
         register.is_empty("after delete_state(current token)")
         for gone in (current.token, None):
             equal("what delete_state gave where there is nothing", register.delete_state(gone), False)
+
+    @clause("RDZV-CAS-15")
+    def test_RDZV_CAS_15_corrupt_storage_is_deleted_by_none_alone(self, under_test: BackendUnderTest) -> None:
+        """No token is that of what cannot be read; without one it is deleted, and the register is as good as new."""
+        register = under_test.open()
+        under_test.needs(SupportsDelete, register)
+        if under_test.helpers.corrupt is None:
+            raise Untested("needs the helper corrupt(params), which corrupts what is stored")
+        last = register.write(b"good")
+        under_test.helpers.corrupt(under_test.parameters())
+        for token in ("invalid", b"invalid", last):
+            what = f"delete_state({shown(token)}) of corrupt storage"
+            try:
+                equal(f"what {what} gave", register.delete_state(token), False)
+            except RendezvousStateError:
+                pass
+            raises(RendezvousStateError, f"get_state() after {what}", register.get_state)
+        equal("what delete_state() of corrupt storage gave", register.delete_state(), True)
+        register.is_empty("after delete_state() of corrupt storage")
+        register.write(b"new")
 
     @clause("RDZV-CAS-15")
     def test_RDZV_CAS_15_of_several_who_delete_one_is_told_so(self, under_test: BackendUnderTest) -> None:
