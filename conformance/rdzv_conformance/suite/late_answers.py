@@ -78,7 +78,8 @@ def _try(under_test: BackendUnderTest, number: int, case: _Case) -> None:
                 proxy.delay_answers(late)
             began = time.monotonic()
             try:
-                register.call(case.what, case.call, register.backend, token, limit=HANGS * limit)
+                patience = (2 if case.byte_by_byte else HANGS) * limit
+                register.call(case.what, case.call, register.backend, token, limit=patience)
             except RendezvousConnectionError:
                 pass
             took = time.monotonic() - began
