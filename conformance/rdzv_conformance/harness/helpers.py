@@ -45,8 +45,9 @@ class Helpers:
     the right credentials, the second in plain text, or trusting another authority.
 
     The suite tries by itself what is nearly the value of a secret option that `wrong_credentials` has, and a connection
-    to an address that is not in the certificate. Where an option says which name the certificate must have, whatever
-    the endpoint, `server_name` is the name of that option.
+    to an address that is not in the certificate. Choose a secret of more than 72 characters where the store takes one:
+    there are stores that do not look at what comes behind those. Where an option says which name the certificate must
+    have, whatever the endpoint, `server_name` is the name of that option.
 
     `expires` is False for a store that cannot let a key expire: it is spared a minute in which a state has to stay.
 

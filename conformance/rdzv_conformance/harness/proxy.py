@@ -38,7 +38,10 @@ class Proxy:
         self._cuts = 0
         self._piece = CHUNK
         self._pause = 0.0
+        self._answers_only = False
         self._late = 0.0
+        self._recorded: list[bytearray] = []
+        self._recording = False
         self.port: int = 0
         self._thread = threading.Thread(target=self._loop.run_forever, name="rdzv-conformance-proxy", daemon=True)
 
@@ -90,9 +93,18 @@ class Proxy:
 
         self._do(release)
 
-    def dribble(self, piece: int, seconds: float) -> None:
-        """From now on forward in pieces of `piece` bytes, `seconds` apart."""
-        self._do(lambda: self.__dict__.update(_piece=piece, _pause=seconds))
+    def dribble(self, piece: int, seconds: float, *, answers_only: bool = False) -> None:
+        """From now on forward in pieces of `piece` bytes, `seconds` apart; requests too, unless `answers_only`."""
+        self._do(lambda: self.__dict__.update(_piece=piece, _pause=seconds, _answers_only=answers_only))
+
+    def record(self) -> None:
+        """From now on keep what passes, each direction of each connection by itself: see `recorded`."""
+        self._do(lambda: setattr(self, "_recording", True))
+
+    @property
+    def recorded(self) -> list[bytes]:
+        """What passed since `record` was called."""
+        return [bytes(each) for each in self._recorded]
 
     def delay_answers(self, seconds: float) -> None:
         """From now on forward each answer `seconds` after it came."""
@@ -185,13 +197,17 @@ class Proxy:
             self._writers.discard(writer)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: bool) -> None:
+        passed = bytearray()
+        self._recorded.append(passed)
         try:
             while data := await reader.read(CHUNK):
+                if self._recording:
+                    passed += data
                 await self._flowing.wait()
                 if answers:
                     await self._passage()
                 length = self._length(len(data), answers)
-                await self._deliver(writer, data[:length], self._late if answers else 0.0)
+                await self._deliver(writer, data[:length], answers)
                 if length < len(data):
                     for each in list(self._writers):
                         _end(each) if answers and self._cut_in_order else _reset(each)
@@ -203,10 +219,14 @@ class Proxy:
             if writer not in self._silent:
                 writer.close()
 
-    async def _deliver(self, writer: asyncio.StreamWriter, data: bytes, late: float) -> None:
-        if late:
+    async def _deliver(self, writer: asyncio.StreamWriter, data: bytes, answers: bool) -> None:
+        if answers and self._late:
             # By a clock of its own: what comes behind it meanwhile is no later for that.
-            self._loop.call_later(late, _write, writer, data)
+            self._loop.call_later(self._late, _write, writer, data)
+            return
+        if self._answers_only and not answers:
+            writer.write(data)
+            await writer.drain()
             return
         for start in range(0, len(data), self._piece):
             writer.write(data[start : start + self._piece])

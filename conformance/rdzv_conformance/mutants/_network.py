@@ -72,7 +72,7 @@ class LocksInTheProcess(SoundRemote):
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
         with self.everybody:
             found = self.get_state()
-            if found is None or token is None or token != found.token:
+            if found is None or type(token) is not bytes or token != found.token:
                 return super().set_state(state, token)
             while True:
                 now = self.get_state()
@@ -107,7 +107,7 @@ class LeasesALock(SoundRemote):
         held = self._lock()
         try:
             found = self.get_state()
-            if found is None or token is None or token != found.token:
+            if found is None or type(token) is not bytes or token != found.token:
                 return super().set_state(state, token)
             for _ in range(self.busy):
                 self.get_state()

@@ -2,7 +2,7 @@
 
 The server keeps its registers in this process. A request is one line of JSON, and so is its answer. Where the server
 has a `guard`, the first line of a connection says who the client is, and its answer who the server is: a toy that
-stands for passwords and TLS.
+stands for passwords and TLS. A client that `seals` sends its lines encrypted, and is answered so: see `_sealed_lines`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rdzv_conformance.mutants._sealed_lines import is_sealed, opened_line, sealed_line
 from rdzv_core import (
     Option,
     RendezvousBackend,
@@ -85,14 +86,15 @@ class _Conversation(socketserver.StreamRequestHandler):
         hello: dict[str, Any] = {}
         try:
             for line in self.rfile:
-                request = json.loads(line)
+                request = json.loads(opened_line(line))
                 if "hello" in request:
                     hello = request["hello"]
                     answer: Any = {"authority": AUTHORITY, "names": NAMES} if hello["authority"] else {}
                 else:
                     refusal = self.server.guard and self.server.guard(hello, request)
                     answer = {"refused": refusal} if refusal else self._answer_or_complain(request)
-                self.wfile.write(json.dumps(answer).encode() + b"\n")
+                told = json.dumps(answer).encode()
+                self.wfile.write((sealed_line(told) if is_sealed(line) else told) + b"\n")
             if self.server.extension is not None and not self.server.stopping:
                 self.server.extension.ended(self.connection)
         except (OSError, ValueError):
@@ -183,6 +185,8 @@ class RemoteStore:
 
 class SoundRemote(RendezvousBackend):
     """A client of that server, with one connection that it makes when it needs one."""
+
+    seals = False
 
     def __init__(self, params: RendezvousParameters) -> None:
         self.key = params.key
@@ -288,14 +292,16 @@ class SoundRemote(RendezvousBackend):
     def converse(self, request: dict[str, Any]) -> Any:
         """Send a request and give its answer."""
         assert self.connection is not None
-        self.connection.sendall(json.dumps(request).encode() + b"\n")
+        asked = json.dumps(request).encode()
+        self.connection.sendall((sealed_line(asked) if self.seals else asked) + b"\n")
         answer = b""
         while not answer.endswith(b"\n"):
+            self.connection.settimeout(self.time_left())
             part = self.connection.recv(65536)
             if not part:
                 raise ConnectionResetError("the connection ended")
             answer += part
-        found = json.loads(answer)
+        found = json.loads(opened_line(answer))
         if isinstance(found, dict):
             if found.get("refused"):
                 raise PermissionError(found["refused"])
@@ -312,7 +318,7 @@ class SoundRemote(RendezvousBackend):
 
 def sent(token: Token | None) -> str | None:
     """Return a token as it is sent: what cannot be one, as one that the server did not give."""
-    used = token if (isinstance(token, bytes) and token) or token is None else b"of another type, or empty"
+    used = token if (type(token) is bytes and token) or token is None else b"of another type, or empty"
     return None if used is None else base64.b64encode(used).decode()
 
 

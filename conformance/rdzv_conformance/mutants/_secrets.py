@@ -32,10 +32,15 @@ class SoundGuarded(SoundRemote):
 
     def introduce(self) -> None:
         trusted = TRUST.optional(self.params)
+        self.seals = self.would_seal(trusted)
         there = self.converse({"hello": {"authority": trusted, "password": PASSWORD.optional(self.params)}})
         self.check_authority(there.get("authority"), trusted)
         if trusted is not None:
             self.check_name(there.get("names", []))
+
+    def would_seal(self, trusted: str | None) -> bool:
+        """Return whether nobody on the way is to read along."""
+        return trusted is not None
 
     def check_authority(self, there: str | None, trusted: str | None) -> None:
         """Raise unless the server is who it should be."""

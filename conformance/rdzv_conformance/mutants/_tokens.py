@@ -38,7 +38,13 @@ class OtherTokens(SoundMemory):
     def _real(self, token: Any) -> Any:
         with self.opened():
             found = self.hub.registers.get(self.key) if token is not None else None
-            return None if token is None else found.token if found and self.shown(found) == token else NOT_CURRENT
+            if token is None:
+                return None
+            return found.token if found and self.is_same(self.shown(found), token) else NOT_CURRENT
+
+    def is_same(self, shown: Any, token: Any) -> bool:
+        """Return whether a token that was given is what callers see of the current one."""
+        return type(token) is type(shown) and bool(shown == token)
 
 
 @mutant(
@@ -272,7 +278,7 @@ ROUND_TRIP = 0.0002
 class ChecksThenWrites(SoundMemory):
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
         found = self.get_state()
-        if found is None or token is None or token != found.token:
+        if found is None or type(token) is not bytes or token != found.token:
             return super().set_state(state, token)
         time.sleep(ROUND_TRIP)
         with self.opened():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from itertools import count
+
 _CASES = (
     *(
         "case",
@@ -47,6 +50,18 @@ _COMPOSED = (
     ),
     *("x\u200b", "x\u200d", "x\u00ad", "x\ufeff", "\ufeffx", "x\u202e", "x\u00a0", "中文", "🚀", "🚀\ufe0f", "x\x7f"),
 )
+_SCRIPTS = (
+    *("🎉", "\ufffd", "𝐱", "か", "カ", "ｶ", "が", "は", "ば", "ぱ", "ש", "ש\u05c1", "ب", "ب\u064e"),  # noqa: RUF001
+    *("क", "क\u093c", "क\u093f", "١", "१", "۱", "о", "o", "а", "a", "е", "e", "台", "臺", "Ａ", "A"),  # noqa: RUF001
+)
+"""In one plane, in two syllabaries, without marks, digits of several scripts, letters that look alike."""
+_HASHED = ("Aa", "BB", "AaBB", "BBAa", "aca", "bab")
+"""Of one hash h * 31 + c, and of one Adler-32, whatever stands before."""
+PURPOSES = (
+    *("state", "default", "main", "run", "own", "root", "self", "none", "None", "null", "register", "registers"),
+    *("members", "member", "store", "stores", "lock", "data", "value", "leader", "index", "config", "meta", "tmp"),
+)
+"""Words that a backend may keep something of its own under."""
 _MARKED = (
     *(
         "x",
@@ -136,5 +151,26 @@ def names_alike(longest: int = 1024) -> list[str]:
     beginning = ["y" + "x" * 300, "z" + "x" * 300, "x" * 150 + "y" + "x" * 150, "x" * 150 + "z" + "x" * 150]
     beginning += ["x" * 250 + end + "x" * 250 for end in "yz"] + ["x" * 400 + end + "x" * 400 for end in "yz"]
     wide = ["ä" * 127 + "y", "ä" * 127 + "z", "🚀" * 63 + "y", "🚀" * 63 + "z"]
-    every = dict.fromkeys([*_CASES, *_COMPOSED, *_MARKED, *_ESCAPED, *filled, *beginning, *wide])
+    every = dict.fromkeys([*_CASES, *_COMPOSED, *_SCRIPTS, *_HASHED, *_MARKED, *_ESCAPED, *filled, *beginning, *wide])
     return [name for name in every if len(name.encode()) <= longest]
+
+
+def of_one_short_hash(beginning: str, most: int = 500_000) -> list[str]:
+    """Return pairs of names with this beginning whose digests begin alike, in 8 digits, by algorithms that many use.
+
+    Among so many names there are two for sure.
+    """
+    pairs: list[str] = []
+    for algorithm in ("md5", "sha1", "sha256"):
+        before = hashlib.new(algorithm, beginning.encode(), usedforsecurity=False)
+        seen: dict[bytes, int] = {}
+        for number in count():
+            digest = before.copy()
+            digest.update(b"%d" % number)
+            short = digest.digest()[:4]
+            if short in seen:
+                pairs += [f"{beginning}{seen[short]}", f"{beginning}{number}"]
+            if short in seen or number == most:
+                break
+            seen[short] = number
+    return pairs

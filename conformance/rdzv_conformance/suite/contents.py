@@ -21,6 +21,8 @@ from rdzv_core import StateSnapshot
 
 LARGEST = 256 * 1024
 OVER = (300_000, 2**19, 2**19 + 1, 786_432)
+HOLE = bytes(128 * 1024)
+BESIDE_HOLES = (0, 1, 4096, 64 * 1024)
 LONGEST_TRIED = 2 * 1024 * 1024
 EVERY_BYTE_SECONDS = 1.5
 READ_SECONDS = 0.5
@@ -113,6 +115,21 @@ class Contents:
             state = hashlib.shake_128(b"%d" % length).digest(length)
             token = register.write(state, token)
             _kept(register.get_state(), StateSnapshot(state, token))
+
+    @clause("RDZV-STATE-10")
+    def test_RDZV_STATE_10_a_state_with_holes_is_kept_whole(self, under_test: BackendUnderTest) -> None:
+        """Long rows of NUL, at the edge of a block and beside it, at the beginning, within and at the end."""
+
+        def check(part: Sequence[int]) -> None:
+            register = under_test.open(f"{under_test.run_id}-{part[0]}")
+            token = None
+            for before in part:
+                around = hashlib.shake_128(b"%d" % before).digest(before)
+                for state in (around + HOLE + around, HOLE + around, around + HOLE):
+                    token = register.write(state, token)
+                    _kept(register.get_state(), StateSnapshot(state, token))
+
+        together(in_parts(BESIDE_HOLES), check, under_test.target.pace)
 
     @clause("RDZV-STATE-11")
     def test_RDZV_STATE_11_nobody_sees_parts_of_two_writes(self, under_test: BackendUnderTest) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from rdzv_conformance.harness.expect import ClauseFailed
+from rdzv_conformance.suite.process_starts import told_of_process_starts
 
 AT_FIRST = dict(os.environ)
 """The environment before a backend was used: what a user put there is the user's affair."""
@@ -61,7 +62,7 @@ class Disclosure:
 
     @contextlib.contextmanager
     def listening(self, where: str) -> Iterator[None]:
-        """Add what is logged, warned of and printed meanwhile."""
+        """Add what is logged, warned of and printed meanwhile, and what processes are started with."""
         handler, printed = _Handler(self, where), io.StringIO()
         root = logging.getLogger()
         level = root.level
@@ -69,6 +70,7 @@ class Disclosure:
         root.setLevel(logging.DEBUG)
         try:
             with (
+                told_of_process_starts(lambda what, text: self.add(f"{what} {where}", text)),
                 warnings.catch_warnings(record=True) as warned,
                 contextlib.redirect_stdout(printed),
                 contextlib.redirect_stderr(printed),

@@ -21,6 +21,8 @@ TIMEOUT = 4.0
 LATE = 0.8
 """Times the timeout that each answer takes: one alone is in time, two in one call are not."""
 SLACK = 2.0
+SLOW = 0.4
+"""Times the timeout that each byte of an answer takes: each is in time, and the whole is not."""
 HANGS = 4
 """Times the limit after which a call is not waited for any more."""
 ATTEMPTS = 2
@@ -32,6 +34,7 @@ class _Case:
     what: str
     call: Callable[[Any, Any], object]
     reconnects: bool = False
+    byte_by_byte: bool = False
 
 
 class LateAnswers:
@@ -55,6 +58,7 @@ class LateAnswers:
         if isinstance(register.backend, SupportsStore):
             cases.append(_Case("add of a store", _add))
         cases += [_Case(f"{each.what}, which had to connect anew,", each.call, True) for each in cases[:2]]
+        cases.append(_Case("get_state(), whose answer comes byte by byte,", _read, byte_by_byte=True))
         together(enumerate(cases), lambda case: _try(under_test, *case), under_test.target.pace)
 
 
@@ -67,30 +71,36 @@ def _try(under_test: BackendUnderTest, number: int, case: _Case) -> None:
         with through_proxy(under_test, f"{under_test.run_id}-{number}-{attempt}", timeouts) as (register, proxy):
             token = register.write(b"there")
             if case.reconnects:
-                _lose_the_connection(register, proxy)
-            proxy.delay_answers(late)
+                _lose_the_connection(register, proxy, HANGS * limit)
+            if case.byte_by_byte:
+                proxy.dribble(1, SLOW * min(timeouts.values()), answers_only=True)
+            else:
+                proxy.delay_answers(late)
             began = time.monotonic()
             try:
-                register.call(case.what, case.call, register.backend, token, limit=HANGS * limit)
+                patience = (2 if case.byte_by_byte else HANGS) * limit
+                register.call(case.what, case.call, register.backend, token, limit=patience)
             except RendezvousConnectionError:
                 pass
             took = time.monotonic() - began
             proxy.delay_answers(0.0)
         if took <= limit:
             return
+    of_what = "byte of an answer" if case.byte_by_byte else "answer of the store"
+    each = SLOW * min(timeouts.values()) if case.byte_by_byte else late
     that(
         took <= limit,
-        f"{case.what} took {took:.1f} s where each answer of the store took {late:.1f} s: with the timeouts given "
+        f"{case.what} took {took:.1f} s where each {of_what} took {each:.1f} s: with the timeouts given "
         f"({', '.join(f'{name}={value}' for name, value in timeouts.items())}) it must end within {limit:.0f} s. A "
         "timeout is that of the whole call: give each step of it what is left",
     )
 
 
-def _lose_the_connection(register: Register, proxy: Proxy) -> None:
+def _lose_the_connection(register: Register, proxy: Proxy, limit: float) -> None:
     """Let the instance see that its connection is gone, and take new ones again."""
     proxy.cut()
     try:
-        register.get_state()
+        register.get_state(limit)
     except RendezvousConnectionError:
         pass
     proxy.restore()

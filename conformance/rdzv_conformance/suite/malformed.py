@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import string
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 MALFORMED: tuple[Any, ...] = (
@@ -12,6 +14,7 @@ MALFORMED: tuple[Any, ...] = (
     *("x" * 100_000, b"x" * 100_000, "\U0001f680", "\0", object),
 )
 MOST_PLACES = 64
+LARGEST_FLOAT = 2**1000
 DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 
 
@@ -22,7 +25,17 @@ def nearly(token: object) -> list[Any]:
         str: _near_text,
         int: _near_number,
     }.get(type(token), lambda _: [])(token)
-    return [each for each in made if type(each) is not type(token) or each != token]
+    return [_EqualToAll(), *(each for each in made if type(each) is not type(token) or each != token)]
+
+
+class _EqualToAll:
+    """Says of anything that it is the same, as mocks do."""
+
+    def __eq__(self, _: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
 
 
 def _near_bytes(token: Any) -> list[Any]:
@@ -31,7 +44,8 @@ def _near_bytes(token: Any) -> list[Any]:
     one_other += [bytes(byte ^ bit for byte in token) for bit in (2, 4, 8, 16, 32, 64)]
     longer = [token + b"\0", token + token, b"\0" + token, token + b" "]
     shorter = [token[:length] for length in (1, 4, 8, len(token) // 2, len(token) - 1)] + [token[1:], token[-8:]]
-    return [*one_other, *longer, *shorter, token[::-1], token.swapcase(), token.hex(), token.hex().encode()]
+    buffers = [bytearray(token), memoryview(token)]
+    return [*one_other, *longer, *shorter, *buffers, token[::-1], token.swapcase(), token.hex(), token.hex().encode()]
 
 
 def _near_text(token: Any) -> list[Any]:
@@ -54,7 +68,15 @@ def _next(digit: str) -> str:
 
 def _near_number(token: Any) -> list[Any]:
     apart = [sign * 2**power for power in (0, 8, 16, 31, 32, 53, 63, 64) for sign in (1, -1)]
-    return [*(token + each for each in apart), -token, str(token), str(token).encode(), token + 0.5]
+    equal = [Fraction(token), Decimal(token), *([float(token)] if abs(token) < LARGEST_FLOAT else [])]
+    return [
+        *(token + each for each in apart),
+        *equal,
+        -token,
+        str(token),
+        str(token).encode(),
+        Fraction(token) + Fraction(1, 2),
+    ]
 
 
 def _places(length: int) -> range:

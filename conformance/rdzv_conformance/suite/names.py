@@ -10,7 +10,7 @@ from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed, equal, shown, that
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.together import in_parts, together
-from rdzv_conformance.suite.alike import BETWEEN, names_alike
+from rdzv_conformance.suite.alike import BETWEEN, PURPOSES, names_alike, of_one_short_hash
 from rdzv_core import SupportsMembership, SupportsStore
 
 TTL = 60.0
@@ -36,7 +36,9 @@ class Names:
         def sibling(purpose: str) -> Callable[[], Register]:
             return lambda: under_test.open().sibling(purpose)
 
-        _kept_apart(under_test, "purpose", {purpose: sibling(purpose) for purpose in [*names_alike(256), *_LONG]})
+        purposes = [*names_alike(256), *_LONG, *PURPOSES]
+        own = {"": _opener(under_test, under_test.run_id)}
+        _kept_apart(under_test, "purpose", {**own, **{purpose: sibling(purpose) for purpose in purposes}})
 
     @clause("RDZV-MEMBER-12")
     def test_RDZV_MEMBER_12_runs_that_are_nearly_named_alike_share_no_member(
@@ -187,4 +189,4 @@ def _run_ids(tag: str) -> list[str]:
     tails = ["", *names_alike(MOST_RUN_ID - len(tag))]
     long = [tag + "x" * (1024 - len(tag)), tag + "x" * (1023 - len(tag)), tag + "x" * (1023 - len(tag)) + "y"]
     heads = [f"/{tag}", f"../{tag}", f" {tag}", f".{tag}", f"-{tag}", f"🚀{tag}", "🚀" * 200 + tag, tag.upper()]
-    return [*dict.fromkeys([*(tag + tail for tail in tails), *long, *heads])]
+    return [*dict.fromkeys([*(tag + tail for tail in tails), *long, *heads, *of_one_short_hash(tag)])]

@@ -10,15 +10,17 @@ from typing import Any
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed, Unsupported, Untested, shown_error, that
-from rdzv_conformance.harness.network import NetworkEndpoint
+from rdzv_conformance.harness.network import NetworkEndpoint, closed_port
 from rdzv_conformance.harness.proxy import Proxy
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.harness.waits import Waits
 from rdzv_conformance.suite.disclosure import Disclosure
+from rdzv_conformance.suite.near_secrets import nearly
 from rdzv_conformance.suite.secure import secure_parameters, secured
 from rdzv_core import RendezvousConnectionError
 
+Call = Callable[[], object]
 ANOTHER_ADDRESS = "127.0.0.2"
 UNKNOWN = "no_such_option_of_any_backend"
 
@@ -31,13 +33,15 @@ class Secrets:
         """Its beginning, with something before or behind it, in another case: it is refused, with the words."""
         secured(under_test)
         tried = 0
+        anonymous = [words for _, words in under_test.helpers.wrong_credentials or ()]
         for name, right, words in _secrets_that_are_asked_for(under_test):
             for number, (what, near) in enumerate(nearly(right).items()):
                 tried += 1
                 try:
                     _use(under_test, {name: near}, write=number % 2 == 0)
                 except RendezvousConnectionError as error:
-                    that(words in str(error), f"the error with {what} for {name} does not say {words!r}: {error}")
+                    said = words in str(error) or (not near and any(each in str(error) for each in anonymous))
+                    that(said, f"the error with {what} for {name} does not say {words!r}: {error}")
                 except ValueError:
                     pass  # refused before it was sent
                 else:
@@ -55,18 +59,19 @@ class Secrets:
         if not secrets:
             raise Unsupported("the backend is given no option that is a secret")
         shown = Disclosure()
-        moments: tuple[tuple[str, Callable[[], None]], ...] = (
+        moments: tuple[tuple[str, Call], ...] = (
             ("in use", lambda: _in_use(under_test, register, shown)),
             ("when refused", lambda: _refused(under_test, names, shown, secrets)),
             ("when options are wrong", lambda: _wrong_options(under_test, shown)),
             ("when the connection is lost", lambda: _lost(under_test, shown)),
             ("when closed", lambda: _closed(under_test, register, shown)),
         )
-        for when, act in moments:
-            with shown.listening(when):
-                act()
-                shown.look_around(when)
-            shown.check(secrets)
+        with _a_silent_store(under_test, shown) as await_silence:
+            for when, act in (*moments, ("on a silent store", await_silence)):
+                with shown.listening(when):
+                    act()
+                    shown.look_around(when)
+                shown.check(secrets)
 
     @clause("RDZV-SECURE-4")
     def test_RDZV_SECURE_4_a_certificate_for_another_name_is_refused(self, under_test: BackendUnderTest) -> None:
@@ -86,32 +91,6 @@ class Secrets:
             "a store was accepted whose certificate is not for the name that was asked for: whoever has a certificate "
             "of the same authority can answer in its place"
         )
-
-
-def nearly(secret: str) -> dict[str, str]:
-    """Return what is nearly a secret, by words for it."""
-    middle = len(secret) // 2
-    other = "x" if secret[middle : middle + 1] != "x" else "y"
-    near = {
-        "the first 8 characters of the secret": secret[:8],
-        "all but the last character of the secret": secret[:-1],
-        "all but the first character of the secret": secret[1:],
-        "the secret with something behind it": f"{secret}x",
-        "the secret with something before it": f"x{secret}",
-        "the secret in another case": secret.swapcase(),
-        "the secret with another character within": secret[:middle] + other + secret[middle + 1 :],
-        "the secret with another end": secret[:-1] + ("x" if not secret.endswith("x") else "y"),
-        "the secret twice": secret * 2,
-        "the secret with a space behind it": f"{secret} ",
-        "the secret with a space before it": f" {secret}",
-        "the secret with a newline behind it": f"{secret}\n",
-        "the secret with a NUL and more behind it": f"{secret}\0x",
-        "the secret in wide characters": "".join(chr(ord(e) + 0xFEE0) if "!" <= e <= "~" else e for e in secret),
-        "the secret without its spaces": secret.replace(" ", ""),
-        "the secret backwards": secret[::-1],
-        "the secret without an accent": "".join(e for e in secret if e.isascii()),
-    }
-    return {what: value for what, value in near.items() if value and value != secret}
 
 
 def _secrets_that_are_asked_for(under_test: BackendUnderTest) -> Iterator[tuple[str, str, str]]:
@@ -136,6 +115,37 @@ def _use(under_test: BackendUnderTest, options: Mapping[str, Any], write: bool, 
         register.close()
 
 
+@contextmanager
+def _a_silent_store(under_test: BackendUnderTest, shown: Disclosure) -> Iterator[Call]:
+    """Let the store of one instance fall silent, and begin its calls; the value awaits the end of all of them."""
+    network = NetworkEndpoint.parse(_endpoint(under_test))
+    if network is None or under_test.helpers.network is False:
+        yield lambda: None
+        return
+    there = {**under_test.target.as_client(), **under_test.target.impatient()}
+    limit = 2 * under_test.target.impatience() + under_test.target.patience
+    trying: dict[str, Running[object]] = {}
+
+    def await_all() -> None:
+        for what, each in trying.items():
+            each.result(limit, f"{what} has not returned")
+
+    with Proxy(network.host, network.port) as proxy:
+
+        def make() -> Register:
+            return under_test.open_with(secure_parameters(under_test, there, network.at(proxy.port)))
+
+        made = shown.tried("creation behind another proxy", make)
+        if isinstance(made, Register):
+            shown.tried("get_state() behind another proxy", made.get_state)
+            calls = {**Waits(under_test, made).quick(), "the first use": lambda: make().get_state()}
+            proxy.pause()
+            for what, call in calls.items():
+                trying[what] = Running(shown.tried, f"{what} on a silent store", call)
+        yield await_all
+    await_all()
+
+
 def _in_use(under_test: BackendUnderTest, register: Register, shown: Disclosure) -> None:
     backend = register.backend
     sibling = register.sibling("shown")
@@ -149,7 +159,9 @@ def _in_use(under_test: BackendUnderTest, register: Register, shown: Disclosure)
         shown.tried(what, call)
     store = getattr(backend, "store", None)
     if callable(store):
-        shown.add("repr of a store", repr(store("shown")))
+        its_own = store("shown")
+        shown.add("repr of a store", repr(its_own))
+        shown.tried("get of a store, in vain", lambda: its_own.get("none", 0))
     sibling.close()
 
 
@@ -178,6 +190,7 @@ def _lost(under_test: BackendUnderTest, shown: Disclosure) -> None:
     network = NetworkEndpoint.parse(_endpoint(under_test))
     if network is None:
         return
+    shown.tried("creation and use where nobody listens", lambda: _use(under_test, {}, False, network.at(closed_port())))
     with Proxy(network.host, network.port) as proxy:
         there = {**under_test.target.as_client(), **under_test.target.impatient()}
         made = shown.tried(

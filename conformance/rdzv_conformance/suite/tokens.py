@@ -3,6 +3,7 @@
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections import Counter
@@ -10,12 +11,12 @@ from typing import Any
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
-from rdzv_conformance.harness.expect import ClauseFailed, Unsupported, equal, shown, that
+from rdzv_conformance.harness.expect import ClauseFailed, Unsupported, Untested, equal, raises, shown, that
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import race
 from rdzv_conformance.suite.malformed import MALFORMED, nearly
-from rdzv_conformance.suite.processes import in_another_process
-from rdzv_core import StateSnapshot, SupportsDelete
+from rdzv_conformance.suite.processes import Worker, decode, in_another_process, once_ready
+from rdzv_core import RendezvousStateError, StateSnapshot, SupportsDelete, Token, create_backend
 
 MOST_WRITES = 70_000
 """More than 16 bits can count."""
@@ -23,6 +24,10 @@ WRITE_SECONDS = 2.0
 LEAST_WRITES = 20
 WRITERS = 2
 LEAST_WIDTH = 2**48
+MOST_INSTANCES = 100
+LEAST_INSTANCES = 10
+INSTANCE_SECONDS = 0.3
+NAMESAKES = 2
 
 
 class Tokens:
@@ -61,6 +66,37 @@ class Tokens:
             "token of its own (a generator of random numbers is copied by a fork)",
         )
 
+    @clause("RDZV-CAS-7")
+    def test_RDZV_CAS_7_instances_that_come_and_go_draw_no_token_twice(self, under_test: BackendUnderTest) -> None:
+        """Each writes once and is gone from memory before the next comes, perhaps at its place."""
+        tokens: list[Any] = []
+        ends = time.monotonic() + INSTANCE_SECONDS
+        while len(tokens) < LEAST_INSTANCES or (len(tokens) < MOST_INSTANCES and time.monotonic() < ends):
+            what = "creating, writing with and closing an instance"
+            last = tokens[-1] if tokens else None
+            tokens.append(under_test.calls.run(what, 3 * under_test.target.patience, _write_once, under_test, last))
+            gc.collect(0)
+        under_test.open()  # for the test's own clean-up
+        _all_differ(tokens, "instances that came and went one after the other")
+
+    @clause("RDZV-CAS-7")
+    def test_RDZV_CAS_7_processes_that_take_themselves_for_one_draw_no_token_twice(
+        self, under_test: BackendUnderTest
+    ) -> None:
+        """Two processes of one number, on hosts of one name, begin at the same time, as in containers."""
+        under_test.needs_other_processes()
+        began = time.time()
+        runs = [f"{under_test.run_id}-{number}" for number in range(NAMESAKES)]
+        for run in runs:
+            under_test.open(run)  # for the test's own clean-up
+        with once_ready(
+            [Worker(under_test, "write_as_a_namesake", run_id=run, began=began) for run in runs]
+        ) as workers:
+            for worker in workers:
+                worker.go()
+            tokens = [decode(token) for worker in workers for token in worker.expect("done")["tokens"]]
+        _all_differ(tokens, "two processes that have one process id and one host name, as in containers,")
+
     @clause("RDZV-CAS-15")
     def test_RDZV_CAS_15_only_the_current_token_deletes(self, under_test: BackendUnderTest) -> None:
         """A stale, foreign, malformed or nearly right token deletes nothing and gives False."""
@@ -70,13 +106,33 @@ class Tokens:
         stale = register.write(b"there")
         current = StateSnapshot(b"there", register.write(b"there", stale))
         for token in (stale, other, *nearly(current.token), *MALFORMED):
-            if token != current.token and token is not None:
+            if token is not None and (type(token) is not type(current.token) or token != current.token):
                 equal(f"what delete_state({shown(token)}) gave", register.delete_state(token), False)
                 register.holds(*current, f"after delete_state({shown(token)}), which is not the current token")
         equal("what delete_state(current token) gave", register.delete_state(current.token), True)
         register.is_empty("after delete_state(current token)")
         for gone in (current.token, None):
             equal("what delete_state gave where there is nothing", register.delete_state(gone), False)
+
+    @clause("RDZV-CAS-15")
+    def test_RDZV_CAS_15_corrupt_storage_is_deleted_by_none_alone(self, under_test: BackendUnderTest) -> None:
+        """No token is that of what cannot be read; without one it is deleted, and the register is as good as new."""
+        register = under_test.open()
+        under_test.needs(SupportsDelete, register)
+        if under_test.helpers.corrupt is None:
+            raise Untested("needs the helper corrupt(params), which corrupts what is stored")
+        last = register.write(b"good")
+        under_test.helpers.corrupt(under_test.parameters())
+        for token in ("invalid", b"invalid", last):
+            what = f"delete_state({shown(token)}) of corrupt storage"
+            try:
+                equal(f"what {what} gave", register.delete_state(token), False)
+            except RendezvousStateError:
+                pass
+            raises(RendezvousStateError, f"get_state() after {what}", register.get_state)
+        equal("what delete_state() of corrupt storage gave", register.delete_state(), True)
+        register.is_empty("after delete_state() of corrupt storage")
+        register.write(b"new")
 
     @clause("RDZV-CAS-15")
     def test_RDZV_CAS_15_of_several_who_delete_one_is_told_so(self, under_test: BackendUnderTest) -> None:
@@ -88,6 +144,18 @@ class Tokens:
             used = (token, None)[turn % 2]
             told = race(4, lambda number, used=used: instances[number].delete_state(used), under_test.target.pace)  # type: ignore[misc]
             equal(f"how many were told that they deleted what was there, of 4 ({shown(used)})", told.count(True), 1)
+
+
+def _write_once(under_test: BackendUnderTest, token: Token | None) -> Token:
+    """Write with an instance that nobody else keeps."""
+    backend = create_backend(under_test.parameters())
+    try:
+        answer = backend.set_state(b"same", token)
+    finally:
+        backend.close()
+    if answer is None or not answer[2]:
+        raise ClauseFailed(f"a write with the current token gave {shown(answer)}")
+    return answer[1]
 
 
 def _write_on(under_test: BackendUnderTest, register: Register) -> list[Any]:

@@ -24,6 +24,7 @@ from rdzv_conformance.harness.writing import Writings, write_once
 from rdzv_conformance.suite.colleague import obey
 from rdzv_conformance.suite.fork_process import fork_amidst, fork_and_hammer, fork_and_write
 from rdzv_conformance.suite.member_processes import enter_on, fork_and_exit, look_on
+from rdzv_conformance.suite.namesakes import write_as_a_namesake
 from rdzv_conformance.suite.opening import open_and_tell
 from rdzv_conformance.suite.processes import decode
 from rdzv_conformance.suite.store_races import change_store
@@ -152,6 +153,7 @@ def write_on(under_test: BackendUnderTest, say: Say, size: int) -> None:
 
 TASKS: dict[str, Callable[..., None]] = {
     "write": write,
+    "write_as_a_namesake": write_as_a_namesake,
     "obey": obey,
     "read_whole": read_whole,
     "write_on": write_on,

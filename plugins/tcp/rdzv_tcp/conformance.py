@@ -44,7 +44,7 @@ class OwnStore:
 
     def __init__(self, sandbox: Any) -> None:
         ours, theirs = sandbox.authority("ours"), sandbox.authority("theirs")
-        secret = secrets.token_hex(16)
+        secret = secrets.token_hex(48)
         secret_file = sandbox.directory / "secret"
         secret_file.write_text(secret, encoding="ascii")
         secret_file.chmod(0o600)
