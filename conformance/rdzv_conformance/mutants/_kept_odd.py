@@ -52,6 +52,30 @@ def _done_again(registers: RegisterTable) -> RegisterTable:
     return again
 
 
+class _Numbered(RegisterTable):
+    """Numbers the records of each register."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: dict[str, list[bytes]] = {}
+
+    def set(self, key: str, state: bytes, token: object) -> SetStateResult | None:
+        answer = super().set(key, state, token)
+        if answer is not None and answer.has_set:
+            self.records.setdefault(key, []).append(self.raw[key])
+        return answer
+
+
+def _of_the_highest_number(registers: RegisterTable) -> RegisterTable:
+    assert isinstance(registers, _Numbered)
+    again = _Numbered()
+    for key in registers.raw:
+        records = registers.records[key]
+        again.records[key] = records
+        again.raw[key] = records[-1] if len(records) <= 256 else records[255]
+    return again
+
+
 def _lost(name: str, sentence: str, wanted: Callable[[str, bytes], bool]) -> Mutant:
     return _mutant(name, sentence, "DURABLE-1", message="after kill 1", setting=kept(_only(wanted)))
 
@@ -76,6 +100,14 @@ MUTANTS = (
         "DURABLE-1",
         message="after kill 1",
         setting=kept(_done_again, _Logged),
+        may_break=("DURABLE-2",),
+    ),
+    _mutant(
+        "eight-bits-of-records",
+        "The records of a register are numbered in 8 bits: after 256 an older one is taken for the newest.",
+        "DURABLE-1",
+        message="after kill 1",
+        setting=kept(_of_the_highest_number, _Numbered),
         may_break=("DURABLE-2",),
     ),
 )

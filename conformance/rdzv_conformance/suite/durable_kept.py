@@ -64,21 +64,30 @@ class DurableKept:
 
     @clause("RDZV-DURABLE-3")
     def test_RDZV_DURABLE_3_a_killed_store_keeps_what_rounds_keep(self, under_test: BackendUnderTest) -> None:
-        """Values set one by one, together, compared and added; what was deleted is gone: after every kill."""
+        """Values of several runs, set, compared, added, deleted, by the last call before a kill too: after each kill."""
         restart = needs_restart(under_test)
-        register = _client(under_test, under_test.run_id)
-        models: dict[str, Model] = {"round-1": {}, "round-2": {}}
-        stores = {prefix: under_test.needs(SupportsStore, register).store(prefix) for prefix in models}
-        for prefix, model in models.items():
-            _fill(stores[prefix], model, prefix)
-        for turn in range(3):
+        runs = (under_test.run_id, f"{under_test.run_id}/ü\n", f"{under_test.run_id}-last")
+        registers = [_client(under_test, run_id) for run_id in runs]
+        models: dict[tuple[int, str], Model] = {
+            each: {} for each in ((0, "round-1"), (0, "round-2"), (1, "p"), (2, "p"))
+        }
+        stores = {
+            (run, prefix): under_test.needs(SupportsStore, registers[run]).store(prefix) for run, prefix in models
+        }
+        for (run, prefix), model in models.items():
+            _fill(stores[run, prefix], model, prefix)
+        for turn, end in enumerate((_compared_last, _set_last, _added_last)):
+            for each, model in models.items():
+                end(stores[each], model)
             restart()
-            await_return(under_test, register)
-            for prefix, model in models.items():
-                _compare(under_test, stores[prefix], model, f"store {prefix!r} after kill {turn + 1}")
+            for register in registers:
+                await_return(under_test, register)
+            for (run, prefix), model in models.items():
+                where = f"store {prefix!r} of run {runs[run]!r} after kill {turn + 1}"
+                _compare(under_test, stores[run, prefix], model, where)
             if turn == 0:
-                for prefix, model in models.items():
-                    _change(stores[prefix], model)
+                for each, model in models.items():
+                    _change(stores[each], model)
 
     @clause("RDZV-DURABLE-3")
     def test_RDZV_DURABLE_3_a_store_killed_amid_sets_loses_none(self, under_test: BackendUnderTest) -> None:
@@ -153,6 +162,24 @@ def _change(store: Store, model: Model) -> None:
     store.add("added", 1)
     model |= {"key-1": b"changed", "key-0": b"again", "added": b"44"}
     del model["key-2"]
+
+
+def _compared_last(store: Store, model: Model) -> None:
+    model["compared last"] = store.compare_set("compared last", None, b"1")
+
+
+def _set_last(store: Store, model: Model) -> None:
+    store.delete_key("compared last")
+    del model["compared last"]
+    last = {"set last": b"2", "key-1": b"set last"}
+    store.multi_set(last)
+    model.update(last)
+
+
+def _added_last(store: Store, model: Model) -> None:
+    store.delete_key("set last")
+    del model["set last"]
+    model["added last"] = b"%d" % store.add("added last", 7)
 
 
 def _compare(under_test: BackendUnderTest, store: Store, model: Model, where: str) -> None:

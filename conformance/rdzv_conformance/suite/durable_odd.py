@@ -3,6 +3,8 @@
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
 
+import time
+
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import shown, that
@@ -10,7 +12,7 @@ from rdzv_conformance.harness.register import Register
 from rdzv_conformance.suite.durable import needs_restart
 from rdzv_conformance.suite.outages import await_return
 from rdzv_conformance.suite.store_writer import bytes_of
-from rdzv_core import StateSnapshot, SupportsDelete
+from rdzv_core import StateSnapshot, SupportsDelete, Token
 
 STATES = {
     "empty": b"",
@@ -23,7 +25,11 @@ STATES = {
     "JSON": b'{"a": [1, null]}',
 }
 NAMES = ("ü", "-a/b", "\n", "\0", " ", "🚀", "%2F", "..", "x" * 900)
-UPDATES = 100
+LARGEST_TRIED = 2 * 1024 * 1024
+UPDATES = 300
+LEAST_UPDATES = 100
+UPDATE_SECONDS = 2.0
+"""More than 8 bits count, where writes are quick."""
 
 
 class DurableOdd:
@@ -40,16 +46,20 @@ class DurableOdd:
         registers |= {
             "that was created again": _client(under_test, f"{under_test.run_id}-again"),
             "updated often": base,
+            "of max_state_bytes": _client(under_test, f"{under_test.run_id}-longest"),
         }
+        longest = bytes_of("longest", min(base.backend.max_state_bytes, LARGEST_TRIED))
         expected: dict[str, StateSnapshot | None] = {}
         for what, register in registers.items():
             state = STATES.get(what.removeprefix("with "), what.encode("utf-8"))
+            if what == "of max_state_bytes":
+                state = longest
             token = register.write(b"first")
             if what == "that was created again" and isinstance(register.backend, SupportsDelete):
                 register.delete_state(token)
                 token = None  # type: ignore[assignment]
-            for _ in range(UPDATES if what == "updated often" else 0):
-                token = register.write(b"an update", token)
+            if what == "updated often":
+                token = _updated_often(register, token)
             expected[what] = StateSnapshot(state, register.write(state, token))
             _refused(register)
         never = _client(under_test, f"{under_test.run_id}-never")
@@ -64,6 +74,15 @@ class DurableOdd:
                     found == expected[what],
                     f"after kill {turn} a register {what} holds {shown(found)}: before it held {shown(expected[what])}",
                 )
+
+
+def _updated_often(register: Register, token: Token) -> Token:
+    ends = time.monotonic() + UPDATE_SECONDS
+    for number in range(UPDATES):
+        token = register.write(b"an update", token)
+        if number >= LEAST_UPDATES and time.monotonic() > ends:
+            break
+    return token
 
 
 def _refused(register: Register) -> None:
