@@ -192,7 +192,11 @@ class SubmitUnpacksTheArguments(SubmittingMemory):
 )
 class WrongArgumentsAreLogged(SubmittingMemory):
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
-        super().submit(method, arguments, lambda result, error: isinstance(error, TypeError) or done(result, error))
+        def tell(result: Any, error: Exception | None) -> None:
+            if not isinstance(error, TypeError):
+                done(result, error)
+
+        super().submit(method, arguments, tell)
 
 
 MUTANTS = (

@@ -96,7 +96,7 @@ class _Numbered(SoundMemory):
         with self.opened():
             count: int = vars(self).get("count", 0) + 1
             vars(self)["count"] = count
-            return count % 2**self.BITS
+            return count % (1 << self.BITS)
 
     def get_state(self) -> StateSnapshot | None:
         number, taken = self.number(), vars(self).setdefault("taken", set())

@@ -6,6 +6,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rdzv_conformance.contract.labels import clause
@@ -177,13 +178,12 @@ def _calls(register: Register, tokens: dict[str, Any]) -> dict[str, Callable[[],
     backend = register.backend
     calls: dict[str, Callable[[], object]] = {"get_state()": register.get_state}
     for named, token in tokens.items():
-        calls[f"set_state(b'new', {named})"] = lambda token=token: register.set_state(b"new", token)
+        calls[f"set_state(b'new', {named})"] = partial(register.set_state, b"new", token)
         if isinstance(backend, SupportsDelete):
-            calls[f"delete_state({named})"] = lambda token=token: register.delete_state(token)
+            calls[f"delete_state({named})"] = partial(register.delete_state, token)
         if isinstance(backend, SupportsWatch):
             for timeout in (0, 1.0):
-                wait = f"wait_state({named}, {timeout})"
-                calls[wait] = lambda token=token, timeout=timeout: register.wait_state(token, timeout)
+                calls[f"wait_state({named}, {timeout})"] = partial(register.wait_state, token, timeout)
     return {**calls, **_calls_of_capabilities(register)}
 
 

@@ -57,7 +57,7 @@ class LongWaits:
     def test_RDZV_SUBMIT_1_a_submitted_wait_may_be_longer_than_the_timeout_of_a_call(
         self, under_test: BackendUnderTest
     ) -> None:
-        """On an instance with short timeouts: it ends neither with an error nor in vain before its time, but changed."""
+        """On an instance with short timeouts it goes on, and ends with the change."""
         Submitter(under_test, under_test.open().backend, "wait_state")
         impatient, timeout = _impatient(under_test)
         writer = under_test.open()
