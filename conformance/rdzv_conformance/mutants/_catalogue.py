@@ -157,7 +157,6 @@ MODULES = (
         _kept_runs,
         _kept_stores,
         _kept_further,
-        _kept_runs,
         _secrets,
         _secrets_near,
         _secrets_taken,
