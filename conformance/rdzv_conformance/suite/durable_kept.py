@@ -64,7 +64,7 @@ class DurableKept:
 
     @clause("RDZV-DURABLE-3")
     def test_RDZV_DURABLE_3_a_killed_store_keeps_what_rounds_keep(self, under_test: BackendUnderTest) -> None:
-        """Values of several runs, set, compared, added, deleted, by the last call before a kill too: after each kill."""
+        """Values of several runs, set, compared, added, deleted, by the last call too: after each kill."""
         restart = needs_restart(under_test)
         runs = (under_test.run_id, f"{under_test.run_id}/ü\n", f"{under_test.run_id}-last")
         registers = [_client(under_test, run_id) for run_id in runs]
@@ -165,7 +165,8 @@ def _change(store: Store, model: Model) -> None:
 
 
 def _compared_last(store: Store, model: Model) -> None:
-    model["compared last"] = store.compare_set("compared last", None, b"1")
+    store.compare_set("compared last", None, b"1")
+    model["compared last"] = b"1"
 
 
 def _set_last(store: Store, model: Model) -> None:
