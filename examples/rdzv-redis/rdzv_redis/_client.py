@@ -1,14 +1,16 @@
 """What a process shares of one Redis server: a few connections for commands, and one that listens for changes."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from redis import Connection, RedisError
+from redis import RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from rdzv_core.authoring import Call, SharedClients
+from rdzv_redis._deadline import DeadlineConnection
 from rdzv_redis._listener import Listener, hang_up
 
 KEPT_CONNECTIONS = 8
@@ -23,9 +25,9 @@ class Address(NamedTuple):
     username: str | None
     password: str | None
 
-    def connection(self) -> Connection:
+    def connection(self) -> DeadlineConnection:
         """Return a connection that is not open yet. It sends nothing twice: who wrote is found out by the nonce."""
-        return Connection(
+        return DeadlineConnection(
             self.host,
             self.port,
             username=self.username,
@@ -41,7 +43,7 @@ class RedisClient:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._idle: list[Connection] = []
+        self._idle: list[DeadlineConnection] = []
         self._closed = False
         self.listener = Listener(self._listening)
 
@@ -58,7 +60,7 @@ class RedisClient:
         self._close_idle()
 
     @contextmanager
-    def _connection(self, call: Call) -> Iterator[Connection]:
+    def _connection(self, call: Call) -> Iterator[DeadlineConnection]:
         connection = self._connected(call)
         try:
             yield connection
@@ -82,13 +84,14 @@ class RedisClient:
             while self._idle:
                 self._idle.pop().disconnect()
 
-    def _connected(self, call: Call) -> Connection:
+    def _connected(self, call: Call) -> DeadlineConnection:
         while True:
             try:
                 connection = self._idle.pop()
             except IndexError:
                 connection = self._address.connection()
             connection.socket_timeout = connection.socket_connect_timeout = _left(call)
+            connection.ends = time.monotonic() + _left(call)
             with call.interruptible(lambda: hang_up(connection)):  # noqa: B023 - called within the block
                 if not connection.is_connected:
                     connection.connect()
@@ -97,7 +100,7 @@ class RedisClient:
                     return connection
             connection.disconnect()
 
-    def _listening(self) -> Connection:
+    def _listening(self) -> DeadlineConnection:
         connection = self._address.connection()
         connection.socket_timeout, connection.socket_connect_timeout = None, LISTENER_CONNECT_SECONDS
         return connection
@@ -106,7 +109,7 @@ class RedisClient:
 CLIENTS: SharedClients[Address, RedisClient] = SharedClients(RedisClient, RedisClient.close)
 
 
-def _is_stale(connection: Connection) -> bool:
+def _is_stale(connection: DeadlineConnection) -> bool:
     """Whether the other side has closed it, or sent what nobody asked for."""
     try:
         return bool(connection.can_read(timeout=0))

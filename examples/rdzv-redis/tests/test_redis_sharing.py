@@ -2,14 +2,22 @@
 
 import shutil
 import threading
+import time
 from contextlib import ExitStack, closing
 
 import pytest
 import redis
 from rdzv_conformance import Sandbox
+from rdzv_conformance.harness.proxy import Proxy
 from rdzv_redis.conformance import own_store
 
-from rdzv_core import RendezvousConfigurationError, RendezvousParameters, RendezvousStateError, create_backend
+from rdzv_core import (
+    RendezvousConfigurationError,
+    RendezvousConnectionError,
+    RendezvousParameters,
+    RendezvousStateError,
+    create_backend,
+)
 
 pytestmark = pytest.mark.skipif(
     shutil.which("redis-server") is None, reason="needs redis-server: `apt install redis-server`"
@@ -87,3 +95,15 @@ def test_a_key_of_another_kind_is_a_state_error(endpoint):
                 with pytest.raises(RendezvousStateError, match="WRONGTYPE"):
                     call()
             client.delete(backend.params.key)
+
+
+def test_an_answer_that_comes_byte_by_byte_is_late_as_any_other(endpoint):
+    """call_timeout is that of the whole call, and not of each byte."""
+    host, port = endpoint.split(":")
+    with Proxy(host, int(port)) as proxy, closing(_open(f"127.0.0.1:{proxy.port}", call_timeout=1.0)) as backend:
+        backend.set_state(b"there")
+        proxy.dribble(1, 0.4, answers_only=True)
+        began = time.monotonic()
+        with pytest.raises(RendezvousConnectionError):
+            backend.get_state()
+        assert time.monotonic() - began < 5
