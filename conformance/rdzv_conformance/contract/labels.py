@@ -35,6 +35,11 @@ def last(test: Test) -> Test:
     return test
 
 
+def is_last(test: object) -> bool:
+    """Return whether a test is run after all others."""
+    return hasattr(test, _LAST)
+
+
 def clauses_of(test: object) -> tuple[str, ...]:
     """Return the clauses that a test function or method is labelled with, none if it is not one of the suite's."""
     return tuple(getattr(test, _ATTRIBUTE, ()))
@@ -56,6 +61,6 @@ def names_of_tests(suite: type) -> list[str]:
 
     def place(name: str) -> tuple[bool, int, str]:
         test = getattr(suite, name)
-        return hasattr(test, _LAST), order[clauses_of(test)[0]], name
+        return is_last(test), order[clauses_of(test)[0]], name
 
     return sorted(names, key=place)

@@ -6,11 +6,12 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
-from rdzv_conformance.contract.labels import clauses_of, names_of_tests
+from rdzv_conformance.contract.labels import clauses_of, is_last, names_of_tests
 from rdzv_conformance.run.assemble import assemble
 from rdzv_conformance.run.findings import Findings, Secrets
 from rdzv_conformance.run.progress import Progress
@@ -65,6 +66,18 @@ def certify(
 def _places(directory: Path) -> dict[str, str]:
     """Make directories for one process: for its temp files, which are counted, and for a store of the suite's own."""
     return {f"{name}_dir": tempfile.mkdtemp(prefix=f"{name}-", dir=directory) for name in ("temp", "store")}
+
+
+def _mixed(tests: Sequence[str]) -> list[str]:
+    """Return the tests in the order in which they are begun: those of the register, which work, among the others.
+
+    Most tests of watch, members and stores wait. What is to be last stays last.
+    """
+    last = [name for name in tests if is_last(getattr(Suite, name))]
+    others = [name for name in tests if name not in last]
+    half = len(others) // 2
+    mixed = chain.from_iterable(zip_longest(others[half:], others[:half]))
+    return [*(name for name in mixed if name is not None), *last]
 
 
 class _Lanes:
@@ -183,7 +196,7 @@ class _Events:
         with self._lock:
             self._findings.lent = (*self._findings.lent, *event["lent"])
             if not self.planned.is_set():
-                self._left.extend(event["tests"])
+                self._left.extend(_mixed(event["tests"]))
                 self._total, self.alone = len(event["tests"]), event["alone"]
                 self.in_process = event["in_process"]
                 self._findings.take_plan(event)
