@@ -171,8 +171,9 @@ class Membership:
             self._look()
             return True
         looked = self._looked
-        known = looked if looked is not None and looked[0] == version else None
-        return self._waiter.wait(self._look, lambda found: found != version, timeout, known)[0]
+        given = version if type(version) is str else ""  # whatever the version says itself of being equal
+        known = looked if looked is not None and looked[0] == given else None
+        return self._waiter.wait(self._look, lambda found: found != given, timeout, known)[0]
 
     def _is_of_another_run(self, lease: EtcdLease) -> bool:
         if lease.renewals.key == self._keys.member(lease.id):

@@ -56,7 +56,7 @@ def if_still(key: bytes, version: Version) -> list[messages.Message]:
     return messages.if_unchanged(key, version.revision, header[: header.index(readable) + len(readable)])
 
 
-def is_token_of(token: Token, nonce: bytes) -> bool:
+def is_token_of(token: Token, nonce: Token) -> bool:
     """Return whether `token`, of whatever type, is the one of the write with `nonce`."""
     return isinstance(token, bytes) and token == nonce
 

@@ -103,8 +103,8 @@ class Register:
     def wait(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
         """Wait until the state's token differs from `token`; a lost watch is taken up again for up to 10 s."""
         looked = self._looked
-        known = looked if looked is not None and _token_of(looked[0]) == token else None
-        changed, found = self._waiter.wait(self._look, lambda snapshot: _token_of(snapshot) != token, timeout, known)
+        known = looked if looked is not None and _has_token(looked[0], token) else None
+        changed, found = self._waiter.wait(self._look, lambda found: not _has_token(found, token), timeout, known)
         if self._keep is not None:  # there may have been no read
             self._keep(self._lease)
         return changed, found
@@ -193,5 +193,6 @@ class Register:
         return time.monotonic() + self._client.timeout
 
 
-def _token_of(snapshot: StateSnapshot | None) -> Token | None:
-    return snapshot and snapshot.token
+def _has_token(snapshot: StateSnapshot | None, token: Token | None) -> bool:
+    """Return whether `token` is that of the snapshot, or None where there is none; whatever it says itself of that."""
+    return token is None if snapshot is None else token is not None and is_token_of(token, snapshot.token)
