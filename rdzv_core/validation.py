@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def checked_state(backend: RendezvousBackend, state: bytes) -> bytes:
-    """Return `state` as bytes, or raise `ValueError` if it is longer than the backend takes."""
-    state = bytes(memoryview(state))
+    """Return `state` as bytes, or raise `TypeError`, and `ValueError` if it is longer than the backend takes."""
+    state = _as_bytes("a state", state)
     if len(state) > backend.max_state_bytes:
         raise ValueError(
             f"a state of {len(state)} bytes is too long: backend {backend.name!r} takes {backend.max_state_bytes}"
@@ -25,8 +25,8 @@ def checked_state(backend: RendezvousBackend, state: bytes) -> bytes:
 
 
 def checked_payload(payload: bytes) -> bytes:
-    """Return `payload` as bytes, or raise `ValueError` if it is longer than a member may have."""
-    payload = bytes(memoryview(payload))
+    """Return `payload` as bytes, or raise `TypeError`, and `ValueError` if it is longer than a member may have."""
+    payload = _as_bytes("a member's payload", payload)
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise ValueError(f"a member's payload of {len(payload)} bytes is too long: at most {MAX_PAYLOAD_BYTES}")
     return payload
@@ -52,13 +52,15 @@ def checked_keys(keys: Iterable[str]) -> list[str]:
 
 def checked_value(key: str, value: bytes) -> bytes:
     """Return `value` as bytes, or raise a `TypeError` that says what the value of `key` has to be."""
+    return _as_bytes(f"the value of key {key!r}", value)
+
+
+def _as_bytes(what: str, given: bytes) -> bytes:
     try:
-        return bytes(memoryview(value))
+        return bytes(memoryview(given))
     except TypeError:
-        remedy = ": encode it first, value.encode()" if isinstance(value, str) else ": encode it first"
-        raise TypeError(
-            f"the value of key {key!r} has to be bytes, not {value!r:.60} ({type(value).__name__}){remedy}"
-        ) from None
+        remedy = ": encode it first, value.encode()" if isinstance(given, str) else ": encode it first"
+        raise TypeError(f"{what} has to be bytes, not {given!r:.60} ({type(given).__name__}){remedy}") from None
 
 
 def checked_ttl(ttl: float) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rdzv_core import RendezvousStateError, RendezvousTimeoutError, Store, SupportsSubmit
 from rdzv_core.abc import OnDone
+from rdzv_core.validation import checked_key, checked_keys, checked_value
 from rdzv_tcp._client.pending_calls import Steps
 from rdzv_tcp._client.session import Session, new_nonce
 from rdzv_tcp._protocol import (
@@ -82,15 +83,15 @@ class TcpRoundStore(Store, SupportsSubmit):
         return int(self._value(answer))
 
     def check(self, keys: Iterable[str]) -> bool:
-        request = StoreGet(self._run, self._prefix, list(keys), 0.0, False)
+        request = StoreGet(self._run, self._prefix, checked_keys(keys), 0.0, False)
         return isinstance(self._known(self._session.read(lambda: request)), Done)
 
     def wait(self, keys: Iterable[str], timeout: float | None = None) -> None:
-        wanted, limit = list(keys), _limit(timeout)
+        wanted, limit = checked_keys(keys), _limit(timeout)
         self._session.run(self._awaiting(wanted, wanted, limit, limit, values=False))
 
     def delete_key(self, key: str) -> bool:
-        return isinstance(self._write(StoreDelete(self._run, self._prefix, key, new_nonce())), Done)
+        return isinstance(self._write(StoreDelete(self._run, self._prefix, checked_key(key), new_nonce())), Done)
 
     def num_keys(self) -> int:
         answer = self._known(self._session.read(lambda: StoreCount(self._run, self._prefix)))
@@ -98,14 +99,14 @@ class TcpRoundStore(Store, SupportsSubmit):
         return answer.count
 
     def multi_get(self, keys: Iterable[str], timeout: float | None = None) -> list[bytes]:
-        return self._session.run(self._collecting(list(keys), _limit(timeout)))
+        return self._session.run(self._collecting(checked_keys(keys), _limit(timeout)))
 
     def multi_set(self, items: Mapping[str, bytes]) -> None:
         for part in _parts(dict(self._checked(key, value) for key, value in items.items())):
             self._write(StoreSet(self._run, self._prefix, part, new_nonce()))
 
     def _getting(self, key: str, timeout: float | None = None) -> Steps[bytes]:
-        values = yield from self._collecting([key], _limit(timeout))
+        values = yield from self._collecting([checked_key(key)], _limit(timeout))
         return values[0]
 
     def _collecting(self, wanted: list[str], limit: float) -> Steps[list[bytes]]:
@@ -146,11 +147,7 @@ class TcpRoundStore(Store, SupportsSubmit):
         return answer.value
 
     def _checked(self, key: str, value: bytes) -> tuple[str, bytes]:
-        try:
-            key.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise ValueError(f"{self._who()}: key {key!r} holds a lone surrogate, which cannot be sent") from error
-        value = bytes(memoryview(value))
+        value = checked_value(checked_key(key), value)
         if len(value) > MAX_STATE_BYTES:
             raise ValueError(
                 f"{self._who()}: a value of {len(value)} bytes for key {key!r}: at most {MAX_STATE_BYTES} can be stored"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -120,6 +121,17 @@ def test_what_is_too_large_is_refused_before_it_is_sent(backend: TcpBackend) -> 
     with pytest.raises(ValueError, match="surrogate"):
         store.set("\ud800", b"")
     assert store.num_keys() == 1
+
+
+def test_one_key_is_no_list_of_keys_and_text_no_value(backend: TcpBackend) -> None:
+    """A text is not taken letter by letter; the error of a value names its key and the way out."""
+    store: Any = backend.store("round")
+    for call in (store.check, store.wait, store.multi_get):
+        with pytest.raises(TypeError, match=re.escape("use ['key']")):
+            call("key")
+    with pytest.raises(TypeError, match=re.escape("the value of key 'key' has to be bytes, not 'text' (str)")):
+        store.set("key", "text")
+    assert store.num_keys() == 0
 
 
 def test_many_large_values_go_in_pieces(backend: TcpBackend) -> None:
