@@ -235,7 +235,7 @@ class ASiblingOfBoth(SoundMemory):
     "The register of which no instance is open any more is dropped, to save memory.",
     "STATE-9",
     message="after the last instance",
-    may_break=("LIFE-5", "STATE-13", "LIST-1", "CAS-5", "RUN-3", "WATCH-1", "STATE-8"),
+    may_break=("LIFE-5", "STATE-13", "LIST-1", "CAS-5", "RUN-3", "WATCH-1", "STATE-8", "CAS-7"),
 )
 class GoneWithTheLast(SoundMemory):
     def __init__(self, params: RendezvousParameters, hub: MemoryHub | None = None) -> None:

@@ -28,6 +28,7 @@ class CloseDoesNothing(SoundMemory):
     "The second close() fails on what the first one took away.",
     "LIFE-1",
     message="raised AttributeError",
+    may_break=("LIFE-5",),
 )
 class CloseOnlyOnce(SoundMemory):
     def __init__(self, params: RendezvousParameters) -> None:
@@ -71,7 +72,7 @@ class ClosedIsAValueError(SoundMemory):
     "LIFE-2",
     "STATE-9",
     message="raised RendezvousConnectionError",
-    may_break=("LIFE-1", "LIFE-3", "LIFE-6", "LIFE-7"),
+    may_break=("LIFE-1", "LIFE-3", "LIFE-6", "LIFE-7", "CAS-7"),
 )
 class CloseClosesAll(SoundMemory):
     def close(self) -> None:

@@ -30,6 +30,7 @@ class GetWaits(SoundMemory):
     message="the token after it was created",
     may_break=(
         *(f"STATE-{number}" for number in (3, 4, 5, 7, 8, 9)),
+        "LIFE-1",
         *(f"CAS-{number}" for number in (*range(2, 11), 11, 12)),
         *("RUN-1", "RUN-2", "RUN-3", "LIFE-2", "LIFE-3", "LIFE-5", "LIFE-6"),
     ),
@@ -92,7 +93,7 @@ class Sentinel(SoundMemory):
     "The state passes through a text protocol that strips white space at its ends.",
     "STATE-3",
     message="the state",
-    may_break=("RUN-2",),
+    may_break=("RUN-2", "STATE-5"),
 )
 class Strips(SoundMemory):
     def get_state(self) -> StateSnapshot | None:
@@ -284,7 +285,7 @@ class OneRunOnly(SoundMemory):
     "RUN-3",
     "RUN-4",
     message="of a sibling after the run's own register was written",
-    may_break=("CAS-5", "LIFE-5", "RUN-1", "STATE-9"),
+    may_break=("CAS-5", "LIFE-5", "RUN-1", "STATE-9", "LIFE-1"),
 )
 class SiblingIsTheSame(SoundMemory):
     def __init__(self, params: RendezvousParameters) -> None:
