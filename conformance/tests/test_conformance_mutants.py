@@ -51,6 +51,7 @@ LONG = {
         "close-forgets-the-submitted",
         "the-last-to-arrive-wins",
     ),
+    *("any-ttl", "a-thread-for-each", "adds-in-two-steps", "anybody-may", "trusts-anybody", "waits-over-corruption"),
 }
 """These take a quarter of a minute to a minute each: `make cases` tries them."""
 

@@ -19,7 +19,7 @@ from rdzv_core.memory._registers import is_token
     "A wait compares the number of the write since the state was created: one that was created again is the same.",
     "WATCH-3",
     message="has not returned",
-    may_break=("WATCH-5", "CAS-11", "CAS-12"),
+    may_break=("WATCH-5", "CAS-11", "CAS-12", "WATCH-1"),
 )
 class CountsFromItsCreation(SoundMemory):
     def set_state(self, state: bytes, token: Token | None = None) -> SetStateResult | None:
@@ -54,6 +54,10 @@ class CountsFromItsCreation(SoundMemory):
     "A wait for a first state looks, and asks for creations afterwards.",
     "WATCH-5",
     message="that wake-up is lost",
+    may_break=(
+        "WATCH-2",
+        "WATCH-4",
+    ),
 )
 class CreationsInAGap(SoundMemory):
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
@@ -165,6 +169,10 @@ class SubmittedWaitsAreLooks(SubmittingMemory):
     "The timeout of a submitted wait is sent as milliseconds in 31 bits.",
     "SUBMIT-1",
     message="ended though nothing had changed",
+    may_break=(
+        "SUBMIT-2",
+        "SUBMIT-4",
+    ),
 )
 class SubmittedForEver(SubmittingMemory):
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:

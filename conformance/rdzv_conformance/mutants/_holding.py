@@ -95,7 +95,13 @@ def _mutant(
 
 
 MUTANTS = (
-    _mutant("one-wait-at-a-time", "A second wait_state starts when the first has ended.", "WATCH-6", "wait_state"),
+    _mutant(
+        "one-wait-at-a-time",
+        "A second wait_state starts when the first has ended.",
+        "WATCH-6",
+        "wait_state",
+        may_break=("WATCH-4",),
+    ),
     _mutant(
         "four-waits-at-a-time",
         "Waits run on a pool of four threads: a fifth one starts when one has ended.",
@@ -108,20 +114,21 @@ MUTANTS = (
         "The connection on which a wait listens is the one that lists.",
         "WATCH-6",
         *("wait_state", "list_keys"),
+        may_break=("WATCH-4",),
     ),
     _mutant(
         "a-wait-holds-up-members",
         "wait_state and what is about members share a connection.",
         "WATCH-6",
         *("wait_state", "members", "count"),
-        may_break=("MEMBER-16",),
+        may_break=("MEMBER-16", "WATCH-4"),
     ),
     _mutant(
         "a-wait-holds-up-the-store",
         "wait_state and a store's calls share a connection.",
         "WATCH-6",
         *("wait_state", "set"),
-        may_break=("STORE-7",),
+        may_break=("STORE-7", "WATCH-4"),
     ),
     _mutant(
         "members-wait-one-by-one",

@@ -18,7 +18,7 @@ from rdzv_core.memory._members import MemberTable
     "update-does-not-renew",
     "An update writes the payload, and leaves the lease as it is.",
     "MEMBER-2",
-    message="what update of a member in time gave",
+    message="after its renewal by update",
 )
 class UpdateDoesNotRenew(SoundMemory):
     def update(self, member: MemberLease, payload: bytes) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from rdzv_conformance.mutants._memory import SoundMemory, mutant
-from rdzv_core import SetStateResult, StateSnapshot, Token
+from rdzv_core import RendezvousStateError, SetStateResult, StateSnapshot, Token
 
 
 @mutant(
@@ -56,8 +56,14 @@ class ListsWhatWasRead(SoundMemory):
 class ListsWhatIsNotEmpty(SoundMemory):
     def list_keys(self) -> list[str]:
         with self.opened():
-            registers = self.hub.registers
-            return [key for key in registers.raw if (found := registers.get(key)) is not None and found.state]
+            return [key for key in self.hub.registers.raw if not self._is_empty(key)]
+
+    def _is_empty(self, key: str) -> bool:
+        try:
+            found = self.hub.registers.get(key)
+        except RendezvousStateError:
+            return False
+        return found is None or not found.state
 
 
 @mutant(

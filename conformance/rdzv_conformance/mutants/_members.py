@@ -125,7 +125,7 @@ class NobodyEverEnds(SoundMemory):
     "MEMBER-4",
     "MEMBER-5",
     message="what refresh of an ended membership gave",
-    may_break=("MEMBER-7", "MEMBER-8", "MEMBER-9", "MEMBER-12"),
+    may_break=("MEMBER-7", "MEMBER-8", "MEMBER-9", "MEMBER-12", "MEMBER-6"),
 )
 class ARefreshRevives(SoundMemory):
     def refresh(self, member: MemberLease) -> bool:
@@ -197,7 +197,7 @@ class TheVersionIsTheNumber(SoundMemory):
     "Waiting begins with the next event: a change since the version was read is missed.",
     "MEMBER-7",
     message="wait_members gave",
-    may_break=("MEMBER-9",),
+    may_break=("MEMBER-9", "MEMBER-6"),
 )
 class WaitsForTheNextChange(SoundMemory):
     def wait_members(self, version: Token | None, timeout: float) -> bool:  # noqa: ARG002 - that is the fault
@@ -245,7 +245,7 @@ class TheLastToArriveWins(_TakesAnyOrder):
     "old-refreshes-renew",
     "A refresh that lay in a queue keeps a dead member alive.",
     "MEMBER-8",
-    message="overtaken refreshes keep a member",
+    message="overtaken by newer ones by refresh keep a member",
 )
 class OldRefreshesRenew(_TakesAnyOrder):
     renews = True

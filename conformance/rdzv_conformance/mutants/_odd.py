@@ -44,6 +44,7 @@ class HangsInAWrite(_Odd):
     "The second close() waits for a thread that ended with the first.",
     "LIFE-1",
     message="close() has not returned",
+    may_break=("LIFE-5",),
 )
 class HangsInClose(SoundMemory):
     def close(self) -> None:
@@ -60,7 +61,7 @@ class HangsInClose(SoundMemory):
     "PKG-2",
     "CAS-5",
     message="has not returned",
-    may_break=("LIFE-4", "LIFE-6", "RUN-1", "STATE-9"),
+    may_break=("LIFE-4", "LIFE-6", "RUN-1", "STATE-9", "LIFE-1"),
 )
 class HangsInASibling(SoundMemory):
     def sibling(self, purpose: str) -> SoundMemory:

@@ -22,8 +22,13 @@ class StoreRunner(Runner):
         if method != "get":
             super().submit(method, arguments, done)
             return
-        key, timeout = (*arguments, None)[:2]
-        self.add(Errand(method, (key, 0.0), done, time.monotonic() + self.seconds(timeout)))
+        try:
+            key, timeout = arguments if len(arguments) != 1 else (*arguments, None)
+            errand = Errand(method, (key, 0.0), done, time.monotonic() + self.seconds(timeout))
+        except (TypeError, ValueError) as error:
+            done(None, error)
+            return
+        self.add(errand)
 
     def seconds(self, timeout: float | None) -> float:
         """Return how long a get waits."""

@@ -15,7 +15,7 @@ from rdzv_core import RendezvousStateError, StateSnapshot, Token
     "A call that waits holds the lock of the instance (E8).",
     "WATCH-6",
     message="has not returned",
-    may_break=("LIFE-3", "LIFE-5"),
+    may_break=("LIFE-3", "LIFE-5", "WATCH-4"),
 )
 class AWaitHoldsTheLock(SoundMemory):
     def get_state(self) -> StateSnapshot | None:
@@ -36,7 +36,7 @@ class AWaitHoldsTheLock(SoundMemory):
     "A wait compares states, not tokens: it misses a write of equal bytes.",
     "WATCH-1",
     message="after a write of equal bytes",
-    may_break=("WATCH-3",),
+    may_break=("WATCH-3", "WATCH-2"),
 )
 class WaitsForOtherBytes(SoundMemory):
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
@@ -82,6 +82,7 @@ class WaitsForEventsOnly(SoundMemory):
     "A wait goes on when the state is deleted: there is no event for it.",
     "WATCH-3",
     message="after a deletion",
+    may_break=("WATCH-1",),
 )
 class DeletionGoesUnseen(SoundMemory):
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
