@@ -152,7 +152,8 @@ def install():
     [
         ("LeavesADaemon", "certified: store"),
         ("TalksInBytes", "certified: store"),
-        ("DiesWriting", "NOT certified: store (RDZV-STORE-7 fail)"),  # which writes beside a store's wait
+        # STORE-7 writes beside a store's wait; and nothing can be kept from before the first test.
+        ("DiesWriting", "NOT certified: store (RDZV-STORE-7 fail) (in part untested: RDZV-STORE-1)"),
     ],
 )
 def test_nothing_that_a_backend_does_to_its_process_holds_up_the_suite(
@@ -204,9 +205,13 @@ class _Notes(Progress):
 
 
 def test_progress_tells_what_runs_and_how_much_is_left() -> None:
-    """Every test is announced once, with its place in the whole, and its result told when it has one."""
+    """Every test is announced once, with its place in the whole, and its result told when it has one.
+
+    Tests that wait are begun beside tests that work, and so in another order than planned.
+    """
     notes = _Notes()
     certify("memory", "here", {}, ("store",), notes)
-    assert [test for test, _, _ in notes.seen] == notes.planned_tests == [each.test for each in notes.results]
+    assert [test for test, _, _ in notes.seen] == [each.test for each in notes.results]
+    assert sorted(each.test for each in notes.results) == sorted(notes.planned_tests)
     assert [done for _, done, _ in notes.seen] == list(range(len(notes.seen)))
     assert {total for _, _, total in notes.seen} == {len(notes.seen)}

@@ -38,6 +38,7 @@ class NoTimeIsForEver(SoundMemory):
     "A wait without time gives up before it has looked: there may be a change all the time.",
     "WATCH-8",
     message="gave where there is a state",
+    may_break=("WATCH-1",),
 )
 class NoTimeNoLook(SoundMemory):
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
@@ -82,6 +83,7 @@ class MembersWithoutTimeForEver(SoundMemory):
     "wait_members sends its timeout as milliseconds in 32 bits.",
     "MEMBER-18",
     message="it must wait",
+    may_break=("MEMBER-7",),
 )
 class MembersInMilliseconds(SoundMemory):
     def wait_members(self, version: Token | None, timeout: float) -> bool:
@@ -200,7 +202,7 @@ MUTANTS = (
         "A timeout of 0 is falsy: five minutes are waited.",
         "STORE-10",
         message="has not returned after",
-        may_break=("STORE-1", "STORE-3", "STORE-5"),
+        may_break=("STORE-1", "STORE-3", "STORE-5", "STORE-2"),
     ),
     store_mutant(
         _NoneIsNoTime,

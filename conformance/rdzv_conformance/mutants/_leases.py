@@ -216,7 +216,17 @@ MUTANTS = (
     RefreshesItsOwnOnly,
     LeavingAgainTakesTheFirst,
     LeavingAgainIsAChange,
-    _payload(lambda raw: raw.rstrip(b"\0"), "payloads-lose-nul", "A payload's column is filled up with NUL."),
+    _payload(
+        lambda raw: raw.rstrip(
+            b"\0",
+            may_break=(
+                "MEMBER-2",
+                "MEMBER-6",
+            ),
+        ),
+        "payloads-lose-nul",
+        "A payload's column is filled up with NUL.",
+    ),
     _payload(lambda raw: raw.decode("utf-8", "replace").encode(), "payloads-are-text", "A payload goes through text."),
     _payload(bytes.strip, "payloads-are-stripped", "A payload is stripped of white space."),
 )

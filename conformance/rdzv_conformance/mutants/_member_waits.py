@@ -21,7 +21,7 @@ LOOK_EVERY = 0.05
     "none-is-the-current-version",
     "wait_members without a version waits for the next change.",
     "MEMBER-7",
-    message="wait_members with a version that is None has not returned",
+    message="what wait_members(None) gave where nobody is",
 )
 class NoneIsTheCurrentVersion(SoundMemory):
     def wait_members(self, version: Token | None, timeout: float) -> bool:
@@ -124,6 +124,7 @@ class _Bits(SoundMemory):
     "Sequence numbers are kept in 16 bits: a member that renews every second ends after eighteen hours.",
     "MEMBER-8",
     message="the payloads after a member's write number 65536",
+    may_break=("MEMBER-2",),
 )
 class SequencesOf16Bits(_Bits):
     pass
@@ -144,6 +145,7 @@ class SequencesOf32Bits(_Bits):
     "A write that another one of its member has overtaken is answered as if the membership had ended.",
     "MEMBER-8",
     message="what update gave of a member in time, as an older write",
+    may_break=("MEMBER-2",),
 )
 class OvertakenIsEnded(SoundMemory):
     def write_member(self, member: str, sequence: int, payload: bytes | None) -> bool:

@@ -145,6 +145,10 @@ class LeavesInAnyRun(SoundMemory):
     "An update goes through a column that is shorter than the one of the entry.",
     "MEMBER-11",
     message="a payload of 2047 bytes, set by update, came back with 2000",
+    may_break=(
+        "MEMBER-2",
+        "MEMBER-6",
+    ),
 )
 class UpdatesOf2000Bytes(SoundMemory):
     def update(self, member: MemberLease, payload: bytes) -> bool:
