@@ -172,7 +172,7 @@ MUTANTS = (
         "Values go through lines.",
         "STORE-8",
         message="is read as",
-        may_break=("STORE-3",),
+        may_break=("STORE-3", "STORE-4"),
     ),
     store_mutant(
         _DropsMarks, "values-lose-their-mark", "Values are read as utf-8-sig.", "STORE-8", message="is read as"

@@ -169,7 +169,7 @@ MUTANTS = (
         "A wait in vain ends with the KeyError of the map below.",
         "STORE-2",
         message="raised KeyError",
-        may_break=("STORE-1",),
+        may_break=("STORE-1", "STORE-3"),
     ),
     store_mutant(
         _AddsInTwoSteps,
