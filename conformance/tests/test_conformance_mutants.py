@@ -43,7 +43,7 @@ def _installed() -> None:
 
 
 LONG = {
-    *("sound-submit-remote", "sound-kept-members", "sound-kept-stores", "sound-stalling"),
+    *("sound-submit", "sound-submit-remote", "sound-kept", "sound-kept-members", "sound-kept-stores", "sound-stalling"),
     *(
         "in-two-writes",
         "leaves-a-thread",
