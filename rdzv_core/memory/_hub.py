@@ -17,7 +17,7 @@ class MemoryHub:
 
     `changed` guards the tables and is notified of every change. For tests: `raw` maps a backend's `key` to the sealed
     bytes that are kept for it (plant or delete there what you like, then `wake()`); `now` returns the time by which
-    leases end, and may be a test's own; `lose_members` forgets all memberships as a store does that lost its memory.
+    leases end, and may be a test's own; `lose_members` forgets memberships as a store does that lost its memory.
     """
 
     def __init__(self, now: Callable[[], float] = clock.now) -> None:
@@ -38,10 +38,13 @@ class MemoryHub:
         with self.changed:
             self.changed.notify_all()
 
-    def lose_members(self) -> None:
-        """Forget every membership, so that each run has a new incarnation."""
+    def lose_members(self, run: str | None = None) -> None:
+        """Forget every membership, or those of one backend's `run`: what lost them has a new incarnation."""
         with self.changed:
-            self.members.clear()
+            if run is None:
+                self.members.clear()
+            else:
+                self.members.pop(run, None)
             self.changed.notify_all()
 
     def __repr__(self) -> str:

@@ -32,9 +32,7 @@ def truncated_memory(params: RendezvousParameters) -> Iterator[None]:
 def lose_members_of_memory(params: RendezvousParameters) -> None:
     """Make the reference backend forget the members of a run."""
     backend = MemoryBackend(params)
-    with backend.hub.changed:
-        backend.hub.members.pop(backend.run, None)
-    backend.hub.wake()
+    backend.hub.lose_members(backend.run)
 
 
 def keys_of_memory(params: RendezvousParameters) -> Iterable[str]:

@@ -28,7 +28,6 @@ from rdzv_conformance.mutants import (
     _kept_runs,
     _kept_stores,
     _lasting,
-    _lasting_more,
     _late_answers,
     _leases,
     _life,
@@ -90,7 +89,6 @@ MODULES = (
     *(
         _states,
         _lasting,
-        _lasting_more,
         _contents,
         _content_parts,
         _within,

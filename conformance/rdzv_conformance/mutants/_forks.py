@@ -14,7 +14,7 @@ from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._remote import READ_TIMEOUT, SoundRemote
 from rdzv_conformance.mutants._remote_members import SoundRemoteMembers, at_server
 from rdzv_conformance.mutants._settings import Setting, remotely
-from rdzv_core import MemberLease, RendezvousConnectionError, RendezvousParameters, accepts_options
+from rdzv_core import MemberLease, RendezvousConnectionError, RendezvousError, RendezvousParameters, accepts_options
 
 
 class SharesTheSocket(SoundRemote):
@@ -72,6 +72,17 @@ class OneLockForAll(SoundRemote):
     def exchange(self, request: dict[str, Any]) -> Any:
         with self.everybody:
             return super().exchange(request)
+
+
+class OpensUnderALock(SoundRemote):
+    """A new instance connects, and says who it is, one after the other."""
+
+    opening: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, params: RendezvousParameters) -> None:
+        super().__init__(params)
+        with self.opening, contextlib.suppress(RendezvousError):  # where nobody is, the first call says so
+            self.get_state()
 
 
 class ClosesForTheParent(SoundRemote):
@@ -174,6 +185,13 @@ MUTANTS = (
         "CONN-11",
         message="the child of a fork hung in its first use",
         may_break=("CONN-10", "CONN-3", "CONN-4", "CONN-5", "CONN-8", "CAS-13", "LIFE-3"),
+    ),
+    _mutant(
+        OpensUnderALock,
+        "opens-under-a-lock",
+        "New instances connect and greet one after the other, under a lock that is not made anew in a child.",
+        "CONN-11",
+        message="the child of a fork hung in its first use",
     ),
     _mutant(
         ClosesForTheParent,

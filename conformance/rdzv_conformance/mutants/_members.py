@@ -256,6 +256,7 @@ class OldRefreshesRenew(_TakesAnyOrder):
     "The retry of a refresh whose answer was lost is answered as if its member had ended: a node stops its work.",
     "MEMBER-8",
     message="what update gave when it came for the second time",
+    may_break=("MEMBER-2",),
 )
 class ARepeatedWriteIsRefused(SoundMemory):
     def write_member(self, member: str, sequence: int, payload: bytes | None) -> bool:
@@ -271,6 +272,7 @@ class ARepeatedWriteIsRefused(SoundMemory):
     "The incarnation is made from the run id: a store that lost everybody looks like one that everybody has left.",
     "MEMBER-9",
     message="it must be new",
+    may_break=("MEMBER-6",),
 )
 class TheOldIncarnation(SoundMemory):
     @contextmanager

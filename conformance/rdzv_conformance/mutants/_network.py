@@ -294,7 +294,7 @@ MUTANTS = (
         "The connection is kept after a timeout: the late answer is taken for that of the next call.",
         "CONN-9",
         message="after an answer came late",
-        may_break=("CONN-5", "CONN-4", "CAS-14"),
+        may_break=("CONN-3", "CONN-5", "CONN-4", "CAS-14"),
     ),
     _mutant(
         WhatCameIsAll,

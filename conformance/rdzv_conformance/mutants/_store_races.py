@@ -18,14 +18,14 @@ from rdzv_core.validation import checked_key, checked_keys, checked_value
 
 R = TypeVar("R")
 
-_OF_THIS_PROCESS = threading.RLock()
+OF_THIS_PROCESS = threading.RLock()
 
 
-class _AddsByItself(MemoryStore):
+class AddsByItself(MemoryStore):
     """Two who add exclude each other, and nobody else."""
 
     def add(self, key: str, amount: int) -> int:
-        with _OF_THIS_PROCESS:
+        with OF_THIS_PROCESS:
             there = self._look().get(checked_key(key), b"0")
             if not there.lstrip(b"-").isdigit():
                 raise ValueError("not an integer")
@@ -88,7 +88,7 @@ class _LockedHere(RemoteMap):
     """It reads and writes with a lock of its process."""
 
     def _edit(self, edit: Callable[[dict[str, bytes]], R]) -> R:
-        with _OF_THIS_PROCESS:
+        with OF_THIS_PROCESS:
             _, values = self._read()
             answer = edit(values)
             sent = {key: base64.b64encode(value).decode() for key, value in values.items()}
@@ -102,7 +102,7 @@ class _AddsLockedHere(RemoteMap):
     """Only what compares or adds is held together by it."""
 
     def add(self, key: str, amount: int) -> int:
-        with _OF_THIS_PROCESS:
+        with OF_THIS_PROCESS:
             there = self._look().get(checked_key(key), b"0")
             if not there.lstrip(b"-").isdigit():
                 raise ValueError("not an integer")
@@ -110,7 +110,7 @@ class _AddsLockedHere(RemoteMap):
             return int(there) + amount
 
     def compare_set(self, key: str, expected: bytes | None, desired: bytes) -> bytes | None:
-        with _OF_THIS_PROCESS:
+        with OF_THIS_PROCESS:
             there = self._look().get(checked_key(key))
             if there != expected:
                 return there
@@ -118,7 +118,7 @@ class _AddsLockedHere(RemoteMap):
             return desired
 
     def delete_key(self, key: str) -> bool:
-        with _OF_THIS_PROCESS:
+        with OF_THIS_PROCESS:
             return super().delete_key(key)
 
 
@@ -151,13 +151,18 @@ class _RemembersHowMany(_Remembers):
         return super().num_keys() if known is None else len(known)
 
 
-def _of_processes(name: str, sentence: str, message: str, broken: type[RemoteMap]) -> Mutant:
+def of_processes(
+    name: str, sentence: str, message: str, broken: type[RemoteMap], may_break: tuple[str, ...] = ()
+) -> Mutant:
+    """Return the mutant of RDZV-STORE-12 whose stores are of a class."""
+
     class Client(SoundRemoteStores):
         durable = False
         store_type = broken
 
     factory = accepts_options(READ_TIMEOUT)(lambda params: Client(params))
-    return Mutant(name, sentence, ("RDZV-STORE-12",), message, factory, (), with_stores())
+    others = tuple(f"RDZV-{each}" for each in may_break)
+    return Mutant(name, sentence, ("RDZV-STORE-12",), message, factory, others, with_stores())
 
 
 MUTANTS = (
@@ -166,7 +171,7 @@ MUTANTS = (
         "add reads and writes with a lock that only add takes.",
         "STORE-3",
         message="the sum of what add and compare_set have added at the same time",
-        broken=_AddsByItself,
+        broken=AddsByItself,
     ),
     store_mutant(
         "writes-the-map",
@@ -205,25 +210,25 @@ MUTANTS = (
         broken=_DeletesAndSets,
         may_break=("STORE-9",),
     ),
-    _of_processes(
+    of_processes(
         "stores-locked-in-the-process",
         "A store is read and written with a lock of the process, of which other processes know nothing.",
         "at the same time",
         _LockedHere,
     ),
-    _of_processes(
+    of_processes(
         "adds-locked-in-the-process",
         "add and compare_set read and write with a lock of the process.",
         "the sum of what several processes have added at the same time",
         _AddsLockedHere,
     ),
-    _of_processes(
+    of_processes(
         "values-of-the-process",
         "A process keeps what it has set: another one's value is not looked for.",
         "of what another process has set",
         _RemembersValues,
     ),
-    _of_processes(
+    of_processes(
         "num-keys-of-the-process",
         "A process counts the keys that were there when it last changed one.",
         "num_keys() after another process has set a key",

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from rdzv_conformance.mutants._mutant import Mutant
-from rdzv_conformance.mutants._remote import READ_TIMEOUT
-from rdzv_conformance.mutants._remote_stores import RemoteMap, SoundRemoteStores, with_stores
+from rdzv_conformance.mutants._remote_stores import RemoteMap
 from rdzv_conformance.mutants._store_calls import store_mutant
-from rdzv_core import accepts_options
+from rdzv_conformance.mutants._store_races import OF_THIS_PROCESS, AddsByItself, of_processes
 from rdzv_core.memory._store import MemoryStore
 from rdzv_core.validation import checked_key, checked_value
 
 R = TypeVar("R")
 
-_OF_THIS_PROCESS = threading.RLock()
 LARGE = 64 * 1024
 
 
@@ -25,7 +21,7 @@ class _ComparesAndThenSets(MemoryStore):
     """Two who compare exclude each other; a set or a deletion in between is written over."""
 
     def compare_set(self, key: str, expected: bytes | None, desired: bytes) -> bytes | None:
-        with _OF_THIS_PROCESS:
+        with OF_THIS_PROCESS:
             there = self._look().get(checked_key(key))
             if there != expected:
                 return there
@@ -34,20 +30,11 @@ class _ComparesAndThenSets(MemoryStore):
             return desired
 
 
-class _AddsAndThenSets(MemoryStore):
+class _AddsAndThenSets(AddsByItself):
     """Two who add or compare exclude each other; a set in between is written over."""
 
-    def add(self, key: str, amount: int) -> int:
-        with _OF_THIS_PROCESS:
-            there = self._look().get(checked_key(key), b"0")
-            if not there.lstrip(b"-").isdigit():
-                raise ValueError("not an integer")
-            time.sleep(0)
-            self.set(key, b"%d" % (int(there) + amount))
-            return int(there) + amount
-
     def compare_set(self, key: str, expected: bytes | None, desired: bytes) -> bytes | None:
-        with _OF_THIS_PROCESS:
+        with OF_THIS_PROCESS:
             return super().compare_set(key, expected, desired)
 
 
@@ -108,7 +95,7 @@ class _DeletesLockedHere(RemoteMap):
     """delete_key looks and deletes with a lock of its process."""
 
     def delete_key(self, key: str) -> bool:
-        with _OF_THIS_PROCESS:
+        with OF_THIS_PROCESS:
             there = checked_key(key) in self._look()
             super().delete_key(key)
             return there
@@ -130,15 +117,6 @@ class _SeesNoDeletion(RemoteMap):
         answer = super()._edit(edit)
         _SEEN.pop((self._backend.params.endpoint, self._name), None)
         return answer
-
-
-def _of_processes(name: str, sentence: str, message: str, broken: type[RemoteMap]) -> Mutant:
-    class Client(SoundRemoteStores):
-        durable = False
-        store_type = broken
-
-    factory = accepts_options(READ_TIMEOUT)(lambda params: Client(params))
-    return Mutant(name, sentence, ("RDZV-STORE-12",), message, factory, ("RDZV-STORE-3",), with_stores())
 
 
 MUTANTS = (
@@ -186,16 +164,18 @@ MUTANTS = (
         broken=_WaitsAfterALook,
         may_break=("STORE-2",),
     ),
-    _of_processes(
+    of_processes(
         "deletes-locked-in-the-process",
         "delete_key looks and deletes with a lock of its process: two processes are both told that they deleted it.",
         "how often delete_key gave True",
         _DeletesLockedHere,
+        ("STORE-3",),
     ),
-    _of_processes(
+    of_processes(
         "sees-no-deletion",
         "A process adds what it reads to what it knows: keys that another one deletes stay.",
         "check of what another process has deleted",
         _SeesNoDeletion,
+        ("STORE-3",),
     ),
 )

@@ -13,17 +13,28 @@ from rdzv_conformance.mutants._remote_stores import RemoteMap, SoundRemoteStores
 from rdzv_core import RendezvousConnectionError, Token, accepts_options
 
 
-class _StoresWaitForEver(SoundRemoteStores):
-    durable = False
+class _WaitsForEver(SoundRemote):
+    """Its requests that have `of_kind` have no timeout."""
+
+    of_kind = ""
 
     def ask(self, request: dict[str, Any]) -> Any:
-        if "map" not in request:
+        if self.of_kind not in request:
             return super().ask(request)
         before, self.of_thread.ends = vars(self.of_thread).get("ends"), math.inf
         try:
             return super().ask(request)
         finally:
             self.of_thread.ends = before
+
+
+class _StoresWaitForEver(_WaitsForEver, SoundRemoteStores):
+    durable = False
+    of_kind = "map"
+
+
+class _MembersWaitForEver(_WaitsForEver, SoundRemoteMembers):
+    of_kind = "do"
 
 
 class _StoresNeverReconnect(SoundRemoteStores):
@@ -69,17 +80,6 @@ class _MembersInVainOnSilence(SoundRemoteMembers):
             return super().wait_members(version, timeout)
         except RendezvousConnectionError:
             return False
-
-
-class _MembersWaitForEver(SoundRemoteMembers):
-    def ask(self, request: dict[str, Any]) -> Any:
-        if "do" not in request:
-            return super().ask(request)
-        self.of_thread.ends = math.inf
-        try:
-            return super().ask(request)
-        finally:
-            self.of_thread.ends = None
 
 
 def _of(client: type[SoundRemote], name: str, sentence: str, clause: str, message: str) -> Mutant:

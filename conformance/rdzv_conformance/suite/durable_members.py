@@ -12,10 +12,10 @@ from rdzv_conformance.harness.expect import equal, shown, that
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.suite.awkward import awkward_values
 from rdzv_conformance.suite.durable import needs_restart
-from rdzv_conformance.suite.membership import numbered
 from rdzv_conformance.suite.outages import await_return
-from rdzv_conformance.suite.pairs import two_members
-from rdzv_core import MemberLease, MembersView, SupportsMembership, SupportsStore
+from rdzv_conformance.suite.pairs import seen, two_members
+from rdzv_conformance.suite.sequence_numbers import numbered
+from rdzv_core import MemberLease, SupportsMembership, SupportsStore
 
 TTL = 600.0
 SHORT_TTL = 1.0
@@ -80,10 +80,10 @@ class DurableMembers:
             restart()
             await_return(under_test, register)
             when = f"after kill {turn + 1}"
-            equal(f"the members {when}", _seen(members.members()), [*expected.items()])
+            equal(f"the members {when}", seen(members.members()), [*expected.items()])
             for run, (elsewhere, theirs, entered) in others.items():
                 await_return(under_test, elsewhere)
-                there = _seen(theirs.members())
+                there = seen(theirs.members())
                 that(
                     there == entered,
                     f"{len(there)} members of the run {run!r} are there {when}, or others: {len(entered)} had entered",
@@ -91,7 +91,7 @@ class DurableMembers:
             for gone in (over, left):
                 equal(f"what refresh of one who was gone before gave {when}", members.refresh(gone), False)
             members.update(numbered(leases[0], 1), b"overtaken")
-            equal(f"the members {when}, and after an older write", _seen(members.members()), [*expected.items()])
+            equal(f"the members {when}, and after an older write", seen(members.members()), [*expected.items()])
             members.update(leases[1], b"%d" % turn)
             expected[leases[1].id] = b"%d" % turn
             version = members.members().version
@@ -173,7 +173,3 @@ def _await_end(under_test: BackendUnderTest, members: SupportsMembership, lease:
             f"a member with a ttl of {lease.ttl:.1f} s is there {under_test.paced(ENDS_WITHIN):.0f} s later",
         )
         members.wait_members(members.members().version, under_test.paced(SHORT_TTL) / 4)
-
-
-def _seen(view: MembersView) -> list[tuple[str, bytes]]:
-    return [(each.id, each.payload) for each in view.members]

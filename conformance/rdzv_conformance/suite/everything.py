@@ -31,6 +31,7 @@ from rdzv_conformance.suite.membership import Membership
 from rdzv_conformance.suite.models import Models
 from rdzv_conformance.suite.names import Names
 from rdzv_conformance.suite.outages import Outages
+from rdzv_conformance.suite.overtaken import Overtaken
 from rdzv_conformance.suite.param import Parameters
 from rdzv_conformance.suite.pkg import Packaging
 from rdzv_conformance.suite.prompt_ends import PromptEnds
@@ -98,6 +99,7 @@ class Suite(
     PromptEnds,
     HoldingUp,
     Membership,
+    Overtaken,
     Leases,
     Expiry,
     Views,

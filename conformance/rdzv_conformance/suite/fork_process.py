@@ -21,12 +21,21 @@ from rdzv_conformance.harness.expect import ClauseFailed, equal, shown, shown_er
 from rdzv_conformance.harness.lines import Say
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running
-from rdzv_core import RendezvousConnectionError, SupportsDelete, SupportsMembership, SupportsSubmit, SupportsWatch
+from rdzv_core import (
+    RendezvousConnectionError,
+    RendezvousParameters,
+    SupportsDelete,
+    SupportsMembership,
+    SupportsSubmit,
+    SupportsWatch,
+    create_backend,
+)
 
 SEVERAL_CALLS = 10.0
 """Seconds, times the pace, on top of what one call may take."""
 WRITES = 5
-FORKS = 12
+TURNS = 3
+"""How often each kind of child is forked amidst calls."""
 A_MOMENT = 0.2
 ASIDE = "made-in-a-child"
 LONG = 60.0
@@ -184,12 +193,14 @@ def _aside(register: Register, least: int) -> list[Any]:
 
 
 def fork_amidst(under_test: BackendUnderTest, say: Say) -> None:
-    """Fork again and again while threads call and wait; each child reads, writes and closes what it has inherited."""
+    """Fork again and again while threads call, wait, open and close; a child uses what it inherited, or its own."""
     register = ready_to_fork(under_test, say)
     backend = register.backend
+    params = under_test.parameters()
     lease = backend.enter(b"parent", TTL) if isinstance(backend, SupportsMembership) else None
     stop = threading.Event()
     calling = [Running(_call_on, register, stop) for _ in range(2)]
+    calling.append(Running(_open_on, params, stop))
     found = register.get_state()
     submits = isinstance(backend, SupportsSubmit) and "get_state" in backend.submittable
     if submits:
@@ -197,16 +208,20 @@ def fork_amidst(under_test: BackendUnderTest, say: Say) -> None:
     # Of another purpose, for nobody writes there meanwhile.
     quiet = register.sibling("quiet")
     waiting = Running(quiet.wait_state, None, LONG) if isinstance(quiet.backend, SupportsWatch) else None
+    kinds: list[Callable[[], Any]] = [
+        lambda: _use_inherited(register, quiet, True),
+        lambda: _use_inherited(register, quiet, False),  # it closes what it has inherited without a call
+        lambda: "inherited nothing",
+    ]
+    if submits:
+        kinds.append(lambda: _submitted(register, _limit(under_test) / 2))
+    if waiting is not None:
+        kinds.append(lambda: _wait_inherited(quiet))
     children = []
-    for number in range(FORKS):
-        uses = number % 3 != 1  # else it closes what it has inherited without a call
-        does: Callable[[], Any] = lambda uses=uses: _use_inherited(register, quiet, uses)  # type: ignore[misc] # noqa: E731
-        if submits and number % 4 == 0:
-            does = lambda: _submitted(register, _limit(under_test) / 2)  # noqa: E731
-        elif number % 4 == 2 and isinstance(backend, SupportsWatch):
-            does = lambda: _wait_inherited(quiet)  # noqa: E731
-        leaves = number % 4 == 3
-        children.append(Child((lambda: "left") if leaves else does, _limit(under_test), leaves))
+    for kind in kinds * TURNS:
+        child = Child(lambda kind=kind: [kind(), _open_once(params)], _limit(under_test))  # type: ignore[misc]
+        children += [child, Child(lambda: "left", _limit(under_test), leaves=True)]
+        child.begin()
         children[-1].begin()
     # Awaited together: each may take as long as a call that cannot be answered.
     told = [child.result() for child in children]
@@ -229,6 +244,22 @@ def _call_on(register: Register, stop: threading.Event) -> None:
     while not stop.is_set():
         found = register.get_state()
         register.set_state(b"meanwhile", found and found.token)
+
+
+def _open_on(params: RendezvousParameters, stop: threading.Event) -> None:
+    while not stop.is_set():
+        _open_once(params)
+
+
+def _open_once(params: RendezvousParameters) -> str:
+    """Use a new instance. It is made without the suite's own locks, which another thread may hold at a fork."""
+    try:
+        backend = create_backend(params)
+        backend.get_state()
+    except RendezvousConnectionError:
+        return "refused"
+    backend.close()
+    return "works"
 
 
 def _submitted(register: Register, limit: float) -> str:

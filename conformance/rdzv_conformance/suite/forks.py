@@ -27,7 +27,7 @@ class Forks:
 
     @clause("RDZV-CONN-11")
     def test_RDZV_CONN_11_a_fork_amidst_calls_leaves_both_sides_usable(self, under_test: BackendUnderTest) -> None:
-        """Threads call and wait while the process forks: no child hangs, and what it closes ends nothing here."""
+        """Threads call, wait and open while the process forks: no child hangs, and what it closes ends nothing here."""
         _needs_forks(under_test)
         in_another_process(under_test, "fork_amidst")
 

@@ -14,8 +14,8 @@ from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed, equal
 from rdzv_conformance.harness.threads import STUCK, Running, frequent_switches, race
-from rdzv_conformance.suite.membership import numbered
 from rdzv_conformance.suite.pairs import two_members
+from rdzv_conformance.suite.sequence_numbers import numbered
 from rdzv_core import MembersView, SupportsMembership
 
 TTL = 600.0

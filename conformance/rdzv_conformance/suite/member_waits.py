@@ -8,11 +8,10 @@ from typing import Any
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
-from rdzv_conformance.harness.expect import Blamed, Untested, equal, shown, that
+from rdzv_conformance.harness.expect import Blamed, equal, shown, that
 from rdzv_conformance.harness.load import slowness
 from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.suite.malformed import MALFORMED, nearly
-from rdzv_conformance.suite.membership import NO_SEQUENCE, asked, numbered
 from rdzv_conformance.suite.pairs import two_members
 from rdzv_core import SupportsMembership
 
@@ -21,7 +20,6 @@ VERSIONS, LEAST_VERSIONS, VERSION_SECONDS = 520, 40, 1.5
 BEHIND = 40
 NEARLY = 7
 """Of the versions that are nearly the current one every so many is tried."""
-SEQUENCES = (2**15, 2**16, 2**16 + 1, 2**24, 2**31 - 1, 2**31, 2**32 + 1)
 SHORT = 0.3
 LATE = 1.0
 TRIES = 3
@@ -104,24 +102,6 @@ class MemberWaits:
             one.update(lease, b"%d" % (len(versions) % 2))
             versions.append(other.members().version)
         equal("the number of different versions", len({*versions}), len(versions))
-
-    @clause("RDZV-MEMBER-8")
-    def test_RDZV_MEMBER_8_a_sequence_number_may_be_large(self, under_test: BackendUnderTest) -> None:
-        """A member that has renewed for weeks is renewed on: numbers that 16 or 32 bits cannot hold are newer ones."""
-        one, other = two_members(under_test)
-        lease = one.enter(b"first", TTL)
-        for number in SEQUENCES:
-            write = numbered(lease, number)
-            payload = b"write %d" % number
-            equal(f"what update gave as a member's write number {number}", one.update(write, payload), True)
-            if not asked(write):
-                raise Untested(NO_SEQUENCE)
-            found = [each.payload for each in other.members().members]
-            equal(f"the payloads after a member's write number {number}", found, [payload])
-        equal("what update gave as an older write", one.update(numbered(lease, 5), b"overtaken"), True)
-        equal("what refresh gave as an older write", one.refresh(numbered(lease, 6)), True)
-        found = [each.payload for each in other.members().members]
-        equal("the payloads after an older write", found, [payload])
 
     @clause("RDZV-MEMBER-18")
     def test_RDZV_MEMBER_18_a_lease_says_its_ttl(self, under_test: BackendUnderTest) -> None:

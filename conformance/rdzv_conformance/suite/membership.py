@@ -3,7 +3,6 @@
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
 
-import copy
 import math
 import re
 import threading
@@ -18,7 +17,7 @@ from rdzv_conformance.harness.proxy import Proxy
 from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.suite.durable import needs_restart
 from rdzv_conformance.suite.outages import await_return, through_proxy
-from rdzv_conformance.suite.pairs import two_members
+from rdzv_conformance.suite.pairs import seen, two_members
 from rdzv_core import MemberLease, MembersView, RendezvousConnectionError, SupportsMembership
 
 TTL = 60.0
@@ -61,7 +60,7 @@ class Membership:
         one, other = two_members(under_test)
         first, second = one.enter(b"first", TTL), one.enter(b"second", TTL)
         equal("what update gave", one.update(first, b"new"), True)
-        equal("the members", _seen(other.members()), [(first.id, b"new"), (second.id, b"second")])
+        equal("the members", seen(other.members()), [(first.id, b"new"), (second.id, b"second")])
 
     @clause("RDZV-MEMBER-3")
     def test_RDZV_MEMBER_3_who_refreshes_stays(self, under_test: BackendUnderTest) -> None:
@@ -77,7 +76,7 @@ class Membership:
             equal("what refresh of a member in time gave", one.refresh(stays), True)
             that(time.monotonic() < ends, _still_there(under_test))
             other.wait_members(version, under_test.paced(SHORT_TTL) / 4)
-        equal("the members", _seen(other.members()), [(stays.id, b"stays")])
+        equal("the members", seen(other.members()), [(stays.id, b"stays")])
 
     @clause("RDZV-MEMBER-4")
     def test_RDZV_MEMBER_4_an_ended_membership_stays_ended(self, under_test: BackendUnderTest) -> None:
@@ -100,7 +99,7 @@ class Membership:
         one, other = two_members(under_test)
         first, second = one.enter(b"first", TTL), one.enter(b"second", TTL)
         one.leave(first)
-        equal("the members", _seen(other.members()), [(second.id, b"second")])
+        equal("the members", seen(other.members()), [(second.id, b"second")])
         one.leave(first)
         equal("what refresh gave after leave", one.refresh(first), False)
         equal("what update gave after leave", one.update(first, b"back"), False)
@@ -143,69 +142,6 @@ class Membership:
         if other.members().version != version:
             equal("what wait_members gave when a member's ttl was over", gave, True)
 
-    @clause("RDZV-MEMBER-8")
-    def test_RDZV_MEMBER_8_an_older_write_replaces_nothing(self, under_test: BackendUnderTest) -> None:
-        """An update that was overtaken by a later one leaves the later payload."""
-        one, other = two_members(under_test)
-        lease = one.enter(b"first", TTL)
-        older = _overtaken(lease)
-        for number in range(3):
-            equal("what update gave", one.update(lease, b"%d" % number), True)
-        version = other.members().version
-        gave = one.update(older, b"overtaken")
-        if not asked(older):
-            _untested(NO_SEQUENCE)
-        equal("what update gave of a member in time, as an older write", gave, True)
-        equal("the members after an older update arrived", _seen(other.members()), [(lease.id, b"2")])
-        equal("the version after an older update arrived", other.members().version, version)
-
-    @clause("RDZV-MEMBER-8")
-    def test_RDZV_MEMBER_8_an_older_write_renews_nothing(self, under_test: BackendUnderTest) -> None:
-        """Overtaken by a write of its kind, or of the other, it keeps nobody: who sends nothing newer ends."""
-        one, other = two_members(under_test)
-        writes: dict[str, Callable[[MemberLease], bool]] = {
-            "refresh": one.refresh,
-            "update": lambda lease: one.update(lease, b"overtaken"),
-        }
-        ttl, again = under_test.paced(SHORT_TTL), {}
-        for what, write in writes.items():
-            again[what] = _again(one.enter(b"asks", ttl))
-            write(again[what])
-        kinds = [what for what in writes if asked(again[what])]
-        goes = {(older, newer): one.enter(b"goes", ttl) for older in kinds for newer in kinds}
-        overtaken = {kind: _overtaken(lease) for kind, lease in goes.items()}
-        for _ in range(3):
-            for (_, newer), lease in goes.items():
-                writes[newer](lease)
-        ends = time.monotonic() + under_test.paced(EXPIRES_WITHIN)
-        while left := {each.id for each in other.members().members} & {lease.id for lease in goes.values()}:
-            for (older, newer), lease in goes.items():
-                that(
-                    time.monotonic() < ends or lease.id not in left,
-                    f"writes by {older} that were overtaken by newer ones by {newer} keep a member with a ttl of "
-                    f"{ttl:.1f} s for ever",
-                )
-                writes[older](overtaken[older, newer])
-            other.wait_members(other.members().version, ttl / 4)
-        if "refresh" not in kinds:
-            _untested(NO_SEQUENCE)
-
-    @clause("RDZV-MEMBER-8")
-    def test_RDZV_MEMBER_8_a_write_that_comes_twice_is_no_older_one(self, under_test: BackendUnderTest) -> None:
-        """A client that lost the answer sends the same write again: it is answered as the first was, and stays."""
-        one, other = two_members(under_test)
-        lease = one.enter(b"first", TTL)
-        again = _again(lease)
-        for turn in ("first", "second"):
-            equal(f"what update gave when it came for the {turn} time", one.update(again, b"new"), True)
-        if not asked(again):
-            _untested(NO_SEQUENCE)
-        equal("the members after an update came twice", _seen(other.members()), [(lease.id, b"new")])
-        again = _again(lease)
-        for turn in ("first", "second"):
-            equal(f"what refresh gave when it came for the {turn} time", one.refresh(again), True)
-        equal("the members after a refresh came twice", _seen(other.members()), [(lease.id, b"new")])
-
     @clause("RDZV-MEMBER-9", "RDZV-MEMBER-6")
     def test_RDZV_MEMBER_9_a_store_that_lost_the_members_has_a_new_incarnation(
         self, under_test: BackendUnderTest
@@ -244,11 +180,11 @@ class Membership:
             view.incarnation != before.incarnation,
             f"after the members were lost the incarnation is still {view.incarnation!r}: it must be new",
         )
-        equal("the members after they were lost", _seen(view), [])
+        equal("the members after they were lost", seen(view), [])
         equal("what refresh of a lost member gave", one.refresh(lease), False)
         again = one.enter(b"again", TTL)
         equal("the incarnation of a new lease", again.incarnation, view.incarnation)
-        equal("the members", _seen(other.members()), [(again.id, b"again")])
+        equal("the members", seen(other.members()), [(again.id, b"again")])
         for number in range(2 * CHANGES):
             if other.members().version in versions:
                 raise Blamed(
@@ -293,9 +229,9 @@ class Membership:
             raises(ValueError, f"enter(b'', {ttl})", one.enter, b"", ttl)
         raises(ValueError, "enter with 4097 bytes", one.enter, largest + b"x", TTL)
         raises(ValueError, "update with 4097 bytes", one.update, lease, largest + b"x")
-        equal("the members", _seen(other.members()), [(lease.id, largest)])
+        equal("the members", seen(other.members()), [(lease.id, largest)])
         equal("what update with nothing gave", one.update(lease, b""), True)
-        equal("the members", _seen(other.members()), [(lease.id, b"")])
+        equal("the members", seen(other.members()), [(lease.id, b"")])
 
     @clause("RDZV-MEMBER-12")
     def test_RDZV_MEMBER_12_runs_share_no_member(self, under_test: BackendUnderTest) -> None:
@@ -303,10 +239,10 @@ class Membership:
         one, _ = two_members(under_test)
         other = under_test.needs(SupportsMembership, under_test.open(f"{under_test.run_id}-other"))
         lease, theirs = one.enter(b"one", TTL), other.enter(b"other", TTL)
-        equal("the members of a run", _seen(one.members()), [(lease.id, b"one")])
-        equal("the members of another run", _seen(other.members()), [(theirs.id, b"other")])
+        equal("the members of a run", seen(one.members()), [(lease.id, b"one")])
+        equal("the members of another run", seen(other.members()), [(theirs.id, b"other")])
         one.leave(lease)
-        equal("the members of a run after somebody left another", _seen(other.members()), [(theirs.id, b"other")])
+        equal("the members of a run after somebody left another", seen(other.members()), [(theirs.id, b"other")])
 
     @clause("RDZV-MEMBER-13")
     def test_RDZV_MEMBER_13_a_lease_tells_who_was_there(self, under_test: BackendUnderTest) -> None:
@@ -358,7 +294,7 @@ class Membership:
                     that(time.monotonic() < ends, f"refresh still fails long after the connections that {way} are back")
                     threading.Event().wait(0.05)  # between two attempts; nobody tells when it is there
                 equal(f"what refresh gave when the connections that {way} were back", gave, True)
-                equal("the members", _seen(watching.members()), [(lease.id, b"lives")])
+                equal("the members", seen(watching.members()), [(lease.id, b"lives")])
                 member.leave(lease)
 
     @clause("RDZV-MEMBER-15")
@@ -378,48 +314,13 @@ class Membership:
         for register in registers:
             await_return(under_test, register)
         after = other.members()
-        equal("the members after the store was killed and started again", _seen(after), _seen(before))
+        equal("the members after the store was killed and started again", seen(after), seen(before))
         equal("the incarnation after the store was killed and started again", after.incarnation, before.incarnation)
         for lease in leases[1:]:
             equal("what refresh gave after the store was started again", one.refresh(lease), True)
         equal("what refresh of one who had left gave after that", one.refresh(leases[0]), False)
         last = one.enter(b"last", TTL)
-        equal("the members", _seen(other.members()), [*_seen(before), (last.id, b"last")])
-
-
-NO_SEQUENCE = "the backend takes no sequence number from MemberLease.next_sequence, so the suite can send no older one"
-
-
-class _Asked:
-    def __init__(self, number: int) -> None:
-        self.times = 0
-        self._number = number
-
-    def __call__(self) -> int:
-        self.times += 1
-        return self._number
-
-
-def numbered(lease: MemberLease, number: int) -> MemberLease:
-    """Return the same membership, whose writes all have the number `number`."""
-    other = copy.copy(lease)
-    vars(other)["next_sequence"] = _Asked(number)
-    return other
-
-
-def _overtaken(lease: MemberLease) -> MemberLease:
-    """Return the same membership, whose writes are all older than any that was sent."""
-    return numbered(lease, 1)  # the first that a lease gives: newer than the entry, older than the three writes since
-
-
-def _again(lease: MemberLease) -> MemberLease:
-    """Return the same membership, whose writes are all the next one."""
-    return numbered(lease, lease.next_sequence())
-
-
-def asked(older: MemberLease) -> bool:
-    """Return whether the backend has asked what `numbered` gave for its number."""
-    return bool(vars(older)["next_sequence"].times)
+        equal("the members", seen(other.members()), [*seen(before), (last.id, b"last")])
 
 
 def _untested(why: str) -> NoReturn:
@@ -483,10 +384,6 @@ def _ends_the_wait(
 def _still_there(under_test: BackendUnderTest) -> str:
     ttl, waited = under_test.paced(SHORT_TTL), under_test.paced(EXPIRES_WITHIN)
     return f"a member with a ttl of {ttl:.1f} s is there after {waited:.0f} s"
-
-
-def _seen(view: MembersView) -> list[tuple[str, bytes]]:
-    return [(member.id, member.payload) for member in view.members]
 
 
 def _await_end(

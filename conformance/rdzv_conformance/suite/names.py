@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
@@ -12,6 +13,8 @@ from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.together import in_parts, together
 from rdzv_conformance.suite.alike import BETWEEN, PURPOSES, names_alike, of_one_short_hash
 from rdzv_core import SupportsMembership, SupportsStore
+
+C = TypeVar("C")
 
 TTL = 60.0
 SOON = 5.0
@@ -45,42 +48,30 @@ class Names:
         self, under_test: BackendUnderTest
     ) -> None:
         """One enters each of them: none sees another."""
-        under_test.needs(SupportsMembership, under_test.open())
-        ids = [f"{under_test.run_id}{name}" for name in names_alike(256)]
         entered: dict[str, str] = {}
 
-        def enter(part: list[str]) -> None:
-            for run_id in part:
-                members = under_test.needs(SupportsMembership, under_test.open(run_id))
-                entered[run_id] = members.enter(run_id.encode()[:4096], TTL).id
+        def enter(run_id: str, members: SupportsMembership) -> None:
+            entered[run_id] = members.enter(run_id.encode()[:4096], TTL).id
 
-        def look(part: list[str]) -> None:
-            for run_id in part:
-                members = under_test.needs(SupportsMembership, under_test.open(run_id))
-                found = [each.id for each in members.members().members]
-                equal(f"the members of run {shown(run_id)}, into which one has entered,", found, [entered[run_id]])
+        def look(run_id: str, members: SupportsMembership) -> None:
+            found = [each.id for each in members.members().members]
+            equal(f"the members of run {shown(run_id)}, into which one has entered,", found, [entered[run_id]])
 
-        together(in_parts(ids), enter, under_test.target.pace)
-        together(in_parts(ids), look, under_test.target.pace)
+        _in_runs_alike(under_test, SupportsMembership, enter, look)
 
     @clause("RDZV-STORE-4")
     def test_RDZV_STORE_4_runs_that_are_nearly_named_alike_share_no_key(self, under_test: BackendUnderTest) -> None:
         """One sets a key in the store of each of them: none sees another's."""
-        under_test.needs(SupportsStore, under_test.open())
-        ids = [f"{under_test.run_id}{name}" for name in names_alike(256)]
         limit = under_test.paced(SOON)
 
-        def fill(part: list[str]) -> None:
-            for run_id in part:
-                under_test.needs(SupportsStore, under_test.open(run_id)).store("p").set("key", run_id.encode())
+        def fill(run_id: str, backend: SupportsStore) -> None:
+            backend.store("p").set("key", run_id.encode())
 
-        def look(part: list[str]) -> None:
-            for run_id in part:
-                store = under_test.needs(SupportsStore, under_test.open(run_id)).store("p")
-                equal(f"the value in the store of run {shown(run_id)}", store.get("key", limit), run_id.encode())
+        def look(run_id: str, backend: SupportsStore) -> None:
+            found = backend.store("p").get("key", limit)
+            equal(f"the value in the store of run {shown(run_id)}", found, run_id.encode())
 
-        together(in_parts(ids), fill, under_test.target.pace)
-        together(in_parts(ids), look, under_test.target.pace)
+        _in_runs_alike(under_test, SupportsStore, fill, look)
 
     @clause("RDZV-STORE-4")
     def test_RDZV_STORE_4_where_a_name_ends_and_the_next_begins_is_kept(self, under_test: BackendUnderTest) -> None:
@@ -148,6 +139,19 @@ class Names:
 
 
 _LONG = ["x" * 500 + "y", "x" * 500 + "z", "x" * 1023 + "y", "x" * 1023 + "z"]
+
+
+def _in_runs_alike(under_test: BackendUnderTest, capability: type[C], *turns: Callable[[str, C], None]) -> None:
+    """Do each turn in all runs that are nearly named alike, by an instance of its own, before the next turn."""
+    under_test.needs(capability, under_test.open())
+    ids = [f"{under_test.run_id}{name}" for name in names_alike(256)]
+    for turn in turns:
+
+        def take(part: list[str], turn: Callable[[str, C], None] = turn) -> None:
+            for run_id in part:
+                turn(run_id, under_test.needs(capability, under_test.open(run_id)))
+
+        together(in_parts(ids), take, under_test.target.pace)
 
 
 def _opener(under_test: BackendUnderTest, run_id: str) -> Callable[[], Register]:

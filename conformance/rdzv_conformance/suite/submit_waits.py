@@ -48,9 +48,15 @@ class _Waits:
     def change(self) -> None:
         raise NotImplementedError
 
-    def read(self) -> Submitted:
-        """Submit a call that need not wait."""
+    @property
+    def reading(self) -> tuple[str, tuple[Any, ...]]:
+        """A call that need not wait, as `submit` takes it."""
         raise NotImplementedError
+
+    def read(self) -> Submitted:
+        """Submit that call."""
+        method, arguments = self.reading
+        return self.at.begin(method, *arguments)
 
     def ended(self, call: Submitted, timeout: float) -> Any:
         """Return what it ended with; a timeout is one of the answers."""
@@ -73,8 +79,9 @@ class _OfMembers(_Waits):
     def change(self) -> None:
         self._changing.enter(b"", TTL)
 
-    def read(self) -> Submitted:
-        return self.at.begin("wait_members", None, LONG)
+    @property
+    def reading(self) -> tuple[str, tuple[Any, ...]]:
+        return "wait_members", (None, LONG)
 
 
 class _OfAStore(_Waits):
@@ -87,17 +94,19 @@ class _OfAStore(_Waits):
         self._changing.set("there", b"1")
 
     def begin(self, timeout: float | None) -> Submitted:
-        return self._begin(f"{self.what} {self._number}", timeout)
+        return self.at.begin(*self._call(f"{self.what} {self._number}"), timeout)
 
     def change(self) -> None:
         self._changing.set(f"{self.what} {self._number}", b"1")
         self._number += 1
 
-    def read(self) -> Submitted:
-        return self._begin("there", LONG)
+    @property
+    def reading(self) -> tuple[str, tuple[Any, ...]]:
+        method, key = self._call("there")
+        return method, (key, LONG)
 
-    def _begin(self, key: str, timeout: float | None) -> Submitted:
-        return self.at.begin(self.what, key if self.what == "get" else [key], timeout)
+    def _call(self, key: str) -> tuple[str, str | list[str]]:
+        return self.what, key if self.what == "get" else [key]
 
 
 class SubmittedWaits:
@@ -157,7 +166,7 @@ class SubmittedWaits:
         """A chain of calls, each submitted by done of the one before it; what done raises is no other call's affair."""
         for each in _waits(under_test):
             ends: queue.SimpleQueue[int] = queue.SimpleQueue()
-            submit, call = each.at.target.submit, _call_of(each)
+            submit, call = each.at.target.submit, each.reading
 
             def next_one(
                 number: int, submit: Callable[..., None] = submit, call: Any = call, ends: Any = ends
@@ -214,13 +223,6 @@ class SubmittedWaits:
                 that(found == value, f"the submitted get gave {len(found)} of {LARGEST_VALUE} bytes, or others")
         if not tried:
             raise Unsupported("neither members nor stores can be submitted")
-
-
-def _call_of(each: _Waits) -> tuple[str, tuple[Any, ...]]:
-    """Return a call that need not wait, as `submit` takes it."""
-    if isinstance(each, _OfMembers):
-        return "wait_members", (None, LONG)
-    return each.what, ("there" if each.what == "get" else ["there"], LONG)
 
 
 def _waits(under_test: BackendUnderTest, register: Any = None) -> list[Any]:

@@ -13,7 +13,7 @@ from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed, equal, shown, that
 from rdzv_conformance.harness.threads import Running, frequent_switches, race
-from rdzv_conformance.suite.pairs import two_members
+from rdzv_conformance.suite.pairs import seen, two_members
 from rdzv_core import Member, MemberLease, MembersView, SupportsMembership
 
 TTL = 600.0
@@ -72,7 +72,7 @@ class Views:
         many, view = len(leases), other.members()
         equal(f"how many of {many} members members() gives", len(view.members), many)
         expected = [(lease.id, _bytes(number, SIZE)) for number, lease in enumerate(leases)]
-        that(_seen(view) == expected, f"members() of {many} gives other ids or payloads, or another order")
+        that(seen(view) == expected, f"members() of {many} gives other ids or payloads, or another order")
         equal(f"count() of {many} members", other.count(), many)
         for k in (many - 1, many, many + 1):
             found = [each.id for each in other.first(k).members]
@@ -87,7 +87,7 @@ class Views:
             one.leave(lease)
             left += 1
         told = f"members() after {left} of {many} left gives others, or in another order"
-        that(_seen(other.members()) == [expected[0], *expected[1 + left :]], told)
+        that(seen(other.members()) == [expected[0], *expected[1 + left :]], told)
 
     @clause("RDZV-MEMBER-1")
     def test_RDZV_MEMBER_1_equal_payloads_are_several_members(self, under_test: BackendUnderTest) -> None:
@@ -97,10 +97,10 @@ class Views:
         same = b"a host name of forty bytes, and its port"
         leases = [backend.enter(same, TTL) for backend in (one, other, one)]
         theirs = [elsewhere.enter(same, TTL) for _ in range(2)]
-        equal("the members", _seen(other.members()), [(lease.id, same) for lease in leases])
+        equal("the members", seen(other.members()), [(lease.id, same) for lease in leases])
         one.update(leases[1], b"another")
         one.update(leases[1], same)
-        equal("the members after an update", _seen(other.members()), [(lease.id, same) for lease in leases])
+        equal("the members after an update", seen(other.members()), [(lease.id, same) for lease in leases])
         ids = [lease.id for lease in (*leases, *theirs)]
         equal(f"the number of different ids of five entries in two runs ({ids})", len({*ids}), 5)
 
@@ -115,7 +115,7 @@ class Views:
         equal("what update gave on an instance of another run", other.update(lease, b"foreign"), False)
         other.leave(lease)
         expected = [(lease.id, b"ours")]
-        equal("the members after another run was given a lease of this one", _seen(one.members()), expected)
+        equal("the members after another run was given a lease of this one", seen(one.members()), expected)
         equal("the payloads of the other run", [each.payload for each in other.members().members], [b"theirs"])
 
     @clause("RDZV-MEMBER-11")
@@ -141,7 +141,7 @@ class Views:
         for lease in gone:
             equal(f"what refresh gave of one of {GONE} who left", one.refresh(lease), False)
             equal(f"what update gave of one of {GONE} who left", other.update(lease, b"back"), False)
-        equal("the members after those who left were renewed", _seen(other.members()), [(stays.id, b"stays")])
+        equal("the members after those who left were renewed", seen(other.members()), [(stays.id, b"stays")])
 
     @clause("RDZV-MEMBER-19")
     def test_RDZV_MEMBER_19_a_view_is_of_one_moment(self, under_test: BackendUnderTest) -> None:
@@ -185,7 +185,7 @@ class Views:
         one.enter(b"new", TTL)
         other.members()
         for view in views:
-            equal("a view after the members have changed", _seen(view), [(lease.id, b"first")])
+            equal("a view after the members have changed", seen(view), [(lease.id, b"first")])
 
 
 def _change(members: SupportsMembership, leases: list[MemberLease], ends: float) -> dict[object, Sequence[Member]]:
@@ -230,10 +230,6 @@ def _in_order(found: Sequence[str], entries: Sequence[_Entry]) -> None:
 
 def _bytes(name: int, size: int) -> bytes:
     return hashlib.shake_128(b"%d" % name).digest(size)
-
-
-def _seen(view: MembersView) -> list[tuple[str, bytes]]:
-    return [(each.id, each.payload) for each in view.members]
 
 
 def _told(members: Sequence[Member]) -> str:

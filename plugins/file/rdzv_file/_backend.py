@@ -28,13 +28,14 @@ from rdzv_core import (
 )
 from rdzv_core.abc import OnDone
 from rdzv_core.envelope import NONCE_BYTES, header, unseal
+from rdzv_core.submitting import guarded
 from rdzv_file._errors import lost
 from rdzv_file._kept import Kept
 from rdzv_file._members.membership import Membership
 from rdzv_file._notify import ring_all
 from rdzv_file._round_store import RoundStore
 from rdzv_file._store import FileStore
-from rdzv_file._submitter import Submitter, guarded
+from rdzv_file._submitter import Submitter
 from rdzv_file._temporary import TemporaryFile
 from rdzv_file._waiting import Wait, immediate
 
@@ -146,7 +147,7 @@ class FileBackend(
         return self._watching(token, timeout).block()
 
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
-        done = guarded(done)
+        done = guarded(done, "file")
         try:
             _SUBMITTABLE[method](self, done, *arguments)
         except Exception as error:  # noqa: BLE001 - it is handed on

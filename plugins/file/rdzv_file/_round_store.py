@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from rdzv_core import RendezvousStateError, RendezvousTimeoutError, Store, SupportsSubmit
 from rdzv_core.abc import OnDone
+from rdzv_core.submitting import guarded
 from rdzv_core.validation import checked_key, checked_keys, checked_value
 from rdzv_file._errors import lost, mapped
 from rdzv_file._files import create_directory, remove_file
@@ -17,7 +18,7 @@ from rdzv_file._log.reader import LogReader
 from rdzv_file._log.writer import OpenLog, locked_in_turn
 from rdzv_file._run_files import RunFiles
 from rdzv_file._store import FileStore
-from rdzv_file._submitter import Submitter, guarded
+from rdzv_file._submitter import Submitter
 from rdzv_file._turns import Patience
 from rdzv_file._values import Values, begun, deleted, set_to
 from rdzv_file._waiting import Wait, immediate
@@ -100,7 +101,7 @@ class RoundStore(Store, SupportsSubmit):
         return self._collecting(keys, timeout).block()
 
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
-        self._submitter.look(lambda _: _SUBMITTABLE[method](self, *arguments), guarded(done))
+        self._submitter.look(lambda _: _SUBMITTABLE[method](self, *arguments), guarded(done, "file"))
 
     def _getting(self, key: str, timeout: float | None = None) -> Wait[bytes]:
         return self._awaiting([checked_key(key)], timeout, lambda values: values[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable
@@ -12,25 +11,6 @@ from rdzv_core.abc import OnDone
 from rdzv_file._lane import Lane
 from rdzv_file._per_process import PerProcess
 from rdzv_file._waiting import Wait
-
-log = logging.getLogger("rdzv")
-
-
-def guarded(done: OnDone) -> OnDone:
-    """Return a `done` that logs what `done` raises: the thread that tells has others to tell.
-
-    What Ctrl-C raises in the main thread goes on.
-    """
-
-    def tell(result: Any, error: Exception | None) -> None:
-        try:
-            done(result, error)
-        except BaseException as raised:
-            if isinstance(raised, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-                raise
-            log.exception("done of a call submitted on a file store raised an error")
-
-    return tell
 
 
 class Lanes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import threading
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 from rdzv_core import RendezvousConnectionError
 from rdzv_core.abc import OnDone
 from rdzv_core.endpoint import HostPort
+from rdzv_core.submitting import guarded
 from rdzv_tcp._client.client import Client, Reply
 from rdzv_tcp._client.errors import CallAborted
 from rdzv_tcp._client.pending_calls import Ask, PendingCall, Steps, SubmittedCall
@@ -22,8 +22,6 @@ from rdzv_tcp._net.security import NO_CREDENTIALS, Credentials
 from rdzv_tcp._protocol import NONCE_BYTES, Answer, Failed, Message, Request
 
 R = TypeVar("R")
-
-_log = logging.getLogger("rdzv_tcp")
 
 _CLOSE_SECONDS = 1.0
 
@@ -91,18 +89,18 @@ class Session:
     def submit(self, begin: Callable[[], Steps[Any]], done: OnDone) -> None:
         """Go through a call's steps without waiting: `done` is told how it ended, from any thread.
 
-        What `begin` raises, of wrong arguments, it is told as well. What `done` raises is logged: the thread that tells
-        it has others to tell.
+        What `begin` raises, of wrong arguments, it is told as well. What `done` raises is logged.
         """
+        done = guarded(done, "tcp")
 
         def finish(call: SubmittedCall, result: Any, error: Exception | None) -> None:
             self._leave(call)
-            _tell(done, result, self.closed_error() if isinstance(error, CallAborted) else error)
+            done(result, self.closed_error() if isinstance(error, CallAborted) else error)
 
         try:
             steps = begin()
         except Exception as error:  # noqa: BLE001 - it is what the call raises
-            _tell(done, None, error)
+            done(None, error)
             return
         call = SubmittedCall(self.client, steps, finish)
         self._calls.add(call)
@@ -215,13 +213,3 @@ def _after_fork_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _tell(done: OnDone, result: Any, error: Exception | None) -> None:
-    try:
-        done(result, error)
-    except BaseException as raised:
-        # What Ctrl-C raises in the main thread goes on.
-        if isinstance(raised, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
-            raise
-        _log.exception("done of a call submitted on a tcp store raised an error")
