@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._remote import READ_TIMEOUT, SoundRemote
 from rdzv_conformance.mutants._remote_members import SoundRemoteMembers, at_server
+from rdzv_conformance.mutants._remote_stores import SoundRemoteStores, with_stores
 from rdzv_conformance.mutants._settings import Setting, remotely
 from rdzv_core import MemberLease, RendezvousConnectionError, RendezvousError, RendezvousParameters, accepts_options
 
@@ -124,6 +125,31 @@ class HasAThread(SoundRemote):
         self.requests.put(None)
 
 
+class OneLockForMembers(SoundRemoteMembers):
+    """What it asks of members goes under a lock of the module, which a child may find held."""
+
+    everybody: ClassVar[threading.Lock] = threading.Lock()
+
+    def exchange(self, request: dict[str, Any]) -> Any:
+        if request.get("do") not in ("enter", "leave", "write", "look"):
+            return super().exchange(request)
+        with self.everybody:
+            return super().exchange(request)
+
+
+class OneLockForStores(SoundRemoteStores):
+    """What it asks of stores goes under a lock of the module, which a child may find held."""
+
+    durable = False
+    everybody: ClassVar[threading.Lock] = threading.Lock()
+
+    def exchange(self, request: dict[str, Any]) -> Any:
+        if "map" not in request:
+            return super().exchange(request)
+        with self.everybody:
+            return super().exchange(request)
+
+
 class LeavesForTheParent(SoundRemoteMembers):
     """close() lets its members go, also those of the process that it was forked from."""
 
@@ -210,11 +236,27 @@ MUTANTS = (
         may_break=("LIFE-3", "LIFE-4", "CONN-4", "CONN-8", "CAS-7"),
     ),
     _mutant(
+        OneLockForMembers,
+        "one-lock-for-members",
+        "Calls about members go under a lock of the module, which is not made anew in a child.",
+        "CONN-11",
+        message="the child of a fork hung in its first use",
+        setting=at_server(),
+    ),
+    _mutant(
+        OneLockForStores,
+        "one-lock-for-stores",
+        "Calls of stores go under a lock of the module, which is not made anew in a child.",
+        "CONN-11",
+        message="the child of a fork hung in its first use",
+        setting=with_stores(),
+    ),
+    _mutant(
         LeavesForTheParent,
         "leaves-for-the-parent",
         "A child that closes what it inherited ends its parent's membership.",
         "CONN-11",
-        message="what refresh of the parent's membership gave",
+        message="the parent's member",
         setting=at_server(),
     ),
 )

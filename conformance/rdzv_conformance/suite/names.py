@@ -57,7 +57,9 @@ class Names:
             found = [each.id for each in members.members().members]
             equal(f"the members of run {shown(run_id)}, into which one has entered,", found, [entered[run_id]])
 
-        _in_runs_alike(under_test, SupportsMembership, enter, look)
+        _in_runs_alike(
+            under_test, lambda run_id: under_test.needs(SupportsMembership, under_test.open(run_id)), enter, look
+        )
 
     @clause("RDZV-STORE-4")
     def test_RDZV_STORE_4_runs_that_are_nearly_named_alike_share_no_key(self, under_test: BackendUnderTest) -> None:
@@ -71,7 +73,7 @@ class Names:
             found = backend.store("p").get("key", limit)
             equal(f"the value in the store of run {shown(run_id)}", found, run_id.encode())
 
-        _in_runs_alike(under_test, SupportsStore, fill, look)
+        _in_runs_alike(under_test, lambda each: under_test.needs(SupportsStore, under_test.open(each)), fill, look)
 
     @clause("RDZV-STORE-4")
     def test_RDZV_STORE_4_where_a_name_ends_and_the_next_begins_is_kept(self, under_test: BackendUnderTest) -> None:
@@ -141,15 +143,15 @@ class Names:
 _LONG = ["x" * 500 + "y", "x" * 500 + "z", "x" * 1023 + "y", "x" * 1023 + "z"]
 
 
-def _in_runs_alike(under_test: BackendUnderTest, capability: type[C], *turns: Callable[[str, C], None]) -> None:
+def _in_runs_alike(under_test: BackendUnderTest, opened: Callable[[str], C], *turns: Callable[[str, C], None]) -> None:
     """Do each turn in all runs that are nearly named alike, by an instance of its own, before the next turn."""
-    under_test.needs(capability, under_test.open())
+    opened(under_test.run_id)
     ids = [f"{under_test.run_id}{name}" for name in names_alike(256)]
     for turn in turns:
 
         def take(part: list[str], turn: Callable[[str, C], None] = turn) -> None:
             for run_id in part:
-                turn(run_id, under_test.needs(capability, under_test.open(run_id)))
+                turn(run_id, opened(run_id))
 
         together(in_parts(ids), take, under_test.target.pace)
 

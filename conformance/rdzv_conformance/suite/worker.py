@@ -22,7 +22,8 @@ from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.target import Target, preload
 from rdzv_conformance.harness.writing import Writings, write_once
 from rdzv_conformance.suite.colleague import obey
-from rdzv_conformance.suite.fork_process import fork_amidst, fork_and_hammer, fork_and_write
+from rdzv_conformance.suite.fork_amidst import fork_amidst
+from rdzv_conformance.suite.fork_process import fork_and_hammer, fork_and_write
 from rdzv_conformance.suite.member_processes import enter_on, fork_and_exit, look_on
 from rdzv_conformance.suite.namesakes import write_as_a_namesake
 from rdzv_conformance.suite.opening import open_and_tell
