@@ -11,6 +11,7 @@ Test = TypeVar("Test", bound=Callable[..., Any])
 
 _ATTRIBUTE = "rdzv_clauses"
 _LAST = "rdzv_last"
+_RESTS = "rdzv_rests"
 
 
 def clause(*ids: str) -> Callable[[Test], Test]:
@@ -38,6 +39,17 @@ def last(test: Test) -> Test:
 def is_last(test: object) -> bool:
     """Return whether a test is run after all others."""
     return hasattr(test, _LAST)
+
+
+def rests(test: Test) -> Test:
+    """Mark a test as one that waits for seconds, and does nothing meanwhile: it is begun before others."""
+    setattr(test, _RESTS, True)
+    return test
+
+
+def is_resting(test: object) -> bool:
+    """Return whether a test waits for seconds, and does nothing meanwhile."""
+    return hasattr(test, _RESTS)
 
 
 def clauses_of(test: object) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from rdzv_conformance.contract.clauses import catalogue
-from rdzv_conformance.contract.labels import clauses_of
+from rdzv_conformance.contract.labels import clauses_of, is_resting
 from rdzv_conformance.harness.load import slowness
 from rdzv_conformance.harness.target import Target
 from rdzv_conformance.mutants._catalogue import rest_of_baseline
@@ -48,9 +48,14 @@ def run_all(mutant: Mutant, tests: Iterable[str], patience: float = PATIENCE) ->
 
 def tests_for(mutant: Mutant) -> list[str]:
     """Return the tests of the profiles that a mutant breaks, but no slow ones of clauses that it does not break."""
-    elsewhere = SLOW - set(mutant.breaks)
+    broken = set(mutant.breaks)
     profiles = {catalogue()[number].profile for number in mutant.breaks}
-    return [name for name in select_tests(profiles) if not elsewhere & set(clauses_of(getattr(Suite, name)))]
+
+    def is_tried(test: object) -> bool:
+        numbers = set(clauses_of(test))
+        return not numbers & (SLOW - broken) and (bool(numbers & broken) or not is_resting(test))
+
+    return [name for name in select_tests(profiles) if is_tried(getattr(Suite, name))]
 
 
 def caught_by(mutant: Mutant) -> list[TestResult]:
