@@ -52,6 +52,8 @@ class BackendUnderTest:
         """Whether other processes write in this test's run."""
         self.keeps_more: bool = False
         """Whether this test used members or stores: no call takes their keys away."""
+        self.stands_before: Callable[[RendezvousBackend], RendezvousBackend] = lambda backend: backend
+        """What the test is given in place of an instance that it creates."""
         self._opened: list[Register] = []
         self._keys: set[str] = set()
         self._deletes = False
@@ -78,7 +80,7 @@ class BackendUnderTest:
         limit = self.target.patience if limit is None else limit
         backend = self.calls.run(f"creating {params!r}", limit, create_backend, params)
         # Only what is surely this test's own is deleted at the end: a run named "." may be somebody else's.
-        register = self.adopt(backend, own=self.tag in params.run_id)
+        register = self.adopt(self.stands_before(backend), own=self.tag in params.run_id)
         register.pair = (params.run_id, params.purpose)
         if register.own:
             self._keys.add(params.key)
@@ -95,7 +97,9 @@ class BackendUnderTest:
 
     def another(self) -> BackendUnderTest:
         """Return another for the same test, on a run of its own."""
-        return BackendUnderTest(self.target)
+        other = BackendUnderTest(self.target)
+        other.stands_before = self.stands_before
+        return other
 
     def paced(self, seconds: float) -> float:
         """Return the seconds that something may take here which takes `seconds` at most on a fast store."""

@@ -10,6 +10,7 @@ from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running
 from rdzv_core import (
+    MemberLease,
     RendezvousTimeoutError,
     SupportsDelete,
     SupportsListing,
@@ -39,6 +40,7 @@ class Waits:
 
     def __post_init__(self) -> None:
         self._members = self._store = None
+        self._lease: MemberLease | None = None
         backend = self.register.backend
         if isinstance(backend, SupportsMembership):
             self._members = self.under_test.needs(SupportsMembership, self.register)
@@ -78,6 +80,8 @@ class Waits:
         if self._members is not None:
             members = self._members
             calls |= {"members()": members.members, "count()": members.count, "first(1)": lambda: members.first(1)}
+            if (lease := self._lease) is not None:
+                calls["refresh(…)"] = lambda: members.refresh(lease)
         if self._store is not None:
             store = self._store
             calls |= {
@@ -92,13 +96,14 @@ class Waits:
         return calls
 
     def entering(self) -> dict[str, Call]:
-        """Return the calls about a member: they end the waits for members."""
+        """Return the calls about a member, which end the waits for members, but for `refresh`: `quick` has it then."""
         if self._members is None:
             return {}
-        members, lease = self._members, self._members.enter(b"", TTL)
+        members = self._members
+        lease = self._lease = members.enter(b"", TTL)
         return {
-            "enter(…)": lambda: members.leave(members.enter(b"", TTL)),
             "refresh(…)": lambda: members.refresh(lease),
+            "enter(…)": lambda: members.leave(members.enter(b"", TTL)),
             "update(…)": lambda: members.update(lease, b"new"),
             "leave(…)": lambda: members.leave(lease),
         }

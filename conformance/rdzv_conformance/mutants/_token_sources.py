@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import numbers
 import os
+import random
 import socket
 import time
 import uuid
@@ -48,6 +49,13 @@ class _NodeAndStart(_CountsAfter):
 
     def process(self) -> str:
         return f"{uuid.getnode()}/{self.started.setdefault(os.getpid(), int(time.time()))}/{os.getpid()}"
+
+
+class _SharedRandom(SoundRemote):
+    """A token is drawn from the generator of the module, which everybody may seed."""
+
+    def nonce(self) -> bytes | None:
+        return random.getrandbits(128).to_bytes(16, "big")
 
 
 def _alike(broken: type[SoundRemote], name: str, sentence: str) -> Mutant:
@@ -183,6 +191,7 @@ class AnyNumberIsAToken(_Numbers):
 SOURCES: tuple[tuple[type[SoundRemote], str, str], ...] = (
     (_ProcessId, "process-id-and-counter", "A token is the process's id and a counter: in each container it is 1."),
     (_HostAndProcessId, "host-and-process-id", "A token is host, process id, counter: a container keeps its name."),
+    (_SharedRandom, "of-the-shared-generator", "A token is drawn by `random`, which the nodes of a job seed alike."),
     (_NodeAndStart, "node-and-start", "A token is a MAC address, the second of the start and a counter."),
 )
 MUTANTS = (

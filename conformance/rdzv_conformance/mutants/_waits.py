@@ -32,6 +32,43 @@ class AWaitHoldsTheLock(SoundMemory):
 
 
 @mutant(
+    "a-wait-goes-by-another-one",
+    "A wait that begins while another one is on goes by that one: its own token is not looked at.",
+    "WATCH-6",
+    message="wait_state(stale token) while others wait",
+    may_break=("WATCH-1", "WATCH-8", "WATCH-4"),
+)
+class WaitsAreJoined(SoundMemory):
+    def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
+        waits: list[Token | None] = vars(self).setdefault("waits", [])
+        waits.append(token)
+        try:
+            return super().wait_state(waits[0], timeout)
+        finally:
+            waits.pop()
+
+
+@mutant(
+    "own-deletions-are-not-heard",
+    "An instance leaves out what it announces itself: who waits on it is not told of its own deletion.",
+    "WATCH-3",
+    message="by the waiting instance itself",
+)
+class OwnDeletionsAreNotHeard(SoundMemory):
+    def delete_state(self, token: Token | None = None) -> bool:
+        vars(self)["deletes"] = True
+        return super().delete_state(token)
+
+    def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:
+        ends = time.monotonic() + timeout
+        vars(self)["deletes"] = False
+        changed, found = super().wait_state(token, timeout)
+        while changed and found is None and vars(self)["deletes"] and time.monotonic() < ends:
+            changed, found = super().wait_state(None, ends - time.monotonic())
+        return changed, found
+
+
+@mutant(
     "waits-for-other-bytes",
     "A wait compares states, not tokens: it misses a write of equal bytes.",
     "WATCH-1",
@@ -151,6 +188,8 @@ class WaitsOverCorruption(SoundMemory):
 MUTANTS = (
     WaitsOverCorruption,
     AWaitHoldsTheLock,
+    WaitsAreJoined,
+    OwnDeletionsAreNotHeard,
     WaitsForOtherBytes,
     HalfATokenIsAwaited,
     WaitsForEventsOnly,

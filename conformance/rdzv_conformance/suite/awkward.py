@@ -30,6 +30,7 @@ WORDS = (
     *("NaN", "007", "1e3", "-0", "+5", "0.10", "True", "yes", "NULL", "nil", "undefined", "tombstone", "__deleted__"),
     *(" x", "x ", "\nx\n", "\tx\t", "x\r\n", "x\0", "x\0\0", "\0x", "x\x1ay", "x\x7f", "é", "e\u0301", "ß", "\u212b"),
     *("\ufb01", "\u202e", "\u2028", "\u00a0x\u00a0", "🚀", "null", "None", "{}", "0", "false", "deleted", "canimadam"),
+    *("0\r\n\r\n", "x\r\n0\r\n\r\n", "\r\n--boundary--\r\n", "From x\n", "x\nFrom y\n", "x\n.\ny", "x\n\n\ny", "a\tb"),
     *("rdzv1 ", "rdzv1 00000000000000000000000000000000 0 00000000\n"),
 )
 TWINS = (
@@ -39,6 +40,8 @@ TWINS = (
     (b"a" * 10_000 + b"1", b"a" * 10_000 + b"2"),
     (b"ab" * 500, b"ba" * 500),  # of one sum
     (b"", b"\0"),
+    (bytes(range(256)) * 40, bytes(range(256)) * 20),  # the second is the first one's beginning
+    (b"ab" * 5000, b"ab" * 100),
     (b"x", b"x\0"),
 )
 """Pairs that are alike by length, checksum, beginning or end."""

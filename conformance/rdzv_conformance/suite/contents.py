@@ -16,11 +16,11 @@ from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.harness.together import in_parts, together
 from rdzv_conformance.suite.awkward import TWINS, awkward_values
 from rdzv_conformance.suite.processes import Worker, once_ready
-from rdzv_conformance.suite.whole import check_whole, whole_state
+from rdzv_conformance.suite.whole import check_whole, largest_of, whole_state
 from rdzv_core import StateSnapshot
 
 LARGEST = 256 * 1024
-OVER = (300_000, 2**19, 2**19 + 1, 786_432)
+OVER = (300_000, 400_000, 409_600, 2**19, 2**19 + 1, 786_432, 1_000_000)
 HOLE = bytes(128 * 1024)
 BESIDE_HOLES = (0, 1, 4096, 64 * 1024)
 LONGEST_TRIED = 2 * 1024 * 1024
@@ -187,6 +187,7 @@ def _lengths() -> list[int]:
         245_760,
         250_000,
         258_048,
+        261_120,
         261_340,
         261_800,
         262_088,
@@ -209,16 +210,17 @@ def _kept(found: StateSnapshot | None, expected: StateSnapshot) -> None:
 
 def _write_whole(register: Register, token: object, readers: list[Running[int]]) -> None:
     ends = time.monotonic() + READ_SECONDS
-    written = 0
+    written, largest = 0, largest_of(register)
     while (written < LEAST_WRITES or time.monotonic() < ends) and not any(each.ended(0) for each in readers):
         written += 1
-        token = register.write(whole_state(written), token)
+        token = register.write(whole_state(written, largest), token)
 
 
 def _read_whole(under_test: BackendUnderTest, stop: threading.Event, refused: bool) -> int:
     register, reads = under_test.open(), 0
+    largest = largest_of(register)
     while not stop.is_set():
         found = register.set_state(b"late", "invalid") if refused else register.get_state()
-        check_whole(found and found[0], "a refused set_state" if refused else "get_state()")
+        check_whole(found and found[0], "a refused set_state" if refused else "get_state()", largest)
         reads += 1
     return reads

@@ -50,6 +50,7 @@ from rdzv_conformance.suite.submit import Submitting
 from rdzv_conformance.suite.submit_among import SubmittedAmong
 from rdzv_conformance.suite.submit_values import SubmittedValues
 from rdzv_conformance.suite.submit_waits import SubmittedWaits
+from rdzv_conformance.suite.submitted_alike import SubmittedAlike
 from rdzv_conformance.suite.tokens import Tokens
 from rdzv_conformance.suite.unreachable import Unreachable
 from rdzv_conformance.suite.unrelated import Unrelated
@@ -89,6 +90,7 @@ class Suite(
     SubmittedAmong,
     SubmittedWaits,
     SubmittedValues,
+    SubmittedAlike,
     Listing,
     Watch,
     Unrelated,

@@ -1,9 +1,10 @@
-"""A process that takes itself for another one: so do the first processes of two containers that have one host name."""
+"""A process that takes itself for another one: so do the first of two containers, with one host name and one seed."""
 
 from __future__ import annotations
 
 import os
 import platform
+import random
 import socket
 import sys
 import time
@@ -17,6 +18,7 @@ HOST = "container"
 PROCESS = 1
 NODE = 0x02420A000001
 WRITES = 20
+SEED = 42
 
 
 def write_as_a_namesake(under_test: BackendUnderTest, say: Say, run_id: str, began: float) -> None:
@@ -29,6 +31,7 @@ def write_as_a_namesake(under_test: BackendUnderTest, say: Say, run_id: str, beg
     sys.stdin.readline()
     _set_clock(began)
     register = under_test.open(run_id)
+    random.seed(SEED)  # as training scripts do, on each node alike
     found = register.get_state()
     tokens, token = [], found and found.token
     for _ in range(WRITES):

@@ -34,7 +34,7 @@ class Isolation:
         others = [under_test.open(under_test.run_id + tail) for tail in _FITTING]
         others += [base.sibling(purpose) for purpose in ("a", "a_b", "aXb")]
         kept = [(each, each.write(b"kept")) for each in others]
-        tokens = [each.write(b"updated", each.write(b"first")) for each in changed]
+        tokens = [each.write(b"updated", each.write(b"kept")) for each in changed]
         _all_kept(kept, "an update")
         for each, token in zip(changed, tokens, strict=True):
             each.holds(b"updated", token, "after others were updated")

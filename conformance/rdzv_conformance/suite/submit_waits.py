@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import queue
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rdzv_conformance.contract.labels import clause
@@ -144,7 +146,7 @@ class SubmittedWaits:
         """Typically such a wait ends with the change, as a called one does."""
         register = under_test.open()
         kinds = [_kind(under_test, each) for each in _waits(under_test)]
-        Wakes(under_test, register.get_state).judge(kinds)
+        Wakes(under_test, register.get_state).judge([*kinds, *_submitted_changes(under_test)])
 
     @clause("RDZV-SUBMIT-3")
     def test_RDZV_SUBMIT_3_close_ends_submitted_waits_of_members_and_stores(self, under_test: BackendUnderTest) -> None:
@@ -243,6 +245,36 @@ def _waits(under_test: BackendUnderTest, register: Any = None) -> list[Any]:
     if not found:
         raise Unsupported("neither a wait of members nor one of a store can be submitted")
     return found
+
+
+def _submitted_changes(under_test: BackendUnderTest) -> list[Kind]:
+    """Return the changes that can be submitted, with called waits."""
+    run, kinds = f"{under_test.run_id}-submitted", list[Kind]()  # of its own: nobody is woken by another kind
+    register, other = under_test.open(run), under_test.open(run)
+    if isinstance(other.backend, SupportsSubmit) and isinstance(other.backend, SupportsMembership):
+        at, members = Submitter(under_test, other.backend), under_test.needs(SupportsMembership, register)
+        if "enter" in at.submittable:
+
+            def arm() -> Callable[[float], object]:
+                version = members.members().version
+                return lambda timeout: members.wait_members(version, timeout)
+
+            enter = partial(at, "enter", b"", TTL)
+            kinds.append(Kind("a submitted enter", "wait_members", "RDZV-SUBMIT-1", arm, enter))
+    if isinstance(other.backend, SupportsStore):
+        store = other.call("store('submitted')", other.backend.store, "submitted")
+        if isinstance(store, SupportsSubmit) and "set" in store.submittable:
+            waiting, number = under_test.needs(SupportsStore, register).store("submitted"), itertools.count()
+            awaited: list[str] = []
+
+            def arm_key() -> Callable[[float], object]:
+                awaited.append(f"set by a submitted call {next(number)}")
+                return partial(waiting.get, awaited[-1])
+
+            at_store = Submitter(under_test, store)
+            change = lambda: at_store("set", awaited[-1], b"1")  # noqa: E731
+            kinds.append(Kind("a submitted set", "get", "RDZV-SUBMIT-1", arm_key, change))
+    return kinds
 
 
 def _kind(under_test: BackendUnderTest, each: _Waits) -> Kind:

@@ -73,17 +73,16 @@ class Watch:
         """A wait ends with (True, None) when the state is deleted, and at once where it has been."""
         register, writer = _two(under_test)
         under_test.needs(SupportsDelete, writer)
-        token = register.write(b"there")
-        waiting = _wait(under_test, register, token)
-        that(
-            not waiting.ended(under_test.paced(SHORT)), "wait_state(current token) returned though nothing had changed"
-        )
-        writer.delete_state()
-        equal(
-            "what wait_state gave",
-            _soon(under_test, waiting, "wait_state(current token) after a deletion"),
-            (True, None),
-        )
+        for who, deleting in (("another instance", writer), ("the waiting instance itself", register)):
+            token = register.write(b"there")
+            waiting = _wait(under_test, register, token)
+            that(
+                not waiting.ended(under_test.paced(SHORT)),
+                "wait_state(current token) returned though nothing had changed",
+            )
+            deleting.delete_state()
+            gave = _soon(under_test, waiting, f"wait_state(current token) after a deletion by {who}")
+            equal(f"what wait_state gave after a deletion by {who}", gave, (True, None))
         again = _wait(under_test, register, token)
         equal(
             "what wait_state gave", _soon(under_test, again, "wait_state(token) where there is no state"), (True, None)
@@ -143,6 +142,12 @@ class Watch:
         )
         found = _soon(under_test, Running(register.get_state), "get_state() while others wait on the instance")
         equal("the state read while others wait", found, StateSnapshot(b"there", token))
+        stale = _soon(
+            under_test,
+            _wait(under_test, register, "stale"),
+            "wait_state(stale token) while others wait on the instance",
+        )
+        equal("what wait_state(stale token) gave while others wait", stale, (True, StateSnapshot(b"there", token)))
         newer = _soon(
             under_test, Running(register.write, b"next", token), "set_state() while others wait on the instance"
         )

@@ -185,3 +185,12 @@ def test_what_done_raises_ends_no_call_of_another(endpoint, open_backend, caplog
     assert [ends.get(timeout=SOON)[1] for _ in waiting] == [None] * 3
     assert ends.empty()
     assert any(record.exc_info and record.exc_info[0] is error for record in caplog.records)
+
+
+def test_any_number_of_members_can_be_asked_for(endpoint, open_backend):
+    """More than a machine word counts are all, as with a call."""
+    backend = open_backend(endpoint)
+    backend.enter(b"only", TTL)
+    for k in (2**63, 10**30):
+        assert Call(backend, "first", k).result() == backend.first(k) == backend.members()
+    assert Call(backend, "first", -1).result().members == ()

@@ -160,7 +160,7 @@ class Membership:
         return self._view(None)
 
     def first(self, k: int) -> MembersView:
-        return self._view(min(max(k, 0), sys.maxsize))
+        return self._view(_limit(k))
 
     def count(self) -> int:
         return len(self._view(None).members)
@@ -172,7 +172,7 @@ class Membership:
         self._submit_view(done, None, lambda view: view)
 
     def submit_first(self, done: OnDone, k: int) -> None:
-        self._submit_view(done, max(k, 0), lambda view: view)
+        self._submit_view(done, _limit(k), lambda view: view)
 
     def submit_count(self, done: OnDone) -> None:
         self._submit_view(done, None, lambda view: len(view.members))
@@ -292,3 +292,8 @@ def _own(member: MemberLease) -> FileLease:
     if not isinstance(member, FileLease):
         raise TypeError(f"{member!r} was not entered here: it belongs to another membership")
     return member
+
+
+def _limit(k: int) -> int:
+    """Return how many members to look at, of which a process can count no more."""
+    return min(max(k, 0), sys.maxsize)
