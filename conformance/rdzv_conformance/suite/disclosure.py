@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import contextlib
 import io
 import json
 import logging
 import os
+import re
 import threading
 import traceback
 import urllib.parse
@@ -23,7 +25,13 @@ AT_FIRST = dict(os.environ)
 
 LONG_SECRET = 16
 TELLING = 12
-"""Characters at the beginning of a long secret: to show them is to show most of it."""
+"""Characters of a long secret, one behind the other: to show them is to show most of it."""
+MASKED = 2
+"""Characters of a shorter secret: to hide no more of them is to show most of it."""
+BETWEEN = r"[^0-9a-z]{0,6}"
+BETWEEN_NUMBERS = BETWEEN + r"(?:0?[xob]|u\+?)?0{0,7}"
+"""What may stand between two bytes that are shown one by one: a space, a comma, `0x`, `\\u00`, `&#`, `=`."""
+APART = "\n" * 20
 
 
 @dataclass
@@ -48,11 +56,18 @@ class Disclosure:
 
     def check(self, secrets: Iterable[str]) -> None:
         """Fail the clause if a text holds a secret, in whatever form."""
+        texts = list(dict.fromkeys(self.texts))
+        everything = APART.join(text for _, text in texts)
+        lower = everything.lower()
         for secret in secrets:
             for form, shown in forms_of(secret).items():
-                for where, text in self.texts:
-                    if shown in text:
-                        raise ClauseFailed(f"the {where} holds a secret{form}")
+                if shown in everything:
+                    where = next(where for where, text in texts if shown in text)
+                    raise ClauseFailed(f"the {where} holds a secret{form}")
+            for form, pattern in _one_by_one(secret).items():
+                if pattern.search(lower):
+                    where = next(where for where, text in texts if pattern.search(text.lower()))
+                    raise ClauseFailed(f"the {where} holds a secret{form}")
 
     def look_around(self, when: str) -> None:
         """Add what others can see of this process: the environment, which every child has, and names."""
@@ -66,7 +81,10 @@ class Disclosure:
         handler, printed = _Handler(self, where), io.StringIO()
         root = logging.getLogger()
         level = root.level
-        root.addHandler(handler)
+        named = [each for each in root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+        loggers = [root, *(each for each in named if not each.propagate)]
+        for logger in loggers:
+            logger.addHandler(handler)
         root.setLevel(logging.DEBUG)
         try:
             with (
@@ -78,7 +96,8 @@ class Disclosure:
                 warnings.simplefilter("always")
                 yield
         finally:
-            root.removeHandler(handler)
+            for logger in loggers:
+                logger.removeHandler(handler)
             root.setLevel(level)
             for warning in warned:
                 self.add(f"warning {where}", str(warning.message))
@@ -133,9 +152,34 @@ def forms_of(secret: str) -> dict[str, str]:
         for offset in range(3):
             for name, encode in (("base64", base64.b64encode), ("URL-safe base64", base64.urlsafe_b64encode)):
                 forms[f" (as {name}, {offset} bytes within)"] = _within(encode, raw, offset)
-    if len(secret) >= LONG_SECRET:
-        forms[" (most of it)"] = secret[:TELLING]
+            wide = secret.encode("utf-16-le", "surrogatepass")
+            forms[f" (as UTF-16 in base64, {offset} bytes within)"] = _within(base64.b64encode, wide, offset)
+        forms[" (in ROT13)"] = codecs.encode(secret, "rot13")
+    forms |= {f" (most of it, from character {first})": part for first, part in _most_of(secret).items()}
     return {form: text for form, text in forms.items() if text}
+
+
+def _most_of(secret: str) -> dict[int, str]:
+    """Return the parts that show most of a secret, by their first characters' numbers."""
+    if len(secret) >= LONG_SECRET:
+        return {first + 1: secret[first : first + TELLING] for first in range(len(secret) - TELLING + 1)}
+    if len(secret) >= TELLING - MASKED:
+        return {1: secret[:-MASKED], MASKED + 1: secret[MASKED:]}
+    return {}
+
+
+def _one_by_one(secret: str) -> dict[str, re.Pattern[str]]:
+    """Return what finds a secret in a text in lower case if its characters, or bytes, are shown one by one."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    if len(raw) < TELLING // 2:
+        return {}
+    shown = {" (letter by letter, in whatever case)": BETWEEN.join(map(re.escape, secret.lower()))}
+    bases = {"in hexadecimal": "x", "as decimal numbers": "d", "in octal": "o", "in binary": "b"}
+    for name, base in bases.items():
+        shown[f" (byte by byte, {name})"] = BETWEEN_NUMBERS.join(f"{byte:{base}}" for byte in raw)
+        if not secret.isascii():
+            shown[f" (letter by letter, {name})"] = BETWEEN_NUMBERS.join(f"{ord(each):{base}}" for each in secret)
+    return {form: re.compile(pattern) for form, pattern in shown.items()}
 
 
 def _within(encode: Callable[[bytes], bytes], raw: bytes, offset: int) -> str:

@@ -16,8 +16,9 @@ from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.harness.waits import Waits
 from rdzv_conformance.suite.disclosure import Disclosure
-from rdzv_conformance.suite.near_secrets import nearly
+from rdzv_conformance.suite.near_secrets import hard_to_send, nearly
 from rdzv_conformance.suite.secure import secure_parameters, secured
+from rdzv_conformance.suite.state import LARGEST_TRIED
 from rdzv_core import RendezvousConnectionError
 
 Call = Callable[[], object]
@@ -149,6 +150,9 @@ def _a_silent_store(under_test: BackendUnderTest, shown: Disclosure) -> Iterator
 def _in_use(under_test: BackendUnderTest, register: Register, shown: Disclosure) -> None:
     backend = register.backend
     sibling = register.sibling("shown")
+    if backend.max_state_bytes <= LARGEST_TRIED:
+        too_large = bytes(backend.max_state_bytes + 1)
+        shown.tried("set_state(…) of too large a state", lambda: register.set_state(too_large))
     for what, each in (("instance", backend), ("sibling", sibling.backend)):
         shown.add(f"repr of the {what}", f"{each!r} {each}")
         for method in ("health", "endpoint_hint", "local_address", "hosted_members"):
@@ -171,6 +175,9 @@ def _refused(under_test: BackendUnderTest, names: list[str], shown: Disclosure, 
     for options, _ in (*(helpers.wrong_credentials or ()), *(helpers.wrong_transport or ())):
         shown.tried(f"use with other {', '.join(options)}", lambda given=options: _use(under_test, given, True))  # type: ignore[misc]
         secrets |= {str(options[name]) for name in names if options.get(name)}
+    for name, right, _ in _secrets_that_are_asked_for(under_test):
+        for what, near in hard_to_send(right).items():
+            shown.tried(f"use with {what} for {name}", lambda given={name: near}: _use(under_test, given, True))  # type: ignore[misc]
 
 
 def _wrong_options(under_test: BackendUnderTest, shown: Disclosure) -> None:
