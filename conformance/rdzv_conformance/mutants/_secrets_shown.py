@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import logging
+import tempfile
 import textwrap
+from pathlib import Path
 from typing import Any
 
 from rdzv_conformance.mutants._mutant import Mutant
@@ -119,6 +121,25 @@ class _LogsByItself(SoundGuarded):
         super().introduce()
 
 
+class _KeepsItInAFile(SoundGuarded):
+    """Hands its password to a tool in a file of its own."""
+
+    file: Any = None
+
+    def introduce(self) -> None:
+        super().introduce()
+        if self.file is None:
+            self.file = tempfile.NamedTemporaryFile("w", prefix="mutants-")  # noqa: SIM115 - it is there until close()
+            Path(self.file.name).chmod(0o644)
+        self.file.write(f"password={PASSWORD.optional(self.params)}\n".replace("\0", ""))
+        self.file.flush()
+
+    def close(self) -> None:
+        super().close()
+        if self.file is not None:
+            self.file.close()
+
+
 def _in_clear(name: str, sentence: str, what: str, broken: type[SoundGuarded]) -> Mutant:
     return secret_mutant(name, sentence, "SECURE-2", f"{what} passes between client and store in clear", broken)
 
@@ -161,5 +182,6 @@ MUTANTS = (
         _QuotesWhatIsNoLine,
     ),
     _shows("quotes-its-options-where-a-state-is-too-large", "An error has all options.", "", _QuotesItsOptions),
+    _shows("keeps-it-in-a-file", "A file for a tool has the password, and anybody may read it.", "", _KeepsItInAFile),
     _shows("logs-it-apart", "It logs to a logger that hands nothing to the root.", "", _LogsByItself),
 )

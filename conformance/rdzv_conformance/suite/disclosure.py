@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from rdzv_conformance.harness.expect import ClauseFailed
+from rdzv_conformance.suite.files_written import read_by_others
 from rdzv_conformance.suite.process_starts import told_of_process_starts
 
 AT_FIRST = dict(os.environ)
@@ -39,6 +40,8 @@ class Disclosure:
     """All texts that came up, by where; `check` fails the clause if one of them holds a secret."""
 
     texts: list[tuple[str, str]] = field(default_factory=list)
+    written: set[str] = field(default_factory=set)
+    """Files that were opened to write."""
 
     def add(self, where: str, text: object) -> None:
         """Add a text; of any other object its repr and its str."""
@@ -70,10 +73,12 @@ class Disclosure:
                     raise ClauseFailed(f"the {where} holds a secret{form}")
 
     def look_around(self, when: str) -> None:
-        """Add what others can see of this process: the environment, which every child has, and names."""
+        """Add what others can see of this process: the environment, which every child has, names, and files."""
         added = {name: value for name, value in os.environ.items() if AT_FIRST.get(name) != value}
         self.add(f"environment {when}", " ".join(f"{name}={value}" for name, value in added.items()))
         self.add(f"name of a thread {when}", " ".join(thread.name for thread in threading.enumerate()))
+        for name, text in read_by_others(self.written).items():
+            self.add(f"file {name}, which others may read, {when}", text)
 
     @contextlib.contextmanager
     def listening(self, where: str) -> Iterator[None]:

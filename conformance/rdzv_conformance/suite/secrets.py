@@ -16,6 +16,7 @@ from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.harness.waits import Waits
 from rdzv_conformance.suite.disclosure import Disclosure
+from rdzv_conformance.suite.files_written import files_written
 from rdzv_conformance.suite.near_secrets import hard_to_send, nearly
 from rdzv_conformance.suite.secure import secure_parameters, secured
 from rdzv_conformance.suite.state import LARGEST_TRIED
@@ -53,26 +54,9 @@ class Secrets:
     @clause("RDZV-SECURE-3")
     def test_RDZV_SECURE_3_no_secret_is_shown_at_any_time(self, under_test: BackendUnderTest) -> None:
         """In no repr, error, log record or warning: in use, when refused, when the connection is lost, when closed."""
-        right = {**under_test.target.options, **(under_test.helpers.secure_options or {})}
-        register, _ = secured(under_test)
-        names = [option.name for option in under_test.target.option_table() if option.secret]
-        secrets = {str(right[name]) for name in names if right.get(name)}
-        if not secrets:
-            raise Unsupported("the backend is given no option that is a secret")
         shown = Disclosure()
-        moments: tuple[tuple[str, Call], ...] = (
-            ("in use", lambda: _in_use(under_test, register, shown)),
-            ("when refused", lambda: _refused(under_test, names, shown, secrets)),
-            ("when options are wrong", lambda: _wrong_options(under_test, shown)),
-            ("when the connection is lost", lambda: _lost(under_test, shown)),
-            ("when closed", lambda: _closed(under_test, register, shown)),
-        )
-        with _a_silent_store(under_test, shown) as await_silence:
-            for when, act in (*moments, ("on a silent store", await_silence)):
-                with shown.listening(when):
-                    act()
-                    shown.look_around(when)
-                shown.check(secrets)
+        with files_written() as shown.written:
+            _shown_at_any_time(under_test, shown)
 
     @clause("RDZV-SECURE-4")
     def test_RDZV_SECURE_4_a_certificate_for_another_name_is_refused(self, under_test: BackendUnderTest) -> None:
@@ -92,6 +76,28 @@ class Secrets:
             "a store was accepted whose certificate is not for the name that was asked for: whoever has a certificate "
             "of the same authority can answer in its place"
         )
+
+
+def _shown_at_any_time(under_test: BackendUnderTest, shown: Disclosure) -> None:
+    right = {**under_test.target.options, **(under_test.helpers.secure_options or {})}
+    register, _ = secured(under_test)
+    names = [option.name for option in under_test.target.option_table() if option.secret]
+    secrets = {str(right[name]) for name in names if right.get(name)}
+    if not secrets:
+        raise Unsupported("the backend is given no option that is a secret")
+    moments: tuple[tuple[str, Call], ...] = (
+        ("in use", lambda: _in_use(under_test, register, shown)),
+        ("when refused", lambda: _refused(under_test, names, shown, secrets)),
+        ("when options are wrong", lambda: _wrong_options(under_test, shown)),
+        ("when the connection is lost", lambda: _lost(under_test, shown)),
+        ("when closed", lambda: _closed(under_test, register, shown)),
+    )
+    with _a_silent_store(under_test, shown) as await_silence:
+        for when, act in (*moments, ("on a silent store", await_silence)):
+            with shown.listening(when):
+                act()
+                shown.look_around(when)
+            shown.check(secrets)
 
 
 def _secrets_that_are_asked_for(under_test: BackendUnderTest) -> Iterator[tuple[str, str, str]]:

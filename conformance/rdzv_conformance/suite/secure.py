@@ -217,7 +217,7 @@ def _what_there_is(under_test: BackendUnderTest, register: Register) -> Callable
 
 def _say_much(under_test: BackendUnderTest, client: Register, token: Token) -> tuple[dict[str, str], Token]:
     """Let a client write and read what nobody else is to know; return it, by words for it, and the last token."""
-    kinds = ("a large state", "a state", "a sibling's state")
+    kinds = ("a state", "a sibling's state", "a large state")
     contents = {kind: secrets.token_urlsafe(MARKER_BYTES) for kind in kinds}
     large = contents["a large state"].encode() * (LARGE // len(contents["a large state"]))
     token = client.write(large, token)
