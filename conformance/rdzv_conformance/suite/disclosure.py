@@ -29,9 +29,10 @@ TELLING = 12
 """Characters of a long secret, one behind the other: to show them is to show most of it."""
 MASKED = 2
 """Characters of a shorter secret: to hide no more of them is to show most of it."""
-BETWEEN = r"[^0-9a-z]{0,6}"
-BETWEEN_NUMBERS = BETWEEN + r"(?:0?[xob]|u\+?)?0{0,7}"
-"""What may stand between two bytes that are shown one by one: a space, a comma, `0x`, `\\u00`, `&#`, `=`."""
+BASES = {"in hexadecimal": "x", "as decimal numbers": "d", "in octal": "o", "in binary": "b"}
+BETWEEN = r"[^0-9a-z]{0,6}(?:0?%s|u\+?)?0{0,7}"
+"""What may stand between two numbers: a space, a comma, `0x`, `\\u00`, `&#`, `=`; none of it begins a number."""
+BETWEEN_LETTERS = r"[\W_]{1,12}"
 APART = "\n" * 20
 
 
@@ -174,16 +175,18 @@ def _most_of(secret: str) -> dict[int, str]:
 
 
 def _one_by_one(secret: str) -> dict[str, re.Pattern[str]]:
-    """Return what finds a secret in a text in lower case if its characters, or bytes, are shown one by one."""
-    raw = secret.encode("utf-8", "surrogatepass")
+    """Return what finds a secret in a text in lower case: in another case, or with its letters or bytes apart."""
+    raw, letters = secret.encode("utf-8", "surrogatepass"), [each for each in secret.lower() if each.isalnum()]
     if len(raw) < TELLING // 2:
         return {}
-    shown = {" (letter by letter, in whatever case)": BETWEEN.join(map(re.escape, secret.lower()))}
-    bases = {"in hexadecimal": "x", "as decimal numbers": "d", "in octal": "o", "in binary": "b"}
-    for name, base in bases.items():
-        shown[f" (byte by byte, {name})"] = BETWEEN_NUMBERS.join(f"{byte:{base}}" for byte in raw)
+    shown = {" (in another case)": re.escape(secret.lower())}
+    if len(letters) >= TELLING // 2:
+        shown[" (its letters, with something between)"] = BETWEEN_LETTERS.join(letters)
+    for name, base in BASES.items() if 0 not in raw else ():
+        between = BETWEEN % base
+        shown[f" (byte by byte, {name})"] = between.join(f"{byte:{base}}" for byte in raw)
         if not secret.isascii():
-            shown[f" (letter by letter, {name})"] = BETWEEN_NUMBERS.join(f"{ord(each):{base}}" for each in secret)
+            shown[f" (letter by letter, {name})"] = between.join(f"{ord(each):{base}}" for each in secret)
     return {form: re.compile(pattern) for form, pattern in shown.items()}
 
 
