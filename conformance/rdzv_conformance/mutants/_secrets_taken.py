@@ -20,7 +20,7 @@ LONG = "a sentence that nobody guesses, and that is longer than what every known
 BCRYPT_LOOKS_AT = 72
 
 
-def _asks(is_right: Callable[[str], object]) -> Guard:
+def asks(is_right: Callable[[str], object]) -> Guard:
     """Return a guard that takes some other passwords for the right one; none at all is refused."""
 
     def guard(hello: dict[str, Any], _: dict[str, Any]) -> str:
@@ -33,7 +33,7 @@ def _asks(is_right: Callable[[str], object]) -> Guard:
 
 
 def _taken(name: str, sentence: str, is_right: Callable[[str], object], what: str) -> Mutant:
-    return secret_mutant(name, sentence, "SECURE-1", f"the store accepts {what}", guard=_asks(is_right))
+    return secret_mutant(name, sentence, "SECURE-1", f"the store accepts {what}", guard=asks(is_right))
 
 
 def _seventy_two(hello: dict[str, Any], _: dict[str, Any]) -> str:

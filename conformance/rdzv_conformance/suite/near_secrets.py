@@ -8,12 +8,22 @@ import urllib.parse
 
 LOOK_ALIKES = str.maketrans("aceopxyiABCEHKMOPTX", "асеорхуіАВСЕНКМОРТХ")  # noqa: RUF001 - that they look alike is the point
 DIGESTS = ("md5", "sha1", "sha256", "sha512")
+FURTHER_DIGESTS = ("sha224", "sha384", "sha3_256", "blake2b")
+DEFAULTS = ("admin", "password")
 
 
 def nearly(secret: str) -> dict[str, str]:
     """Return what is nearly a secret, by words for it; none is equal to it, and one is empty."""
     near = {**_in_part(secret), **_with_more(secret), **_bent(secret), **_encoded(secret)}
+    near |= {**_parsed(secret), **_escaped(secret), **_kept(secret), **_matching(secret)}
     return {what: value for what, value in near.items() if value != secret}
+
+
+def hard_to_send(secret: str) -> dict[str, str]:
+    """Return those that end in what some protocols cannot carry: a client may refuse them by itself."""
+    return {
+        what: value for what, value in nearly(secret).items() if value.startswith(secret) and not value.isprintable()
+    }
 
 
 def _in_part(secret: str) -> dict[str, str]:
@@ -74,4 +84,60 @@ def _encoded(secret: str) -> dict[str, str]:
         "the secret in base64": base64.b64encode(raw).decode(),
         "the secret in hexadecimal": raw.hex(),
         **{f"the {name} of the secret": hashlib.new(name, raw).hexdigest() for name in DIGESTS},
+    }
+
+
+def _parsed(secret: str) -> dict[str, str]:
+    """Return what is the secret for a reader that looks for it among other things."""
+    middle = len(secret) // 2
+    return {
+        "the secret with a vertical tab behind it": f"{secret}\v",
+        "the secret with a form feed before it": f"\f{secret}",
+        "the secret with a comment behind it": f"{secret} #x",
+        "the secret with a user before it": f"user:{secret}",
+        "the secret with a name before it": f"password={secret}",
+        "the secret in a list": f"x,{secret}",
+        "the secret in a list of lines": f"x\n{secret}",
+        "the secret with a letter and a backspace within": f"{secret[:middle]}x\b{secret[middle:]}",
+        "the secret with its first letter in another case": secret[:1].swapcase() + secret[1:],
+    }
+
+
+def _escaped(secret: str) -> dict[str, str]:
+    """Return what is the secret once its escapes are read."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    return {
+        "the secret in backslash escapes": "".join(f"\\x{byte:02x}" for byte in raw),
+        "the secret in escapes of JSON": "".join(f"\\u{ord(each):04x}" for each in secret),
+        "the secret in entities": "".join(f"&#{ord(each)};" for each in secret),
+        "the secret in quoted-printable": "".join(f"={byte:02X}" for byte in raw),
+        "the secret in base32": base64.b32encode(raw).decode(),
+        "the secret in hexadecimal, upper case": raw.hex().upper(),
+    }
+
+
+def _kept(secret: str) -> dict[str, str]:
+    """Return what stores keep of a secret: its hash, in the ways of some."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    once, short = hashlib.sha256(raw), hashlib.sha1(raw)  # noqa: S324 - there are stores that do
+    twice = hashlib.sha1(short.digest())  # noqa: S324 - the same
+    return {
+        **{f"the {name} of the secret": hashlib.new(name, raw).hexdigest() for name in FURTHER_DIGESTS},
+        "the sha256 of the secret in base64": base64.b64encode(once.digest()).decode(),
+        "the sha256 of the secret in upper case": once.hexdigest().upper(),
+        "the sha256 of the secret as Redis writes it": f"#{once.hexdigest()}",
+        "the sha1 of the secret as LDAP writes it": f"{{SHA}}{base64.b64encode(short.digest()).decode()}",
+        "the sha1 of the secret's sha1 as MySQL writes it": f"*{twice.hexdigest().upper()}",
+    }
+
+
+def _matching(secret: str) -> dict[str, str]:
+    """Return patterns that a secret matches, and secrets that came with many a store."""
+    return {
+        "a wildcard": "*",
+        "the secret's first letter and a wildcard": f"{secret[:1]}*",
+        "a question mark for each character": "?" * len(secret),
+        "a pattern of SQL": "%",
+        "a regular expression": ".*",
+        **{f"the secret {each!r}": each for each in DEFAULTS},
     }

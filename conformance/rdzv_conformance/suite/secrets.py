@@ -14,10 +14,13 @@ from rdzv_conformance.harness.network import NetworkEndpoint, closed_port
 from rdzv_conformance.harness.proxy import Proxy
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running
+from rdzv_conformance.harness.together import together
 from rdzv_conformance.harness.waits import Waits
 from rdzv_conformance.suite.disclosure import Disclosure
-from rdzv_conformance.suite.near_secrets import nearly
+from rdzv_conformance.suite.files_written import files_written
+from rdzv_conformance.suite.near_secrets import hard_to_send, nearly
 from rdzv_conformance.suite.secure import secure_parameters, secured
+from rdzv_conformance.suite.state import LARGEST_TRIED
 from rdzv_core import RendezvousConnectionError
 
 Call = Callable[[], object]
@@ -32,46 +35,34 @@ class Secrets:
     def test_RDZV_SECURE_1_what_is_nearly_a_secret_is_refused(self, under_test: BackendUnderTest) -> None:
         """Its beginning, with something before or behind it, in another case: it is refused, with the words."""
         secured(under_test)
-        tried = 0
+        asked_for = [*_secrets_that_are_asked_for(under_test)]
         anonymous = [words for _, words in under_test.helpers.wrong_credentials or ()]
-        for name, right, words in _secrets_that_are_asked_for(under_test):
-            for number, (what, near) in enumerate(nearly(right).items()):
-                tried += 1
-                try:
-                    _use(under_test, {name: near}, write=number % 2 == 0)
-                except RendezvousConnectionError as error:
-                    said = words in str(error) or (not near and any(each in str(error) for each in anonymous))
-                    that(said, f"the error with {what} for {name} does not say {words!r}: {error}")
-                except ValueError:
-                    pass  # refused before it was sent
-                else:
-                    raise ClauseFailed(f"the store accepts {what} for {name}: it must compare the whole secret")
-        if not tried:
+
+        def check(tried: tuple[str, str, str, str, bool]) -> None:
+            name, words, what, near, write = tried
+            try:
+                _use(under_test, {name: near}, write)
+            except RendezvousConnectionError as error:
+                said = words in str(error) or (not near and any(each in str(error) for each in anonymous))
+                that(said, f"the error with {what} for {name} does not say {words!r}: {error}")
+            except ValueError:
+                pass  # refused before it was sent
+            else:
+                raise ClauseFailed(f"the store accepts {what} for {name}: it must compare the whole secret")
+
+        for name, right, words in asked_for:
+            near = enumerate(nearly(right).items())
+            tries = [(name, words, what, value, number % 2 == 0) for number, (what, value) in near]
+            together(tries, check, under_test.target.pace)
+        if not asked_for:
             raise Unsupported("no secret option is among those that wrong_credentials changes")
 
     @clause("RDZV-SECURE-3")
     def test_RDZV_SECURE_3_no_secret_is_shown_at_any_time(self, under_test: BackendUnderTest) -> None:
         """In no repr, error, log record or warning: in use, when refused, when the connection is lost, when closed."""
-        right = {**under_test.target.options, **(under_test.helpers.secure_options or {})}
-        register, _ = secured(under_test)
-        names = [option.name for option in under_test.target.option_table() if option.secret]
-        secrets = {str(right[name]) for name in names if right.get(name)}
-        if not secrets:
-            raise Unsupported("the backend is given no option that is a secret")
         shown = Disclosure()
-        moments: tuple[tuple[str, Call], ...] = (
-            ("in use", lambda: _in_use(under_test, register, shown)),
-            ("when refused", lambda: _refused(under_test, names, shown, secrets)),
-            ("when options are wrong", lambda: _wrong_options(under_test, shown)),
-            ("when the connection is lost", lambda: _lost(under_test, shown)),
-            ("when closed", lambda: _closed(under_test, register, shown)),
-        )
-        with _a_silent_store(under_test, shown) as await_silence:
-            for when, act in (*moments, ("on a silent store", await_silence)):
-                with shown.listening(when):
-                    act()
-                    shown.look_around(when)
-                shown.check(secrets)
+        with files_written() as shown.written:
+            _shown_at_any_time(under_test, shown)
 
     @clause("RDZV-SECURE-4")
     def test_RDZV_SECURE_4_a_certificate_for_another_name_is_refused(self, under_test: BackendUnderTest) -> None:
@@ -91,6 +82,28 @@ class Secrets:
             "a store was accepted whose certificate is not for the name that was asked for: whoever has a certificate "
             "of the same authority can answer in its place"
         )
+
+
+def _shown_at_any_time(under_test: BackendUnderTest, shown: Disclosure) -> None:
+    right = {**under_test.target.options, **(under_test.helpers.secure_options or {})}
+    register, _ = secured(under_test)
+    names = [option.name for option in under_test.target.option_table() if option.secret]
+    secrets = {str(right[name]) for name in names if right.get(name)}
+    if not secrets:
+        raise Unsupported("the backend is given no option that is a secret")
+    moments: tuple[tuple[str, Call], ...] = (
+        ("in use", lambda: _in_use(under_test, register, shown)),
+        ("when refused", lambda: _refused(under_test, names, shown, secrets)),
+        ("when options are wrong", lambda: _wrong_options(under_test, shown)),
+        ("when the connection is lost", lambda: _lost(under_test, shown)),
+        ("when closed", lambda: _closed(under_test, register, shown)),
+    )
+    with _a_silent_store(under_test, shown) as await_silence:
+        for when, act in (*moments, ("on a silent store", await_silence)):
+            with shown.listening(when):
+                act()
+                shown.look_around(when)
+            shown.check(secrets)
 
 
 def _secrets_that_are_asked_for(under_test: BackendUnderTest) -> Iterator[tuple[str, str, str]]:
@@ -149,6 +162,9 @@ def _a_silent_store(under_test: BackendUnderTest, shown: Disclosure) -> Iterator
 def _in_use(under_test: BackendUnderTest, register: Register, shown: Disclosure) -> None:
     backend = register.backend
     sibling = register.sibling("shown")
+    if backend.max_state_bytes <= LARGEST_TRIED:
+        too_large = bytes(backend.max_state_bytes + 1)
+        shown.tried("set_state(…) of too large a state", lambda: register.set_state(too_large))
     for what, each in (("instance", backend), ("sibling", sibling.backend)):
         shown.add(f"repr of the {what}", f"{each!r} {each}")
         for method in ("health", "endpoint_hint", "local_address", "hosted_members"):
@@ -171,6 +187,9 @@ def _refused(under_test: BackendUnderTest, names: list[str], shown: Disclosure, 
     for options, _ in (*(helpers.wrong_credentials or ()), *(helpers.wrong_transport or ())):
         shown.tried(f"use with other {', '.join(options)}", lambda given=options: _use(under_test, given, True))  # type: ignore[misc]
         secrets |= {str(options[name]) for name in names if options.get(name)}
+    for name, right, _ in _secrets_that_are_asked_for(under_test):
+        for what, near in hard_to_send(right).items():
+            shown.tried(f"use with {what} for {name}", lambda given={name: near}: _use(under_test, given, True))  # type: ignore[misc]
 
 
 def _wrong_options(under_test: BackendUnderTest, shown: Disclosure) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,8 @@ SOON = 5.0
 TELLING = 8
 """Characters of a secret that are no accident where they pass among encrypted ones."""
 MARKER_BYTES = 24
+LARGE = 200 * 1024
+AGAIN = 0.05
 
 
 class Secure:
@@ -81,7 +84,10 @@ class Secure:
             proxy.record()
             there = {**under_test.target.as_client(), **under_test.target.impatient()}
             client = under_test.open_with(secure_parameters(under_test, there, network.at(proxy.port)))
-            contents = _say_much(under_test, client, token)
+            contents, token = _say_much(under_test, client, token)
+            proxy.cut()
+            proxy.restore()
+            contents["a state after the connection was lost"] = _say_again(under_test, client, token)
             client.close()
             passed = [each for each in proxy.recorded if each]
         that(passed, "a client wrote and read, and nothing passed between it and the endpoint that it was given")
@@ -209,11 +215,17 @@ def _what_there_is(under_test: BackendUnderTest, register: Register) -> Callable
     return (lambda: [look() for look in looks]) if looks else None
 
 
-def _say_much(under_test: BackendUnderTest, client: Register, token: Token) -> dict[str, str]:
-    """Let a client write and read what nobody else is to know; return it, by words for it."""
-    contents = {"a state": secrets.token_urlsafe(MARKER_BYTES)}
+def _say_much(under_test: BackendUnderTest, client: Register, token: Token) -> tuple[dict[str, str], Token]:
+    """Let a client write and read what nobody else is to know; return it, by words for it, and the last token."""
+    kinds = ("a state", "a sibling's state", "a large state")
+    contents = {kind: secrets.token_urlsafe(MARKER_BYTES) for kind in kinds}
+    large = contents["a large state"].encode() * (LARGE // len(contents["a large state"]))
+    token = client.write(large, token)
+    client.holds(large, token, "that was written through a proxy")
     token = client.write(contents["a state"].encode(), token)
     client.holds(contents["a state"].encode(), token, "that was written through a proxy")
+    sibling, told = client.sibling("overheard"), contents["a sibling's state"].encode()
+    sibling.holds(told, sibling.write(told), "that a sibling wrote through a proxy")
     if isinstance(client.backend, SupportsMembership):
         contents["a member's payload"] = secrets.token_urlsafe(MARKER_BYTES)
         members = under_test.needs(SupportsMembership, client)
@@ -224,7 +236,23 @@ def _say_much(under_test: BackendUnderTest, client: Register, token: Token) -> d
         store = under_test.needs(SupportsStore, client).store("overheard")
         store.set("key", contents["a value of a store"].encode())
         store.get("key", under_test.paced(SOON))
-    return contents
+    return contents, token
+
+
+def _say_again(under_test: BackendUnderTest, client: Register, token: Token) -> str:
+    """Let a client write what nobody else is to know once its connection was lost, as soon as it has one; return it."""
+    content = secrets.token_urlsafe(MARKER_BYTES)
+    ends = time.monotonic() + under_test.target.patience
+    while True:
+        try:
+            client.get_state()  # by this a connection is made
+            break
+        except RendezvousConnectionError:
+            that(time.monotonic() < ends, "a client does not connect again after its connection was lost")
+            time.sleep(AGAIN)
+    token = client.write(content.encode(), token)
+    client.holds(content.encode(), token, "that was written after the connection was lost")
+    return content
 
 
 def _use(under_test: BackendUnderTest, options: Mapping[str, Any], write: bool = False) -> Callable[[], object]:
