@@ -1,7 +1,8 @@
-"""Mutants of RDZV-SUBMIT-1: what is submitted goes another way than what is called, and does something else there."""
+"""Mutants of RDZV-SUBMIT-1, 4 and 5: what is submitted goes another way than what is called, and ends otherwise."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,16 @@ from rdzv_conformance.mutants._memory import mutant
 from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._submit import Errand, Runner, SubmittingMemory
 from rdzv_conformance.mutants._submit_waits import StoreRunner, SubmittingStore
-from rdzv_core import MemberLease, MembersView, RendezvousTimeoutError, SetStateResult, Store, Token
+from rdzv_core import (
+    MemberLease,
+    MembersView,
+    RendezvousConnectionError,
+    RendezvousTimeoutError,
+    SetStateResult,
+    Store,
+    Token,
+)
+from rdzv_core.abc import OnDone
 from rdzv_core.validation import checked_key, checked_ttl
 
 TTL_BY_DEFAULT = 60.0
@@ -238,6 +248,36 @@ class SubmittedEntriesAreLookedFor(SubmitsAll):
                 changed["notify_all"] = notify
 
 
+@mutant(
+    "close-stops-at-a-done-that-raises",
+    "close() tells one call after the other, and what done of one raises is its own error.",
+    "SUBMIT-5",
+    message="has not ended",
+    may_break=("SUBMIT-3", "LIFE-3"),
+)
+class CloseStopsAtADoneThatRaises(SubmitsAll):
+    def close(self) -> None:
+        with self.runner.lock:
+            waits = [each for each in self.runner.errands if each.ends is not None]
+            self.runner.errands = [each for each in self.runner.errands if each not in waits]
+        super().close()
+        with contextlib.suppress(BaseException):
+            for each in waits:
+                each.done(None, RendezvousConnectionError(f"{self!r} is closed"))
+
+
+@mutant(
+    "a-thread-for-each-wait-for-members",
+    "A wait for members that is submitted has a thread of its own.",
+    "SUBMIT-4",
+    message="calls of wait_members that wait cost",
+)
+class AThreadForEachWaitForMembers(SubmitsAll):
+    def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
+        runner = ItsOwnWay(self) if method == "wait_members" else self.runner
+        runner.submit(method, arguments, done)
+
+
 class _AddsInTwoSteps(SubmitsAllStore):
     def submitted_add(self, key: str, amount: int) -> int:
         there = int(self._look().get(checked_key(key), b"0"))
@@ -282,6 +322,8 @@ MUTANTS = (
     SubmittedWritesCompareFirst,
     SubmittedWaitsHoldUpRenewals,
     SubmittedEntriesAreLookedFor,
+    CloseStopsAtADoneThatRaises,
+    AThreadForEachWaitForMembers,
     _of_a_store(
         "submitted-adds-in-two-steps",
         "A submitted add reads, and then writes the sum.",

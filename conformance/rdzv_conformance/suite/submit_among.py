@@ -18,6 +18,7 @@ from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.submitted import Submitted, Submitter
 from rdzv_conformance.harness.threads import Running
 from rdzv_conformance.harness.wakes import Kind, Wait, Wakes
+from rdzv_conformance.suite.submit_waits import waits_of
 from rdzv_core import RendezvousConnectionError, StateSnapshot, SupportsDelete, SupportsWatch
 
 SHORT = 0.3
@@ -25,6 +26,7 @@ SOON = 5.0
 LONG = 60.0
 WAITS = 300
 """More than a queue, a pool or a table of pending calls has by default."""
+AT_ONCE, MOST_THREADS = 50, 8
 MANY = 20
 """Some of them end at the same time, which is never: a queue by time may have to compare calls."""
 ENDLESS = (2**31 / 1000, 2**31, 2**32, 2**63, 1e300, math.inf)
@@ -160,6 +162,43 @@ class SubmittedAmong:
                 that(waiting.result(under_test.paced(SOON))[0], f"{waiting.what} ended in vain")
         if not ends.empty():
             raise Blamed(f"{ends.get()} has ended 2 times: done must be called once", ("RDZV-SUBMIT-2",))
+
+    @clause("RDZV-SUBMIT-5")
+    def test_RDZV_SUBMIT_5_close_tells_everybody_whatever_done_does(self, under_test: BackendUnderTest) -> None:
+        """Some raise, and one submits another call: every call that close() ends, and that one, is told."""
+        register = under_test.open()
+        at = Submitter(under_test, register.backend, "wait_state")
+        read, token = _a_read(at), register.write(b"there")
+        ends: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+        def submit_again(_: Any, __: Exception | None) -> None:
+            at.target.submit(*read, lambda *_: ends.put("what it submits"))
+
+        dones = [_failing("a wait", error, ends) for error in (ZeroDivisionError, CancelledError, ZeroDivisionError)]
+        with _quietly():
+            for done in (*dones, submit_again, *dones):
+                at.target.submit("wait_state", (token, under_test.paced(LONG)), done)
+            last_one = at.begin("wait_state", token, under_test.paced(LONG))
+            last_one.ended(under_test.paced(SHORT))
+            register.close()
+            limit = under_test.paced(SOON)
+            what = f"{last_one.what}, ended by close() after others whose done raises or submits,"
+            raises(RendezvousConnectionError, what, last_one.result, limit)
+            for _ in (*dones, read, *dones):
+                _next(ends, limit, "a call whose done raises, or that done submits, while close() ends others,")
+
+    @clause("RDZV-SUBMIT-4")
+    def test_RDZV_SUBMIT_4_waits_of_members_and_stores_take_no_thread_each(self, under_test: BackendUnderTest) -> None:
+        """Fifty of a kind wait at a time, and cost a few threads at most."""
+        register = under_test.open()
+        for each in waits_of(under_test, register):
+            each.begin(under_test.paced(LONG))  # what is made once is made now
+            before = threading.active_count()
+            for _ in range(AT_ONCE):
+                each.begin(under_test.paced(LONG))
+            grown = threading.active_count() - before
+            that(grown <= MOST_THREADS, f"{AT_ONCE} submitted calls of {each.what} that wait cost {grown} threads")
+        register.close()
 
     @clause("RDZV-SUBMIT-5")
     def test_RDZV_SUBMIT_5_an_instance_is_closed_from_within_done(self, under_test: BackendUnderTest) -> None:

@@ -119,7 +119,7 @@ class SubmittedWaits:
         self, under_test: BackendUnderTest
     ) -> None:
         """In vain after the timeout, with the change where there is time enough, and meanwhile other calls end."""
-        waits = _waits(under_test)
+        waits = waits_of(under_test)
         short = under_test.paced(SHORT)
         in_vain = [(each, each.begin(short)) for each in waits]
         endless = [(each, each.begin(timeout)) for each in waits for timeout in (*OVER_A_NUMBER, math.inf, None)]
@@ -145,14 +145,14 @@ class SubmittedWaits:
     ) -> None:
         """Typically such a wait ends with the change, as a called one does."""
         register = under_test.open()
-        kinds = [_kind(under_test, each) for each in _waits(under_test)]
+        kinds = [_kind(under_test, each) for each in waits_of(under_test)]
         Wakes(under_test, register.get_state).judge([*kinds, *_submitted_changes(under_test)])
 
     @clause("RDZV-SUBMIT-3")
     def test_RDZV_SUBMIT_3_close_ends_submitted_waits_of_members_and_stores(self, under_test: BackendUnderTest) -> None:
         """Each ends with an error, once, and so does one that is submitted later."""
         register = under_test.open()
-        waits = _waits(under_test, register)
+        waits = waits_of(under_test, register)
         begun = [each.begin(LONG) for each in waits]
         that(not any(call.ended(under_test.paced(SHORT) / len(begun)) for call in begun), "a submitted wait has ended")
         register.close()
@@ -166,7 +166,7 @@ class SubmittedWaits:
     @clause("RDZV-SUBMIT-5")
     def test_RDZV_SUBMIT_5_done_of_members_and_stores_may_submit_and_raise(self, under_test: BackendUnderTest) -> None:
         """A chain of calls, each submitted by done of the one before it; what done raises is no other call's affair."""
-        for each in _waits(under_test):
+        for each in waits_of(under_test):
             ends: queue.SimpleQueue[int] = queue.SimpleQueue()
             submit, call = each.at.target.submit, each.reading
 
@@ -227,7 +227,7 @@ class SubmittedWaits:
             raise Unsupported("neither members nor stores can be submitted")
 
 
-def _waits(under_test: BackendUnderTest, register: Any = None) -> list[Any]:
+def waits_of(under_test: BackendUnderTest, register: Any = None) -> list[Any]:
     """Return what one can wait for by submitted calls, apart from a register."""
     register, other = register or under_test.open(), under_test.open()
     found: list[_Waits] = []

@@ -31,12 +31,14 @@ from rdzv_conformance.suite.outages import Outages
 from rdzv_conformance.suite.overtaken import Overtaken
 from rdzv_conformance.suite.prompt_ends import PromptEnds
 from rdzv_conformance.suite.promptness import Promptness
+from rdzv_conformance.suite.silence import Silence
 from rdzv_conformance.suite.state import State
 from rdzv_conformance.suite.store import KeyValueStore
 from rdzv_conformance.suite.store_calls import StoreCalls
 from rdzv_conformance.suite.store_edges import StoreEdges
 from rdzv_conformance.suite.store_races import StoreRaces
 from rdzv_conformance.suite.store_values import StoreValues
+from rdzv_conformance.suite.unreachable import Unreachable
 from rdzv_conformance.suite.views import Views
 from rdzv_conformance.suite.watch import Watch
 from rdzv_conformance.suite.within import Within
@@ -73,6 +75,7 @@ _WAITS_FOR_A_STATE: tuple[Test, ...] = (
     Watch.test_RDZV_WATCH_2_without_a_token_a_first_state_is_awaited,
     Watch.test_RDZV_WATCH_3_deletion_is_a_change,
     Watch.test_RDZV_WATCH_3_what_was_created_again_is_another_state,
+    Silence.test_RDZV_CONN_4_a_wait_on_a_silent_store_says_so,
     Watch.test_RDZV_WATCH_7_a_wait_on_corrupt_storage_says_so,
     HoldingUp.test_RDZV_WATCH_6_a_wait_for_a_state_holds_up_nothing,
 )
@@ -102,6 +105,7 @@ _CHANGES: tuple[Test, ...] = (
     Overtaken.test_RDZV_MEMBER_8_an_older_write_renews_nothing,
     Overtaken.test_RDZV_MEMBER_8_an_older_write_replaces_nothing,
     Overtaken.test_RDZV_MEMBER_8_a_write_that_comes_twice_is_no_older_one,
+    Unreachable.test_RDZV_CONN_4_each_call_of_members_and_stores_on_a_silent_store_raises,
     Views.test_RDZV_MEMBER_12_a_lease_of_another_run_is_none,
 )
 _VIEWS: tuple[Test, ...] = (
