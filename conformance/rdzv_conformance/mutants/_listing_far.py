@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import socket
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,24 +10,20 @@ from typing import Any, ClassVar
 
 from rdzv_conformance.harness.helpers import Helpers
 from rdzv_conformance.mutants._mutant import Mutant
-from rdzv_conformance.mutants._remote import READ_TIMEOUT, Extension, RemoteStore
+from rdzv_conformance.mutants._remote import READ_TIMEOUT, Extension, RemoteStore, SoundRemote, sent
 from rdzv_conformance.mutants._settings import Place
-from rdzv_conformance.mutants._silence import SoundRemoteDeletes
-from rdzv_core import SetStateResult, SupportsListing, Token, accepts_options
+from rdzv_core import SetStateResult, SupportsDelete, SupportsListing, Token, accepts_options
 from rdzv_core.memory._registers import RegisterTable
 
 
 class _Keys(Extension):
-    """Lists registers, and deletes them."""
+    """Lists registers."""
 
     def __init__(self, registers: RegisterTable) -> None:
         self.registers = registers
 
     def answer(self, request: dict[str, Any], connection: socket.socket) -> dict[str, Any]:  # noqa: ARG002 - as declared
-        if "list" in request:
-            return {"keys": [*self.registers.raw]}
-        token = request["token"]
-        return {"deleted": self.registers.delete(request["key"], token and base64.b64decode(token))}
+        return {"keys": [*self.registers.raw]}
 
 
 @contextmanager
@@ -39,12 +34,15 @@ def with_listing() -> Iterator[Place]:
         yield Place(store.endpoint, {}, Helpers(expires=False))
 
 
-class SoundRemoteLists(SoundRemoteDeletes, SupportsListing):
+class SoundRemoteLists(SoundRemote, SupportsDelete, SupportsListing):
     """A client of it."""
 
     def list_keys(self) -> list[str]:
         keys: list[str] = self.ask({"list": True})["keys"]
         return keys
+
+    def delete_state(self, token: Token | None = None) -> bool:
+        return bool(self.ask({"delete": self.key, "token": sent(token)})["deleted"])
 
 
 class _Notes(SoundRemoteLists):

@@ -16,7 +16,6 @@ from rdzv_core import Option, RendezvousParameters, StateSnapshot, accepts_optio
     "sibling() is memoized: who asks for one purpose twice has one instance, and closes it for both.",
     "LIFE-5",
     message="raised RendezvousConnectionError",
-    may_break=("LIFE-1", "LIFE-6", "STATE-9"),
 )
 class OneSiblingForAPurpose(SoundMemory):
     def sibling(self, purpose: str) -> SoundMemory:
@@ -40,6 +39,7 @@ class ItsOwnSibling(SoundMemory):
     "`purpose or 'default'`: the sibling for the empty purpose is not the run's own register.",
     "RUN-3",
     message="of the sibling for the empty purpose",
+    may_break=("LIFE-6",),
 )
 class AnEmptyPurposeIsADefault(SoundMemory):
     def sibling(self, purpose: str) -> SoundMemory:
@@ -51,6 +51,7 @@ class AnEmptyPurposeIsADefault(SoundMemory):
     "A sibling's sibling is of its maker's purpose where none is given.",
     "RUN-3",
     message="of a sibling's sibling for the empty purpose",
+    may_break=("LIFE-6",),
 )
 class ASiblingsEmptyPurposeIsItsOwn(SoundMemory):
     def sibling(self, purpose: str) -> SoundMemory:
@@ -126,6 +127,6 @@ MUTANTS = (
         "A boolean that is given as text is refused when it is needed first.",
         ("RDZV-PARAM-2",),
         "given as text, a call raised TypeError",
-        accepts_options(_Checks.is_checked)(_Checks.from_params),
+        accepts_options(_Checks.is_checked)(lambda params: _Checks(params)),
     ),
 )
