@@ -1,9 +1,6 @@
-"""Names that somebody, somewhere, takes for one: in another case, composed, shortened, stripped, hashed."""
+"""Names that somebody, somewhere, takes for one: in another case, composed, shortened, stripped, escaped."""
 
 from __future__ import annotations
-
-import hashlib
-from itertools import count
 
 _CASES = (
     *(
@@ -55,11 +52,15 @@ _SCRIPTS = (
     *("क", "क\u093c", "क\u093f", "١", "१", "۱", "о", "o", "а", "a", "е", "e", "台", "臺", "Ａ", "A"),  # noqa: RUF001
 )
 """In one plane, in two syllabaries, without marks, digits of several scripts, letters that look alike."""
-_HASHED = ("Aa", "BB", "AaBB", "BBAa", "aca", "bab")
-"""Of one hash h * 31 + c, and of one Adler-32, whatever stands before."""
+_HASHED = ("Aa", "BB", "AaBB", "BBAa", "aca", "bab", "Ab", "BA", "axjgjz", "ziieqj", "ccaoacux", "wcjifoae")
+"""Of one hash h * 31 + c, Adler-32, h * 33 + c, h * 65599 + c and CRC-32C, whatever stands before.
+
+The last two pairs were drawn at random until two of one length had one hash.
+"""
 PURPOSES = (
     *("state", "default", "main", "run", "own", "root", "self", "none", "None", "null", "register", "registers"),
     *("members", "member", "store", "stores", "lock", "data", "value", "leader", "index", "config", "meta", "tmp"),
+    *("locks", "token", "tokens", "version", "versions", "keys", "waits", "empty", "undefined", "con", "_con"),
 )
 """Words that a backend may keep something of its own under."""
 _MARKED = (
@@ -140,6 +141,28 @@ _ESCAPED = (
     *(".token", ":token", "/token", ":version", "/version", ".version", ":seq", ":state", "/state", ".state", "/value"),
 )
 """What escapes of such characters look like, and what is kept beside a key."""
+_WRITTEN_ELSE = (
+    *("a~1b", "a~0b", "a\uff0fb", "a\uff1ab", "a_2Fb", "a-2Fb", "a_2fb", "a-2fb", "a\\u002fb", "a\\u002Fb", "a=2fb"),
+    *("a&b", "a&amp;b", "a<b", "a&lt;b", "a>b", "a&gt;b", "a--b", "a$$b", "a$b", "a''b", "a'b", 'a""b', 'a"b'),
+    *(
+        "a\\'b",
+        'a\\"b',
+        "a\\\\b",
+        "a/./b",
+        "a/../b",
+        "a/c/../b",
+        "a..b",
+        "a  b",
+        "a\tb",
+        "a{b}",
+        "{a}b",
+        "a[b]",
+        "a(b)",
+    ),
+    *("-1", "-01", "-001", "a7", "a07", "-con", "-_con", "-con_", "x:meta", ":meta", "x:rev", ":rev", "x_token"),
+    *("_token", "x.tmp", "x~", "x:tokens", "x:locks"),
+)
+"""Names in the escapes of JSON pointers, file copiers, queries and markup; as paths, numbers and devices are read."""
 BETWEEN = ("", "/", "//", "\\", ":", "::", ".", "-", "_", "__", "|", "#", "@", "~", "+", ",", " ", "%", "\0")
 """What is put between two names where they are kept as one."""
 _CUTS = (32, 63, 64, 127, 128, 250, 255, 256, 511, 900)
@@ -151,26 +174,6 @@ def names_alike(longest: int = 1024) -> list[str]:
     beginning = ["y" + "x" * 300, "z" + "x" * 300, "x" * 150 + "y" + "x" * 150, "x" * 150 + "z" + "x" * 150]
     beginning += ["x" * 250 + end + "x" * 250 for end in "yz"] + ["x" * 400 + end + "x" * 400 for end in "yz"]
     wide = ["ä" * 127 + "y", "ä" * 127 + "z", "🚀" * 63 + "y", "🚀" * 63 + "z"]
-    every = dict.fromkeys([*_CASES, *_COMPOSED, *_SCRIPTS, *_HASHED, *_MARKED, *_ESCAPED, *filled, *beginning, *wide])
+    every = dict.fromkeys([*_CASES, *_COMPOSED, *_SCRIPTS, *_HASHED, *_MARKED, *_ESCAPED, *_WRITTEN_ELSE, *filled])
+    every |= dict.fromkeys([*beginning, *wide])
     return [name for name in every if len(name.encode()) <= longest]
-
-
-def of_one_short_hash(beginning: str, most: int = 500_000) -> list[str]:
-    """Return pairs of names with this beginning whose digests begin alike, in 8 digits, by algorithms that many use.
-
-    Among so many names there are two for sure.
-    """
-    pairs: list[str] = []
-    for algorithm in ("md5", "sha1", "sha256"):
-        before = hashlib.new(algorithm, beginning.encode(), usedforsecurity=False)
-        seen: dict[bytes, int] = {}
-        for number in count():
-            digest = before.copy()
-            digest.update(b"%d" % number)
-            short = digest.digest()[:4]
-            if short in seen:
-                pairs += [f"{beginning}{seen[short]}", f"{beginning}{number}"]
-            if short in seen or number == most:
-                break
-            seen[short] = number
-    return pairs

@@ -159,6 +159,11 @@ class Life:
         second.holds(b"sibling's next", theirs, "in another sibling")
         sibling.close()
         second.holds(b"sibling's next", theirs, "after another sibling was closed")
+        for maker in (second, other):
+            twin = maker.sibling("sibling")
+            maker.sibling("sibling").close()
+            twin.get_state()  # whatever it holds: that is RUN-3's
+        second.holds(b"sibling's next", theirs, "after siblings for its own purpose that it made were closed")
         second.close()
         other.holds(b"next", token, "after its sibling was closed")
 

@@ -13,6 +13,7 @@ from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed, ClauseFailed, equal, shown, that
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running, frequent_switches
+from rdzv_conformance.suite.colleague import Colleague
 from rdzv_core import SupportsDelete, SupportsListing, SupportsMembership, SupportsStore, SupportsWatch, Token
 
 MANY, WRITTEN_FOR = 300, 0.5
@@ -55,6 +56,24 @@ class Listing:
             if time.monotonic() > ends:
                 break
         _check_listed(looking, keys, f"{len(keys)} registers")
+
+    @clause("RDZV-LIST-1")
+    def test_RDZV_LIST_1_what_another_process_has_written_is_listed(self, under_test: BackendUnderTest) -> None:
+        """And what it has deleted is not, though it was written here."""
+        looking, written = under_test.open(), f"{under_test.run_id}-written"
+        under_test.needs(SupportsListing, looking)
+        under_test.needs_other_processes()
+        keys = {under_test.parameters(run_id).key: (run_id, "") for run_id in (under_test.run_id, written)}
+        token = under_test.open(written).write(b"by this one")
+        with Colleague(under_test) as colleague:
+            colleague.set_state(b"by another one")
+            _check_listed(looking, keys, "written by this process and by another one")
+            colleague.change(written, "write", b"updated by another one", token)
+            _check_listed(looking, keys, "updated by another process")
+            if isinstance(looking.backend, SupportsDelete):
+                colleague.change(written, "delete")
+                if under_test.parameters(written).key in _listed(looking):
+                    raise Blamed("list_keys() has the key of a register that another process deleted", ("RDZV-LIST-2",))
 
     @clause("RDZV-LIST-1")
     def test_RDZV_LIST_1_a_listing_goes_on_while_registers_come_and_go(self, under_test: BackendUnderTest) -> None:

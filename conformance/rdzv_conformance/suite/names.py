@@ -11,7 +11,8 @@ from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed, equal, shown, that
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.together import in_parts, together
-from rdzv_conformance.suite.alike import BETWEEN, PURPOSES, names_alike, of_one_short_hash
+from rdzv_conformance.suite.alike import BETWEEN, PURPOSES, names_alike
+from rdzv_conformance.suite.hashes import of_one_short_hash
 from rdzv_core import SupportsMembership, SupportsStore
 
 C = TypeVar("C")
@@ -140,7 +141,7 @@ class Names:
         together(range(len(groups)), check, under_test.target.pace)
 
 
-_LONG = ["x" * 500 + "y", "x" * 500 + "z", "x" * 1023 + "y", "x" * 1023 + "z"]
+_LONG = ["x" * length + end for length in (500, 1023, 2000) for end in "yz"]
 
 
 def _in_runs_alike(under_test: BackendUnderTest, opened: Callable[[str], C], *turns: Callable[[str, C], None]) -> None:

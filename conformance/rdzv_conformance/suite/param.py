@@ -9,7 +9,7 @@ from rdzv_conformance.contract.labels import clause
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed, Unsupported, raises, shown, that
 from rdzv_conformance.harness.network import NetworkEndpoint, closed_port
-from rdzv_core import RendezvousConnectionError, RendezvousParameters
+from rdzv_core import RendezvousConnectionError, RendezvousParameters, SupportsWatch
 from rdzv_core.options import Option
 
 UNKNOWN = "no_such_option_of_any_backend"
@@ -46,6 +46,24 @@ class Parameters:
                     that(expected in text, f"the error about {what} does not name {expected!r}: {text}")
         if not tried:
             raise Unsupported("the backend has no option that could have a bad value")
+
+    @clause("RDZV-PARAM-2")
+    def test_RDZV_PARAM_2_an_option_may_be_given_as_text(self, under_test: BackendUnderTest) -> None:
+        """Each number and boolean, as a command line gives it, all at once: the instance and a sibling work."""
+        values = {o.name: under_test.target.options.get(o.name, o.default) for o in under_test.target.option_table()}
+        values.update(under_test.target.impatient())
+        texts = {name: str(value) for name, value in values.items() if isinstance(value, (bool, int, float))}
+        if not texts:
+            raise Unsupported("the backend has no option that is a number or a boolean")
+        register = under_test.open(**under_test.target.as_client(), **texts)
+        for each in (register, register.sibling("text")):
+            try:
+                token = each.write(b"there")
+                each.holds(b"there", token, f"with the options {texts}")
+                if isinstance(each.backend, SupportsWatch):
+                    each.wait_state(token, 0.01)
+            except (TypeError, ValueError, AttributeError) as error:
+                raise ClauseFailed(f"with the options {texts}, given as text, a call raised {error!r}") from error
 
     @clause("RDZV-PARAM-3")
     def test_RDZV_PARAM_3_a_bad_run_id_is_a_value_error(self, under_test: BackendUnderTest) -> None:

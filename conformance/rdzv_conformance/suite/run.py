@@ -47,12 +47,15 @@ class Isolation:
 
     @clause("RDZV-RUN-3")
     def test_RDZV_RUN_3_a_sibling_of_a_sibling_is_one_of_the_run(self, under_test: BackendUnderTest) -> None:
-        """It is the register for its own purpose, whoever made it, and not one of both purposes."""
+        """It is the register for its own purpose, whoever made it, and not one of both; the empty one is the run's."""
         register = under_test.open()
         direct = register.sibling("b")
         token = direct.write(b"direct")
         register.sibling("a").sibling("b").holds(b"direct", token, "of a sibling's sibling")
         register.sibling("a").is_empty("of the sibling between")
+        own = register.write(b"the run's own")
+        register.sibling("").holds(b"the run's own", own, "of the sibling for the empty purpose")
+        direct.sibling("").holds(b"the run's own", own, "of a sibling's sibling for the empty purpose")
 
     @clause("RDZV-RUN-2")
     def test_RDZV_RUN_2_a_run_may_be_named_with_dots_and_slashes_alone(self, under_test: BackendUnderTest) -> None:

@@ -28,16 +28,19 @@ class Silence:
 
     @clause("RDZV-CONN-4")
     def test_RDZV_CONN_4_calls_on_a_silent_store_do_not_wait_for_each_other(self, under_test: BackendUnderTest) -> None:
-        """Threads call on one silent instance: each raises in time; an instance that is answered goes on meanwhile."""
+        """Threads call on one silent instance, and on a sibling: each raises in time; one that is answered goes on."""
         timeouts = under_test.target.impatient(TIMEOUT)
         with through_proxy(under_test, None, timeouts or None) as (register, proxy):
             token = register.write(b"there")
             direct = under_test.open()
             direct.get_state()
+            sibling = register.sibling("silent")
+            sibling.get_state()
             limit = (sum(timeouts.values()) if timeouts else under_test.target.impatience()) + under_test.paced(SLACK)
             proxy.pause()
             began = time.monotonic()
             silent = [Running(_how_long, register, 3 * CALLS * limit) for _ in range(CALLS)]
+            by_sibling = Running(_how_long, sibling, 3 * CALLS * limit)
             other = Running(direct.get_state)
             held_up = "get_state() of an instance that is answered was held up by calls on one whose store is silent"
             found = other.result(max(limit, TIMEOUT), held_up)
@@ -50,6 +53,12 @@ class Silence:
                     f"of {CALLS} threads in get_state() on one silent store one was told after {took:.1f} s: each must "
                     f"be within {limit:.0f} s. To wait for another one's call is a part of the call's time",
                 )
+            took = by_sibling.result(3 * CALLS * limit, "get_state() of a silent sibling has not returned") - began
+            that(
+                took <= limit,
+                f"get_state() of a sibling on a silent store raised after {took:.1f} s: with the timeouts of the "
+                f"instance that made it, which are its own, it must within {limit:.0f} s",
+            )
 
     @clause("RDZV-CONN-5")
     def test_RDZV_CONN_5_a_wait_whose_connection_is_lost_sees_the_next_change(
