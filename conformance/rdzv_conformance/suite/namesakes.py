@@ -8,15 +8,18 @@ import socket
 import sys
 import time
 import uuid
+from typing import cast
 
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.lines import Say
 from rdzv_conformance.suite.processes import encode
+from rdzv_core import SupportsMembership
 
 HOST = "container"
 PROCESS = 1
 NODE = 0x02420A000001
 WRITES = 20
+ENTRIES, TTL = 4, 600.0
 
 
 def write_as_a_namesake(under_test: BackendUnderTest, say: Say, run_id: str, began: float) -> None:
@@ -35,6 +38,16 @@ def write_as_a_namesake(under_test: BackendUnderTest, say: Say, run_id: str, beg
         token = register.write(b"same", token)
         tokens.append(encode(token))
     say("done", tokens=tokens)
+
+
+def enter_as_a_namesake(under_test: BackendUnderTest, say: Say, began: float) -> None:
+    """Enter as such a process does, and say the ids of all members."""
+    _be_a_namesake()
+    say("ready")
+    sys.stdin.readline()
+    _set_clock(began)
+    members = cast("SupportsMembership", under_test.open().backend)
+    say("done", ids=[members.enter(b"same", TTL).id for _ in range(ENTRIES)])
 
 
 def _be_a_namesake() -> None:
