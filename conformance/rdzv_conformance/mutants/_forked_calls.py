@@ -81,7 +81,7 @@ class _TwoConnections(SoundRemote):
     of_kind: ClassVar[str] = ""
 
     def ask(self, request: dict[str, Any]) -> Any:
-        if self.of_kind not in request:
+        if self.of_kind not in request or self.closed:
             return super().ask(request)
         second = vars(self).get("second")
         if second is None:
@@ -173,8 +173,8 @@ MUTANTS = (
         _OfAGenerator,
         "ids-of-a-copied-generator",
         "A member's id is drawn from a generator that a fork copies: parent and child enter as one member.",
-        "MEMBER-1",
-        message="on both sides of a fork have",
+        *("MEMBER-1", "CONN-10"),
+        message="the number of different ids",
         may_break=IN_A_FORK,
     ),
     _mutant(

@@ -78,7 +78,7 @@ MUTANTS = (
         "compares-and-deletes",
         "compare_set to an empty value deletes the key.",
         "STORE-1",
-        message="what is empty",
+        message="check of keys that were set to an empty value",
         may_break=("STORE-3",),
     ),
     store_mutant(
