@@ -15,6 +15,7 @@ from rdzv_conformance.suite.durable import needs_restart
 from rdzv_conformance.suite.outages import await_return
 from rdzv_conformance.suite.pairs import seen, two_members
 from rdzv_conformance.suite.sequence_numbers import numbered
+from rdzv_conformance.suite.store_writer import bytes_of
 from rdzv_core import MemberLease, SupportsMembership, SupportsStore
 
 TTL = 600.0
@@ -23,7 +24,8 @@ BRIEF_TTL = 2.0
 ENDS_WITHIN = 12.0
 PAYLOADS = (b"", b"\0", b" text \n", b"\xff\xfe\x80", b"a\r\nb\t\n\n", bytes(range(256)) * 16)
 CHANGES = 3
-PREFIXES = ("round\n1", "", "ä/.. 'x'\t")
+PREFIXES = ("round\n1", "", "ä/.. 'x'\t" + "p" * 502)
+"""The last one has 512 bytes."""
 KEYS = (
     "",
     " ",
@@ -43,7 +45,9 @@ KEYS = (
     "%s",
     "🚀",
     "/",
+    "k" * 512,
 )
+LONGEST = 128 * 1024
 MANY = 300
 SOON = 5.0
 ODD_RUN, MANY_MEMBERS = ("-ü\n/x y", 2), ("-many", 150)
@@ -127,6 +131,7 @@ class DurableMembers:
         values = awkward_values()
         for number, (prefix, store) in enumerate(stores.items()):
             items = dict(zip(KEYS, islice(values, len(KEYS)), strict=True))
+            items[KEYS[-1]] = bytes_of(prefix, LONGEST)
             for key, value in islice(items.items(), len(KEYS) // 2):
                 store.set(key, value)
             store.multi_set(dict(islice(items.items(), len(KEYS) // 2, None)))
