@@ -86,7 +86,25 @@ class CountsAreKeptForAMoment(SoundMemory):
         return int(kept[1])
 
 
+@mutant(
+    "renewals-in-whole-seconds",
+    "A renewal is the store's EXPIRE, which takes whole seconds.",
+    "MEMBER-3",
+    message="a renewal is for a whole ttl",
+    may_break=("MEMBER-2",),
+)
+class RenewalsInWholeSeconds(SoundMemory):
+    def write_member(self, member: str, sequence: int, payload: bytes | None) -> bool:
+        with self._members() as table:
+            there = super().write_member(member, sequence, payload)
+            entry = table._entries.get(member)
+            if entry is not None and entry.ttl >= 1:
+                entry.ends = self.hub.now() + int(entry.ttl)
+            return there
+
+
 MUTANTS = (
+    RenewalsInWholeSeconds,
     EachInstanceOrdersItsOwn,
     AnOvertakenRefreshCounts,
     ARefusedUpdateCounts,
