@@ -42,6 +42,11 @@ class _Kept(Members):
         return self
 
 
+class _WhatWasLeft(Members):
+    def restarted(self) -> Members:
+        return self
+
+
 class _VersionsBeginAgain(_Kept):
     def keep(self, table: MemberTable) -> None:
         table._version = len(table._entries)
@@ -151,6 +156,12 @@ MUTANTS = (
         _OfTheFirstStart,
     ),
     of_members(
+        "what-was-left-of-a-ttl",
+        "The log says when a lease ends: of each ttl a restart leaves what the kill had left.",
+        "had passed before it",
+        _WhatWasLeft,
+    ),
+    of_members(
         "versions-begin-again",
         "The version counts the changes since the start, and the incarnation is kept: it comes again.",
         "is one of before it, of other payloads",
@@ -183,7 +194,7 @@ MUTANTS = (
     of_members(
         "downtime-counts",
         "The end of a lease is kept as a time of day: what passes while the store is down counts.",
-        "the members just after the store was started again",
+        "had passed before it",
         _DowntimeCounts,
     ),
     _stores(

@@ -57,6 +57,14 @@ class Members(Extension):
         members = [[each.id, base64.b64encode(each.payload).decode()] for each in view.members]
         return {"incarnation": view.incarnation, "version": str(view.version), "members": members}
 
+    def restarted(self) -> Members:
+        now = time.monotonic()
+        for table in self.tables.values():
+            table.expire(now)
+            for entry in table._entries.values():
+                entry.ends = now + entry.ttl
+        return self
+
 
 class SoundRemoteMembers(SoundRemote, SupportsMembership):
     """A client of it. Its calls are short, and a wait is many of them."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from rdzv_conformance.mutants._mutant import Mutant
 from rdzv_conformance.mutants._remote import READ_TIMEOUT, SoundRemote
-from rdzv_conformance.mutants._remote_members import SoundRemoteMembers, at_server
+from rdzv_conformance.mutants._remote_members import LOOK_EVERY, SoundRemoteMembers, at_server
 from rdzv_conformance.mutants._remote_stores import RemoteMap, SoundRemoteStores, with_stores
 from rdzv_core import RendezvousConnectionError, Token, accepts_options
 
@@ -82,6 +83,19 @@ class _MembersInVainOnSilence(SoundRemoteMembers):
             return False
 
 
+class _WaitsOnALostConnection(SoundRemoteMembers):
+    """A wait whose connection was lost waits on, and looks when its time is over."""
+
+    def wait_members(self, version: Token | None, timeout: float) -> bool:
+        ends = time.monotonic() + timeout
+        try:
+            return super().wait_members(version, timeout)
+        except RendezvousConnectionError:
+            while not self.closed and time.monotonic() < ends:
+                time.sleep(LOOK_EVERY)
+            return self.members().version != version
+
+
 def _of(client: type[SoundRemote], name: str, sentence: str, clause: str, message: str) -> Mutant:
     factory = accepts_options(READ_TIMEOUT)(lambda params: client(params))
     setting = at_server() if issubclass(client, SoundRemoteMembers) else with_stores()
@@ -132,6 +146,13 @@ MUTANTS = (
         "Stores have a connection of their own, which is made once.",
         "CONN-5",
         "still raises",
+    ),
+    _of(
+        _WaitsOnALostConnection,
+        "waits-on-a-lost-connection",
+        "A wait for members does not notice that its connection was lost.",
+        "CONN-5",
+        "wait_members, whose connection was lost, has not returned",
     ),
     _of_stores(
         _AddsAgain,

@@ -13,9 +13,12 @@ from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Unsupported, Untested, equal, raises, that
 from rdzv_conformance.harness.network import black_hole, closed_port
 from rdzv_conformance.harness.proxy import Proxy
+from rdzv_conformance.harness.register import Register
 from rdzv_conformance.suite.processes import in_another_process
-from rdzv_core import RendezvousConnectionError
+from rdzv_core import RendezvousConnectionError, SupportsMembership, SupportsStore
 from rdzv_core.registry import normalize
+
+_Use = Callable[[Register, float], object]
 
 
 class Connection:
@@ -35,14 +38,16 @@ class Connection:
 
     @clause("RDZV-CONN-2")
     def test_RDZV_CONN_2_the_error_names_backend_and_endpoint(self, under_test: BackendUnderTest) -> None:
-        """The error says which backend could not reach what, and why."""
-        for endpoint, what in _unreachable(under_test):
-            error = raises(RendezvousConnectionError, what, _first_use(under_test, endpoint))
-            text = str(error)
-            name = normalize(under_test.target.backend.rpartition(":")[2])
-            that(name in normalize(text), f"the error of {what} does not name the backend {name!r}: {text}")
-            that(endpoint in text, f"the error of {what} does not name the endpoint {endpoint!r}: {text}")
-            that(error.__cause__ is not None, f"the error of {what} chains no cause (raise … from error): {text}")
+        """The error says which backend could not reach what, and why: of members and stores as of a register."""
+        for endpoint, where in _unreachable(under_test):
+            for call, use in _uses(under_test).items():
+                what = f"{call} at {where}"
+                error = raises(RendezvousConnectionError, what, _first_use(under_test, endpoint, use))
+                text = str(error)
+                name = normalize(under_test.target.backend.rpartition(":")[2])
+                that(name in normalize(text), f"the error of {what} does not name the backend {name!r}: {text}")
+                that(endpoint in text, f"the error of {what} does not name the endpoint {endpoint!r}: {text}")
+                that(error.__cause__ is not None, f"the error of {what} chains no cause (raise … from error): {text}")
 
     @clause("RDZV-CONN-3")
     def test_RDZV_CONN_3_no_raw_error_escapes(self, under_test: BackendUnderTest) -> None:
@@ -74,14 +79,31 @@ class Connection:
         equal("whether the parent lost its state by the fork", answer["lost"], False)
 
 
-def _first_use(under_test: BackendUnderTest, endpoint: str) -> Callable[[], object]:
-    """Create an instance that gives up soon, and read."""
+def _uses(under_test: BackendUnderTest) -> dict[str, _Use]:
+    """Return what may be the first use of an instance: a call of its register, of its members, and of a store."""
+    uses: dict[str, _Use] = {"get_state()": _read}
+    claims = under_test.open().backend
+    if isinstance(claims, SupportsMembership):
+        uses["count()"] = lambda register, _: under_test.needs(SupportsMembership, register).count()
+    if isinstance(claims, SupportsStore):
+        uses["check(['key']) of a store"] = lambda register, _: (
+            under_test.needs(SupportsStore, register).store("unreachable").check(["key"])
+        )
+    return uses
+
+
+def _read(register: Register, limit: float) -> object:
+    return register.get_state(limit)
+
+
+def _first_use(under_test: BackendUnderTest, endpoint: str, call: _Use = _read) -> Callable[[], object]:
+    """Create an instance that gives up soon, and make a call."""
     options = {**under_test.target.as_client(), **under_test.target.impatient()}
     limit = under_test.target.impatience()
 
     def use() -> object:
         register = under_test.open_with(under_test.parameters(None, endpoint, **options), limit)
-        return register.get_state(limit)
+        return call(register, limit)
 
     return use
 

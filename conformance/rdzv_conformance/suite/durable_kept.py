@@ -45,7 +45,8 @@ class DurableKept:
             _write(register, expected, number, b"first of %d" % number)
         _write(registers[0], expected, 0, bytes_of("large", LARGE))
         for number in range(DELETED if isinstance(registers[0].backend, SupportsDelete) else 0):
-            registers[-1 - number].delete_state()
+            before = expected[-1 - number]
+            registers[-1 - number].delete_state(before.token if before and number % 2 else None)
             expected[-1 - number] = None
         for turn in range(3):
             restart()
@@ -88,6 +89,27 @@ class DurableKept:
             if turn == 0:
                 for each, model in models.items():
                     _change(stores[each], model)
+
+    @clause("RDZV-DURABLE-3")
+    def test_RDZV_DURABLE_3_the_last_call_is_kept_whatever_it_did(self, under_test: BackendUnderTest) -> None:
+        """It has deleted a key, the only one too, or replaced a value, and then the store is killed."""
+        restart = needs_restart(under_test)
+        register = _client(under_test, under_test.run_id)
+        store = under_test.needs(SupportsStore, register).store("last")
+        # Of each call what it leaves: none makes a key, and after the last one there is none.
+        calls: dict[str, tuple[Callable[[], object], Model]] = {
+            "set": (lambda: store.set("key", b"1"), {"key": b"1", "other": b"0"}),
+            "add": (lambda: store.add("key", 1), {"key": b"2", "other": b"0"}),
+            "compare_set": (lambda: store.compare_set("key", b"2", b"3"), {"key": b"3", "other": b"0"}),
+            "delete_key": (lambda: store.delete_key("other"), {"key": b"3"}),
+            "delete_key of the only key": (lambda: store.delete_key("key"), {}),
+        }
+        store.multi_set({"key": b"0", "other": b"0"})
+        for what, (call, model) in calls.items():
+            call()
+            restart()
+            await_return(under_test, register)
+            _compare(under_test, store, model, f"store that was killed after {what}")
 
     @clause("RDZV-DURABLE-3")
     def test_RDZV_DURABLE_3_a_store_killed_amid_sets_loses_none(self, under_test: BackendUnderTest) -> None:

@@ -3,6 +3,7 @@
 # ruff: noqa: N802 - a test's name carries its clause
 from __future__ import annotations
 
+import threading
 import time
 from itertools import islice
 
@@ -15,15 +16,19 @@ from rdzv_conformance.suite.durable import needs_restart
 from rdzv_conformance.suite.outages import await_return
 from rdzv_conformance.suite.pairs import seen, two_members
 from rdzv_conformance.suite.sequence_numbers import numbered
+from rdzv_conformance.suite.store_writer import bytes_of
 from rdzv_core import MemberLease, SupportsMembership, SupportsStore
 
 TTL = 600.0
 SHORT_TTL = 1.0
 BRIEF_TTL = 2.0
+BEFORE, AFTER = 0.6, 0.85
+"""Of that ttl: together they are more than the whole of it."""
 ENDS_WITHIN = 12.0
 PAYLOADS = (b"", b"\0", b" text \n", b"\xff\xfe\x80", b"a\r\nb\t\n\n", bytes(range(256)) * 16)
 CHANGES = 3
-PREFIXES = ("round\n1", "", "ä/.. 'x'\t")
+PREFIXES = ("round\n1", "", "ä/.. 'x'\t" + "p" * 502)
+"""The last one has 512 bytes."""
 KEYS = (
     "",
     " ",
@@ -43,7 +48,9 @@ KEYS = (
     "%s",
     "🚀",
     "/",
+    "k" * 512,
 )
+LONGEST = 128 * 1024
 MANY = 300
 SOON = 5.0
 ODD_RUN, MANY_MEMBERS = ("-ü\n/x y", 2), ("-many", 150)
@@ -108,12 +115,16 @@ class DurableMembers:
         ttl = under_test.paced(BRIEF_TTL)
         entered = time.monotonic()
         stays, brief = members.enter(b"stays", TTL), members.enter(b"brief", ttl)
+        _pass(BEFORE * ttl)
+        killed = time.monotonic()
         restart()
         await_return(under_test, register)
-        view = members.members()
-        if time.monotonic() < entered + 0.9 * ttl:  # else its ttl may have been over before the kill
-            there = [each.id for each in view.members]
-            equal("the members just after the store was started again", there, [stays.id, brief.id])
+        _pass(killed + AFTER * ttl - time.monotonic())
+        there = [each.id for each in members.members().members]
+        # Else its ttl may have been over before the kill, or is over now.
+        if killed < entered + 0.9 * ttl and time.monotonic() < killed + 0.98 * ttl:
+            told = f"the members {AFTER * ttl:.1f} s after a kill, of which one has a ttl of {ttl:.1f} s"
+            equal(f"{told}, {BEFORE * ttl:.1f} s of which had passed before it,", there, [stays.id, brief.id])
         _await_end(under_test, members, brief)
         equal("the members after a ttl", [each.id for each in members.members().members], [stays.id])
 
@@ -127,6 +138,7 @@ class DurableMembers:
         values = awkward_values()
         for number, (prefix, store) in enumerate(stores.items()):
             items = dict(zip(KEYS, islice(values, len(KEYS)), strict=True))
+            items[KEYS[-1]] = bytes_of(prefix, LONGEST)
             for key, value in islice(items.items(), len(KEYS) // 2):
                 store.set(key, value)
             store.multi_set(dict(islice(items.items(), len(KEYS) // 2, None)))
@@ -163,6 +175,10 @@ def _other_runs(
             entered.append((theirs.enter(payload, TTL).id, payload))
         found[name] = register, theirs, entered
     return found
+
+
+def _pass(seconds: float) -> None:
+    threading.Event().wait(max(0.0, seconds))  # a ttl runs by the store's clock: there is nothing to await
 
 
 def _await_end(under_test: BackendUnderTest, members: SupportsMembership, lease: MemberLease) -> None:

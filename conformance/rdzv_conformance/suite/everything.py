@@ -24,6 +24,7 @@ from rdzv_conformance.suite.leases import Leases
 from rdzv_conformance.suite.life import Life
 from rdzv_conformance.suite.listing import Listing
 from rdzv_conformance.suite.long_waits import LongWaits
+from rdzv_conformance.suite.member_forks import MemberForks
 from rdzv_conformance.suite.member_processes import MemberProcesses
 from rdzv_conformance.suite.member_races import MemberRaces
 from rdzv_conformance.suite.member_waits import MemberWaits
@@ -107,6 +108,7 @@ class Suite(
     Views,
     MemberWaits,
     MemberProcesses,
+    MemberForks,
     MemberRaces,
     KeyValueStore,
     StoreValues,

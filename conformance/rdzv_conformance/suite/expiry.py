@@ -23,7 +23,8 @@ ENDS_WITHIN = 12.0
 RENEWALS = 3
 LATER = 2.4
 """Times the short ttl: it ends when the other one is over, renewed as that is."""
-WHOLE_TTL = 1.2
+WHOLE_TTL = 1.4
+"""Seconds: four fifths of it are more than one, and so are told from a ttl that was cut, or rounded, to one."""
 BRIEF = 0.4
 """Of that ttl."""
 EARLIER = 0.32

@@ -79,7 +79,7 @@ class Leases:
                     raise Blamed(told, ("RDZV-MEMBER-6",))
                 before = view.version
 
-    @clause("RDZV-MEMBER-5")
+    @clause("RDZV-MEMBER-5", "RDZV-MEMBER-6")
     def test_RDZV_MEMBER_5_leaving_what_has_ended_changes_nothing(self, under_test: BackendUnderTest) -> None:
         """A membership that ran out, or that was left, is left once more: nobody else goes, and nothing is raised."""
         one, other = two_members(under_test)
@@ -97,6 +97,12 @@ class Leases:
         view = other.members()
         equal("the members after ended ones had left again", _ids(view), [each.id for each in stays])
         equal("the version after ended ones had left again", view.version, version)
+        for what, lease in (("over", over), ("left", left)):
+            one.update(lease, b"back")
+            one.refresh(lease)
+            if (found := other.members().version) != version:
+                told = f"a renewal of a membership that is {what} changed the version from {version!r} to {found!r}"
+                raise Blamed(told, ("RDZV-MEMBER-6",))
 
     @clause("RDZV-MEMBER-6")
     def test_RDZV_MEMBER_6_no_version_comes_again(self, under_test: BackendUnderTest) -> None:

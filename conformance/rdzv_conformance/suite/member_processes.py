@@ -115,6 +115,21 @@ class MemberProcesses:
             told = "the members after another process that looks on had been stopped for longer than their ttl"
             equal(told, found, [lease.id for lease in renewing.leases])
 
+    @clause("RDZV-MEMBER-1")
+    def test_RDZV_MEMBER_1_processes_that_take_themselves_for_one_draw_no_id_twice(
+        self, under_test: BackendUnderTest
+    ) -> None:
+        """Two processes of one number, on hosts of one name, begin at the same time, as in containers."""
+        _, other = two_members(under_test)
+        under_test.needs_other_processes()
+        began = time.time()
+        with once_ready([Worker(under_test, "enter_as_a_namesake", began=began) for _ in range(PROCESSES)]) as workers:
+            for worker in workers:
+                worker.go()
+            ids = [member for worker in workers for member in worker.expect("done")["ids"]]
+        _all_differ(ids, "in processes that have one process id and one host name, as in containers,")
+        equal("how many members they are", other.count(), len(ids))
+
     @clause("RDZV-CONN-11")
     def test_RDZV_CONN_11_a_child_that_exits_ends_no_membership(self, under_test: BackendUnderTest) -> None:
         """A process forks, and the child ends in order, as it is: whoever entered in the parent is there."""
@@ -188,6 +203,12 @@ def enter_on(under_test: BackendUnderTest, say: Say, entries: int) -> None:
     say("entered", entered=[_entered(members) for _ in range(entries)])
     sys.stdin.readline()
     say("done", done=come_and_go(members, f"process {os.getpid()}")._asdict())
+
+
+def _all_differ(ids: list[str], where: str) -> None:
+    if len({*ids}) != len(ids):
+        told = f"{len(ids)} members that entered {where} have {len({*ids})} ids: each must have a new one"
+        raise Blamed(told, ("RDZV-MEMBER-1",))
 
 
 def _entered(members: SupportsMembership) -> tuple[str, int | None]:

@@ -17,6 +17,8 @@ SOON = 5.0
 SHORT = 0.2
 ADDERS = 4
 STEPS = 10
+INTEGERS = {b"+5": 5, b"007": 7, b"-07": -7, b"+08": 8, b"010": 10, b"-0": 0, b"00": 0}
+"""Decimal digits, and what they are: no sign and no zero makes them other ones."""
 
 
 class KeyValueStore:
@@ -115,3 +117,6 @@ class KeyValueStore:
         one.set("number", b"10")
         equal("the sum of b'10' and -11", other.add("number", -11), -1)
         equal("the value after add", one.get("number", under_test.paced(SOON)), b"-1")
+        one.multi_set({text.decode(): text for text in INTEGERS})
+        for text, number in INTEGERS.items():
+            equal(f"the sum of {text!r} and 1", other.add(text.decode(), 1), number + 1)

@@ -57,8 +57,11 @@ class StoreCalls:
                     f"compare_set, expecting {shown(nearly)}, gave {shown(gave)} where {shown(there)} was",
                 )
         one.delete_key("key")
-        equal("compare_set of an absent key, expecting b''", other.compare_set("key", b"", b"new"), None)
-        equal("check after compare_set of an absent key, expecting b''", one.check(["key"]), False)
+        for expected in (b"", there):
+            gave = other.compare_set("key", expected, b"new")
+            equal(f"compare_set of a key that was deleted, expecting {expected!r}", gave, None)
+        equal("check after compare_set of a key that was deleted", one.check(["key"]), False)
+        equal("add to a key that was deleted", other.add("key", 1), 1)
 
     @clause("RDZV-STORE-5")
     def test_RDZV_STORE_5_what_is_nearly_an_integer_is_none(self, under_test: BackendUnderTest) -> None:

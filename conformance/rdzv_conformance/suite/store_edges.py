@@ -45,6 +45,10 @@ class StoreEdges:
         equal("compare_set of an empty value, expecting none", other.compare_set("c", None, b""), b"")
         equal("compare_set, expecting none where the value is empty", one.compare_set("c", None, b"3"), b"")
         equal("compare_set, expecting the empty value", one.compare_set("c", b"", b"3"), b"3")
+        equal("compare_set to an empty value", one.compare_set("c", b"3", b""), b"")
+        one.set("b", b"")
+        equal("check of keys that were set to an empty value", other.check(["b", "c"]), True)
+        equal("multi_get of keys that were set to an empty value", other.multi_get(["b", "c"], limit), [b"", b""])
         equal("num_keys()", other.num_keys(), 3)
 
     @clause("RDZV-STORE-1")

@@ -14,7 +14,7 @@ from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Unsupported, Untested, raises, shown, that
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.threads import Running
-from rdzv_conformance.harness.waits import Call, Waits
+from rdzv_conformance.harness.waits import KEY, TTL, Call, Waits
 from rdzv_conformance.suite.outages import BACK_LIMIT, through_proxy
 from rdzv_core import (
     RendezvousConnectionError,
@@ -26,6 +26,7 @@ from rdzv_core import (
 
 SHORT = 0.3
 SOON = 6.0
+LONG = 60.0
 LOST_ANSWERS = 3
 BETWEEN_TRIES = 0.05
 
@@ -64,6 +65,38 @@ class Unreachable:
             ends = time.monotonic() + under_test.paced(BACK_LIMIT)
             for what, call in calls.items():
                 _works_again(what, call, ends)
+
+    @clause("RDZV-CONN-5")
+    def test_RDZV_CONN_5_waits_of_members_and_stores_see_the_change_after_a_cut(
+        self, under_test: BackendUnderTest
+    ) -> None:
+        """Their connections are reset, and new ones are taken: each ends with the change that comes then, or raises."""
+        with through_proxy(under_test) as (register, proxy):
+            waits, _ = _prepared(under_test, register)
+            direct = under_test.open().backend
+            running = {
+                what: Running(wait, under_test.paced(LONG))
+                for what, wait in waits.kinds().items()
+                if what != "wait_state"
+            }
+            that(
+                not any(each.ended(under_test.paced(SHORT) / len(running)) for each in running.values()),
+                "a wait returned though nothing had changed",
+            )
+            proxy.cut()
+            proxy.restore()
+            if isinstance(direct, SupportsMembership):
+                direct.enter(b"comes", TTL)
+            if isinstance(direct, SupportsStore):
+                direct.store(waits.prefix).set(KEY, b"there")
+            limit = under_test.target.impatience() + under_test.paced(SOON)
+            for what, each in running.items():
+                told = f"{what}, whose connection was lost,"
+                try:
+                    gave = each.result(limit, f"{told} has not returned {limit:.0f} s after a change")
+                except RendezvousConnectionError:
+                    continue
+                that(gave is not False, f"{told} gave {shown(gave)} after a change")
 
     @clause("RDZV-STORE-3")
     def test_RDZV_STORE_3_a_call_whose_answer_is_lost_is_done_once(self, under_test: BackendUnderTest) -> None:

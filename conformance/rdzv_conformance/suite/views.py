@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rdzv_conformance.contract.labels import clause
@@ -181,11 +181,32 @@ class Views:
         views = [other.members(), other.first(5)]
         for view in views:
             that(isinstance(view.members, tuple), f"a view's members are {type(view.members).__name__}: a tuple")
+            equal("the version of first(5), where members() was read", view.version, views[0].version)
         one.update(lease, b"second")
         one.enter(b"new", TTL)
         other.members()
         for view in views:
             equal("a view after the members have changed", seen(view), [(lease.id, b"first")])
+
+    @clause("RDZV-MEMBER-19")
+    def test_RDZV_MEMBER_19_a_read_just_after_a_change_shows_it(self, under_test: BackendUnderTest) -> None:
+        """Each way to read has just been gone before the change; and all of them give one version."""
+        one, other = two_members(under_test)
+        leases = [one.enter(b"first", TTL)]
+        changes: dict[str, tuple[Callable[[], object], list[bytes]]] = {
+            "enter": (lambda: leases.append(one.enter(b"second", TTL)), [b"first", b"second"]),
+            "update": (lambda: one.update(leases[0], b"changed"), [b"changed", b"second"]),
+            "leave": (lambda: one.leave(leases[1]), [b"changed"]),
+        }
+        for what, (change, expected) in changes.items():
+            for read in (other.members, lambda: other.first(9), other.count):
+                read()
+            change()
+            equal(f"count() just after {what} on another instance", other.count(), len(expected))
+            for k, view in ((9, other.first(9)), (1, other.first(1)), (0, other.first(0)), (9, other.members())):
+                equal(f"the payloads just after {what}", [each.payload for each in view.members], expected[:k])
+            versions = [other.first(k).version for k in (0, 1, 9)]
+            equal(f"the versions of first(0), first(1) and first(9) after {what}", versions, [view.version] * 3)
 
 
 def _change(members: SupportsMembership, leases: list[MemberLease], ends: float) -> dict[object, Sequence[Member]]:

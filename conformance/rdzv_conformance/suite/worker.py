@@ -24,8 +24,9 @@ from rdzv_conformance.harness.writing import Writings, write_once
 from rdzv_conformance.suite.colleague import obey
 from rdzv_conformance.suite.fork_amidst import fork_amidst
 from rdzv_conformance.suite.fork_process import fork_and_hammer, fork_and_write
+from rdzv_conformance.suite.member_forks import fork_and_add, fork_and_enter
 from rdzv_conformance.suite.member_processes import enter_on, fork_and_exit, look_on
-from rdzv_conformance.suite.namesakes import write_as_a_namesake
+from rdzv_conformance.suite.namesakes import enter_as_a_namesake, write_as_a_namesake
 from rdzv_conformance.suite.opening import open_and_tell
 from rdzv_conformance.suite.processes import decode
 from rdzv_conformance.suite.store_races import change_store
@@ -163,6 +164,9 @@ TASKS: dict[str, Callable[..., None]] = {
     "enter_on": enter_on,
     "look_on": look_on,
     "fork_and_exit": fork_and_exit,
+    "fork_and_enter": fork_and_enter,
+    "fork_and_add": fork_and_add,
+    "enter_as_a_namesake": enter_as_a_namesake,
     "hammer": hammer,
     "fork": fork,
     "fork_and_write": fork_and_write,
