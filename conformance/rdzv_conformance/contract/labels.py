@@ -12,6 +12,7 @@ Test = TypeVar("Test", bound=Callable[..., Any])
 _ATTRIBUTE = "rdzv_clauses"
 _LAST = "rdzv_last"
 _RESTS = "rdzv_rests"
+_EARLY = "rdzv_early"
 
 
 def clause(*ids: str) -> Callable[[Test], Test]:
@@ -41,14 +42,25 @@ def is_last(test: object) -> bool:
     return hasattr(test, _LAST)
 
 
-def rests(test: Test) -> Test:
-    """Mark a test as one that waits for seconds, and does nothing meanwhile: it is begun before others."""
-    setattr(test, _RESTS, True)
+def early(test: Test) -> Test:
+    """Mark a test as one that takes seconds, most of which it waits: it is begun before others."""
+    setattr(test, _EARLY, True)
     return test
 
 
+def is_early(test: object) -> bool:
+    """Return whether a test is begun before others."""
+    return hasattr(test, _EARLY)
+
+
+def rests(test: Test) -> Test:
+    """Mark a test as one that waits for many seconds, and does nothing meanwhile; it is begun before others."""
+    setattr(test, _RESTS, True)
+    return early(test)
+
+
 def is_resting(test: object) -> bool:
-    """Return whether a test waits for seconds, and does nothing meanwhile."""
+    """Return whether a test waits for many seconds, and does nothing meanwhile."""
     return hasattr(test, _RESTS)
 
 

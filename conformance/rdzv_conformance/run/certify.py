@@ -11,7 +11,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
-from rdzv_conformance.contract.labels import clauses_of, is_last, is_resting, names_of_tests
+from rdzv_conformance.contract.labels import clauses_of, is_early, is_last, names_of_tests
 from rdzv_conformance.run.assemble import assemble
 from rdzv_conformance.run.findings import Findings, Secrets
 from rdzv_conformance.run.progress import Progress
@@ -74,11 +74,11 @@ def _mixed(tests: Sequence[str]) -> list[str]:
     Most tests of watch, members and stores wait; the longest waits begin first. What is to be last stays last.
     """
     last = [name for name in tests if is_last(getattr(Suite, name))]
-    resting = [name for name in tests if is_resting(getattr(Suite, name)) and name not in last]
-    others = [name for name in tests if name not in (*last, *resting)]
+    early = [name for name in tests if is_early(getattr(Suite, name))]
+    others = [name for name in tests if name not in (*last, *early)]
     half = len(others) // 2
     mixed = chain.from_iterable(zip_longest(others[half:], others[:half]))
-    return [*resting, *(name for name in mixed if name is not None), *last]
+    return [*early, *(name for name in mixed if name is not None), *last]
 
 
 class _Lanes:

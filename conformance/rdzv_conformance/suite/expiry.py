@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.contract.labels import clause, early
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed, equal, that
 from rdzv_conformance.harness.threads import Running, race
@@ -43,6 +43,7 @@ class _Renewed(NamedTuple):
 class Expiry:
     """The end of a lease is a change like any other, and a renewal is for a whole ttl."""
 
+    @early
     @clause("RDZV-MEMBER-7")
     def test_RDZV_MEMBER_7_the_end_of_a_lease_ends_every_wait(self, under_test: BackendUnderTest) -> None:
         """Renewals put the end off after the waits had begun; then every wait ends, and the next end wakes again."""
@@ -58,6 +59,7 @@ class Expiry:
             _end_with(under_test, _begin(under_test, one, other, view.version), one, later)
         equal("the members after two leases had run out", _ids(other.members()), [stays.id])
 
+    @early
     @clause("RDZV-MEMBER-2")
     def test_RDZV_MEMBER_2_a_renewal_is_for_a_whole_ttl(self, under_test: BackendUnderTest) -> None:
         """By refresh and by update, also with what is there, or a moment after the last one: a ttl from then."""

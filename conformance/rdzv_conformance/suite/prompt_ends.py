@@ -7,7 +7,7 @@ import statistics
 import threading
 import time
 
-from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.contract.labels import clause, early
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed, that
 from rdzv_conformance.harness.wakes import Wakes, listed
@@ -25,6 +25,7 @@ LOOK_EVERY = 0.02
 class PromptEnds:
     """Who waits for members is told of the end of a lease as of any other change."""
 
+    @early
     @clause("RDZV-MEMBER-7", "RDZV-MEMBER-18")
     def test_RDZV_MEMBER_7_the_end_of_a_lease_wakes_who_waits(self, under_test: BackendUnderTest) -> None:
         """Of leases that end one after the other each wakes, typically, when the store ends it."""

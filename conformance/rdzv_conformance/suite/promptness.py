@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.contract.labels import clause, early
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.wakes import Kind, Wait, Wakes
@@ -35,6 +35,7 @@ LONG_NAME = "-ü/" + "x" * 80
 class Promptness:
     """Each kind of change wakes who waits for it, whoever makes it."""
 
+    @early
     @clause("RDZV-WATCH-1", "RDZV-WATCH-2", "RDZV-WATCH-3")
     def test_RDZV_WATCH_1_a_change_wakes_who_waits(self, under_test: BackendUnderTest) -> None:
         """Typically wait_state ends with the write or deletion, not with a look that comes later."""
@@ -56,6 +57,7 @@ class Promptness:
             ]
             Wakes(under_test, register.get_state).judge(kinds)
 
+    @early
     @clause("RDZV-MEMBER-7")
     def test_RDZV_MEMBER_7_a_change_wakes_who_waits(self, under_test: BackendUnderTest) -> None:
         """Typically wait_members ends with the entry, update or leave, not with a look that comes later."""
@@ -73,6 +75,7 @@ class Promptness:
             ]
             Wakes(under_test, register.get_state).judge(kinds)
 
+    @early
     @clause("RDZV-STORE-2", "RDZV-STORE-9")
     def test_RDZV_STORE_9_a_key_wakes_who_waits(self, under_test: BackendUnderTest) -> None:
         """Typically get, multi_get and wait end with what sets the key, whichever call that is."""

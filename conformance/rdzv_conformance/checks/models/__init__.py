@@ -1,18 +1,37 @@
 """A register, a membership and a store against plain models of them, by calls that hypothesis makes up.
 
-What a model finds is the shortest sequence of calls that goes wrong, printed as a program that can be run.
+What a model finds is the shortest sequence of calls that goes wrong, printed as a program that can be run. The names
+are loaded when they are asked for: hypothesis is a third of what a process of the suite loads otherwise, and most of
+these processes come by no model.
 """
 
+from __future__ import annotations
+
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-try:
-    import hypothesis  # noqa: F401
-except Exception:  # noqa: BLE001 - it looks for plugins of its own: torn metadata of any distribution fails it
-    os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"
-
-from rdzv_conformance.checks.models.membership import MembershipModel
-from rdzv_conformance.checks.models.register import RegisterModel
-from rdzv_conformance.checks.models.running import hold_against
-from rdzv_conformance.checks.models.store import StoreModel
+if TYPE_CHECKING:
+    from rdzv_conformance.checks.models.membership import MembershipModel
+    from rdzv_conformance.checks.models.register import RegisterModel
+    from rdzv_conformance.checks.models.running import hold_against
+    from rdzv_conformance.checks.models.store import StoreModel
 
 __all__ = ["MembershipModel", "RegisterModel", "StoreModel", "hold_against"]
+
+_PLACES = {
+    "MembershipModel": "membership",
+    "RegisterModel": "register",
+    "StoreModel": "store",
+    "hold_against": "running",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        import_module("hypothesis")
+    except Exception:  # noqa: BLE001 - it looks for plugins of its own: torn metadata of any distribution fails it
+        os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
