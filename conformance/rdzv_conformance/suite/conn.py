@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.contract.labels import clause, early
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Unsupported, Untested, equal, raises, that
 from rdzv_conformance.harness.network import black_hole, closed_port
@@ -36,6 +36,7 @@ class Connection:
                 f"{what} took {took:.1f} s to raise: with the timeouts given it must within {limit:.0f} s",
             )
 
+    @early
     @clause("RDZV-CONN-2")
     def test_RDZV_CONN_2_the_error_names_backend_and_endpoint(self, under_test: BackendUnderTest) -> None:
         """The error says which backend could not reach what, and why: of members and stores as of a register."""

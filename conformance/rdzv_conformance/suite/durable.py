@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.contract.labels import clause, early
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Unsupported, Untested, equal, shown, that
 from rdzv_conformance.harness.register import Register
@@ -46,6 +46,7 @@ class Durable:
             await_return(under_test, register)
             mine.check(register, SIZE, "after the store was killed and started again")
 
+    @early
     @clause("RDZV-DURABLE-1")
     def test_RDZV_DURABLE_1_a_killed_writer_loses_nothing_acknowledged(self, under_test: BackendUnderTest) -> None:
         """Processes that write are killed: every write that was acknowledged is there, and each is whole."""
@@ -83,6 +84,7 @@ class Durable:
         again = set(before) & set(after)
         that(not again, f"a write after a restart has a token of one before it: {shown(sorted(map(str, again)))}")
 
+    @early
     @clause("RDZV-DURABLE-2")
     def test_RDZV_DURABLE_2_no_token_is_used_again_after_a_writer_was_killed(
         self, under_test: BackendUnderTest

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.contract.labels import clause, early
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed, equal, shown, that
 from rdzv_conformance.harness.register import Register
@@ -35,6 +35,7 @@ Model = dict[str, bytes]
 class DurableKept:
     """All that was acknowledged is there: of every register and store, after every kill."""
 
+    @early
     @clause("RDZV-DURABLE-1")
     def test_RDZV_DURABLE_1_what_lies_back_is_kept_as_well(self, under_test: BackendUnderTest) -> None:
         """Many registers, written once or often, large or deleted: all are as they were, after the third kill too."""
@@ -63,6 +64,7 @@ class DurableKept:
                 for number in range(0, REGISTERS, 2):
                     _write(registers[number], expected, number, b"second of %d" % number)
 
+    @early
     @clause("RDZV-DURABLE-3")
     def test_RDZV_DURABLE_3_a_killed_store_keeps_what_rounds_keep(self, under_test: BackendUnderTest) -> None:
         """Values of several runs, set, compared, added, deleted, by the last call too: after each kill."""
@@ -128,6 +130,7 @@ class DurableKept:
         await_return(under_test, register)
         _all_there(under_test, store, told, "the store was killed")
 
+    @early
     @clause("RDZV-DURABLE-3")
     def test_RDZV_DURABLE_3_a_killed_writer_loses_no_key(self, under_test: BackendUnderTest) -> None:
         """Processes that set keys are killed: each key whose set had returned is there, and whole."""

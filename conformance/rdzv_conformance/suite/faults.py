@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.contract.labels import clause, early
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Untested, equal, shown, that
 from rdzv_conformance.harness.proxy import Proxy
@@ -61,6 +61,7 @@ class Faults:
                 that(write_despite_the_dead(direct, SIZE, told), "after a client was killed a write was refused")
             await_return(under_test, register)
 
+    @early
     @clause("RDZV-CONN-8")
     def test_RDZV_CONN_8_a_stopped_client_undoes_nothing_when_it_goes_on(self, under_test: BackendUnderTest) -> None:
         """A process is stopped while it writes: others work, or are told in time; no write is lost to it later."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.contract.labels import clause, early
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Untested, that
 from rdzv_conformance.harness.proxy import Proxy
@@ -40,6 +40,7 @@ class _Case:
 class LateAnswers:
     """However many steps a call takes, and however slow each of them is, it ends within its timeout."""
 
+    @early
     @clause("RDZV-CONN-4")
     def test_RDZV_CONN_4_a_store_that_answers_late_holds_up_no_call_for_longer(
         self, under_test: BackendUnderTest

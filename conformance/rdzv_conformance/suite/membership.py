@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.contract.labels import clause, early
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import Blamed, Unsupported, Untested, equal, raises, that
 from rdzv_conformance.harness.proxy import Proxy
@@ -194,6 +194,7 @@ class Membership:
                 )
             one.update(again, b"%d" % number)
 
+    @early
     @clause("RDZV-MEMBER-10")
     def test_RDZV_MEMBER_10_after_a_stall_everybody_has_a_fresh_ttl(self, under_test: BackendUnderTest) -> None:
         """A store that stood still for longer than a ttl ends nobody at once; who stays away then does end."""
@@ -262,6 +263,7 @@ class Membership:
         there = len(other.members().members)
         equal("what a lease says is ahead after somebody left", other.enter(b"last", TTL).ahead, there)
 
+    @early
     @clause("RDZV-MEMBER-14")
     def test_RDZV_MEMBER_14_a_member_stays_whatever_becomes_of_its_connection(
         self, under_test: BackendUnderTest

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rdzv_conformance.contract.labels import clause
+from rdzv_conformance.contract.labels import clause, early
 from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed, Unsupported, Untested, shown_error, that
 from rdzv_conformance.harness.network import NetworkEndpoint, closed_port
@@ -57,6 +57,7 @@ class Secrets:
         if not asked_for:
             raise Unsupported("no secret option is among those that wrong_credentials changes")
 
+    @early
     @clause("RDZV-SECURE-3")
     def test_RDZV_SECURE_3_no_secret_is_shown_at_any_time(self, under_test: BackendUnderTest) -> None:
         """In no repr, error, log record or warning: in use, when refused, when the connection is lost, when closed."""
