@@ -27,7 +27,7 @@ from rdzv_core import BackendConflictError, BackendLoadError, BackendNotFoundErr
 CERTIFIED, NOT_CERTIFIED, COULD_NOT_RUN = 0, 1, 2
 
 LARGEST_SEED = 2**32 - 1
-JOBS = 8
+JOBS = 10
 
 
 class _CouldNotRun(click.ClickException):

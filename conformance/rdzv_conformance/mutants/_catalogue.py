@@ -79,6 +79,7 @@ from rdzv_conformance.mutants import (
     _submit_alike,
     _submit_values,
     _submit_waits,
+    _submits_all,
     _token_sources,
     _tokens,
     _unheard,
@@ -229,7 +230,7 @@ def references() -> dict[str, Mutant]:
                 "It is sound, and all of its calls can be submitted, those of its stores too.",
                 ("RDZV-SUBMIT-1", "RDZV-SUBMIT-2", "RDZV-SUBMIT-3", "RDZV-SUBMIT-4", "RDZV-SUBMIT-5"),
                 "",
-                _submit_alike.SubmitsAll.from_params,
+                _submits_all.SubmitsAll.from_params,
             ),
             Mutant(
                 "sound-submit-remote",

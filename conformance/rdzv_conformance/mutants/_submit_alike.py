@@ -10,15 +10,15 @@ from typing import Any
 
 from rdzv_conformance.mutants._memory import mutant
 from rdzv_conformance.mutants._mutant import Mutant
-from rdzv_conformance.mutants._submit import Errand, Runner, SubmittingMemory
-from rdzv_conformance.mutants._submit_waits import StoreRunner, SubmittingStore
+from rdzv_conformance.mutants._submit import Errand
+from rdzv_conformance.mutants._submit_waits import SubmittingStore
+from rdzv_conformance.mutants._submits_all import ItsOwnWay, SubmitsAll, SubmitsAllStore
 from rdzv_core import (
     MemberLease,
     MembersView,
     RendezvousConnectionError,
     RendezvousTimeoutError,
     SetStateResult,
-    Store,
     Token,
 )
 from rdzv_core.abc import OnDone
@@ -28,63 +28,6 @@ TTL_BY_DEFAULT = 60.0
 IN_32_BITS = 2**32
 PAGE = 100
 LOOK = 1.5
-
-
-class _ItsOwnWay:
-    """What its runner calls: the method with `submitted_` before its name, where there is one."""
-
-    def __init__(self, target: Any) -> None:
-        self._target = target
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._target, f"submitted_{name}", None) or getattr(self._target, name)
-
-
-class ItsOwnWay(Runner):
-    """It calls a submitted method by a way of its own."""
-
-    def __init__(self, backend: object) -> None:
-        super().__init__(_ItsOwnWay(backend))
-
-
-class _StoresOwnWay(StoreRunner):
-    def __init__(self, backend: object) -> None:
-        super().__init__(_ItsOwnWay(backend))
-
-    def submit(self, method: str, arguments: tuple[Any, ...], done: Any) -> None:
-        if method not in ("multi_get", "wait"):
-            super().submit(method, arguments, done)
-            return
-        try:
-            keys, timeout = arguments if len(arguments) != 1 else (*arguments, None)
-            errand = Errand(method, ([*keys], 0.0), done, time.monotonic() + self.seconds(timeout))
-        except (TypeError, ValueError) as error:
-            done(None, error)
-            return
-        self.add(errand)
-
-
-class SubmitsAll(SubmittingMemory):
-    """The reference, of which every call can be submitted, those of its stores too."""
-
-    submittable = SubmittingMemory.submittable | {"set_state", "delete_state", "count"}
-    runner_type = ItsOwnWay
-    store_type: type[SubmittingStore]
-
-    def store(self, prefix: str) -> Store:
-        with self.opened():
-            return self.store_type(self, prefix, _StoresOwnWay)
-
-
-class SubmitsAllStore(SubmittingStore):
-    """Its store."""
-
-    submittable = frozenset(
-        ("get", "multi_get", "wait", "check", "num_keys", "set", "multi_set", "add", "compare_set", "delete_key")
-    )
-
-
-SubmitsAll.store_type = SubmitsAllStore
 
 
 def _of_a_store(name: str, sentence: str, message: str, broken: type[SubmittingStore]) -> Mutant:

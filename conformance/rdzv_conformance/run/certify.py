@@ -104,7 +104,7 @@ class _Lanes:
             while first.is_alive() and not self._events.planned.wait(LOOK_EVERY):
                 pass
             if self._events.planned.is_set() and not self._events.alone:
-                for _ in range(1, self._lanes * 3 // 2 if self._events.in_process else self._lanes):
+                for _ in range(1, self._lanes * 6 // 5 if self._events.in_process else self._lanes):
                     self._begin(False)
             for thread in self._threads:
                 while thread.is_alive():

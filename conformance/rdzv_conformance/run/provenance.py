@@ -14,16 +14,19 @@ from rdzv_conformance.contract.clauses import contract_page
 from rdzv_conformance.run.results import Tested
 
 _SKIPPED = ("__pycache__", ".pyc", ".pyo", ".pth")
+_MUTANTS = "rdzv_conformance/mutants/"
+"""What the suite is tested with; it judges no backend, so a certificate does not depend on it."""
 
 
 def examine(role: str, distribution: str, module: str) -> Tested:
     """Hash what is installed of `distribution`, or, where it lists no modules (an editable install), of `module`.
 
     `module` is not imported; one that is not found has no files. Metadata and compiled files are left out,
-    so that a wheel and the tree that it was built from have the same hashes.
+    so that a wheel and the tree that it was built from have the same hashes; so are the suite's mutants.
     """
     top = module.partition(".")[0]
-    files = dict(_files_of_distribution(distribution)) or dict(_files_of_module(module))
+    found = dict(_files_of_distribution(distribution)) or dict(_files_of_module(module))
+    files = {path: file for path, file in found.items() if not path.startswith(_MUTANTS)}
     if files and role == "suite":
         files["rdzv_conformance/contract/contract.md"] = contract_page()  # an editable install keeps it elsewhere
     listed = {path: _sha256(file.read_bytes()) for path, file in sorted(files.items()) if file.is_file()}
