@@ -32,6 +32,7 @@ PUBLIC = {
     "memory",
     "options",
     "registry",
+    "submitting",
     "validation",
 }
 """The modules that are documented and kept, as the docstring of `rdzv_core` lists them."""
