@@ -9,7 +9,7 @@ A job author needs `RendezvousParameters` and `create_handler`; a backend author
 - for backends: `abc` (the contract), `authoring` (what their authors would else each write again), `options`,
   `endpoint` and `addresses` (reading what a job's author gave), `envelope` (a header that makes a write's token
   unique), `validation`, `backoff`, `clock`, `checking` (a check of a store that a backend offers), `submitting`
-  (telling what may raise how a call ended).
+  (telling what may raise how a call ended), `forking` (a library with locks of its own).
 
 What they list in `__all__` is documented and kept. Everything else has an underscore in its path, and may change.
 """

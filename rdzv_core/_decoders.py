@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from rdzv_core.forking import hold_forks
+
 T = TypeVar("T")
 
 _lock = threading.Lock()
@@ -20,7 +22,7 @@ _decoders: dict[Any, Callable[[bytes], Any]] = {}
 
 def decoder(kind: type[T]) -> Callable[[bytes], T]:
     """Return a decoder of JSON as `kind`, which raises `msgspec.DecodeError` or `UnicodeDecodeError`. Thread-safe."""
-    with _lock:
+    with hold_forks(), _lock:
         if kind not in _decoders:
             _decoders[kind] = msgspec.json.Decoder(kind).decode
         return _decoders[kind]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from rdzv_core.forking import hold_forks
+
 if TYPE_CHECKING:
     from pluggy import HookCaller, HookImpl
 
@@ -52,7 +54,7 @@ class Teller:
         self._tell_missed(name, plugin, "is closed")
 
     def _note_failure(self, listener: HookImpl, error: Exception) -> None:
-        with self._lock:
+        with hold_forks(), self._lock:
             self._missed[listener.plugin_name] += 1
             first = self._missed[listener.plugin_name] == 1
         if first:
@@ -66,7 +68,7 @@ class Teller:
             )
 
     def _tell_missed(self, name: str, plugin: object, what: str) -> None:
-        with self._lock:
+        with hold_forks(), self._lock:
             count = self._missed.pop(name, 0)
         if count:
             log.warning("the listener %r %s: it missed %d event%s", plugin, what, count, "" if count == 1 else "s")

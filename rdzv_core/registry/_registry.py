@@ -14,6 +14,7 @@ from rdzv_core._secrets import read_secrets, with_files
 from rdzv_core.abc import RendezvousBackend
 from rdzv_core.abc._backend import noted
 from rdzv_core.compat import ALIASES, explain_alias, resolve_alias, resolved_name
+from rdzv_core.forking import hold_forks
 from rdzv_core.options import Option, check_options, options_of
 from rdzv_core.registry._entry_points import entry_points as installed
 from rdzv_core.registry._entry_points import unreadable
@@ -59,7 +60,7 @@ class BackendRegistry:
             raise ValueError(
                 f"backend name {name!r} is an alias ({explain_alias(name)}): {factory!r} needs another name"
             )
-        with self._lock:
+        with hold_forks(), self._lock:
             there = self._registered.setdefault(wanted, factory)
         # By equality: from_params of a class is a new bound method at each access.
         if there != factory:
@@ -68,7 +69,7 @@ class BackendRegistry:
     def list(self) -> list[BackendInfo]:
         """Return what is installed and registered, by name, from metadata alone."""
         found = infos_of(self._entry_points())
-        with self._lock:
+        with hold_forks(), self._lock:
             found += [
                 BackendInfo(name, "(registered in this process)", "", target_of(factory))
                 for name, factory in self._registered.items()
@@ -86,7 +87,7 @@ class BackendRegistry:
     def _load(self, name: str, alias: str | None) -> BackendFactory:
         distribution, _, plain = name.rpartition(":")
         wanted = normalize(plain)
-        with self._lock:
+        with hold_forks(), self._lock:
             registered = None if distribution else self._registered.get(wanted)
         if registered is not None:
             return as_factory(registered)

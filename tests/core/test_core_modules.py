@@ -32,6 +32,7 @@ PUBLIC = {
     "memory",
     "options",
     "registry",
+    "forking",
     "submitting",
     "validation",
 }

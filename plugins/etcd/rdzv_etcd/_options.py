@@ -9,6 +9,7 @@ from typing import Any
 
 from rdzv_core import Option, RendezvousParameters
 from rdzv_core.endpoint import parse_endpoints
+from rdzv_core.forking import hold_forks
 from rdzv_etcd._client.client import EtcdClient
 from rdzv_etcd._client.gateway import Gateway
 from rdzv_etcd._client.session import Credentials
@@ -85,6 +86,11 @@ def _tls(params: RendezvousParameters) -> ssl.SSLContext | None:
         return None
     if key is not None and cert is None:
         raise ValueError(f"option ssl_cert_key={key!r} is given without ssl_cert")
+    with hold_forks():  # OpenSSL has locks that nobody makes anew in a child
+        return _context(cert, key, ca)
+
+
+def _context(cert: str | None, key: str | None, ca: str | None) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=ca)
     except ssl.SSLError as error:

@@ -7,6 +7,7 @@ import socket
 import ssl
 
 from rdzv_core.endpoint import HostPort
+from rdzv_core.forking import hold_forks
 
 _SECONDS = 1.0
 
@@ -18,7 +19,8 @@ def may_be_other_protocol(cause: BaseException) -> bool:
 
 def speaks_https(endpoint: HostPort) -> bool:
     """Return whether the other side takes part in a TLS handshake; takes a second at most and sends no request."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with hold_forks():
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # nothing is sent or trusted: this only finds out whether TLS is spoken
     try:

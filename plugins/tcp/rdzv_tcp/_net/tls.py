@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from rdzv_core.forking import hold_forks
+
 _READ_BYTES: Final = 256 * 1024
 _HANDSHAKE: Final = 0x16
 _ALERT: Final = 0x15
@@ -41,16 +43,18 @@ class TlsPipe:
 
     def __init__(self, context: ssl.SSLContext, server_hostname: str | None = None) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._object = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=server_hostname is None, server_hostname=server_hostname
-        )
+        with hold_forks():
+            self._object = context.wrap_bio(
+                self._incoming, self._outgoing, server_side=server_hostname is None, server_hostname=server_hostname
+            )
         self._lock = threading.Lock()
 
     def shake_hands(self, received: bytes | memoryview = b"") -> bool:
         """Go on with the handshake. Return True once it is over. Then, and after an `ssl.SSLError`, send `to_send`."""
         self._incoming.write(received)
         try:
-            self._object.do_handshake()
+            with hold_forks():
+                self._object.do_handshake()
         except ssl.SSLWantReadError:
             return False
         return True
@@ -92,24 +96,26 @@ def client_tls(ca: str, cert: str | None = None, key: str | None = None) -> Clie
     digest = hashlib.sha256()
     for option, path in (("tls_ca", ca), ("tls_cert", cert), ("tls_key", key)):
         digest.update(_content(option, path) if path is not None else b"-")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    _trust(context, "tls_ca", ca)
-    if cert is not None:
-        _identify(context, cert, key)
+    with hold_forks():
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        _trust(context, "tls_ca", ca)
+        if cert is not None:
+            _identify(context, cert, key)
     return ClientTls(ca, cert, key, digest.hexdigest(), context)
 
 
 def server_tls(cert: str, key: str | None = None, client_ca: str | None = None) -> ssl.SSLContext:
     """Read the files of a server; with `client_ca` a client needs a certificate of it. Raises `ValueError`."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    # A client whose server was idle sees by an unread byte whether it is gone: no ticket may be lying there.
-    context.num_tickets = 0
-    _identify(context, cert, key)
-    if client_ca is not None:
-        _trust(context, "tls_client_ca", client_ca)
-        context.verify_mode = ssl.CERT_REQUIRED
+    with hold_forks():
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        # A client whose server was idle sees by an unread byte whether it is gone: no ticket may be lying there.
+        context.num_tickets = 0
+        _identify(context, cert, key)
+        if client_ca is not None:
+            _trust(context, "tls_client_ca", client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 
