@@ -21,6 +21,7 @@ from rdzv_tcp._client.client import Client
 from rdzv_tcp._client.connection import ClientConnection
 from rdzv_tcp._client.errors import NoAnswer
 from rdzv_tcp._client.pending_calls import PendingCall
+from rdzv_tcp._client.reconnect import Reconnector
 from rdzv_tcp._net.endpoint import address_of
 from rdzv_tcp._protocol import PROTOCOL, Claim, Enter, Hello, Members, Set, encode, frame
 from rdzv_tcp._server.server import probe
@@ -134,6 +135,25 @@ def test_a_process_with_members_connects_again_by_itself(
         )
         assert kept.end == kept.ends
     assert client.refresh(lease) is True
+
+
+def test_a_connection_that_ends_while_it_is_made_is_followed_by_another_one() -> None:
+    """The thread that connects is told of its end before it has noted that there is one."""
+
+    class Client:
+        def __init__(self) -> None:
+            self.attempts = 0
+
+        def connected(self, call: PendingCall, deadline: float) -> None:
+            self.attempts += 1
+            if self.attempts == 1:
+                reconnector.call_back()
+
+    client: Any = Client()
+    reconnector = Reconnector(client)
+    reconnector.call_back()
+    await_condition(lambda: not reconnector.running)
+    assert client.attempts == 2
 
 
 @pytest.fixture

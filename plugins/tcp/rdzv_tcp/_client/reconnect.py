@@ -42,7 +42,7 @@ class Reconnector:
         self._running: object = None
         self._attempt, self._attempt_until = PendingCall(), 0.0
         self._stopped = threading.Event()
-        self._wanted_until = 0.0
+        self._wanted_until = self._tried_until = 0.0
 
     @property
     def running(self) -> bool:
@@ -110,6 +110,7 @@ class Reconnector:
                 self._attempt = PendingCall()
                 self._attempt.aborted = self._stopped.is_set()
                 self._attempt_until = min([now + _CALL_BACK_SECONDS, *(call.deadline for call in calls)])
+                self._tried_until = self._wanted_until
                 return calls
             self._running, self._attempt_until = None, 0.0
             return None
@@ -135,7 +136,10 @@ class Reconnector:
             for call in calls:
                 client.lost(call, error)
         else:
-            self._wanted_until = 0.0
+            with self._lock:
+                # A connection that was wanted meanwhile is the next one: this one may have ended already.
+                if self._wanted_until == self._tried_until:
+                    self._wanted_until = 0.0
             for call in calls:
                 client.submit(call)
         return None
