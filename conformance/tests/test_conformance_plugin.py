@@ -32,7 +32,7 @@ def _pytest(folder: Path, text: str, *arguments: str) -> subprocess.CompletedPro
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=270,
         check=False,
     )
 
