@@ -17,13 +17,14 @@ class _Gate:
     """Many may be inside; a fork waits until nobody is, and lets nobody in until it is done."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = threading.Condition()  # over an RLock: a signal's handler may come in on top of its own thread
         self._inside = 0
-        self._forking = False
+        self._forking: set[int] = set()
+        """The threads that fork."""
 
     def enter(self) -> None:
         with self._changed:
-            while self._forking:
+            while self._forking - {threading.get_ident()}:  # a fork does not keep its own thread's handlers out
                 self._changed.wait()
             self._inside += 1
 
@@ -34,11 +35,11 @@ class _Gate:
 
     def before_fork(self) -> None:
         self._changed.acquire()
-        self._forking = True
+        self._forking.add(threading.get_ident())
         self._changed.wait_for(lambda: not self._inside, _PATIENCE)
 
     def after_in_parent(self) -> None:
-        self._forking = False
+        self._forking.discard(threading.get_ident())
         self._changed.notify_all()
         self._changed.release()
 

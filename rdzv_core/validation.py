@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,6 @@ def _as_bytes(what: str, given: bytes) -> bytes:
 
 def checked_ttl(ttl: float) -> float:
     """Return `ttl`, or raise `ValueError` unless it is a positive, finite number of seconds."""
-    if not (ttl > 0 and math.isfinite(ttl)):
+    if not 0 < ttl <= sys.float_info.max:
         raise ValueError(f"ttl={ttl!r} must be a positive number of seconds")
     return ttl

@@ -5,8 +5,9 @@ What is named here is public and kept. The modules behind it are the suite's own
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from rdzv_conformance._lazy import lazily
 from rdzv_conformance._version import VERSION
 
 if TYPE_CHECKING:
@@ -21,18 +22,13 @@ __version__ = VERSION
 __all__ = ["BackendConformance", "Helpers", "Proxy", "RendezvousBackendTestMixin", "Sandbox"]
 
 # pytest imports this package at every start, wherever it is installed: nothing is loaded before it is asked for.
-_LAZY = {
-    "BackendConformance": "rdzv_conformance.pytest_plugin.backend_conformance",
-    "Helpers": "rdzv_conformance.harness.helpers",
-    "Proxy": "rdzv_conformance.harness.proxy",
-    "RendezvousBackendTestMixin": "rdzv_conformance._mixin",
-    "Sandbox": "rdzv_conformance.harness.sandbox",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_LAZY[name]), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "BackendConformance": "pytest_plugin.backend_conformance",
+        "Helpers": "harness.helpers",
+        "Proxy": "harness.proxy",
+        "RendezvousBackendTestMixin": "_mixin",
+        "Sandbox": "harness.sandbox",
+    },
+)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import threading
 import warnings
 
 import pytest
 
+from rdzv_core import forking
 from rdzv_core.forking import hold_forks
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -85,3 +88,59 @@ def test_who_keeps_coming_in_does_not_keep_a_fork_waiting():
     for thread in threads:
         thread.join()
     assert entries
+
+
+def _interrupted_at(number: int) -> bool:
+    """Go through the gate, with a handler that goes through it too at the line of that number; is there such a line?"""
+    came: list[object] = []
+
+    def handler(*_: object) -> None:
+        with hold_forks():
+            came.append(None)
+
+    def at_each_line(frame, event, _):
+        nonlocal number
+        if frame.f_code.co_filename != forking.__file__:
+            return None
+        number -= event == "line"
+        if event == "line" and number == 0:
+            signal.raise_signal(signal.SIGUSR1)
+        return at_each_line
+
+    signal.signal(signal.SIGUSR1, handler)
+    sys.settrace(at_each_line)
+    with hold_forks():
+        pass
+    sys.settrace(None)
+    return bool(came)
+
+
+def test_a_signal_handler_comes_in_wherever_it_interrupts():
+    """It may come while its own thread is just coming in, or going."""
+
+    def interrupted() -> int:
+        signal.alarm(30)  # who waits for itself is ended by it
+        number = 1
+        while _interrupted_at(number):
+            number += 1
+        return number
+
+    assert _forked(interrupted) > 8
+
+
+def test_a_signal_handler_comes_in_while_its_thread_waits_to_fork():
+    def forks() -> int:
+        signal.alarm(30)
+        inside, came = _Inside(), []
+
+        def handler(*_: object) -> None:
+            with hold_forks():
+                came.append(None)
+            inside.leave.set()
+
+        signal.signal(signal.SIGUSR1, handler)
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        left = _forked(lambda: inside.lock.locked())
+        return 0 if came and not left else 1
+
+    assert _forked(forks) == 0

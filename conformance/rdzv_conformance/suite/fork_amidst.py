@@ -34,11 +34,14 @@ TTL = 60.0
 
 
 class _Use:
-    """One way to use a backend: by a thread of the process that forks, and in its children."""
+    """One way to use a backend: by a thread of the process that forks, and in its children.
 
-    def __init__(self, under_test: BackendUnderTest, register: Register) -> None:
-        self.under_test, self.register = under_test, register
-        self.backend: Any = register.backend
+    Each has an instance of its own: on a common one a busy thread may leave the others no turn.
+    """
+
+    def __init__(self, under_test: BackendUnderTest) -> None:
+        self.under_test, self.register = under_test, under_test.open()
+        self.backend: Any = self.register.backend
         self.ready()
 
     def ready(self) -> None:
@@ -154,16 +157,16 @@ class _Stores(_Use):
 
 
 def _uses(under_test: BackendUnderTest, register: Register) -> Iterator[_Use]:
-    yield from (_Calls(under_test, register), _Opens(under_test, register))
+    yield from (_Calls(under_test), _Opens(under_test))
     backend = register.backend
     if isinstance(backend, SupportsSubmit) and "get_state" in backend.submittable:
-        yield _Submits(under_test, register)
+        yield _Submits(under_test)
     if isinstance(backend, SupportsWatch):
-        yield _Waits(under_test, register)
+        yield _Waits(under_test)
     if isinstance(backend, SupportsMembership):
-        yield _Members(under_test, register)
+        yield _Members(under_test)
     if isinstance(backend, SupportsStore):
-        yield _Stores(under_test, register)
+        yield _Stores(under_test)
 
 
 def fork_amidst(under_test: BackendUnderTest, say: Say) -> None:
@@ -176,7 +179,7 @@ def fork_amidst(under_test: BackendUnderTest, say: Say) -> None:
     for number in range(TURNS * len(uses)):
         # Each begins with another use: the first one may put right what the others would find.
         turn = [*uses[number % len(uses) :], *uses[: number % len(uses)]] if number % LEAVES else []
-        child = Child(lambda turn=turn: _in_child(turn, register), limit_of(under_test), leaves=not turn)  # type: ignore[misc]
+        child = Child(lambda turn=turn: _in_child(turn, uses), limit_of(under_test), leaves=not turn)  # type: ignore[misc]
         children.append(child)
         child.begin()
     # Awaited together: each may take as long as a call that cannot be answered.
@@ -194,9 +197,10 @@ def _again_and_again(use: _Use, stop: threading.Event) -> None:
         use.once()
 
 
-def _in_child(uses: list[_Use], register: Register) -> str:
-    for use in uses:
+def _in_child(turn: list[_Use], uses: list[_Use]) -> str:
+    for use in turn:
         with contextlib.suppress(RendezvousConnectionError):
             use.inherited()
-    register.backend.close()
+    for use in uses:
+        use.backend.close()
     return "works, or was refused"

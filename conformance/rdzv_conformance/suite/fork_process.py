@@ -23,6 +23,27 @@ WRITES = 5
 ASIDE = "made-in-a-child"
 
 
+def fork_and_use(under_test: BackendUnderTest, say: Say) -> None:
+    """Fork with an open instance, use it in the child, and then here; say whether the state was lost."""
+    register = ready_to_fork(under_test, say)
+    child = Child(lambda: _use_and_close(register), limit_of(under_test))
+    child.begin()
+    child.result()
+    found = register.get_state()
+    register.write(b"after the fork", found and found.token)
+    say("done", lost=found is None)
+
+
+def _use_and_close(register: Register) -> None:
+    try:
+        found = register.backend.get_state()
+        if found is not None:
+            register.backend.set_state(b"in the child", found[1])
+    except RendezvousConnectionError:
+        pass  # it may be refused
+    register.backend.close()
+
+
 def fork_and_hammer(under_test: BackendUnderTest, say: Say, seed: str, least: int) -> None:
     """Fork, and do everything at once: here, in a child with this process's instance, in one with a new instance."""
     warnings.simplefilter("ignore", DeprecationWarning)  # to fork with threads is just what is to be tested

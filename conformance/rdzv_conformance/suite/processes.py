@@ -23,7 +23,7 @@ ANSWER_LIMIT = 45.0
 """Seconds, times the pace, that another process may take for an answer."""
 READER_LIMIT = 5.0
 HINTS = dict.fromkeys(
-    ("fork", "fork_and_write", "fork_and_hammer", "fork_and_enter", "fork_and_add", "fork_amidst"),
+    ("fork_and_use", "fork_and_write", "fork_and_hammer", "fork_and_enter", "fork_and_add", "fork_amidst"),
     ": a call on one side of a fork goes on without end (does it wait for an answer that the other side took from a "
     "connection of both, or for a lock that was held when it forked?)",
 )

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from rdzv_conformance.harness.proxy import Proxy
 from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.submitted import Submitter
 from rdzv_conformance.suite.disclosure import forms_of
+from rdzv_conformance.suite.outages import await_return
 from rdzv_core import (
     RendezvousConnectionError,
     Store,
@@ -36,7 +36,6 @@ TELLING = 8
 """Characters of a secret that are no accident where they pass among encrypted ones."""
 MARKER_BYTES = 24
 LARGE = 200 * 1024
-AGAIN = 0.05
 
 
 class Secure:
@@ -242,14 +241,7 @@ def _say_much(under_test: BackendUnderTest, client: Register, token: Token) -> t
 def _say_again(under_test: BackendUnderTest, client: Register, token: Token) -> str:
     """Let a client write what nobody else is to know once its connection was lost, as soon as it has one; return it."""
     content = secrets.token_urlsafe(MARKER_BYTES)
-    ends = time.monotonic() + under_test.target.patience
-    while True:
-        try:
-            client.get_state()  # by this a connection is made
-            break
-        except RendezvousConnectionError:
-            that(time.monotonic() < ends, "a client does not connect again after its connection was lost")
-            time.sleep(AGAIN)
+    await_return(under_test, client)  # by this a connection is made
     token = client.write(content.encode(), token)
     client.holds(content.encode(), token, "that was written after the connection was lost")
     return content

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import json
-import math
-import os
-import signal
 import sys
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -18,12 +14,11 @@ from rdzv_conformance.harness.backend_under_test import BackendUnderTest
 from rdzv_conformance.harness.expect import ClauseFailed, shown_error
 from rdzv_conformance.harness.leaks.holdings import SETTLE, Holdings
 from rdzv_conformance.harness.lines import Say, answer_on_stdout
-from rdzv_conformance.harness.register import Register
 from rdzv_conformance.harness.target import Target, preload
 from rdzv_conformance.harness.writing import Writings, write_once
 from rdzv_conformance.suite.colleague import obey
 from rdzv_conformance.suite.fork_amidst import fork_amidst
-from rdzv_conformance.suite.fork_process import fork_and_hammer, fork_and_write
+from rdzv_conformance.suite.fork_process import fork_and_hammer, fork_and_use, fork_and_write
 from rdzv_conformance.suite.member_forks import fork_and_add, fork_and_enter
 from rdzv_conformance.suite.member_processes import enter_on, fork_and_exit, look_on
 from rdzv_conformance.suite.namesakes import enter_as_a_namesake, write_as_a_namesake
@@ -33,8 +28,6 @@ from rdzv_conformance.suite.store_races import change_store
 from rdzv_conformance.suite.store_writer import set_on
 from rdzv_conformance.suite.whole import read_whole
 from rdzv_core import RendezvousConnectionError
-
-FORK_LIMIT = 20
 
 
 def main() -> None:
@@ -72,47 +65,6 @@ def hammer(under_test: BackendUnderTest, say: Say, name: str, seed: str, least: 
     say("ready")
     sys.stdin.readline()
     say("done", history=[to_json(operation) for operation in Client(register, name, seed).run(least)])
-
-
-def fork(under_test: BackendUnderTest, say: Say) -> None:
-    """Fork with an open instance; report what its first use in the child gave, and whether it still works here."""
-    warnings.simplefilter("ignore", DeprecationWarning)  # to fork with threads is just what is to be tested
-    register = under_test.open()
-    token = register.write(b"before the fork")
-    say("ready")
-    sys.stdin.readline()
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        _in_child(register, writing, under_test.paced(FORK_LIMIT))
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        child_said = pipe.read()
-    _, status = os.waitpid(child, 0)
-    found = register.get_state()
-    register.write(b"after the fork", found.token if found else None)
-    say("done", child=child_said, status=status, lost=found is None, changed=found is None or found.token != token)
-
-
-def _in_child(register: Register, writing: int, limit: float) -> None:
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(math.ceil(limit))  # the watchdog: it needs no thread, and a fork has only this one
-    try:
-        found = register.backend.get_state()
-        if found is not None:
-            register.backend.set_state(b"in the child", found[1])
-        said = "works"
-    except RendezvousConnectionError:
-        said = "refused"
-    except BaseException as error:  # noqa: BLE001 - told to the parent
-        said = shown_error(error)
-    try:
-        register.backend.close()
-    except BaseException as error:  # noqa: BLE001
-        said = f"close() raised {shown_error(error)}"
-    os.write(writing, said.encode())
-    os._exit(0)
 
 
 def leave_nothing(under_test: BackendUnderTest, say: Say, instances: int) -> None:
@@ -168,7 +120,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "fork_and_add": fork_and_add,
     "enter_as_a_namesake": enter_as_a_namesake,
     "hammer": hammer,
-    "fork": fork,
+    "fork_and_use": fork_and_use,
     "fork_and_write": fork_and_write,
     "fork_and_hammer": fork_and_hammer,
     "fork_amidst": fork_amidst,

@@ -268,7 +268,7 @@ def test_wrong_arguments_of_a_store_are_an_error_for_done(backend: TcpBackend) -
 def test_what_done_raises_ends_no_call_of_another(
     backend: TcpBackend, error: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Of calls that end together each is told, the connection stays, and the log says what was raised."""
+    """Of calls that end together each is told, the connection stays, and the log says what was raised, and no more."""
 
     def fail(*_: object) -> None:
         raise error("of a done")
@@ -280,4 +280,5 @@ def test_what_done_raises_ends_no_call_of_another(
     backend.set_state(b"x")
     assert [wait.result()[0] for wait in waits] == [True] * 3
     assert session_of(backend).client._connection is connection
-    assert any(record.exc_info and record.exc_info[0] is error for record in caplog.records)
+    raised = [record.exc_info[1] for record in caplog.records if record.exc_info and record.exc_info[0] is error]
+    assert [each and each.__context__ for each in raised] == [None] * 3

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rdzv_conformance._lazy import lazily
 
 if TYPE_CHECKING:
     from rdzv_conformance.checks.linearizability.checker import Verdict, check
@@ -18,10 +20,4 @@ __all__ = ["Fault", "Found", "Kind", "Operation", "Verdict", "check", "draw", "f
 # The processes that a run of the suite starts record and do not check: nothing is loaded before it is asked for.
 _MODULES = {"Fault": "faults", "Verdict": "checker", "check": "checker", "draw": "timeline"}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'history')}"), name)
+__getattr__ = lazily(__name__, {name: _MODULES.get(name, "history") for name in __all__})

@@ -11,6 +11,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rdzv_conformance._lazy import lazily
+
 if TYPE_CHECKING:
     from rdzv_conformance.checks.models.membership import MembershipModel
     from rdzv_conformance.checks.models.register import RegisterModel
@@ -19,19 +21,16 @@ if TYPE_CHECKING:
 
 __all__ = ["MembershipModel", "RegisterModel", "StoreModel", "hold_against"]
 
-_PLACES = {
-    "MembershipModel": "membership",
-    "RegisterModel": "register",
-    "StoreModel": "store",
-    "hold_against": "running",
-}
+_load = lazily(
+    __name__,
+    {"MembershipModel": "membership", "RegisterModel": "register", "StoreModel": "store", "hold_against": "running"},
+)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        import_module("hypothesis")
+        if name in __all__:
+            import_module("hypothesis")
     except Exception:  # noqa: BLE001 - it looks for plugins of its own: torn metadata of any distribution fails it
         os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    return _load(name)

@@ -120,9 +120,9 @@ class SubmittedCall(PendingCall):
         try:
             self.ask = step()
         except StopIteration as stop:
-            self.end(stop.value, None)
+            end: tuple[Any, Exception | None] = (stop.value, None)
         except Exception as error:  # noqa: BLE001 - it is what the call raises
-            self.end(None, error)
+            end = (None, error)
         except BaseException as error:
             # KeyboardInterrupt, say, on a thread that read for this call among others: nobody else would tell of it.
             self.end(None, RendezvousConnectionError(f"the call was interrupted by {type(error).__name__}"))
@@ -130,3 +130,5 @@ class SubmittedCall(PendingCall):
         else:
             self.deadline = time.monotonic() + self.ask.seconds
             self._client.submit(self)
+            return
+        self.end(*end)  # out of the handlers: what `done` raises has nothing to do with them
