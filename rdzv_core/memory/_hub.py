@@ -38,13 +38,10 @@ class MemoryHub:
         with self.changed:
             self.changed.notify_all()
 
-    def lose_members(self, run: str | None = None) -> None:
-        """Forget every membership, or those of one backend's `run`: what lost them has a new incarnation."""
+    def lose_members(self, run: str) -> None:
+        """Forget the memberships of a backend's `run`: what lost them has a new incarnation."""
         with self.changed:
-            if run is None:
-                self.members.clear()
-            else:
-                self.members.pop(run, None)
+            self.members.pop(run, None)
             self.changed.notify_all()
 
     def __repr__(self) -> str:

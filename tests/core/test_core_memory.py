@@ -324,12 +324,22 @@ def test_a_store_that_lost_its_memberships_has_a_new_incarnation(backend: Memory
     """Members of an earlier incarnation are not there, and learn that they are not."""
     lease = backend.enter(b"", 10)
     before = backend.members()
-    backend.hub.lose_members()
+    backend.hub.lose_members(backend.run)
     after = backend.members()
     assert after.members == ()
     assert after.incarnation != before.incarnation == lease.incarnation
     assert after.version != before.version
     assert not backend.refresh(lease)
+
+
+def test_the_loss_of_a_run_s_memberships_is_no_other_run_s(make_memory: MakeMemory) -> None:
+    """A test that takes one run's members away disturbs none beside it."""
+    one, other = make_memory(run_id="one"), make_memory(run_id="other")
+    assert one.hub is other.hub
+    for each in (one, other):
+        each.enter(b"", 10)
+    one.hub.lose_members(one.run)
+    assert (one.count(), other.count()) == (0, 1)
 
 
 def test_waiting_members_see_a_lease_run_out(make_params: Callable[..., RendezvousParameters]) -> None:

@@ -227,7 +227,7 @@ def test_lost_memberships_fence_a_node_at_once(nodes) -> None:
     node = nodes.make("a", 1, 1)
     nodes.meet(node)
     store = create_backend(nodes.params("look", 1, 1))
-    store.hub.lose_members()
+    store.hub.lose_members(store.run)
     change = node.wait_for_change(10)
     store.close()
     assert change is not None

@@ -158,7 +158,7 @@ class _LooksOnceASecond(Runner):
     "A submitted wait looks once a second, where a called one is woken.",
     "SUBMIT-1",
     message="must wake who waits",
-    may_break=("SUBMIT-2", "SUBMIT-3", "SUBMIT-5"),
+    may_break=("SUBMIT-2", "SUBMIT-3", "SUBMIT-5", "LIFE-4"),
 )
 class SubmittedWaitsAreLooks(SubmittingMemory):
     runner_type = _LooksOnceASecond

@@ -151,7 +151,7 @@ class LeavesAKey(SoundMemory):
     "raw-error-after-a-fork",
     "After a fork the library's own error comes through.",
     "CONN-6",
-    message="raised ProcessLookupError",
+    message="told ProcessLookupError",
 )
 class RawErrorAfterAFork(SoundMemory):
     def get_state(self) -> StateSnapshot | None:

@@ -41,7 +41,8 @@ def judge(mutant: Mutant, found: dict[str, list[str]]) -> tuple[str, ...]:
     }
     surplus = sorted(set(found) - {*mutant.breaks, *mutant.may_break} - told)
     first = found.get(mutant.breaks[0], [])
-    silent = first and not any(mutant.message in text for text in first)
+    words = (mutant.message,) if isinstance(mutant.message, str) else mutant.message
+    silent = first and not any(each in text for each in words for text in first)
     return (
         *(f"NOT caught by {number}" for number in survived),
         *(f"ALSO caught by {number}: {found[number][0]}" for number in surplus),

@@ -16,7 +16,7 @@ from rdzv_core.memory._members import MemberTable
     "Members are listed by when they were last heard of, the newest first.",
     "MEMBER-1",
     message="the members' ids",
-    may_break=("MEMBER-5", "MEMBER-2", "MEMBER-11"),
+    may_break=("MEMBER-5", "MEMBER-2", "MEMBER-11", "MEMBER-6"),
 )
 class EntersAtTheFront(SoundMemory):
     def members(self) -> MembersView:
@@ -153,7 +153,7 @@ class LeavingTakesATtl(SoundMemory):
     "Leaving a membership that has ended is a KeyError.",
     "MEMBER-5",
     message="raised KeyError",
-    may_break=("MEMBER-12",),
+    may_break=("MEMBER-12", "MEMBER-6"),
 )
 class LeavesOnceOnly(SoundMemory):
     def leave(self, member: MemberLease) -> None:
@@ -167,7 +167,7 @@ class LeavesOnceOnly(SoundMemory):
     "Every refresh changes the version, and wakes every waiter: n members make n² messages.",
     "MEMBER-6",
     message="the version after a refresh",
-    may_break=("MEMBER-7", "MEMBER-8"),
+    may_break=("MEMBER-7", "MEMBER-8", "MEMBER-16"),
 )
 class ARefreshIsAChange(SoundMemory):
     def refresh(self, member: MemberLease) -> bool:

@@ -26,13 +26,14 @@ class Mutant:
 
     `sentence` says which real bug it stands for. `breaks` are the clauses that must fail, `may_break` those that fail
     too but need not: a race that is not always lost, or a clause whose test needs what is broken.
-    `message` must appear in the finding of the first clause of `breaks`.
+    `message` must appear in the finding of the first clause of `breaks`; one of several, where it is chance which of
+    them is found.
     """
 
     name: str
     sentence: str
     breaks: tuple[str, ...]
-    message: str
+    message: str | tuple[str, ...]
     factory: Callable[[RendezvousParameters], RendezvousBackend]
     may_break: tuple[str, ...] = ()
     setting: Setting = in_memory

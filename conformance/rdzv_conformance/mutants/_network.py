@@ -189,7 +189,12 @@ class WhatCameIsAll(SoundRemote):
 
 
 def _mutant(
-    broken: type[SoundRemote], name: str, sentence: str, *breaks: str, message: str, may_break: tuple[str, ...] = ()
+    broken: type[SoundRemote],
+    name: str,
+    sentence: str,
+    *breaks: str,
+    message: str | tuple[str, ...],
+    may_break: tuple[str, ...] = (),
 ) -> Mutant:
     factory = accepts_options(READ_TIMEOUT)(lambda params: broken(params))
     full, may = (tuple(f"RDZV-{number}" for number in numbers) for numbers in (breaks, may_break))
@@ -293,7 +298,7 @@ MUTANTS = (
         "reads-on-after-a-timeout",
         "The connection is kept after a timeout: the late answer is taken for that of the next call.",
         "CONN-9",
-        message="after an answer came late",
+        message=("after an answer came late", "has not returned"),
         may_break=("CONN-3", "CONN-5", "CONN-4", "CAS-14"),
     ),
     _mutant(

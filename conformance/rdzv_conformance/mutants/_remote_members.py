@@ -177,9 +177,11 @@ def _mutant(
     message: str,
     members: Callable[[], Members] = Members,
     broken: type[SoundRemoteMembers] = SoundKeptMembers,
+    may_break: tuple[str, ...] = (),
 ) -> Mutant:
+    numbers, others = (tuple(f"RDZV-{one}" for one in each) for each in (breaks, may_break))
     factory = accepts_options(READ_TIMEOUT)(lambda params: broken(params))
-    return Mutant(name, sentence, tuple(f"RDZV-{one}" for one in breaks), message, factory, (), at_server(members))
+    return Mutant(name, sentence, numbers, message, factory, others, at_server(members))
 
 
 MUTANTS = (
@@ -190,6 +192,7 @@ MUTANTS = (
         message="only its process may end it before that",
         members=_EndsWithTheConnection,
         broken=SoundRemoteMembers,
+        may_break=("MEMBER-1",),
     ),
     _mutant(
         "unreachable-is-ended",

@@ -172,6 +172,7 @@ MUTANTS = (
         "STORE-3",
         message="the sum of what add and compare_set have added at the same time",
         broken=AddsByItself,
+        may_break=("STORE-5",),
     ),
     store_mutant(
         "writes-the-map",

@@ -124,7 +124,7 @@ MUTANTS = (
         "compares-and-then-sets",
         "compare_set excludes other compare_sets by a lock; a set in between is written over.",
         "STORE-3",
-        message="that had found an older value wrote over it",
+        message="compare_set",
         broken=_ComparesAndThenSets,
     ),
     store_mutant(
@@ -133,6 +133,7 @@ MUTANTS = (
         "STORE-3",
         message="an add that had found an older number wrote over it",
         broken=_AddsAndThenSets,
+        may_break=("STORE-5",),
     ),
     store_mutant(
         "values-in-two-parts",
@@ -154,7 +155,7 @@ MUTANTS = (
         "STORE-9",
         message="that wake-up is lost",
         broken=_ToldBeforeItIsThere,
-        may_break=("STORE-2",),
+        may_break=("STORE-2", "STORE-5"),
     ),
     store_mutant(
         "waits-after-a-look",

@@ -17,7 +17,7 @@ class _NamesTheFirst(MemoryStore):
         try:
             return super().multi_get(wanted, timeout)
         except RendezvousTimeoutError:
-            missing = next(key for key in wanted if key not in self._look())
+            missing = next((key for key in wanted if key not in self._look()), wanted[0])
             raise RendezvousTimeoutError(f"waited for {missing!r}") from None
 
 

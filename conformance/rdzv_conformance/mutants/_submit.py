@@ -223,7 +223,7 @@ class ForgetsTheUnanswered(SubmittingRemote):
     "close() takes away what is submitted, and tells nobody.",
     "SUBMIT-3",
     message="goes on 2 s after close()",
-    may_break=("SUBMIT-5",),
+    may_break=("SUBMIT-5", "SUBMIT-1"),
 )
 class CloseForgetsTheSubmitted(SubmittingMemory):
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:
@@ -275,6 +275,7 @@ class SubmitsByCalling(SubmittingMemory):
     "A bad argument, and that the instance is closed, are raised by the caller that submits.",
     "SUBMIT-4",
     message="raised RendezvousConnectionError",
+    may_break=("SUBMIT-5",),
 )
 class SubmitChecksFirst(SubmittingMemory):
     def submit(self, method: str, arguments: tuple[Any, ...], done: OnDone) -> None:

@@ -186,6 +186,7 @@ class DoneOfAStoreUnderALock(SubmittingStores):
     "close() takes the submitted gets away, and tells nobody.",
     "SUBMIT-3",
     message="has not ended",
+    may_break=("SUBMIT-1",),
 )
 class CloseForgetsGets(SubmittingStores):
     store_runner = _ForgetsWhenClosed
@@ -196,6 +197,7 @@ class CloseForgetsGets(SubmittingStores):
     "close() takes the submitted waits for members away, and tells nobody.",
     "SUBMIT-3",
     message="has not ended",
+    may_break=("SUBMIT-1",),
 )
 class CloseForgetsMembers(SubmittingMemory):
     runner_type = _MembersForgottenWhenClosed

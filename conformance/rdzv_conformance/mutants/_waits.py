@@ -106,7 +106,7 @@ class HalfATokenIsAwaited(SoundMemory):
     "A wait begins with the next event: what happened since the token was read is missed.",
     "WATCH-1",
     message="has not returned",
-    may_break=("WATCH-2", "WATCH-3", "WATCH-5", "LIFE-3"),
+    may_break=("WATCH-2", "WATCH-3", "WATCH-5", "LIFE-3", "WATCH-6"),
 )
 class WaitsForEventsOnly(SoundMemory):
     def wait_state(self, token: Token | None, timeout: float) -> tuple[bool, StateSnapshot | None]:  # noqa: ARG002 - that is the fault

@@ -27,7 +27,7 @@ WHOLE_TTL = 1.4
 """Seconds: four fifths of it are more than one, and so are told from a ttl that was cut, or rounded, to one."""
 BRIEF = 0.4
 """Of that ttl."""
-EARLIER = 0.32
+EARLIER = 0.26
 """Of that ttl: so long before the renewals some leases are entered, or renewed for the first time."""
 ATTEMPTS = 3
 LOOK_EVERY = 0.05

@@ -117,7 +117,7 @@ def await_return(under_test: BackendUnderTest, register: Register) -> None:
         try:
             register.get_state()
         except RendezvousConnectionError as error:
-            that(time.monotonic() < ends, f"{limit:.0f} s after the store can be reached get_state() raises {error}")
+            that(time.monotonic() < ends, f"{limit:.0f} s after the store came back get_state() raises {error}")
             threading.Event().wait(0.05)  # between two attempts; what is awaited tells nobody when it is there
         else:
             return
