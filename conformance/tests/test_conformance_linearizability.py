@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rdzv_conformance.checks.linearizability import Fault, Found, Operation, check, draw, from_json, to_json
 from rdzv_conformance.checks.linearizability._random import sound_history
+from rdzv_conformance.checks.linearizability._telling import fault_of
 from rdzv_conformance.contract.clauses import catalogue
 
 UNTOLD = "a token that nobody was told"
@@ -161,6 +162,17 @@ def test_a_fault_deep_in_a_long_history_is_shown_with_few_calls() -> None:
     assert verdict.fault in (Fault.STALE_READ, Fault.LOST_UPDATE)
     assert len(verdict.shown_by) == 2
     assert not explainable_whatever_was_before(verdict.shown_by)
+
+
+def test_a_fault_among_very_many_calls_is_named_soon() -> None:
+    """Where there was no time to leave calls out: so many in the square, or the cube, would not be told within a day."""
+    history = sound_history(20_000, 4, seed=6)
+    assert fault_of(history, range(len(history))) is Fault.NO_ORDER
+    first = next(each for each in history if each.has_won)
+    found = Found(b"0", first.wrote)
+    last = max(each.answer for each in history if each.answer is not None)
+    history.append(Operation("reader", "get", last + 1, last + 2, found=found))
+    assert fault_of(history, range(len(history))) in (Fault.STALE_READ, Fault.LOST_UPDATE)
 
 
 def explainable_whatever_was_before(operations: Sequence[Operation]) -> bool:

@@ -182,6 +182,7 @@ MUTANTS = (
         message=("members that entered at once, in 3 processes", "a member that had just entered gave False"),
         broken=_EntersInAList,
         members=_Replaces,
+        may_break=("MEMBER-13", "MEMBER-2", "MEMBER-5"),
     ),
     _mutant(
         "leaves-at-exit",

@@ -222,6 +222,7 @@ MUTANTS = (
         "add and compare_set read and write with a lock of the process.",
         "the sum of what several processes have added at the same time",
         _AddsLockedHere,
+        may_break=("STORE-3", "STORE-5"),
     ),
     of_processes(
         "values-of-the-process",

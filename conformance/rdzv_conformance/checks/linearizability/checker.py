@@ -114,10 +114,11 @@ def _written_too_late(history: Sequence[Operation], kept: Sequence[int]) -> list
     """Return the writes of what `kept` saw before they were called: the search had not come to them yet."""
     seen = {found.token: history[index] for index in kept if (found := history[index].found) is not None}
     seen |= {history[index].token: history[index] for index in kept if history[index].has_won}
+    there = {*kept}
     return [
         index
         for index, each in enumerate(history)
-        if index not in kept and each.wrote is not None and each.wrote in seen and seen[each.wrote].precedes(each)
+        if index not in there and each.wrote is not None and each.wrote in seen and seen[each.wrote].precedes(each)
     ]
 
 
