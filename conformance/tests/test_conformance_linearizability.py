@@ -165,7 +165,7 @@ def test_a_fault_deep_in_a_long_history_is_shown_with_few_calls() -> None:
 
 
 def test_a_fault_among_very_many_calls_is_named_soon() -> None:
-    """Where there was no time to leave calls out: so many in the square, or the cube, would not be told within a day."""
+    """Where there was no time to leave calls out: so many in the square, or the cube, take a day."""
     history = sound_history(20_000, 4, seed=6)
     assert fault_of(history, range(len(history))) is Fault.NO_ORDER
     first = next(each for each in history if each.has_won)
