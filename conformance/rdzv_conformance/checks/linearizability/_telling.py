@@ -32,7 +32,7 @@ def fault_of(history: Sequence[Operation], kept: Iterable[int]) -> Fault:
 
 
 def _two_that_won(operations: Sequence[Operation]) -> Fault | None:
-    """Name the fault of the first two that cannot both have won: with one token, or with none though a state is there."""
+    """Name the fault of two that cannot both have won: with one token, or with none though a state is there."""
     won = sorted((each for each in operations if each.has_won), key=lambda each: each.call)
     deletes = any(each.kind == "delete" for each in operations)
     pair: tuple[Operation, Operation] | None = None
