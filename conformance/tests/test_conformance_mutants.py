@@ -51,9 +51,10 @@ LONG = {
         "close-forgets-the-submitted",
         "the-last-to-arrive-wins",
     ),
+    *("empty-is-absent", "token-is-the-value", "claims-a-store", "raises-from-the-root", "one-run-only"),
     *("any-ttl", "a-thread-for-each", "adds-in-two-steps", "anybody-may", "trusts-anybody", "waits-over-corruption"),
 }
-"""These take a quarter of a minute to a minute each: `make cases` tries them."""
+"""These take many seconds each: `make cases` tries them."""
 
 
 def _name(name: str) -> object:
