@@ -99,7 +99,7 @@ def mutant(
     name: str,
     sentence: str,
     *breaks: str,
-    message: str,
+    message: str | tuple[str, ...],
     may_break: tuple[str, ...] = (),
     setting: Setting = in_memory,
     in_a_child: bool = False,

@@ -298,7 +298,7 @@ MUTANTS = (
         "reads-on-after-a-timeout",
         "The connection is kept after a timeout: the late answer is taken for that of the next call.",
         "CONN-9",
-        message=("after an answer came late", "has not returned"),
+        message=("after an answer came late", "get_state() has not returned"),
         may_break=("CONN-3", "CONN-5", "CONN-4", "CAS-14"),
     ),
     _mutant(

@@ -182,7 +182,7 @@ MUTANTS = (
         "one-call-at-a-time",
         "The lock of a client that all instances share is held until the answer comes.",
         "CONN-4",
-        message=("was held up by calls on one whose store is silent", "has not returned"),
+        message=("was held up by calls on one whose store is silent", "set_state(b'there', None) has not returned"),
         may_break=("CONN-11", "CONN-10", "CONN-8", "LIFE-3", "CONN-3", "CONN-5"),
     ),
     of_the_network(

@@ -17,7 +17,12 @@ FIVE_MINUTES = 300.0
 
 
 def store_mutant(
-    name: str, sentence: str, *breaks: str, message: str, broken: type[MemoryStore], may_break: tuple[str, ...] = ()
+    name: str,
+    sentence: str,
+    *breaks: str,
+    message: str | tuple[str, ...],
+    broken: type[MemoryStore],
+    may_break: tuple[str, ...] = (),
 ) -> Mutant:
     """Return the mutant whose stores are of a class."""
 

@@ -124,7 +124,7 @@ MUTANTS = (
         "compares-and-then-sets",
         "compare_set excludes other compare_sets by a lock; a set in between is written over.",
         "STORE-3",
-        message="compare_set",
+        message=("that had found an older value wrote over it", "the sum of what add and compare_set have added"),
         broken=_ComparesAndThenSets,
     ),
     store_mutant(
